@@ -1,0 +1,282 @@
+"""Schemas of what is read: recordings, windows, features, augmentation, and who is on which side."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from omegaconf import MISSING
+
+from gesturelab.config.rules import at_least, fraction, positive, subset
+from gesturelab.errors import ConfigError
+
+
+class Form(StrEnum):
+    """The two published forms of IntelliRehabDS."""
+
+    simplified = "simplified"
+    raw = "raw"
+
+
+@dataclass
+class DataConfig:
+    """Which recordings to use; every data set has these keys."""
+
+    rate_hz: float = MISSING
+    """Frames a second: what Simplified files are taken to have (they carry no time), what Raw files are
+    resampled to, what synthetic motion is made at."""
+    correctness: list[int] = MISSING
+    """Correctness labels to keep: 1 correct, 2 incorrect, 3 poorly executed."""
+    subjects: list[str] | None = MISSING
+    """People to keep; null keeps all."""
+    postures: list[str] | None = MISSING
+    """Postures to keep, such as stand, chair, wheelchair, sit, stand-frame; null keeps all."""
+    max_files: int | None = MISSING
+    """Read at most this many recordings, spread evenly over people and gestures, for a quick try; null reads all."""
+    strict: bool = MISSING
+    """Stop at the first recording that cannot be used; otherwise it is left out and reported by name."""
+    cache_dir: str | None = MISSING
+    """Where parsed recordings are kept; null is the user's cache folder."""
+
+    def __post_init__(self) -> None:
+        positive("data.rate_hz", self.rate_hz)
+        subset("data.correctness", self.correctness, (1, 2, 3))
+        at_least("data.max_files", self.max_files, 1)
+        for key, values in (("subjects", self.subjects), ("postures", self.postures)):
+            if values is not None and not values:
+                raise ConfigError(f"data.{key}=[]: name at least one, or null for all")
+
+
+@dataclass
+class IrdsConfig(DataConfig):
+    """IntelliRehabDS: real people, 9 gestures."""
+
+    root: str = MISSING
+    """The folder SkeletonData, the folder above it, one with the files directly, or the published zip."""
+    form: Form = MISSING
+    """Which of the two published forms to read."""
+
+
+@dataclass
+class SyntheticConfig(DataConfig):
+    """Made-up people from a kinematic model: for trying things out, never for claims."""
+
+    people: int = MISSING
+    """How many people to make up; half of them patients."""
+    repetitions: int = MISSING
+    """How often each person repeats each gesture."""
+    seed: int = MISSING
+    """Which made-up world: same seed, same recordings."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least("data.people", self.people, 1)
+        at_least("data.repetitions", self.repetitions, 1)
+        at_least("data.seed", self.seed, 0)
+
+
+class Span(StrEnum):
+    """What a window covers."""
+
+    sliding = "sliding"
+    whole = "whole"
+
+
+class Short(StrEnum):
+    """What happens to a recording that is shorter than a window."""
+
+    pad = "pad"
+    drop = "drop"
+
+
+@dataclass
+class WindowConfig:
+    """How windows are cut from recordings; a window never crosses a recording."""
+
+    span: Span = MISSING
+    """sliding: windows of length_frames at rate_hz, every stride_frames. whole: one window a recording, its whole
+    duration brought to length_frames (rate_hz and stride_frames are then not used)."""
+    length_frames: int = MISSING
+    """Frames in a window."""
+    stride_frames: int = MISSING
+    """Frames from the start of one window to the start of the next."""
+    rate_hz: float | None = MISSING
+    """Frames a second within a window (linear interpolation); null keeps each recording's own frames."""
+    short: Short = MISSING
+    """A recording shorter than a window: pad repeats its last frame, drop leaves it out."""
+
+    def __post_init__(self) -> None:
+        at_least("window.length_frames", self.length_frames, 2)
+        at_least("window.stride_frames", self.stride_frames, 1)
+        positive("window.rate_hz", self.rate_hz)
+
+
+class Centre(StrEnum):
+    """What positions are measured from."""
+
+    none = "none"
+    frame = "frame"
+    window = "window"
+
+
+@dataclass
+class FeaturesConfig:
+    """What the network sees of each frame; everything is computed from the window alone."""
+
+    centre: Centre = MISSING
+    """none: the sensor's coordinates. frame: from the skeleton's root in the same frame. window: from the root's mean
+    over the window."""
+    body_scale: bool = MISSING
+    """Divide by the length of the person's spine, so that tall and short people look alike."""
+    face_sensor: bool = MISSING
+    """Turn the person about the vertical axis until the shoulders face the sensor."""
+    positions: bool = MISSING
+    """Feed joint positions."""
+    velocities: bool = MISSING
+    """Feed the change of each position since the frame before, times the window's rate."""
+    bones: bool = MISSING
+    """Feed the vector from each joint's parent to the joint."""
+    scaler: bool = MISSING
+    """Bring each feature to mean 0 and deviation 1, fitted on training windows only."""
+
+    def __post_init__(self) -> None:
+        if not (self.positions or self.velocities or self.bones):
+            raise ConfigError("features: switch on at least one of positions, velocities and bones")
+
+
+@dataclass
+class AugmentConfig:
+    """Random changes to training windows; validation and test windows are never changed."""
+
+    mirror_probability: float = MISSING
+    """How often a window is mirrored left to right, with its label swapped."""
+    rotation_deg: float = MISSING
+    """Largest random turn about the vertical axis, in degrees."""
+    noise_m: float = MISSING
+    """Standard deviation of noise added to each joint, in metres."""
+    speed: float = MISSING
+    """Largest relative change of speed: 0.2 plays a window at 0.8 to 1.2 times its speed."""
+    scale: float = MISSING
+    """Largest relative change of body size: 0.1 makes people 0.9 to 1.1 times as large."""
+    joint_dropout: float = MISSING
+    """Chance that a joint is lost for a whole window (it then stays at the root)."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.mirror_probability <= 1:
+            raise ConfigError(f"augment.mirror_probability={self.mirror_probability}: must be between 0 and 1")
+        at_least("augment.rotation_deg", self.rotation_deg, 0)
+        at_least("augment.noise_m", self.noise_m, 0)
+        fraction("augment.speed", self.speed)
+        fraction("augment.scale", self.scale)
+        fraction("augment.joint_dropout", self.joint_dropout)
+
+
+@dataclass
+class SplitConfig:
+    """Who is on which side; every split has these keys."""
+
+    seed: int = MISSING
+    """Who goes where; apart from the run's seed, so that a sweep over seeds keeps the people."""
+    validation_fraction: float = MISSING
+    """Share of the people that are not test people (of each group) to hold out for validation; at least one."""
+
+    def __post_init__(self) -> None:
+        at_least("split.seed", self.seed, 0)
+        fraction("split.validation_fraction", self.validation_fraction)
+
+    @property
+    def kind(self) -> str:
+        """The option's name, as stored with a run."""
+        return KINDS[type(self)]
+
+    @property
+    def leaky(self) -> bool:
+        """Whether the same person may be on two sides, so that test numbers say nothing about new people."""
+        return False
+
+
+@dataclass
+class SubjectHoldoutConfig(SplitConfig):
+    """Whole people held out for test, other people for validation."""
+
+    test_fraction: float = MISSING
+    """Share of the people of each group to hold out for test; at least one."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        fraction("split.test_fraction", self.test_fraction)
+
+
+@dataclass
+class SubjectKfoldConfig(SplitConfig):
+    """People dealt into folds; one fold is the test."""
+
+    folds: int = MISSING
+    """How many folds."""
+    fold: int = MISSING
+    """Which fold is the test, from 0."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least("split.folds", self.folds, 2)
+        if not 0 <= self.fold < self.folds:
+            raise ConfigError(f"split.fold={self.fold}: must be from 0 to {self.folds - 1} (split.folds={self.folds})")
+
+
+@dataclass
+class LosoConfig(SplitConfig):
+    """Leave one subject out: one person is the test."""
+
+    fold: int = MISSING
+    """Which person is the test, from 0, in order of id."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least("split.fold", self.fold, 0)
+
+
+@dataclass
+class NamedSplitConfig(SplitConfig):
+    """Test and validation people given by name."""
+
+    test: list[str] = MISSING
+    """People for test."""
+    validation: list[str] = MISSING
+    """People for validation; when empty they are drawn from the others by validation_fraction."""
+    file: str | None = MISSING
+    """A JSON file with the lists ``test`` and ``validation``, used in place of the two keys above."""
+
+
+@dataclass
+class RandomSplitConfig(SplitConfig):
+    """LEAKY: windows, or recordings, dealt at random without regard to people."""
+
+    test_fraction: float = MISSING
+    """Share of windows or recordings for test."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        fraction("split.test_fraction", self.test_fraction)
+
+    @property
+    def leaky(self) -> bool:
+        """Always: the same person is on both sides."""
+        return True
+
+
+@dataclass
+class RandomWindowConfig(RandomSplitConfig):
+    """LEAKY: overlapping windows dealt at random, as the original scripts did."""
+
+
+@dataclass
+class RandomRecordingConfig(RandomSplitConfig):
+    """LEAKY: whole recordings dealt at random; the same people are on both sides."""
+
+
+KINDS: dict[type[SplitConfig], str] = {
+    SubjectHoldoutConfig: "subject_holdout",
+    SubjectKfoldConfig: "subject_kfold",
+    LosoConfig: "loso",
+    NamedSplitConfig: "named",
+    RandomWindowConfig: "random_window",
+    RandomRecordingConfig: "random_recording",
+}

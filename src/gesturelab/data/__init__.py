@@ -1,0 +1,1 @@
+"""Recordings, windows, splits and features."""

@@ -1,0 +1,92 @@
+"""A skeleton: joints, bones, left-right pairs, and the bone that measures a body."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """The joints of a recording and how they hang together.
+
+    Attributes:
+        name: Short name, stored with every run.
+        joints: Joint names, in file order.
+        parents: For each joint the index of its parent; the root is its own parent.
+        root: Index of the joint that positions are centred on.
+        scale_bone: Child and parent joint whose distance measures the body.
+        shoulders: The two joints, left then right as the sensor names them, whose line gives the facing direction.
+    """
+
+    name: str
+    joints: tuple[str, ...]
+    parents: tuple[int, ...]
+    root: int
+    scale_bone: tuple[int, int]
+    shoulders: tuple[int, int]
+
+    def index(self, joint: str) -> int:
+        """The index of a joint.
+
+        >>> KINECT_V2.index("Head")
+        3
+        """
+        return self.joints.index(joint)
+
+    @property
+    def mirrored(self) -> tuple[int, ...]:
+        """For each joint the index of its partner on the other side (itself on the midline).
+
+        >>> KINECT_V2.joints[KINECT_V2.mirrored[KINECT_V2.index("HandLeft")]]
+        'HandRight'
+        """
+        return tuple(self.index(_other_side(joint)) for joint in self.joints)
+
+
+def _other_side(joint: str) -> str:
+    if "Left" in joint:
+        return joint.replace("Left", "Right")
+    return joint.replace("Right", "Left")
+
+
+_KINECT_V2_BONES: tuple[tuple[str, str], ...] = (
+    ("SpineBase", "SpineBase"),
+    ("SpineMid", "SpineBase"),
+    ("Neck", "SpineShoulder"),
+    ("Head", "Neck"),
+    ("ShoulderLeft", "SpineShoulder"),
+    ("ElbowLeft", "ShoulderLeft"),
+    ("WristLeft", "ElbowLeft"),
+    ("HandLeft", "WristLeft"),
+    ("ShoulderRight", "SpineShoulder"),
+    ("ElbowRight", "ShoulderRight"),
+    ("WristRight", "ElbowRight"),
+    ("HandRight", "WristRight"),
+    ("HipLeft", "SpineBase"),
+    ("KneeLeft", "HipLeft"),
+    ("AnkleLeft", "KneeLeft"),
+    ("FootLeft", "AnkleLeft"),
+    ("HipRight", "SpineBase"),
+    ("KneeRight", "HipRight"),
+    ("AnkleRight", "KneeRight"),
+    ("FootRight", "AnkleRight"),
+    ("SpineShoulder", "SpineMid"),
+    ("HandTipLeft", "HandLeft"),
+    ("ThumbLeft", "HandLeft"),
+    ("HandTipRight", "HandRight"),
+    ("ThumbRight", "HandRight"),
+)
+
+
+def _kinect_v2() -> Skeleton:
+    joints = tuple(joint for joint, _ in _KINECT_V2_BONES)
+    return Skeleton(
+        name="kinect_v2",
+        joints=joints,
+        parents=tuple(joints.index(parent) for _, parent in _KINECT_V2_BONES),
+        root=joints.index("SpineBase"),
+        scale_bone=(joints.index("SpineShoulder"), joints.index("SpineBase")),
+        shoulders=(joints.index("ShoulderLeft"), joints.index("ShoulderRight")),
+    )
+
+
+KINECT_V2 = _kinect_v2()
+"""The 25 joints of Microsoft's Kinect v2, in the order of its SDK (and of IntelliRehabDS)."""

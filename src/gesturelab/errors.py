@@ -1,0 +1,33 @@
+"""The errors a user can meet. Each message names the file, line or key, and says what to do next."""
+
+
+class GesturelabError(Exception):
+    """Base of every error that is the user's to mend; the command line prints it without a traceback."""
+
+
+class ConfigError(GesturelabError):
+    """A configuration value breaks a rule; the message names the key."""
+
+
+class DataError(GesturelabError):
+    """Recordings are missing, unreadable or unusable; the message names the file or folder."""
+
+
+class RecordingError(DataError):
+    """One recording cannot be used; the message is the reason, without the recording's name."""
+
+
+class FetchError(DataError):
+    """A download or an archive failed; the message says what to try."""
+
+
+class SplitError(GesturelabError):
+    """People cannot be divided as asked; the message lists the people there are."""
+
+
+class RunError(GesturelabError):
+    """A run's folder is unfinished, unreadable or taken; the message names it."""
+
+
+class DeviceError(GesturelabError):
+    """The requested device is not there; the message says what torch found."""

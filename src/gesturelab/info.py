@@ -1,0 +1,158 @@
+"""The layout of ``info_<size>.json``, schema 1: what a run did, and how well.
+
+Everything is plain JSON. Accuracies and the like are fractions in [0, 1]; times are seconds; dates are ISO 8601, UTC.
+"""
+
+from typing import Any, TypedDict
+
+INFO_SCHEMA = 1
+"""Version of this layout; readers refuse a newer one."""
+
+LEAKY = "LEAKY: the same people are on both sides of this split; its test numbers say nothing about new people"
+SYNTHETIC = "SYNTHETIC: made-up motion; its numbers say nothing about real people"
+
+
+class Scores(TypedDict):
+    """How well one level of one side was recognised."""
+
+    loss: float
+    """Cross-entropy in nats, without label smoothing or class weights."""
+    accuracy: float
+    balanced_accuracy: float
+    """Mean recall over the gestures that occur."""
+    macro_f1: float
+    """Mean F1 over the gestures that occur or were predicted."""
+    count: int
+    """How many windows or recordings were scored."""
+
+
+class SideScores(TypedDict):
+    """Scores of one side: of single windows, and of recordings (a recording's windows' probabilities averaged)."""
+
+    window: Scores
+    recording: Scores
+
+
+class Metrics(TypedDict):
+    """All with the best weights, dropout off, nothing augmented."""
+
+    train: SideScores
+    validation: SideScores
+    test: SideScores
+
+
+class Side(TypedDict):
+    """Who is on one side of the split."""
+
+    subjects: list[str]
+    recordings: int
+    windows: int
+
+
+class SplitInfo(TypedDict):
+    """How people were divided."""
+
+    kind: str
+    """subject_holdout, subject_kfold, loso, named, random_window or random_recording."""
+    leaky: bool
+    options: dict[str, Any]
+    """The split's configuration (seed, fold, fractions ...)."""
+    train: Side
+    validation: Side
+    test: Side
+
+
+class RejectedInfo(TypedDict):
+    """A recording that was left out."""
+
+    recording: str
+    reason: str
+
+
+class DataInfo(TypedDict):
+    """What was read."""
+
+    source: str
+    """irds or synthetic."""
+    synthetic: bool
+    fingerprint: str
+    """Equal only when the recordings used are equal to the bit."""
+    recordings: int
+    frames: int
+    subjects: int
+    options: dict[str, Any]
+    """The data set's configuration, without the paths of this machine."""
+    rejected: list[RejectedInfo]
+
+
+class ModelInfo(TypedDict):
+    """The network."""
+
+    size: str
+    parameters: int
+    hyperparameters: dict[str, Any]
+
+
+class Epoch(TypedDict):
+    """One epoch. Train values were measured while training, with dropout and augmentation on; levels are windows."""
+
+    epoch: int
+    """From 0."""
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    learning_rate: float
+
+
+class TrainingInfo(TypedDict):
+    """What happened while training."""
+
+    epochs: int
+    """Epochs trained."""
+    best_epoch: int
+    """The epoch whose weights were kept (lowest validation loss), from 0."""
+    stopped_early: bool
+    seconds: float
+    device: str
+    precision: str
+    batch_size: int
+    optimizer: dict[str, Any]
+    scheduler: dict[str, Any] | None
+    history: list[Epoch]
+
+
+class GitInfo(TypedDict):
+    """State of the code."""
+
+    commit: str
+    dirty: bool
+
+
+class Info(TypedDict):
+    """The whole file."""
+
+    schema: int
+    name: str
+    tags: list[str]
+    notes: str
+    seed: int
+    started: str
+    finished: str
+    warnings: list[str]
+    """What must be said wherever the numbers appear: LEAKY and SYNTHETIC among them."""
+    gestures: list[str]
+    data: DataInfo
+    split: SplitInfo
+    window: dict[str, Any]
+    features: dict[str, Any]
+    model: ModelInfo
+    training: TrainingInfo
+    metrics: Metrics
+    confusion: list[list[int]]
+    """Test recordings: rows are the true gesture, columns the predicted one, in order of ``gestures``."""
+    versions: dict[str, str]
+    git: GitInfo | None
+    """Null when the code was not in a git checkout."""
+    files: dict[str, str]
+    """SHA-256 of the weights, scaler and predictions files, by file name."""

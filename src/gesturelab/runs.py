@@ -1,0 +1,171 @@
+"""The folder of one run: every file name in one place, written whole or not at all."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from gesturelab.errors import RunError
+from gesturelab.info import INFO_SCHEMA, Info
+
+@dataclass(frozen=True)
+class RunDir:
+    """The files of one run.
+
+    Attributes:
+        path: The folder.
+        size: The model option's name, which is part of the file names.
+    """
+
+    path: Path
+    size: str
+
+    @property
+    def weights(self) -> Path:
+        """Best weights: a plain state dict and plain metadata."""
+        return self.path / f"model_{self.size}.pth"
+
+    @property
+    def scaler(self) -> Path:
+        """The feature scaler, as JSON."""
+        return self.path / f"scaler_{self.size}.json"
+
+    @property
+    def info(self) -> Path:
+        """Metrics and everything needed to judge them, as JSON; written last, so its presence means finished."""
+        return self.path / f"info_{self.size}.json"
+
+    @property
+    def curves(self) -> Path:
+        """Training curves."""
+        return self.path / f"curves_{self.size}.png"
+
+    @property
+    def confusion(self) -> Path:
+        """Confusion matrix of the test recordings."""
+        return self.path / f"confusion_{self.size}.png"
+
+    @property
+    def predictions(self) -> Path:
+        """One row a test recording, as CSV."""
+        return self.path / f"predictions_{self.size}.csv"
+
+    @property
+    def config(self) -> Path:
+        """The composed configuration."""
+        return self.path / "config.yaml"
+
+    @property
+    def checkpoints(self) -> Path:
+        """What resumes the run."""
+        return self.path / "checkpoints"
+
+    @property
+    def log(self) -> Path:
+        """What the console said."""
+        return self.path / "train.log"
+
+    @property
+    def artefacts(self) -> tuple[Path, ...]:
+        """The six files that a finished run leaves for others to read."""
+        return (self.weights, self.scaler, self.info, self.curves, self.confusion, self.predictions)
+
+    def read_info(self) -> Info:
+        """The info file.
+
+        Raises:
+            RunError: If it is missing, is not JSON, or comes from a newer gesturelab.
+        """
+        try:
+            info = json.loads(self.info.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise RunError(f"{self.path} is unfinished: there is no {self.info.name}") from None
+        except (OSError, ValueError) as error:
+            raise RunError(f"{self.info} cannot be read: {error}") from error
+        schema: Any = cast(dict[str, Any], info).get("schema") if isinstance(info, dict) else None
+        if not isinstance(schema, int):
+            raise RunError(f"{self.info} is not an info file of gesturelab: it has no number 'schema'")
+        if schema > INFO_SCHEMA:
+            raise RunError(f"{self.info} has schema {schema}, but this gesturelab reads up to {INFO_SCHEMA}: update it")
+        return cast(Info, info)
+
+
+def find_runs(root: Path) -> list[RunDir]:
+    """Every run below a folder, finished or not, in order of path.
+
+    A folder is a run when it holds ``config.yaml`` or an ``info_*.json``; a run that is not finished and whose size is
+    not known has size ``""``.
+    """
+    found: list[RunDir] = []
+    for folder, folders, files in os.walk(root):
+        folders.sort()
+        path = Path(folder)
+        infos = sorted(name for name in files if name.startswith("info_") and name.endswith(".json"))
+        found += [RunDir(path, name.removeprefix("info_").removesuffix(".json")) for name in infos]
+        if not infos and "config.yaml" in files:
+            found.append(RunDir(path, ""))
+    return found
+
+
+@contextmanager
+def write_whole(path: Path) -> Generator[Path]:
+    """Gives a temporary path beside `path`, and moves it there when the block ends well.
+
+    A killed process leaves either the old file or the new one, never half of one.
+
+    Raises:
+        RunError: If the folder cannot be written or the disk is full.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+        os.close(handle)
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror or error}") from error
+    beside = Path(name)
+    try:
+        yield beside
+        with beside.open("rb") as file:
+            os.fsync(file.fileno())
+        beside.chmod(0o666 & ~_umask())
+        beside.replace(path)
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file whole or not at all (UTF-8, LF).
+
+    Raises:
+        RunError: If the folder cannot be written or the disk is full.
+    """
+    with write_whole(path) as beside:
+        beside.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes JSON whole or not at all; refuses NaN, which is not JSON.
+
+    Raises:
+        RunError: If the folder cannot be written or the disk is full.
+    """
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def sha256(path: Path) -> str:
+    """The file's SHA-256, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,1 @@
+"""Fit, test and write a run."""
