@@ -13,6 +13,7 @@ from typing import Any, cast
 from gesturelab.errors import RunError
 from gesturelab.info import INFO_SCHEMA, Info
 
+
 @dataclass(frozen=True)
 class RunDir:
     """The files of one run.

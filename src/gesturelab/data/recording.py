@@ -1,5 +1,6 @@
 """A recording: one person doing one gesture once; and a corpus: many of them in one array."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -147,7 +148,7 @@ def pack(
     if not ordered:
         raise DataError(f"data set {source!r} holds no usable recording")
     names = tuple(recording.name for recording in ordered)
-    for earlier, later in zip(names, names[1:], strict=False):
+    for earlier, later in itertools.pairwise(names):
         if earlier == later:
             raise DataError(f"two recordings are called {earlier!r}; names must be unique")
     return Corpus(
