@@ -20,6 +20,8 @@ class Form(StrEnum):
 class DataConfig:
     """Which recordings to use; every data set has these keys."""
 
+    source: str = MISSING
+    """The data set's own name; choose another data set with data=NAME."""
     rate_hz: float = MISSING
     """Frames a second: what Simplified files are taken to have (they carry no time), what Raw files are
     resampled to, what synthetic motion is made at."""
@@ -37,6 +39,8 @@ class DataConfig:
     """Where parsed recordings are kept; null is the user's cache folder."""
 
     def __post_init__(self) -> None:
+        if SOURCES.get(self.source) is not type(self):
+            raise ConfigError(f"data.source={self.source}: is what the data set is; choose another with data=NAME")
         positive("data.rate_hz", self.rate_hz)
         subset("data.correctness", self.correctness, (1, 2, 3))
         at_least("data.max_files", self.max_files, 1)
@@ -49,6 +53,7 @@ class DataConfig:
 class IrdsConfig(DataConfig):
     """IntelliRehabDS: real people, 9 gestures."""
 
+    source: str = "irds"
     root: str = MISSING
     """The folder SkeletonData, the folder above it, one with the files directly, or the published zip."""
     form: Form = MISSING
@@ -59,6 +64,7 @@ class IrdsConfig(DataConfig):
 class SyntheticConfig(DataConfig):
     """Made-up people from a kinematic model: for trying things out, never for claims."""
 
+    source: str = "synthetic"
     people: int = MISSING
     """How many people to make up; half of them patients."""
     repetitions: int = MISSING
@@ -131,7 +137,7 @@ class FeaturesConfig:
     positions: bool = MISSING
     """Feed joint positions."""
     velocities: bool = MISSING
-    """Feed the change of each position since the frame before, times the window's rate."""
+    """Feed the change of each position since the frame before (zero in the first frame of a window)."""
     bones: bool = MISSING
     """Feed the vector from each joint's parent to the joint."""
     scaler: bool = MISSING
@@ -173,19 +179,18 @@ class AugmentConfig:
 class SplitConfig:
     """Who is on which side; every split has these keys."""
 
+    kind: str = MISSING
+    """The split's own name; choose another split with split=NAME."""
     seed: int = MISSING
     """Who goes where; apart from the run's seed, so that a sweep over seeds keeps the people."""
     validation_fraction: float = MISSING
     """Share of the people that are not test people (of each group) to hold out for validation; at least one."""
 
     def __post_init__(self) -> None:
+        if SPLITS.get(self.kind) is not type(self):
+            raise ConfigError(f"split.kind={self.kind}: is what the split is; choose another with split=NAME")
         at_least("split.seed", self.seed, 0)
         fraction("split.validation_fraction", self.validation_fraction)
-
-    @property
-    def kind(self) -> str:
-        """The option's name, as stored with a run."""
-        return KINDS[type(self)]
 
     @property
     def leaky(self) -> bool:
@@ -197,6 +202,7 @@ class SplitConfig:
 class SubjectHoldoutConfig(SplitConfig):
     """Whole people held out for test, other people for validation."""
 
+    kind: str = "subject_holdout"
     test_fraction: float = MISSING
     """Share of the people of each group to hold out for test; at least one."""
 
@@ -209,6 +215,7 @@ class SubjectHoldoutConfig(SplitConfig):
 class SubjectKfoldConfig(SplitConfig):
     """People dealt into folds; one fold is the test."""
 
+    kind: str = "subject_kfold"
     folds: int = MISSING
     """How many folds."""
     fold: int = MISSING
@@ -225,6 +232,7 @@ class SubjectKfoldConfig(SplitConfig):
 class LosoConfig(SplitConfig):
     """Leave one subject out: one person is the test."""
 
+    kind: str = "loso"
     fold: int = MISSING
     """Which person is the test, from 0, in order of id."""
 
@@ -237,6 +245,7 @@ class LosoConfig(SplitConfig):
 class NamedSplitConfig(SplitConfig):
     """Test and validation people given by name."""
 
+    kind: str = "named"
     test: list[str] = MISSING
     """People for test."""
     validation: list[str] = MISSING
@@ -266,17 +275,25 @@ class RandomSplitConfig(SplitConfig):
 class RandomWindowConfig(RandomSplitConfig):
     """LEAKY: overlapping windows dealt at random, as the original scripts did."""
 
+    kind: str = "random_window"
+
 
 @dataclass
 class RandomRecordingConfig(RandomSplitConfig):
     """LEAKY: whole recordings dealt at random; the same people are on both sides."""
 
+    kind: str = "random_recording"
 
-KINDS: dict[type[SplitConfig], str] = {
-    SubjectHoldoutConfig: "subject_holdout",
-    SubjectKfoldConfig: "subject_kfold",
-    LosoConfig: "loso",
-    NamedSplitConfig: "named",
-    RandomWindowConfig: "random_window",
-    RandomRecordingConfig: "random_recording",
+
+SPLITS: dict[str, type[SplitConfig]] = {
+    "subject_holdout": SubjectHoldoutConfig,
+    "subject_kfold": SubjectKfoldConfig,
+    "loso": LosoConfig,
+    "named": NamedSplitConfig,
+    "random_window": RandomWindowConfig,
+    "random_recording": RandomRecordingConfig,
 }
+"""The splits by their kind."""
+
+SOURCES: dict[str, type[DataConfig]] = {"irds": IrdsConfig, "synthetic": SyntheticConfig}
+"""The data sets by their source."""

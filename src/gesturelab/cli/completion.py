@@ -1,0 +1,29 @@
+"""Shell completion: verbs are ours, what follows ``train`` is Hydra's."""
+
+import os
+import sys
+
+from gesturelab.cli.main import VERBS
+
+
+def run(arguments: list[str]) -> int:
+    """Answers ``gesturelab -sc install=bash`` and the queries that the installed script makes.
+
+    The shell's script calls ``gesturelab -sc query=bash`` with the typed line in ``COMP_LINE``. Hydra completes the
+    options of a whole program; the verb is therefore taken out of the line before Hydra sees it.
+    """
+    words = os.environ.get("COMP_LINE", "").split(" ")
+    if len(words) == 2 and "query" in arguments[-1]:
+        print(*(verb for verb in VERBS if verb.startswith(words[1])))
+        return 0
+    if len(words) > 2 and words[1] != "train":
+        return 0
+    if len(words) > 2:
+        line = " ".join([words[0], *words[2:]])
+        os.environ["COMP_LINE"] = line
+        os.environ["COMP_POINT"] = str(len(line))
+    from gesturelab.cli import train
+
+    train.run(arguments)
+    sys.stdout.flush()
+    return 0

@@ -1,0 +1,56 @@
+"""The command ``gesturelab``: hands each verb to its file; light imports only, so help is instant."""
+
+import sys
+from importlib import import_module
+
+from gesturelab import __version__
+from gesturelab.errors import GesturelabError
+
+VERBS = {
+    "train": "train one model size, or with -m a sweep, and test on unseen people",
+    "resume": "go on with a run that was stopped",
+    "compare": "compare runs: which size to use, which ones overfit",
+    "models": "the model sizes: parameters, use case, cost",
+    "data": "fetch IntelliRehabDS, or check a folder of recordings",
+}
+
+USAGE = (
+    "usage: gesturelab VERB ...\n\n"
+    "Experiments in skeleton gesture recognition, with honest numbers on unseen people.\n\n"
+    + "".join(f"  {verb:<10}{text}\n" for verb, text in VERBS.items())
+    + "\nHelp for one verb: gesturelab VERB --help. Version: gesturelab --version.\n"
+    + 'Shell completion: eval "$(gesturelab -sc install=bash)" (or zsh, fish).'
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one verb.
+
+    Returns:
+        The exit status: 0 for success, 1 for an error the user can mend, 2 for a wrong call, 130 for Ctrl-C.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(USAGE)
+        return 0
+    if arguments[0] == "--version":
+        print(f"gesturelab {__version__}")
+        return 0
+    if arguments[0] == "-sc":
+        verb = "completion"
+    elif arguments[0] in VERBS:
+        verb, arguments = arguments[0], arguments[1:]
+    else:
+        print(f"gesturelab: there is no verb {arguments[0]!r}; verbs are {', '.join(VERBS)}", file=sys.stderr)
+        return 2
+    try:
+        return import_module(f"gesturelab.cli.{verb}").run(arguments)
+    except GesturelabError as error:
+        print(f"gesturelab: error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("gesturelab: stopped by Ctrl-C", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        sys.stderr.close()
+        return 0

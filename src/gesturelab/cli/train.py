@@ -1,0 +1,112 @@
+"""``gesturelab train``: a Hydra application; composing and printing a configuration imports no torch."""
+
+import logging
+import sys
+from pathlib import Path
+from typing import cast
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import CompactHydraException, HydraException
+from omegaconf import DictConfig, OmegaConf
+
+from gesturelab.config.store import conf_dir, register
+from gesturelab.config.training import TrainConfig
+from gesturelab.errors import GesturelabError, RunError
+from gesturelab.info import Info
+from gesturelab.runs import RunDir, write_text
+
+log = logging.getLogger(__name__)
+
+
+def run(arguments: list[str]) -> int:
+    """Lets Hydra compose the configuration, and trains; with ``-m``, once for each combination.
+
+    Returns:
+        0; a failure leaves through `SystemExit`, as Hydra's applications do.
+    """
+    register()
+    sys.argv = ["gesturelab train", *arguments, *_job_folder(arguments)]
+    hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(_job)()
+    return 0
+
+
+def _job_folder(arguments: list[str]) -> list[str]:
+    """Tells Hydra to name a sweep's folders by what varies only."""
+    if not {"-m", "--multirun"} & set(arguments):
+        return []
+    fixed: list[str] = []
+    for argument in arguments:
+        if argument.startswith("-") or "=" not in argument:
+            continue
+        try:
+            override = OverridesParser.create().parse_override(argument)
+        except HydraException:
+            continue  # Hydra will say what is wrong with it
+        if not override.is_sweep_override():
+            fixed.append(override.key_or_group)
+    return [f"hydra.job.config.override_dirname.exclude_keys=[{','.join(fixed)}]"] if fixed else []
+
+
+def _job(composed: DictConfig) -> None:
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    try:
+        config = cast(TrainConfig, OmegaConf.to_object(composed))
+        done, info = train_in(folder, config, OmegaConf.to_yaml(composed, resolve=True))
+    except GesturelabError as error:
+        _leave_nothing_empty(folder)
+        raise CompactHydraException(f"gesturelab: error: {error}") from error
+    print_result(done, info)
+
+
+def train_in(folder: Path, config: TrainConfig, composed: str) -> tuple[RunDir, Info]:
+    """Trains in a folder, after saving the composed configuration there.
+
+    Raises:
+        GesturelabError: If anything that the user can mend is wrong.
+    """
+    run = RunDir(folder, config.model.name)
+    if run.info.exists():
+        raise RunError(f"{folder} already holds a finished run; give this one another folder or name")
+    from gesturelab.training.device import prepare_device
+
+    accelerator = prepare_device(config.trainer)  # before Lightning is imported
+    from gesturelab.training.train import train
+
+    write_text(run.config, composed)
+    return train(config, folder, accelerator)
+
+
+def _leave_nothing_empty(folder: Path) -> None:
+    """Removes a folder in which a run never began: it holds at most an empty log."""
+    if folder.is_dir() and all(path.name == "train.log" and not path.stat().st_size for path in folder.iterdir()):
+        for path in folder.iterdir():
+            path.unlink()
+        folder.rmdir()
+
+
+def print_result(run: RunDir, info: Info) -> None:
+    """Prints the scores, what must be said with them, and where the files are."""
+    log.info("")
+    log.info("%-24s %12s %12s %12s", f"{info['model']['size']}: accuracy of", "training", "validation", "test")
+    metrics = info["metrics"]
+    for level, what in (("recording", "recordings"), ("window", "windows")):
+        scores = [metrics[side][level] for side in ("train", "validation", "test")]
+        cells = [f"{100 * score['accuracy']:.1f} %" for score in scores]
+        log.info("%-24s %12s %12s %12s", what, *cells)
+    test = metrics["test"]["recording"]
+    people = info["split"]["test"]["subjects"]
+    log.info(
+        "test recordings: balanced accuracy %.1f %%, macro F1 %.3f, %d recordings of %d people: %s",
+        100 * test["balanced_accuracy"],
+        test["macro_f1"],
+        test["count"],
+        len(people),
+        ", ".join(people) if len(people) <= 12 else f"{', '.join(people[:12])} ...",
+    )
+    for warning in info["warnings"]:
+        log.warning(warning)
+    log.info("")
+    for path in run.artefacts:
+        log.info(path.as_posix() if not path.is_relative_to(Path.cwd()) else path.relative_to(Path.cwd()).as_posix())

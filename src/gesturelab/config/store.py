@@ -1,0 +1,61 @@
+"""Tells Hydra the schemas, and where conf/ is."""
+
+import hashlib
+import re
+from pathlib import Path
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import OmegaConf
+
+from gesturelab.config import data, training
+
+SCHEMAS: dict[str, type] = {
+    **data.SOURCES,
+    **data.SPLITS,
+    "window": data.WindowConfig,
+    "features": data.FeaturesConfig,
+    "augment": data.AugmentConfig,
+    "model": training.ModelConfig,
+    "loss": training.LossConfig,
+    "adam": training.AdamConfig,
+    "sgd": training.SgdConfig,
+    "scheduler": training.SchedulerConfig,
+    "trainer": training.TrainerConfig,
+    "early_stopping": training.EarlyStoppingConfig,
+    "logger": training.LoggerConfig,
+}
+"""Each schema by the name under which a file in conf/ begins with it: ``/schema/<name>@_here_``."""
+
+
+LONGEST_FOLDER_NAME = 100
+
+
+def conf_dir() -> Path:
+    """The folder conf/: inside an installed package, or at the top of a checkout."""
+    package = Path(__file__).parents[1]
+    installed = package / "conf"
+    return installed if installed.is_dir() else package.parents[1] / "conf"
+
+
+def register() -> None:
+    """Puts the schemas into Hydra's store; repeated calls change nothing."""
+    OmegaConf.register_new_resolver("job_folder", job_folder, replace=True)
+    store = ConfigStore.instance()
+    store.store(name="train_schema", node=training.TrainConfig)
+    for name, schema in SCHEMAS.items():
+        store.store(group="schema", name=name, node=schema)
+
+
+def job_folder(overrides: str) -> str:
+    """A folder's name from what varies in a sweep: safe on every file system, and at most 100 characters.
+
+    >>> job_folder("model=tiny,seed=1")
+    'model=tiny,seed=1'
+    >>> job_folder("data.root=../a b/c")
+    'data.root=.._a_b_c-4d1f5a'
+    """
+    safe = re.sub(r"[^\w.,=+@-]", "_", overrides)
+    if safe == overrides and 0 < len(safe) <= LONGEST_FOLDER_NAME:
+        return safe
+    mark = hashlib.sha256(overrides.encode()).hexdigest()[:6]
+    return f"{safe[: LONGEST_FOLDER_NAME - 7] or 'job'}-{mark}"

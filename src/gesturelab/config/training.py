@@ -1,0 +1,255 @@
+"""Schemas of what learns, and how: model, optimizer, schedule, trainer; and the root of a training's configuration."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from omegaconf import MISSING
+
+from gesturelab.config.data import AugmentConfig, DataConfig, FeaturesConfig, SplitConfig, WindowConfig
+from gesturelab.config.rules import at_least, fraction, positive
+from gesturelab.errors import ConfigError
+
+
+class Pooling(StrEnum):
+    """How the LSTM's outputs over time become one vector."""
+
+    last = "last"
+    mean = "mean"
+    max = "max"
+    attention = "attention"
+
+
+@dataclass
+class ModelConfig:
+    """The LSTM classifier; a size is its name, use case and four numbers."""
+
+    name: str = MISSING
+    """The size's name: part of every file name of a run."""
+    use_case: str = MISSING
+    """When to take this size, in a few words."""
+    hidden: int = MISSING
+    """Width of the projection and of each LSTM layer's output."""
+    layers: int = MISSING
+    """LSTM layers."""
+    head_layers: int = MISSING
+    """Fully connected layers before the last one; each is half as wide as the one before."""
+    dropout: float = MISSING
+    """Dropout after each LSTM layer and in the head."""
+    bidirectional: bool = MISSING
+    """Read windows forwards and backwards, each at half the width; needs the whole window before it answers."""
+    pooling: Pooling = MISSING
+    """last: the output after the last frame. mean, max: over frames. attention: a learned weighted mean."""
+
+    def __post_init__(self) -> None:
+        if not self.name or not self.name.replace("_", "").replace("-", "").isalnum():
+            raise ConfigError(f"model.name={self.name!r}: must be letters, digits, - and _ (it becomes a file name)")
+        at_least("model.hidden", self.hidden, 2)
+        at_least("model.layers", self.layers, 1)
+        at_least("model.head_layers", self.head_layers, 0)
+        fraction("model.dropout", self.dropout)
+        if self.bidirectional and self.hidden % 2:
+            raise ConfigError(f"model.hidden={self.hidden}: must be even when model.bidirectional=true")
+        if self.hidden >> self.head_layers == 0:
+            raise ConfigError(f"model.head_layers={self.head_layers}: halving {self.hidden} so often leaves no width")
+
+
+@dataclass
+class LossConfig:
+    """Cross-entropy."""
+
+    label_smoothing: float = MISSING
+    """Share of each target spread over all gestures."""
+    class_weights: bool = MISSING
+    """Weigh each gesture by the inverse of how many training windows it has."""
+
+    def __post_init__(self) -> None:
+        fraction("loss.label_smoothing", self.label_smoothing)
+
+
+@dataclass
+class OptimizerConfig:
+    """A torch optimizer."""
+
+    _target_: str = MISSING
+    """The optimizer's class."""
+    lr: float = MISSING
+    """Learning rate."""
+    weight_decay: float = MISSING
+    """Weight decay (decoupled for AdamW, L2 for the others)."""
+
+    def __post_init__(self) -> None:
+        positive("optimizer.lr", self.lr)
+        at_least("optimizer.weight_decay", self.weight_decay, 0)
+
+
+@dataclass
+class AdamConfig(OptimizerConfig):
+    """Adam and AdamW."""
+
+    betas: list[float] = MISSING
+    """Decay of the running means of the gradient and of its square."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise ConfigError(f"optimizer.betas={self.betas}: must be two numbers, each at least 0 and below 1")
+
+
+@dataclass
+class SgdConfig(OptimizerConfig):
+    """Stochastic gradient descent."""
+
+    momentum: float = MISSING
+    """Momentum."""
+    nesterov: bool = MISSING
+    """Look ahead along the momentum."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        fraction("optimizer.momentum", self.momentum)
+
+
+class Schedule(StrEnum):
+    """How the learning rate changes over a training."""
+
+    constant = "constant"
+    cosine = "cosine"
+    plateau = "plateau"
+
+
+@dataclass
+class SchedulerConfig:
+    """The learning rate's schedule."""
+
+    kind: Schedule = MISSING
+    """constant; cosine: linear warm-up, then a half cosine down; plateau: lower when validation loss stalls."""
+    warmup_fraction: float = MISSING
+    """Share of all steps in which the rate grows linearly from zero (cosine)."""
+    final_fraction: float = MISSING
+    """The last learning rate, as a share of the first (cosine)."""
+    factor: float = MISSING
+    """What the rate is multiplied by at each stall (plateau)."""
+    patience: int = MISSING
+    """Epochs without a lower validation loss before the rate is lowered (plateau)."""
+
+    def __post_init__(self) -> None:
+        fraction("scheduler.warmup_fraction", self.warmup_fraction)
+        fraction("scheduler.final_fraction", self.final_fraction)
+        fraction("scheduler.factor", self.factor)
+        at_least("scheduler.patience", self.patience, 0)
+
+
+class Device(StrEnum):
+    """Where to train."""
+
+    auto = "auto"
+    cpu = "cpu"
+    gpu = "gpu"
+    rocm = "rocm"
+
+
+class Precision(StrEnum):
+    """Arithmetic of a training step."""
+
+    auto = "auto"
+    float32 = "float32"
+    bf16 = "bf16"
+    float16 = "float16"
+
+
+@dataclass
+class TrainerConfig:
+    """How long to train, and on what."""
+
+    device: Device = MISSING
+    """auto: a GPU if there is one. gpu: any GPU or an error. rocm: an AMD GPU or an error. cpu."""
+    devices: int = MISSING
+    """GPUs, or CPU processes, to train on together."""
+    precision: Precision = MISSING
+    """float32; bf16 or float16: mixed precision. auto: bf16 on a GPU, float32 on a CPU."""
+    max_epochs: int = MISSING
+    """Train at most so long."""
+    batch_size: int = MISSING
+    """Windows in a training step, on each device."""
+    gradient_clip_norm: float | None = MISSING
+    """Scale gradients down to this norm when they are longer; null leaves them."""
+    deterministic: bool = MISSING
+    """The same command twice gives the same weights (always so on a CPU; slower on a GPU)."""
+    threads: int | None = MISSING
+    """CPU threads; null lets torch decide."""
+    batches_per_epoch: int | None = MISSING
+    """End each epoch after so many steps, to look for mistakes quickly; null uses all windows."""
+
+    def __post_init__(self) -> None:
+        for key, value in (
+            ("devices", self.devices),
+            ("max_epochs", self.max_epochs),
+            ("batch_size", self.batch_size),
+            ("threads", self.threads),
+            ("batches_per_epoch", self.batches_per_epoch),
+        ):
+            at_least(f"trainer.{key}", value, 1)
+        positive("trainer.gradient_clip_norm", self.gradient_clip_norm)
+
+
+@dataclass
+class EarlyStoppingConfig:
+    """Stop when the validation people stop getting better."""
+
+    _target_: str = MISSING
+    """The callback's class."""
+    monitor: str = MISSING
+    """What to watch: validation_loss, validation_accuracy or validation_recording_accuracy."""
+    mode: str = MISSING
+    """min or max: which way is better."""
+    patience: int = MISSING
+    """Epochs without getting better before training stops."""
+    min_delta: float = MISSING
+    """A change smaller than this does not count."""
+
+    def __post_init__(self) -> None:
+        at_least("callbacks.early_stopping.patience", self.patience, 0)
+        if self.mode not in ("min", "max"):
+            raise ConfigError(f"callbacks.early_stopping.mode={self.mode}: must be min or max")
+
+
+@dataclass
+class LoggerConfig:
+    """One of Lightning's loggers; it writes into the run's folder."""
+
+    _target_: str = MISSING
+    """The logger's class; it is given save_dir, name and version."""
+
+
+@dataclass
+class TrainConfig:
+    """Everything that decides a training."""
+
+    name: str = MISSING
+    """The run's name: its folder is outputs/<name>/<time>, or multirun/<name>/ in a sweep."""
+    tags: list[str] = MISSING
+    """Words to find the run by."""
+    notes: str = MISSING
+    """Anything worth remembering about the run."""
+    seed: int = MISSING
+    """Initial weights, order of batches, augmentation, dropout. 0 is a seed like any other."""
+    data: DataConfig = MISSING
+    split: SplitConfig = MISSING
+    window: WindowConfig = MISSING
+    features: FeaturesConfig = MISSING
+    augment: AugmentConfig = MISSING
+    model: ModelConfig = MISSING
+    loss: LossConfig = MISSING
+    optimizer: Any = MISSING
+    scheduler: SchedulerConfig = MISSING
+    trainer: TrainerConfig = MISSING
+    callbacks: dict[str, Any] = MISSING
+    logger: Any = MISSING
+
+    def __post_init__(self) -> None:
+        at_least("seed", self.seed, 0)
+        if not self.name or set(self.name) & set('/\\\0<>:"|?*') or self.name.strip(". ") != self.name:
+            raise ConfigError(
+                f'name={self.name!r}: it becomes a folder, so it cannot be empty or hold / \\ : * ? " < > |'
+            )

@@ -1,0 +1,63 @@
+"""The LightningDataModule: a shell around windows, split and loaders."""
+
+from functools import cached_property
+
+from lightning.pytorch import LightningDataModule
+
+from gesturelab.data.augment import Augment
+from gesturelab.data.frames import FrameStore
+from gesturelab.data.loader import TrainingLoader, WindowLoader
+from gesturelab.data.recording import Corpus
+from gesturelab.data.split import Sides
+from gesturelab.data.windows import Windows
+
+EVALUATION_BATCH = 512
+"""Windows in a batch without gradients; results do not depend on it."""
+
+
+class GestureData(LightningDataModule):
+    """Windowed recordings, divided into sides."""
+
+    def __init__(
+        self, corpus: Corpus, windows: Windows, sides: Sides, *, augment: Augment, batch_size: int, seed: int
+    ) -> None:
+        super().__init__()
+        self.corpus = corpus
+        self.windows = windows
+        self.sides = sides
+        self.augment = augment
+        self.batch_size = batch_size
+        self.seed = seed
+
+    @cached_property
+    def store(self) -> FrameStore:
+        """All frames, on the trainer's device."""
+        assert self.trainer is not None, "a datamodule's loaders belong to a trainer"
+        return FrameStore(self.corpus, self.windows, self.trainer.strategy.root_device)
+
+    @cached_property
+    def training(self) -> TrainingLoader:
+        """Training windows, in random order, changed at random."""
+        assert self.trainer is not None, "a datamodule's loaders belong to a trainer"
+        return TrainingLoader(
+            self.store,
+            self.sides.train,
+            self.batch_size,
+            augment=self.augment,
+            seed=self.seed,
+            rank=self.trainer.global_rank,
+            processes=self.trainer.world_size,
+        )
+
+    def train_dataloader(self) -> TrainingLoader:
+        """Training windows, in random order, changed at random."""
+        return self.training
+
+    def val_dataloader(self) -> WindowLoader:
+        """Validation windows, as they are."""
+        return WindowLoader(self.store, self.sides.validation, EVALUATION_BATCH)
+
+    def predict_dataloader(self) -> list[WindowLoader]:
+        """Training, validation and test windows, as they are."""
+        sides = (self.sides.train, self.sides.validation, self.sides.test)
+        return [WindowLoader(self.store, side, EVALUATION_BATCH) for side in sides]

@@ -1,0 +1,93 @@
+"""What the network sees: features of a window, computed from its positions alone.
+
+Nothing here looks outside the window, so that training, a test recording and a live stream cannot differ.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from gesturelab.config.data import Centre, FeaturesConfig
+from gesturelab.data.skeleton import Skeleton
+
+Positions = Float[Tensor, "batch frames joints 3"]
+
+SMALLEST_BODY_M = 0.1
+"""Spines shorter than this are a sensor's mistake; dividing by them would blow positions up."""
+
+
+def centre_on_root(positions: Positions, skeleton: Skeleton, centre: Centre) -> Positions:
+    """Positions measured from the root joint of each frame, or from its mean over the window."""
+    root = positions[:, :, skeleton.root : skeleton.root + 1]
+    if centre is Centre.window:
+        root = root.mean(dim=1, keepdim=True)
+    return positions if centre is Centre.none else positions - root
+
+
+def body_scale(positions: Positions, skeleton: Skeleton) -> Float[Tensor, "batch 1 1 1"]:
+    """The mean length of the scale bone over the window, in metres, at least `SMALLEST_BODY_M`."""
+    child, parent = skeleton.scale_bone
+    lengths = (positions[:, :, child] - positions[:, :, parent]).norm(dim=-1)  # batch frames
+    return lengths.mean(dim=1).clamp(min=SMALLEST_BODY_M)[:, None, None, None]
+
+
+def face_sensor(positions: Positions, skeleton: Skeleton) -> Positions:
+    """Turns each window about the vertical (y) axis until its mean shoulder line is parallel to the sensor's x axis."""
+    left, right = skeleton.shoulders
+    line = (positions[:, :, right] - positions[:, :, left]).mean(dim=1)  # batch 3
+    angle = torch.atan2(line[:, 2], line[:, 0])
+    return rotate_vertical(positions, angle)
+
+
+def rotate_vertical(positions: Positions, angle: Float[Tensor, " batch"]) -> Positions:
+    """Turns x and z by an angle in radians about the origin; a point on the x axis at that angle in (x, z) comes to z=0."""
+    cosine, sine = angle.cos()[:, None, None], angle.sin()[:, None, None]
+    x, y, z = positions.unbind(dim=-1)
+    return torch.stack([cosine * x + sine * z, y, cosine * z - sine * x], dim=-1)
+
+
+def velocities(positions: Positions) -> Positions:
+    """The change of each position since the frame before; zero in the first frame of the window."""
+    return torch.diff(positions, dim=1, prepend=positions[:, :1])
+
+
+def bones(positions: Positions, skeleton: Skeleton) -> Positions:
+    """The vector from each joint's parent to the joint; zero for the root."""
+    return positions - positions[:, :, list(skeleton.parents)]
+
+
+class Features(nn.Module):
+    """Positions in metres to features, one row a frame.
+
+    The order of features is: positions, velocities, bones (those that are switched on); within each by joint, then x, y, z.
+    """
+
+    def __init__(self, config: FeaturesConfig, skeleton: Skeleton) -> None:
+        super().__init__()
+        self.config = config
+        self.skeleton = skeleton
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Name of each feature, such as ``position:Head:x``."""
+        kinds = (("position", self.config.positions), ("velocity", self.config.velocities), ("bone", self.config.bones))
+        return tuple(
+            f"{kind}:{joint}:{axis}" for kind, on in kinds if on for joint in self.skeleton.joints for axis in "xyz"
+        )
+
+    def forward(self, positions: Positions) -> Float[Tensor, "batch frames features"]:
+        """Features, before any scaler."""
+        config, skeleton = self.config, self.skeleton
+        if config.body_scale:
+            positions = positions / body_scale(positions, skeleton)
+        if config.face_sensor:
+            positions = face_sensor(positions, skeleton)
+        positions = centre_on_root(positions, skeleton, Centre(config.centre))
+        parts: list[Tensor] = []
+        if config.positions:
+            parts.append(positions)
+        if config.velocities:
+            parts.append(velocities(positions))
+        if config.bones:
+            parts.append(bones(positions, skeleton))
+        return torch.cat([part.flatten(2) for part in parts], dim=2)

@@ -1,0 +1,74 @@
+"""Batches for training and evaluation, gathered by index: no worker processes, no work for each sample in Python."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+
+from gesturelab.data.augment import Augment
+from gesturelab.data.frames import Batch, FrameStore
+
+
+class WindowLoader:
+    """Some windows of a store in batches, always in the same order."""
+
+    def __init__(self, store: FrameStore, index: Int64[np.ndarray, " windows"], batch_size: int) -> None:
+        self.store = store
+        self.index = torch.from_numpy(index).to(store.device)
+        self.batch_size = batch_size
+
+    def __len__(self) -> int:
+        """Batches."""
+        return math.ceil(len(self.index) / self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Every window once."""
+        for chosen in self.index.split(self.batch_size):
+            yield self.store.gather(chosen)
+
+
+class TrainingLoader(WindowLoader):
+    """Windows in random order, changed at random; both follow from the seed, the epoch and the process's rank alone.
+
+    A resumed training therefore sees what an undisturbed one would have seen. With several processes, each takes every
+    n-th window; the few that are left over after dealing evenly sit the epoch out, so that all take as many steps.
+    """
+
+    def __init__(
+        self,
+        store: FrameStore,
+        index: Int64[np.ndarray, " windows"],
+        batch_size: int,
+        *,
+        augment: Augment,
+        seed: int,
+        rank: int = 0,
+        processes: int = 1,
+    ) -> None:
+        super().__init__(store, index, batch_size)
+        self.augment = augment
+        self.seed = seed
+        self.rank = rank
+        self.processes = processes
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        """Batches of this process."""
+        return math.ceil(len(self.index) // self.processes / self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """This process's windows of the current epoch."""
+        order = torch.randperm(len(self.index), generator=_generator(torch.device("cpu"), self.seed, self.epoch))
+        each = len(self.index) // self.processes
+        mine = self.index[order[self.rank : each * self.processes : self.processes].to(self.index.device)]
+        draws = _generator(self.store.device, self.seed, self.epoch, self.rank + 1)
+        for chosen in mine.split(self.batch_size):
+            batch = self.store.gather(chosen, self.augment.speeds(len(chosen), draws))
+            yield self.augment(batch, draws)
+
+
+def _generator(device: torch.device, *entropy: int) -> torch.Generator:
+    state = np.random.SeedSequence(entropy).generate_state(1, dtype=np.uint64)[0]
+    return torch.Generator(device).manual_seed(int(state) & (2**63 - 1))

@@ -1,0 +1,83 @@
+"""The feature scaler: fitted once on training windows, saved, and reloaded, never refitted."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from jaxtyping import Float, Float64
+
+from gesturelab.errors import DataError
+from gesturelab.runs import write_json
+
+SCALER_SCHEMA = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Scaler:
+    """Mean and standard deviation of each feature; a constant feature has deviation 1, so that it scales to 0.
+
+    Attributes:
+        names: Name of each feature, such as ``velocity:HandLeft:x``.
+    """
+
+    names: tuple[str, ...]
+    mean: Float64[np.ndarray, " features"]
+    deviation: Float64[np.ndarray, " features"]
+
+    def save(self, path: Path) -> None:
+        """Writes the scaler as JSON.
+
+        Raises:
+            RunError: If the file cannot be written.
+        """
+        rows = zip(self.names, self.mean.tolist(), self.deviation.tolist(), strict=True)
+        features = [{"name": name, "mean": mean, "deviation": deviation} for name, mean, deviation in rows]
+        write_json(path, {"schema": SCALER_SCHEMA, "features": features})
+
+    @classmethod
+    def load(cls, path: Path) -> "Scaler":
+        """Reads a saved scaler.
+
+        Raises:
+            DataError: If the file is missing, damaged, or holds a number that cannot be used.
+        """
+        try:
+            features = cast(list[dict[str, Any]], json.loads(path.read_text(encoding="utf-8"))["features"])
+            names = tuple(str(feature["name"]) for feature in features)
+            mean = np.array([feature["mean"] for feature in features], dtype=np.float64)
+            deviation = np.array([feature["deviation"] for feature in features], dtype=np.float64)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(f"scaler file {path} cannot be read: {error!r}") from error
+        if not (np.isfinite(mean).all() and np.isfinite(deviation).all() and (deviation > 0).all()):
+            raise DataError(f"scaler file {path} holds a mean or deviation that is not finite or not positive")
+        return cls(names, mean, deviation)
+
+
+def fit_scaler(names: Sequence[str], chunks: Iterable[Float[np.ndarray, "rows features"]]) -> Scaler:
+    """Mean and population deviation over the rows of all chunks, merged chunk by chunk (Chan et al., 1979).
+
+    Raises:
+        DataError: If there are no rows.
+    """
+    count, mean, squares = 0, np.zeros(len(names)), np.zeros(len(names))
+    for chunk in chunks:
+        rows = chunk.astype(np.float64)
+        chunk_mean = rows.mean(axis=0)
+        apart = chunk_mean - mean
+        total = count + len(rows)
+        squares += ((rows - chunk_mean) ** 2).sum(axis=0) + apart**2 * (count * len(rows) / total)
+        mean += apart * (len(rows) / total)
+        count = total
+    if count == 0:
+        raise DataError("the scaler got no training window to be fitted on")
+    deviation = np.sqrt(squares / count)
+    constant = deviation < 1e-8 * np.maximum(np.abs(mean), 1)
+    return Scaler(tuple(names), mean, np.where(constant, 1.0, deviation))
+
+
+def no_scaler(names: Sequence[str]) -> Scaler:
+    """A scaler that changes nothing."""
+    return Scaler(tuple(names), np.zeros(len(names)), np.ones(len(names)))

@@ -1,0 +1,205 @@
+"""Who is on which side. Pure functions; no person is ever on two sides unless the split says that it is leaky."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from jaxtyping import Int64
+
+from gesturelab.config.data import (
+    LosoConfig,
+    NamedSplitConfig,
+    RandomRecordingConfig,
+    RandomSplitConfig,
+    SplitConfig,
+    SubjectHoldoutConfig,
+    SubjectKfoldConfig,
+)
+from gesturelab.data.recording import Corpus
+from gesturelab.data.windows import Windows
+from gesturelab.errors import SplitError
+
+
+@dataclass(frozen=True)
+class People:
+    """Ids of the people on each side."""
+
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Sides:
+    """Indices of the windows on each side.
+
+    Attributes:
+        leaky: Whether people may be on two sides.
+    """
+
+    train: Int64[np.ndarray, " train_windows"]
+    validation: Int64[np.ndarray, " validation_windows"]
+    test: Int64[np.ndarray, " test_windows"]
+    leaky: bool
+
+
+def split_windows(corpus: Corpus, windows: Windows, config: SplitConfig) -> Sides:
+    """Divides windows as configured, and checks the result.
+
+    Raises:
+        SplitError: If people cannot be divided so, a side is empty, a gesture is missing from training, or a person is
+            on two sides of a split that is not declared leaky.
+    """
+    if isinstance(config, RandomSplitConfig):
+        sides = _deal_at_random(windows, config)
+    else:
+        people = choose_people(corpus.people, config)
+        side_of = {
+            person: side for side, ids in enumerate((people.train, people.validation, people.test)) for person in ids
+        }
+        side = np.array([side_of[subject] for subject in corpus.subjects])[windows.recording]
+        sides = Sides(*(np.flatnonzero(side == number) for number in range(3)), leaky=False)
+    _check(corpus, windows, sides)
+    return sides
+
+
+def choose_people(people: Mapping[str, str], config: SplitConfig) -> People:
+    """Divides people (id to group), each group by itself, so that patients and healthy people are on every side.
+
+    Raises:
+        SplitError: If there are too few people, or a named person does not exist.
+    """
+    rng = np.random.default_rng(config.seed)
+    match config:
+        case SubjectHoldoutConfig():
+            test = _draw(people, config.test_fraction, rng)
+        case SubjectKfoldConfig():
+            test = deal_folds(people, config.folds, config.seed)[config.fold]
+        case LosoConfig():
+            ids = sorted(people)
+            if config.fold >= len(ids):
+                raise SplitError(
+                    f"split.fold={config.fold}: there are {len(ids)} people, so folds are 0 to {len(ids) - 1}"
+                )
+            test = ids[config.fold : config.fold + 1]
+        case NamedSplitConfig():
+            return _named(people, config, rng)
+        case _:
+            raise SplitError(f"split {config.kind} does not divide people")
+    return _with_validation(people, test, config, rng)
+
+
+def deal_folds(people: Mapping[str, str], folds: int, seed: int) -> list[list[str]]:
+    """Deals people into folds, one group after the other, so that folds differ by at most one person in size and group.
+
+    Raises:
+        SplitError: If there are fewer people than folds.
+    """
+    if len(people) < folds:
+        raise SplitError(f"split.folds={folds}: there are only {len(people)} people")
+    rng = np.random.default_rng(seed)
+    line = [person for ids in _by_group(people) for person in rng.permutation(ids).tolist()]
+    return [sorted(line[fold::folds]) for fold in range(folds)]
+
+
+def _with_validation(
+    people: Mapping[str, str], test: Sequence[str], config: SplitConfig, rng: np.random.Generator
+) -> People:
+    others = {person: group for person, group in people.items() if person not in set(test)}
+    validation = _draw(others, config.validation_fraction, rng)
+    return _people(people, validation, test)
+
+
+def _people(people: Iterable[str], validation: Sequence[str], test: Sequence[str]) -> People:
+    train = sorted(set(people) - set(validation) - set(test))
+    for side, ids in (("training", train), ("validation", validation), ("test", test)):
+        if not ids:
+            raise SplitError(
+                f"no {side} people are left: there are {len(set(people))} people "
+                f"({len(validation)} for validation, {len(test)} for test); use more people or smaller fractions"
+            )
+    return People(tuple(train), tuple(sorted(validation)), tuple(sorted(test)))
+
+
+def _by_group(people: Mapping[str, str]) -> list[list[str]]:
+    groups = sorted(set(people.values()))
+    return [sorted(person for person, group in people.items() if group == wanted) for wanted in groups]
+
+
+def _draw(people: Mapping[str, str], share: float, rng: np.random.Generator) -> list[str]:
+    """A share of each group, rounded, at least one where the group has two or more."""
+    drawn: list[str] = []
+    for ids in _by_group(people):
+        count = max(round(share * len(ids)), 1 if len(ids) > 1 else 0)
+        drawn += rng.permutation(ids)[:count].tolist()
+    return sorted(drawn)
+
+
+def _named(people: Mapping[str, str], config: NamedSplitConfig, rng: np.random.Generator) -> People:
+    test, validation = list(config.test), list(config.validation)
+    if config.file is not None:
+        test, validation = _read_people(Path(config.file))
+    for key, ids in (("test", test), ("validation", validation)):
+        if unknown := sorted(set(ids) - set(people)):
+            raise SplitError(f"split.{key}: no recording of subject {', '.join(unknown)}; subjects are {_list(people)}")
+    if both := sorted(set(test) & set(validation)):
+        raise SplitError(f"subject {', '.join(both)} is named for both test and validation")
+    if not test:
+        raise SplitError("split.test is empty: name the test people, as in split.test=[101,201]")
+    if not validation:
+        return _with_validation(people, test, config, rng)
+    return _people(people, validation, test)
+
+
+def _read_people(path: Path) -> tuple[list[str], list[str]]:
+    try:
+        named = cast(dict[str, list[Any]], json.loads(path.read_text(encoding="utf-8")))
+        return [str(person) for person in named["test"]], [str(person) for person in named.get("validation", [])]
+    except OSError as error:
+        raise SplitError(f"split.file={path} cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SplitError(
+            f'split.file={path} must hold JSON such as {{"test": ["101"], "validation": ["102"]}}: {error!r}'
+        ) from error
+
+
+def _deal_at_random(windows: Windows, config: RandomSplitConfig) -> Sides:
+    rng = np.random.default_rng(config.seed)
+    by_recording = isinstance(config, RandomRecordingConfig)
+    units = np.unique(windows.recording) if by_recording else np.arange(len(windows))
+    line = rng.permutation(units)
+    test = round(config.test_fraction * len(line))
+    validation = round(config.validation_fraction * (len(line) - test))
+    parts = (line[test + validation :], line[test : test + validation], line[:test])
+    if by_recording:
+        parts = tuple(np.flatnonzero(np.isin(windows.recording, part)) for part in parts)
+    return Sides(*(np.sort(part) for part in parts), leaky=True)
+
+
+def _check(corpus: Corpus, windows: Windows, sides: Sides) -> None:
+    subjects = np.array(corpus.subjects)[windows.recording]
+    people = [set(subjects[index].tolist()) for index in (sides.train, sides.validation, sides.test)]
+    for name, index, chosen in zip(
+        ("training", "validation", "test"), (sides.train, sides.validation, sides.test), people, strict=True
+    ):
+        if not len(index):
+            raise SplitError(
+                f"the {name} side has no window ({len(chosen)} people); use more people or shorter windows"
+            )
+    if not sides.leaky and (twice := (people[0] & people[1]) | (people[0] & people[2]) | (people[1] & people[2])):
+        raise SplitError(f"subject {', '.join(sorted(twice))} is on two sides of a split that promises unseen people")
+    trained = set(corpus.gestures[windows.recording[sides.train]].tolist())
+    missing = [corpus.gesture_names[gesture] for gesture in sorted(set(corpus.gestures.tolist()) - trained)]
+    if missing:
+        raise SplitError(
+            f"no training person does {', '.join(missing)}, so it cannot be learned; use more people, another split.seed, "
+            "or fewer files left out (data.max_files, data.subjects)"
+        )
+
+
+def _list(ids: Iterable[str]) -> str:
+    ordered = sorted(ids)
+    return ", ".join(ordered) if len(ordered) <= 40 else f"{', '.join(ordered[:40])} and {len(ordered) - 40} more"

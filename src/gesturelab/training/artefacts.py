@@ -1,0 +1,133 @@
+"""What a run leaves behind: weights, predictions, and the parts of its info file."""
+
+import csv
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from lightning.pytorch import Trainer
+
+from gesturelab.config.data import IrdsConfig
+from gesturelab.config.training import TrainConfig
+from gesturelab.data.datamodule import GestureData
+from gesturelab.data.recording import Corpus
+from gesturelab.data.scaler import Scaler
+from gesturelab.evaluation.recordings import combine_windows
+from gesturelab.info import DataInfo, ModelInfo, RejectedInfo, Side, SplitInfo, TrainingInfo
+from gesturelab.model.lstm import count_parameters
+from gesturelab.runs import RunDir, write_whole
+from gesturelab.training.build import as_options, device_name
+from gesturelab.training.device import lightning_precision
+from gesturelab.training.module import GestureModule
+
+
+def write_predictions(path: Path, data: GestureData, rows: Float[np.ndarray, "windows classes"]) -> None:
+    """Writes one row a test recording: who, what, and the mean probability of each gesture over its windows."""
+    corpus = data.corpus
+    ids, combined = combine_windows(data.windows.recording[data.sides.test], rows)
+    names = corpus.gesture_names
+    with write_whole(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(["recording", "subject", "gesture", "correct", "predicted", *(f"p_{name}" for name in names)])
+        for number, row in zip(ids.tolist(), combined, strict=True):
+            table.writerow(
+                [
+                    corpus.names[number],
+                    corpus.subjects[number],
+                    names[corpus.gestures[number]],
+                    corpus.correctness[number],
+                    names[int(row.argmax())],
+                    *(f"{probability:.6g}" for probability in row),
+                ]
+            )
+
+
+def write_weights(run: RunDir, config: TrainConfig, corpus: Corpus, scaler: Scaler, module: GestureModule) -> None:
+    """Writes the classifier's weights with what is needed to rebuild it: plain values that load with weights_only=True."""
+    plain = {
+        "schema": 1,
+        "model": plain(config.model),
+        "features": plain(config.features),
+        "feature_names": list(scaler.names),
+        "window": plain(config.window),
+        "gestures": list(corpus.gesture_names),
+        "skeleton": corpus.skeleton.name,
+        "state_dict": {name: value.cpu() for name, value in module.recogniser.classifier.state_dict().items()},
+    }
+    with write_whole(run.weights) as beside:
+        torch.save(plain, beside)
+
+
+def data_info(config: TrainConfig, corpus: Corpus) -> DataInfo:
+    """What was read; paths of this machine are left out."""
+    options = plain(config.data)
+    options.pop("cache_dir")
+    if isinstance(config.data, IrdsConfig):
+        options.pop("root")
+    return DataInfo(
+        source=corpus.source,
+        synthetic=corpus.synthetic,
+        fingerprint=corpus.fingerprint,
+        recordings=len(corpus),
+        frames=len(corpus.positions),
+        subjects=len(corpus.people),
+        options=options,
+        rejected=[RejectedInfo(recording=left.recording, reason=left.reason) for left in corpus.rejected],
+    )
+
+
+def split_info(config: TrainConfig, data: GestureData) -> SplitInfo:
+    """Who was on which side."""
+
+    def side(index: np.ndarray) -> Side:
+        recordings = np.unique(data.windows.recording[index])
+        subjects = sorted({data.corpus.subjects[number] for number in recordings.tolist()})
+        return Side(subjects=subjects, recordings=len(recordings), windows=len(index))
+
+    return SplitInfo(
+        kind=config.split.kind,
+        leaky=config.split.leaky,
+        options=plain(config.split),
+        train=side(data.sides.train),
+        validation=side(data.sides.validation),
+        test=side(data.sides.test),
+    )
+
+
+def model_info(config: TrainConfig, module: GestureModule) -> ModelInfo:
+    """The network and what it was trained with."""
+    hyperparameters: dict[str, Any] = {
+        **plain(config.model),
+        "loss": plain(config.loss),
+        "augment": plain(config.augment),
+    }
+    return ModelInfo(
+        size=config.model.name,
+        parameters=count_parameters(module.recogniser.classifier),
+        hyperparameters=hyperparameters,
+    )
+
+
+def training_info(config: TrainConfig, trainer: Trainer, module: GestureModule, accelerator: str) -> TrainingInfo:
+    """What happened while training."""
+    history = module.history
+    return TrainingInfo(
+        epochs=len(history),
+        best_epoch=min(history, key=lambda epoch: epoch["validation_loss"])["epoch"],
+        stopped_early=len(history) < config.trainer.max_epochs,
+        seconds=round(module.seconds, 3),
+        device=device_name(accelerator),
+        precision=lightning_precision(config.trainer.precision, accelerator),
+        batch_size=config.trainer.batch_size * trainer.world_size,
+        optimizer=as_options(config.optimizer),
+        scheduler=plain(config.scheduler),
+        history=history,
+    )
+
+
+def plain(config: Any) -> dict[str, Any]:
+    """A schema's keys as plain JSON values (an enum is a string already, but YAML and JSON print it differently)."""
+    return {key: str(value) if isinstance(value, str) else value for key, value in asdict(config).items()}

@@ -1,0 +1,160 @@
+"""From configuration to objects."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from hydra.utils import get_class
+from jaxtyping import Float, Int64
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
+from lightning.pytorch.loggers import Logger
+from torch import Tensor
+
+from gesturelab.config.training import TrainConfig
+from gesturelab.data.augment import Augment
+from gesturelab.data.datamodule import GestureData
+from gesturelab.data.features import Features
+from gesturelab.data.frames import FrameStore
+from gesturelab.data.recording import Corpus
+from gesturelab.data.scaler import Scaler, fit_scaler, no_scaler
+from gesturelab.data.split import split_windows
+from gesturelab.data.windows import Windows, cut_windows
+from gesturelab.errors import ConfigError
+from gesturelab.model.lstm import LSTMClassifier
+from gesturelab.model.recogniser import Recogniser
+from gesturelab.training.device import lightning_precision
+from gesturelab.training.module import GestureModule
+
+
+def make_data(config: TrainConfig, corpus: Corpus) -> GestureData:
+    """Windows of a corpus, divided into sides.
+
+    Raises:
+        DataError: If there is no window.
+        SplitError: If people cannot be divided as configured.
+    """
+    windows = cut_windows(corpus, config.window)
+    return GestureData(
+        corpus,
+        windows,
+        split_windows(corpus, windows, config.split),
+        augment=Augment(config.augment, corpus.skeleton, corpus.mirrored_gestures),
+        batch_size=config.trainer.batch_size,
+        seed=config.seed,
+    )
+
+
+def make_scaler(config: TrainConfig, data: GestureData) -> Scaler:
+    """The scaler, fitted on the training windows as they are, augmentation off."""
+    features = Features(config.features, data.corpus.skeleton)
+    if not config.features.scaler:
+        return no_scaler(features.names)
+    store = FrameStore(data.corpus, data.windows, torch.device("cpu"))
+    training = torch.from_numpy(_side_by_side(data.windows, data.sides.train, config.window.stride_frames))
+
+    def rows() -> Iterator[Float[np.ndarray, "rows features"]]:
+        for chosen in training.split(1024):
+            yield features(store.gather(chosen).positions).flatten(0, 1).numpy()
+
+    return fit_scaler(features.names, rows())
+
+
+def _side_by_side(
+    windows: Windows, index: Int64[np.ndarray, " windows"], stride_frames: int
+) -> Int64[np.ndarray, " some_windows"]:
+    """Of overlapping windows, those that hardly overlap, from each recording's first on: no frame counts many times."""
+    number = np.rint(windows.start[index] / (windows.step[index] * stride_frames)).astype(np.int64)
+    return index[number % max(windows.length_frames // stride_frames, 1) == 0]
+
+
+def make_module(config: TrainConfig, data: GestureData, scaler: Scaler) -> GestureModule:
+    """The network and how it learns."""
+    corpus = data.corpus
+    classifier = LSTMClassifier(len(scaler.names), len(corpus.gesture_names), config.model)
+    return GestureModule(
+        Recogniser(config.features, corpus.skeleton, scaler, classifier),
+        config.loss,
+        as_options(config.optimizer),
+        config.scheduler,
+        class_weights(data) if config.loss.class_weights else None,
+    )
+
+
+def class_weights(data: GestureData) -> Float[Tensor, " classes"]:
+    """For each gesture the inverse of its share of the training windows, scaled so that a window weighs 1 on average."""
+    gestures = data.corpus.gestures[data.windows.recording[data.sides.train]]
+    counts = np.bincount(gestures, minlength=len(data.corpus.gesture_names))
+    return torch.from_numpy(len(gestures) / (np.count_nonzero(counts) * np.maximum(counts, 1))).float()
+
+
+def make_trainer(config: TrainConfig, accelerator: str, folder: Path, *, progress_bar: bool) -> Trainer:
+    """Lightning's trainer; it keeps the best and the last checkpoint in the run's folder."""
+    options = config.trainer
+    checkpoint = ModelCheckpoint(
+        dirpath=folder / "checkpoints",
+        filename="best",
+        monitor="validation_loss",
+        save_last=True,
+        enable_version_counter=False,
+    )
+    callbacks = [checkpoint, *(make_callback(name, entry) for name, entry in config.callbacks.items())]
+    return Trainer(
+        accelerator=accelerator,
+        devices=options.devices,
+        precision=cast(Any, lightning_precision(options.precision, accelerator)),
+        max_epochs=options.max_epochs,
+        limit_train_batches=options.batches_per_epoch,
+        gradient_clip_val=options.gradient_clip_norm,
+        deterministic=options.deterministic and ("warn" if accelerator == "gpu" else True),
+        callbacks=[*callbacks, RichProgressBar()] if progress_bar else callbacks,
+        enable_progress_bar=progress_bar,
+        logger=make_logger(config.logger, folder),
+        default_root_dir=folder,
+        use_distributed_sampler=False,  # the training loader deals windows to processes itself
+        num_sanity_val_steps=0,  # our own tests do that; it costs a validation batch at each start
+        enable_model_summary=False,
+        log_every_n_steps=10**9,  # values are logged once an epoch; asking at each step costs time
+    )
+
+
+def make_callback(name: str, entry: Any) -> Callback:
+    """A Lightning callback from its ``_target_`` and options.
+
+    Raises:
+        ConfigError: If it cannot be made.
+    """
+    return cast(Callback, _instantiate(f"callbacks.{name}", as_options(entry)))
+
+
+def make_logger(entry: Any, folder: Path) -> Logger | bool:
+    """A Lightning logger that writes into the run's folder, or False for none.
+
+    Raises:
+        ConfigError: If it cannot be made.
+    """
+    options = as_options(entry)
+    if options.get("_target_") is None:
+        return False
+    placed = {"save_dir": folder, "name": "", "version": "logs"}
+    return cast(Logger, _instantiate("logger", {**placed, **options}))
+
+
+def as_options(entry: Any) -> dict[str, Any]:
+    """The keys and values of an option that began with a schema, or of one that did not."""
+    return dict(entry) if isinstance(entry, dict) else dict(vars(entry))
+
+
+def _instantiate(key: str, options: dict[str, Any]) -> Any:
+    target = options.pop("_target_", None)
+    try:
+        return get_class(str(target))(**options)
+    except Exception as error:
+        raise ConfigError(f"{key}: {target} cannot be made from {options}: {error}") from error
+
+
+def device_name(accelerator: str) -> str:
+    """The device as people call it: ``cpu``, or the GPU's name."""
+    return torch.cuda.get_device_name() if accelerator == "gpu" else "cpu"

@@ -1,0 +1,79 @@
+"""Which device to train on. Imports torch, but not Lightning: an AMD GPU must be woken up between the two."""
+
+import os
+import tempfile
+from pathlib import Path
+from types import ModuleType
+
+from gesturelab.config.training import Device, Precision, TrainerConfig
+from gesturelab.errors import DeviceError
+
+_LIGHTNING_PRECISION = {Precision.float32: "32-true", Precision.bf16: "bf16-mixed", Precision.float16: "16-mixed"}
+
+
+def prepare_device(config: TrainerConfig) -> str:
+    """Wakes the configured device up; call it before anything imports Lightning.
+
+    Returns:
+        Lightning's accelerator: ``cpu`` or ``gpu``.
+
+    Raises:
+        DeviceError: If the device is not there.
+    """
+    if config.device is Device.rocm:
+        _separate_miopen_caches()
+    import torch
+
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    if config.device is Device.cpu:
+        return "cpu"
+    if config.device is Device.rocm:
+        warm_up_rocm(torch)
+        return "gpu"
+    if torch.cuda.is_available():
+        if torch.version.hip is not None:
+            warm_up_rocm(torch)
+        return "gpu"
+    if config.device is Device.gpu:
+        raise DeviceError(f"trainer=gpu: torch {torch.__version__} sees no GPU; use trainer=cpu, or mend the driver")
+    return "cpu"
+
+
+def warm_up_rocm(torch: ModuleType) -> None:
+    """Makes the AMD GPU do a first small product: without it, Lightning's import has crashed on ROCm.
+
+    Raises:
+        DeviceError: If torch is not a ROCm build, or sees no device.
+    """
+    if torch.version.hip is None:
+        raise DeviceError(
+            f"trainer=rocm: torch {torch.__version__} is not a ROCm build; install one (see README, 'AMD GPUs'), "
+            "or use trainer=gpu or trainer=cpu"
+        )
+    if not torch.cuda.is_available():
+        seen = {name: os.environ.get(name) for name in ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES")}
+        settings = ", ".join(f"{name}={value}" for name, value in seen.items() if value is not None) or "neither is set"
+        raise DeviceError(
+            f"trainer=rocm: torch {torch.__version__} sees no AMD GPU (ROCR_VISIBLE_DEVICES, HIP_VISIBLE_DEVICES: "
+            f"{settings}); the HIP numbers count within what ROCR leaves. Look at rocminfo"
+        )
+    ones = torch.ones(8, 8, device="cuda")
+    (ones @ ones).sum().item()
+
+
+def _separate_miopen_caches() -> None:
+    """Gives this process MIOpen cache folders of its own: jobs that share them corrupt them. Yours, if set, are kept."""
+    job = os.environ.get("SLURM_JOB_ID", str(os.getpid()))
+    folder = Path(tempfile.gettempdir()) / f"miopen-{os.environ.get('USER', 'user')}-{job}"
+    for variable in ("MIOPEN_USER_DB_PATH", "MIOPEN_CUSTOM_CACHE_DIR"):
+        if variable not in os.environ:
+            folder.mkdir(parents=True, exist_ok=True)
+            os.environ[variable] = str(folder)
+
+
+def lightning_precision(precision: Precision, accelerator: str) -> str:
+    """Lightning's name for a precision; ``auto`` is bf16 on a GPU and float32 on a CPU."""
+    if precision is Precision.auto:
+        precision = Precision.bf16 if accelerator == "gpu" else Precision.float32
+    return _LIGHTNING_PRECISION[precision]

@@ -1,0 +1,38 @@
+"""Scores of predictions, by torchmetrics."""
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torchmetrics.functional.classification import (
+    multiclass_accuracy,
+    multiclass_confusion_matrix,
+    multiclass_f1_score,
+)
+
+from gesturelab.info import Scores
+
+SMALLEST_PROBABILITY = 1e-12
+"""Probabilities are not taken for smaller than this in the loss, so that one certain mistake does not make it infinite."""
+
+
+def score(probabilities: Float[np.ndarray, "cases classes"], truth: Int64[np.ndarray, " cases"]) -> Scores:
+    """How well cases (windows or recordings) were recognised."""
+    predicted, target = torch.from_numpy(probabilities), torch.from_numpy(truth)
+    classes = probabilities.shape[1]
+    matrix = multiclass_confusion_matrix(predicted, target, num_classes=classes)
+    support = matrix.sum(dim=1)
+    recall = matrix.diagonal()[support > 0] / support[support > 0]
+    likelihood = np.maximum(probabilities[np.arange(len(truth)), truth], SMALLEST_PROBABILITY)
+    return Scores(
+        loss=float(-np.log(likelihood).mean()),
+        accuracy=float(multiclass_accuracy(predicted, target, num_classes=classes, average="micro")),
+        balanced_accuracy=float(recall.mean()),
+        macro_f1=float(multiclass_f1_score(predicted, target, num_classes=classes, average="macro")),
+        count=len(truth),
+    )
+
+
+def confusion(probabilities: Float[np.ndarray, "cases classes"], truth: Int64[np.ndarray, " cases"]) -> list[list[int]]:
+    """Counts; rows are the true class, columns the predicted one."""
+    predicted, target = torch.from_numpy(probabilities), torch.from_numpy(truth)
+    return multiclass_confusion_matrix(predicted, target, num_classes=probabilities.shape[1]).tolist()

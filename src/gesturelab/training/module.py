@@ -1,0 +1,144 @@
+"""The LightningModule: a shell around the recogniser."""
+
+import logging
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+from torch.nn import functional
+
+from gesturelab.config.training import LossConfig, SchedulerConfig
+from gesturelab.data.frames import Batch
+from gesturelab.evaluation.recordings import combine_windows
+from gesturelab.info import Epoch
+from gesturelab.model.recogniser import Recogniser
+from gesturelab.training.optim import make_optimizer, with_schedule
+
+log = logging.getLogger(__name__)
+
+
+class GestureModule(LightningModule):
+    """Trains a recogniser.
+
+    Nothing is logged, and nothing is read back from the device, in a step: sums stay on the device until the epoch ends.
+    """
+
+    def __init__(
+        self,
+        recogniser: Recogniser,
+        loss: LossConfig,
+        optimizer: dict[str, Any],
+        scheduler: SchedulerConfig,
+        class_weights: Float[Tensor, " classes"] | None,
+    ) -> None:
+        super().__init__()
+        self.recogniser = recogniser
+        self.loss = loss
+        self.optimizer_options = optimizer
+        self.scheduler = scheduler
+        self.register_buffer("class_weights", class_weights, persistent=False)
+        self.history: list[Epoch] = []
+        self.seconds_before = 0.0
+        self._resumed_at = time.monotonic()
+        self._sums: list[Tensor] = []
+        self._validated: list[tuple[Tensor, Batch]] = []
+
+    @property
+    def seconds(self) -> float:
+        """Time spent on training, over all resumed parts."""
+        return self.seconds_before + time.monotonic() - self._resumed_at
+
+    def forward(self, positions: Float[Tensor, "batch frames joints 3"]) -> Float[Tensor, "batch classes"]:
+        """Logits."""
+        return self.recogniser(positions)
+
+    def on_fit_start(self) -> None:
+        """Starts the clock."""
+        self._resumed_at = time.monotonic()
+
+    def on_train_epoch_start(self) -> None:
+        """Tells the loader which epoch's order and augmentation to draw."""
+        self.trainer.train_dataloader.epoch = self.current_epoch  # type: ignore[union-attr] # ours: TrainingLoader
+        self._sums = [torch.zeros(3, device=self.device)]
+
+    def training_step(self, batch: Batch, _index: int) -> Tensor:
+        """The loss of a batch."""
+        logits = self(batch.positions)
+        loss = functional.cross_entropy(
+            logits,
+            batch.gestures,
+            weight=self.class_weights,  # type: ignore[arg-type]
+            label_smoothing=self.loss.label_smoothing,
+        )
+        count = len(batch.gestures)
+        with torch.no_grad():
+            correct = (logits.argmax(dim=1) == batch.gestures).sum()
+            self._sums[0] += torch.stack([loss.detach().float() * count, correct, correct.new_tensor(count)])
+        return loss
+
+    def validation_step(self, batch: Batch, _index: int) -> None:
+        """Keeps the probabilities of a batch for the end of the epoch."""
+        self._validated.append((self(batch.positions).float().softmax(dim=1), batch))
+
+    def on_validation_epoch_end(self) -> None:
+        """Scores the validation windows and recordings."""
+        probabilities = torch.cat([rows for rows, _ in self._validated])
+        truth = torch.cat([batch.gestures for _, batch in self._validated])
+        recording = torch.cat([batch.recordings for _, batch in self._validated])
+        self._validated = []
+        likelihood = probabilities.gather(1, truth[:, None]).clamp(min=1e-12)
+        self.log("validation_loss", -likelihood.log().mean(), sync_dist=True)
+        self.log("validation_accuracy", (probabilities.argmax(dim=1) == truth).float().mean(), sync_dist=True)
+        ids, combined = combine_windows(recording.cpu().numpy(), probabilities.cpu().numpy())
+        gesture = dict(zip(recording.tolist(), truth.tolist(), strict=True))
+        right = combined.argmax(axis=1) == np.array([gesture[number] for number in ids.tolist()])
+        self.log("validation_recording_accuracy", float(right.mean()), sync_dist=True)
+
+    def on_train_epoch_end(self) -> None:
+        """Writes the epoch into the history, the logger and the log."""
+        loss, correct, count = self.all_gather(self._sums[0]).reshape(-1, 3).sum(dim=0).tolist()  # type: ignore[union-attr]
+        measured = self.trainer.callback_metrics
+        epoch = Epoch(
+            epoch=self.current_epoch,
+            train_loss=loss / count,
+            train_accuracy=correct / count,
+            validation_loss=float(measured["validation_loss"]),
+            validation_accuracy=float(measured["validation_accuracy"]),
+            learning_rate=float(self.trainer.optimizers[0].param_groups[0]["lr"]),
+        )
+        self.history.append(epoch)
+        for key in ("train_loss", "train_accuracy", "learning_rate"):
+            self.log(key, epoch[key])
+        if self.trainer.is_global_zero:
+            log.info(
+                "epoch %3d  loss %.3f / %.3f  accuracy %.1f %% / %.1f %%  (training / validation windows)  %.0f s",
+                epoch["epoch"],
+                epoch["train_loss"],
+                epoch["validation_loss"],
+                100 * epoch["train_accuracy"],
+                100 * epoch["validation_accuracy"],
+                self.seconds,
+            )
+
+    def predict_step(self, batch: Batch, _index: int, _loader: int = 0) -> Float[Tensor, "batch classes"]:
+        """Probabilities."""
+        return self(batch.positions).float().softmax(dim=1)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """The configured optimizer and schedule."""
+        steps = int(self.trainer.estimated_stepping_batches)
+        return with_schedule(make_optimizer(self.recogniser, self.optimizer_options), self.scheduler, steps)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Adds history and clock, as plain values."""
+        checkpoint["gesturelab"] = {"history": [dict(epoch) for epoch in self.history], "seconds": self.seconds}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Takes history and clock up again."""
+        self.history = checkpoint["gesturelab"]["history"]
+        self.seconds_before = checkpoint["gesturelab"]["seconds"]

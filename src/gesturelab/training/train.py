@@ -1,0 +1,178 @@
+"""One training from configuration to files: fit, choose the best weights, score all sides, write the run."""
+
+import logging
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from lightning.pytorch import Trainer, seed_everything
+
+from gesturelab.config.training import TrainConfig
+from gesturelab.data.datamodule import GestureData
+from gesturelab.data.load import load
+from gesturelab.errors import RunError
+from gesturelab.evaluation.recordings import combine_windows
+from gesturelab.info import (
+    INFO_SCHEMA,
+    LEAKY,
+    SYNTHETIC,
+    Info,
+    Metrics,
+    SideScores,
+)
+from gesturelab.model.lstm import count_parameters
+from gesturelab.report.figures import draw_confusion, draw_curves
+from gesturelab.runs import RunDir, sha256, write_json
+from gesturelab.training.artefacts import (
+    data_info,
+    model_info,
+    plain,
+    split_info,
+    training_info,
+    write_predictions,
+    write_weights,
+)
+from gesturelab.training.build import make_data, make_module, make_scaler, make_trainer
+from gesturelab.training.metrics import confusion, score
+from gesturelab.training.module import GestureModule
+from gesturelab.training.provenance import git_state, versions
+
+log = logging.getLogger(__name__)
+
+
+def train(config: TrainConfig, folder: Path, accelerator: str) -> tuple[RunDir, Info]:
+    """Trains, tests and writes a run; takes up the last checkpoint if the folder holds one.
+
+    Args:
+        config: Everything that decides the training.
+        folder: Where the run's files go.
+        accelerator: What `gesturelab.training.device.prepare_device` returned.
+
+    Returns:
+        The run, and what its info file says.
+
+    Raises:
+        GesturelabError: If the data, the split or the folder cannot be used.
+    """
+    started = datetime.now(UTC)
+    run = RunDir(folder, config.model.name)
+    _quiet_lightning()
+    seed_everything(config.seed, verbose=False)
+    corpus = load(config.data)
+    warnings = [text for text, applies in ((LEAKY, config.split.leaky), (SYNTHETIC, corpus.synthetic)) if applies]
+    data = make_data(config, corpus)
+    scaler = make_scaler(config, data)
+    module = make_module(config, data, scaler)
+    _announce(config, data, module, warnings)
+    trainer = make_trainer(config, accelerator, folder, progress_bar=_on_terminal())
+    _fit(trainer, module, data, run)
+    probabilities = _predict(trainer, module, data)
+    if not trainer.is_global_zero:
+        sys.exit(0)  # the other processes of a multi-GPU run have done their part
+
+    write_weights(run, config, corpus, scaler, module)
+    scaler.save(run.scaler)
+    metrics, matrix = _score_all(data, probabilities)
+    write_predictions(run.predictions, data, probabilities[2])
+    info = Info(
+        schema=INFO_SCHEMA,
+        name=config.name,
+        tags=config.tags,
+        notes=config.notes,
+        seed=config.seed,
+        started=started.isoformat(timespec="seconds"),
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        warnings=warnings,
+        gestures=list(corpus.gesture_names),
+        data=data_info(config, corpus),
+        split=split_info(config, data),
+        window=plain(config.window),
+        features=plain(config.features),
+        model=model_info(config, module),
+        training=training_info(config, trainer, module, accelerator),
+        metrics=metrics,
+        confusion=matrix,
+        versions=versions(),
+        git=git_state(),
+        files={path.name: sha256(path) for path in (run.weights, run.scaler, run.predictions)},
+    )
+    draw_curves(info, run.curves)
+    draw_confusion(info, run.confusion)
+    write_json(run.info, info)
+    return run, info
+
+
+def _fit(trainer: Trainer, module: GestureModule, data: GestureData, run: RunDir) -> None:
+    last = run.checkpoints / "last.ckpt"
+    if last.exists():
+        log.info("resuming from %s", last)
+    try:
+        trainer.fit(module, datamodule=data, ckpt_path=last if last.exists() else None, weights_only=True)
+    except SystemExit:  # how Lightning ends after Ctrl-C
+        kept = f"the last whole epoch is in {last}" if last.exists() else "no epoch was finished, so nothing was kept"
+        raise RunError(f"stopped by Ctrl-C; {kept}. Go on with: gesturelab resume {run.path}") from None
+
+
+def _predict(trainer: Trainer, module: GestureModule, data: GestureData) -> list[Float[np.ndarray, "windows classes"]]:
+    """Probabilities of training, validation and test windows, with the best weights."""
+    best = cast(Any, trainer.checkpoint_callback).best_model_path
+    state = torch.load(best, map_location=module.device, weights_only=True)["state_dict"]
+    module.load_state_dict(state)
+    sides = trainer.predict(module, dataloaders=data.predict_dataloader())
+    assert sides is not None, "every process predicts all sides"
+    return [torch.cat(cast(list[torch.Tensor], batches)).cpu().numpy() for batches in sides]
+
+
+def _score_all(
+    data: GestureData, probabilities: list[Float[np.ndarray, "windows classes"]]
+) -> tuple[Metrics, list[list[int]]]:
+    scored: list[SideScores] = []
+    matrix: list[list[int]] = []
+    for side, rows in zip((data.sides.train, data.sides.validation, data.sides.test), probabilities, strict=True):
+        recording = data.windows.recording[side]
+        ids, combined = combine_windows(recording, rows)
+        scored.append(
+            SideScores(
+                window=score(rows, data.corpus.gestures[recording]),
+                recording=score(combined, data.corpus.gestures[ids]),
+            )
+        )
+        matrix = confusion(combined, data.corpus.gestures[ids])
+    return Metrics(train=scored[0], validation=scored[1], test=scored[2]), matrix
+
+
+def _announce(config: TrainConfig, data: GestureData, module: GestureModule, warnings: list[str]) -> None:
+    for warning in warnings:
+        log.warning(warning)
+    corpus, sides = data.corpus, data.sides
+    log.info(
+        "%s: %d recordings of %d people, %d frames",
+        corpus.source,
+        len(corpus),
+        len(corpus.people),
+        len(corpus.positions),
+    )
+    for left in corpus.rejected:
+        log.warning("left out %s: %s", left.recording, left.reason)
+    log.info(
+        "%s: %d training, %d validation, %d test windows of %d frames",
+        config.split.kind,
+        len(sides.train),
+        len(sides.validation),
+        len(sides.test),
+        data.windows.length_frames,
+    )
+    log.info("%s: %s parameters", config.model.name, f"{count_parameters(module.recogniser.classifier):,}")
+
+
+def _on_terminal() -> bool:
+    return sys.stdout.isatty()
+
+
+def _quiet_lightning() -> None:
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
