@@ -1,0 +1,96 @@
+"""``gesturelab compare``: finished runs side by side."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from gesturelab.errors import RunError
+
+DEFAULTS = ("outputs", "multirun")
+STANDARD_OUTPUT = "-"
+
+
+def parser() -> argparse.ArgumentParser:
+    """What the command takes."""
+    made = argparse.ArgumentParser(
+        prog="gesturelab compare",
+        description="Compare finished runs, recommend a size by validation accuracy, and judge overfitting.",
+    )
+    made.add_argument("dirs", nargs="*", metavar="DIR", type=Path, help="folders of runs (default: outputs, multirun)")
+    made.add_argument("--csv", metavar="FILE", help="write one row a run; - is standard output")
+    made.add_argument("--json", metavar="FILE", help="write everything; - is standard output")
+    made.add_argument("--markdown", metavar="FILE", help="write everything, for reading; - is standard output")
+    made.add_argument("--png", metavar="FILE", help="draw accuracy against parameters")
+    return made
+
+
+def run(arguments: list[str]) -> int:
+    """Compares runs.
+
+    Returns:
+        0 when at least one finished run was read, otherwise 1.
+
+    Raises:
+        RunError: If a folder does not exist, or a file cannot be written.
+    """
+    asked = parser()
+    given = asked.parse_args(arguments)
+    if [given.csv, given.json, given.markdown].count(STANDARD_OUTPUT) > 1:
+        asked.error("only one of --csv, --json and --markdown can go to standard output")
+    if given.png == STANDARD_OUTPUT:
+        asked.error("--png needs a file name")
+    dirs: list[Path] = given.dirs or [Path(name) for name in DEFAULTS if Path(name).is_dir()]
+    if not dirs:
+        raise RunError(
+            f"there is neither {' nor '.join(DEFAULTS)} in {Path.cwd()}: make runs with 'gesturelab train' "
+            "(or 'gesturelab train -m model=tiny,small'), or name the folders that hold them"
+        )
+    return _compare(dirs, given)
+
+
+def _compare(dirs: list[Path], given: argparse.Namespace) -> int:
+    import json
+
+    from rich.console import Console
+
+    from gesturelab.report.collect import collect
+    from gesturelab.report.console import show
+    from gesturelab.report.groups import group
+    from gesturelab.report.markdown import markdown
+    from gesturelab.report.table import comparison, frame
+    from gesturelab.runs import write_text
+
+    finished, unread = collect(dirs)
+    groups = group(finished)
+    report = comparison(groups, unread)
+    written = [
+        (given.csv, lambda: frame(groups).to_csv(index=False, lineterminator="\n")),
+        (given.json, lambda: json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n"),
+        (given.markdown, lambda: markdown(report)),
+    ]
+    quiet = any(name == STANDARD_OUTPUT for name, _ in written)
+    if not quiet:
+        show(report, Console(width=None if sys.stdout.isatty() else _columns(), highlight=False))
+    for name, text in written:
+        if name == STANDARD_OUTPUT:
+            sys.stdout.write(text())
+        elif name is not None:
+            write_text(Path(name), text())
+    if given.png is not None and finished:
+        from gesturelab.report.figures import draw_sizes
+
+        draw_sizes(frame(groups), Path(given.png))
+    where = ", ".join(str(path) for path in dirs)
+    if quiet and unread:
+        print(f"{len(unread)} runs in {where} could not be compared", file=sys.stderr)
+    if not finished:
+        print(f"no finished run in {where}: make one with 'gesturelab train'", file=sys.stderr)
+    return 0 if finished else 1
+
+
+def _columns() -> int:
+    """Width of a pipe: what COLUMNS says, or 100."""
+    import os
+
+    said = os.environ.get("COLUMNS", "")
+    return int(said) if said.isdigit() else 100

@@ -1,0 +1,155 @@
+"""A comparison on the console, readable from 80 columns up, on a terminal and in a pipe."""
+
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from gesturelab.report import words
+from gesturelab.report.words import count, duration, percent
+
+NARROWEST = 80
+"""Columns; a narrower terminal wraps lines, but nothing is cut."""
+
+LEVELS = "rec.: whole recordings (a recording's windows' probabilities averaged); win.: single windows."
+
+
+def show(report: dict[str, Any], console: Console) -> None:
+    """Prints a comparison (as `gesturelab.report.table.comparison` gives it)."""
+    console.width = max(console.width, NARROWEST)
+    recommendations = {item["group"]: item for item in report["recommendations"]}
+    for group in report["groups"]:
+        rows = [row for row in report["runs"] if row["group"] == group["group"]]
+        _say(console, words.heading(group), "bold")
+        _say(console, words.people(group))
+        for warning in group["warnings"]:
+            _say(console, warning, "bold red")
+        _print(console, _accuracies(rows, several=_several(rows)))
+        console.print()
+        _print(console, _trainings(rows))
+        _say(console, LEVELS)
+        for line in words.recommendation(recommendations[group["group"]]):
+            _say(console, line, "bold red" if group["leaky"] else "bold")
+        console.print()
+    for line in words.apart(report["groups"]):
+        _say(console, line)
+    if report["runs"]:
+        if len(report["groups"]) > 1:
+            console.print()
+        _say(console, "Overfitting", "bold")
+        _print(console, _overfitting(report))
+        for line in words.overfitting(report):
+            _say(console, line)
+    if report["unfinished"]:
+        console.print()
+        _say(console, "Not compared", "bold red")
+        for item in report["unfinished"]:
+            _say(console, f"- {item['path']}: {item['state']}: {item['reason']}")
+
+
+def _several(rows: list[dict[str, Any]]) -> bool:
+    """Whether a size occurs with several settings, so that its name does not tell the runs apart."""
+    return any(row["candidate"] != row["model"] for row in rows)
+
+
+def _accuracies(rows: list[dict[str, Any]], several: bool) -> Table:
+    table = _table(
+        ["#", ">"],
+        ["model", "<"],
+        ["parameters", ">"],
+        ["seed", ">"],
+        *([f"{level}\n{side}", ">"] for level in ("rec.", "win.") for side in ("train", "valid.", "test")),
+    )
+    for row in rows:
+        values = [
+            percent(row[f"{side}_{level}_accuracy"])
+            for level in ("recording", "window")
+            for side in ("train", "validation", "test")
+        ]
+        model = row["candidate"] if several else row["model"]
+        _add(table, row["run"], model, count(row["parameters"]), row["seed"], *values)
+    return table
+
+
+def _trainings(rows: list[dict[str, Any]]) -> Table:
+    table = _table(
+        ["#", ">"],
+        ["run", "<"],
+        ["name", "<"],
+        ["time", ">"],
+        ["epochs", ">"],
+        *([f"{level}\nloss\n{side}", ">"] for level in ("rec.", "win.") for side in ("train", "test")),
+    )
+    for row in rows:
+        losses = [
+            f"{row[f'{side}_{level}_loss']:.4f}" for level in ("recording", "window") for side in ("train", "test")
+        ]
+        _add(table, row["run"], row["folder"], row["name"], duration(row["seconds"]), row["epochs"], *losses)
+    return table
+
+
+def _overfitting(report: dict[str, Any]) -> Table:
+    rows = {row["run"]: row for row in report["runs"]}
+    table = _table(
+        ["#", ">"],
+        ["group", ">"],
+        ["model", "<"],
+        ["seed", ">"],
+        ["train", ">"],
+        ["test", ">"],
+        ["gap", ">"],
+        ["gap of\nwindows", ">"],
+        ["verdict", "<"],
+        ["flags", "<"],
+    )
+    for item in report["overfitting"]:
+        row = rows[item["run"]]
+        accuracies = (percent(row[f"{side}_recording_accuracy"]) for side in ("train", "test"))
+        gaps = (percent(item["recording_gap"]), percent(item["window_gap"]))
+        row_flags = row["flags"].replace(" ", "\n")
+        _add(
+            table, row["run"], row["group"], row["model"], row["seed"], *accuracies, *gaps, item["band"], row_flags
+        )  # fmt: skip
+    return table
+
+
+def _table(*columns: Sequence[str]) -> Table:
+    """Text may be folded, numbers may not."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for title, side in columns:
+        left = side == "<"
+        least = 6 if left else None
+        table.add_column(title, justify="left" if left else "right", no_wrap=not left, overflow="fold", min_width=least)
+    return table
+
+
+def _print(console: Console, table: Table) -> None:
+    """A table, wider than the console if need be: rich would cut its numbers."""
+    width = console.width
+    console.width = max(width, Measurement.get(console, console.options.update_width(1000), table).minimum)
+    console.print(table)
+    console.width = width
+
+
+def _add(table: Table, *values: object) -> None:
+    table.add_row(*(plain(str(value)) for value in values))
+
+
+def plain(text: str) -> Text:
+    """Text as it is: no markup, and no control characters that could drive the terminal."""
+    return Text(
+        "".join(letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    )
+
+
+def _say(console: Console, text: str, style: str = "") -> None:
+    """One paragraph, with no break between a number and its per cent sign."""
+    glued = text.replace(" %", "\N{NO-BREAK SPACE}%")
+    lines = textwrap.wrap(glued, console.width, break_on_hyphens=False, break_long_words=False, subsequent_indent="  ")
+    for line in lines:
+        console.print(plain(line.replace("\N{NO-BREAK SPACE}", " ")), style=style, soft_wrap=True)

@@ -1,0 +1,233 @@
+"""The pictures of a run and of a comparison, as PNG files fit for a paper."""
+
+import textwrap
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, PercentFormatter
+
+from gesturelab.info import LEAKY, SYNTHETIC, Info
+from gesturelab.report.words import count, percent
+from gesturelab.runs import write_whole
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DPI = 200
+TRAIN, VALIDATION, BEST, WARNING = "#0072B2", "#D55E00", "#009E73", "#B00020"
+GROUPS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+"""Colours that colour-blind people tell apart: M. Okabe and K. Ito, Color Universal Design, 2008."""
+LABEL, TITLE, SMALL = 11, 13, 9
+"""Font sizes in points."""
+
+
+def draw_curves(info: Info, path: Path) -> None:
+    """Loss and accuracy by epoch, with the epoch whose weights were kept.
+
+    Raises:
+        RunError: If the file cannot be written.
+    """
+    history = info["training"]["history"]
+    figure = Figure(figsize=(9, 4))
+    panels = figure.subplots(1, 2)
+    epochs = [entry["epoch"] + 1 for entry in history]
+    values: list[float] = []
+    best = info["training"]["best_epoch"] + 1
+    alone = "o" if len(history) == 1 else ""
+    for axes, what in zip(panels, ("loss", "accuracy"), strict=True):
+        for side, colour, line in (("train", TRAIN, "--"), ("validation", VALIDATION, "-")):
+            values = [cast(Any, entry)[f"{side}_{what}"] for entry in history]
+            axes.plot(epochs, values, line, color=colour, linewidth=1.8, marker=alone, label=side)
+        if best in epochs:
+            shown = dict(zip(epochs, values, strict=True))[best]  # of validation, the side drawn last
+            said = f"accuracy {percent(shown)}" if what == "accuracy" else f"loss {shown:.3f}"
+            label = f"kept: epoch {best} of {len(history)}\n{said}"
+            axes.axvline(best, color=BEST, linewidth=1, linestyle=":")
+            axes.plot([best], [shown], "D", color=BEST, markersize=7, label=label)
+        _dress(axes, "epoch", {"loss": "loss (nats a window)", "accuracy": "accuracy of windows"}[what])
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        if not history:
+            axes.text(0.5, 0.5, "no epochs", transform=axes.transAxes, ha="center", va="center", fontsize=LABEL)
+        else:
+            axes.legend(fontsize=SMALL, framealpha=1, edgecolor="white")
+    panels[0].set_ylim(bottom=0)
+    panels[1].yaxis.set_major_formatter(PercentFormatter(1, decimals=None, symbol=" %"))
+    note = "train: measured while training, with dropout and augmentation on; validation: off"
+    _save(figure, path, _title(info), info["warnings"], note)
+
+
+def draw_confusion(info: Info, path: Path) -> None:
+    """The confusion matrix of the test recordings: counts, coloured by share of the true gesture's recordings.
+
+    Raises:
+        RunError: If the file cannot be written.
+    """
+    counts = np.asarray(info["confusion"], dtype=np.int64)
+    gestures = [textwrap.shorten(name.replace("_", " "), 40, placeholder="…") for name in info["gestures"]]
+    size = len(gestures)
+    totals = counts.sum(axis=1, keepdims=True)
+    share = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
+    longest = 0.085 * max(map(len, gestures), default=0)  # inches
+    figure = Figure(figsize=(max(6.0, 0.7 * size + longest + 2.4), max(3.5, 0.6 * size + 0.7 * longest + 0.6)))
+    axes = figure.subplots()
+    image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for row, column in np.ndindex(*counts.shape):
+        if counts[row, column]:
+            text = f"{counts[row, column]}\n{_whole(float(share[row, column]))}"
+            colour = "white" if share[row, column] > 0.55 else "black"
+            axes.text(column, row, text, ha="center", va="center", fontsize=SMALL, color=colour, linespacing=1.1)
+    rows = [f"{name}  (n = {total})" for name, total in zip(gestures, totals[:, 0], strict=True)]
+    axes.set_xticks(range(size), gestures, rotation=45, ha="right", rotation_mode="anchor", parse_math=False)
+    axes.set_yticks(range(size), rows, parse_math=False)
+    axes.set_xticks(np.arange(size + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(size + 1) - 0.5, minor=True)
+    axes.grid(which="minor", color="#d0d0d0", linewidth=0.6)
+    axes.tick_params(which="both", length=0, labelsize=LABEL - 1)
+    axes.set_xlabel("recognised gesture", fontsize=LABEL)
+    axes.set_ylabel("true gesture (test recordings)", fontsize=LABEL)
+    bar = figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03, format=PercentFormatter(1, decimals=0, symbol=" %"))
+    bar.set_label("share of the true gesture's recordings", fontsize=LABEL)
+    bar.ax.tick_params(labelsize=SMALL)
+    right, total = int(np.trace(counts)), int(counts.sum())
+    score = (
+        f"\n{right} of {total} test recordings right ({percent(right / total)})" if total else "\nno test recordings"
+    )
+    _save(figure, path, _title(info) + score, info["warnings"])
+
+
+def _whole(share: float) -> str:
+    """A share in whole per cent; never 100 or 0 when it is not."""
+    shown = round(100 * share)
+    if share < 1 and shown == 100:
+        return ">99 %"
+    return f"{shown} %" if shown else "<1 %"
+
+
+def draw_sizes(table: "pd.DataFrame", path: Path) -> None:
+    """Recording accuracy against the number of parameters: test filled, validation hollow, seeds faint.
+
+    Args:
+        table: As `gesturelab.report.table.frame` gives it.
+        path: The PNG file.
+
+    Raises:
+        RunError: If the file cannot be written.
+    """
+    rows: list[dict[str, Any]] = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+    figure = Figure(figsize=(8, 5))
+    axes = figure.subplots()
+    groups = sorted({row["group"] for row in rows})
+    handles: list[Artist] = [Line2D([], [], marker="o", color="black", label="test")]
+    handles.append(
+        Line2D([], [], marker="s", color="black", linestyle=":", markerfacecolor="white", label="validation")
+    )
+    for place, group in enumerate(groups):
+        members = [row for row in rows if row["group"] == group]
+        colour = GROUPS[place % len(GROUPS)]
+        _draw_group(axes, members, colour)
+        if len(groups) > 1 and place < len(GROUPS):
+            said = " ".join(members[0][key] for key in ("data", "split", "flags"))
+            handles.append(Patch(color=colour, label=f"group {group}: {said}"))
+    sizes = sorted({row["parameters"] for row in rows})
+    axes.set_xscale("log")
+    axes.set_xlim(sizes[0] / 1.6, sizes[-1] * 1.6)
+    ticks = [size for at, size in enumerate(sizes) if at == 0 or size / sizes[at - 1] > 1.25]
+    axes.set_xticks(ticks, [count(tick) for tick in ticks])
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    _dress(axes, "parameters (logarithmic)", "accuracy of recordings")
+    axes.tick_params(axis="x", which="minor", length=0)
+    axes.yaxis.set_major_formatter(FuncFormatter(_tick))
+    axes.margins(y=0.18)
+    where: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (0, -0.14), "ncols": 1 if len(groups) > 1 else 2}
+    for text in axes.legend(handles=handles, fontsize=SMALL, frameon=False, **where).get_texts():
+        text.set_parse_math(False)
+    flags = " ".join(row["flags"] for row in rows)
+    warned = [text for mark, text in (("LEAKY", LEAKY), ("SYNTHETIC", SYNTHETIC)) if mark in flags]
+    left_out = f"; the legend leaves out {len(groups) - len(GROUPS)} groups" if len(groups) > len(GROUPS) else ""
+    several = len({(row["group"], row["candidate"]) for row in rows}) < len(rows)
+    faint = "means over seeds, single runs faint; " if several else ""
+    _save(figure, path, "Accuracy against size", warned, f"{faint}choose a size by validation, not by test{left_out}")
+
+
+def _tick(value: float, place: int | None = None) -> str:
+    return f"{100 * value:g} %"
+
+
+def _draw_group(axes: Axes, rows: list[dict[str, Any]], colour: str) -> None:
+    by_candidate: dict[str, list[dict[str, Any]]] = {}
+    for row in sorted(rows, key=lambda row: row["parameters"]):
+        by_candidate.setdefault(row["candidate"], []).append(row)
+    sizes = [runs[0]["parameters"] for runs in by_candidate.values()]
+    means: dict[str, list[float]] = {}
+    for side, marker, fill, line in (("validation", "s", "white", ":"), ("test", "o", colour, "-")):
+        column = f"{side}_recording_accuracy"
+        style: dict[str, Any] = {"marker": marker, "color": colour}
+        if len(rows) > len(sizes):
+            places, values = [row["parameters"] for row in rows], [row[column] for row in rows]
+            axes.plot(places, values, markersize=4, alpha=0.35, linestyle="", **style)
+        means[side] = [fmean(run[column] for run in runs) for runs in by_candidate.values()]
+        axes.plot(sizes, means[side], line, markerfacecolor=fill, markersize=8, linewidth=1.3, **style)
+    for at, (label, runs) in enumerate(by_candidate.items()):
+        tests = [run["test_recording_accuracy"] for run in runs]
+        above = means["test"][at] > means["validation"][at]
+        axes.annotate(
+            textwrap.shorten(label, 28, placeholder="…"),
+            (sizes[at], max(tests) if above else min(tests)),
+            (0, 8) if above else (0, -9),
+            textcoords="offset points",
+            ha="center",
+            va="bottom" if above else "top",
+            fontsize=LABEL - 1,
+            parse_math=False,
+        )
+
+
+def _title(info: Info) -> str:
+    size = f"{info['model']['size']} ({count(info['model']['parameters'])} parameters)"
+    fold = info["split"]["options"].get("fold")
+    split = info["split"]["kind"] + ("" if fold is None else f" fold {fold}")
+    return f"{textwrap.shorten(info['name'], 60, placeholder='…')}: {size}\n{split}, seed {info['seed']}"
+
+
+def _dress(axes: Axes, x: str, y: str) -> None:
+    axes.set_xlabel(x, fontsize=LABEL)
+    axes.set_ylabel(y, fontsize=LABEL)
+    axes.tick_params(labelsize=LABEL - 1)
+    axes.grid(color="#e5e5e5", linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _save(figure: Figure, path: Path, title: str, said: Sequence[str], note: str = "") -> None:
+    """Title, note and warnings around the axes, then the file, whole or not at all."""
+    inches_wide, inches_high = figure.get_size_inches()
+    lines = [line for text in said for line in textwrap.wrap(text, int(inches_wide * 12.8))]
+    heading = 0.28 * len(title.splitlines()) + 0.1
+    banner = 0.19 * len(lines) + (0.2 if lines else 0)
+    foot = 0.25 if note else 0.0
+    high = inches_high + heading + banner + foot
+    figure.set_size_inches(inches_wide, high)
+    style: dict[str, Any] = {"ha": "center", "parse_math": False}
+    if lines:
+        box = {"facecolor": "#FDECEA", "edgecolor": WARNING, "boxstyle": "round,pad=0.35", "linewidth": 0.8}
+        middle = 1 - (banner / 2 + 0.03) / high
+        text = "\n".join(lines)
+        figure.text(0.5, middle, text, va="center", color=WARNING, fontsize=SMALL, weight="bold", bbox=box, **style)
+    figure.text(0.5, 1 - (banner + 0.1) / high, title, va="top", fontsize=TITLE, linespacing=1.25, **style)
+    if note:
+        figure.text(0.5, 0.06 / high, note, va="bottom", fontsize=SMALL, color="#555555", **style)
+    with warnings.catch_warnings(), write_whole(path) as beside:
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")  # a name in a script the font lacks
+        for _ in range(2):  # a legend below the axes moves with them
+            figure.tight_layout(rect=(0, foot / high, 1, 1 - (heading + banner) / high))
+        FigureCanvasAgg(figure).print_figure(beside, dpi=DPI, format="png")

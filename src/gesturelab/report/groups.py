@@ -1,0 +1,202 @@
+"""Which runs may be compared, and which size to take among those that may."""
+
+import json
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any, cast
+
+from gesturelab.info import Info
+from gesturelab.report.collect import SIDES, Finished
+
+OUTCOMES = frozenset({"epochs", "best_epoch", "stopped_early", "seconds", "device", "history"})
+"""Keys of ``training`` that tell what happened; the others tell what was asked for."""
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What two runs must share for their accuracies to be comparable; the level is always whole recordings.
+
+    Attributes:
+        fingerprint: Of the recordings.
+        kind: Of split.
+        options: Of the split, as JSON with sorted keys.
+        people: Of training, validation and test, in order of name.
+        recordings: How many recordings each side has (fewer when short ones were left out).
+    """
+
+    fingerprint: str
+    kind: str
+    options: str
+    people: tuple[tuple[str, ...], ...]
+    recordings: tuple[int, ...]
+
+
+def basis(info: Info) -> Basis:
+    """The basis of a run; runs with equal ones are compared."""
+    split = info["split"]
+    return Basis(
+        info["data"]["fingerprint"],
+        split["kind"],
+        json.dumps(split["options"], sort_keys=True),
+        tuple(tuple(sorted(split[side]["subjects"])) for side in SIDES),
+        tuple(split[side]["recordings"] for side in SIDES),
+    )
+
+
+def differences(one: Basis, other: Basis) -> list[str]:
+    """Why runs on two bases are not compared; empty when they are.
+
+    >>> a = Basis("f", "loso", '{"fold": 0}', (("1",), ("2",), ("3",)), (9, 3, 3))
+    >>> differences(a, Basis("f", "loso", '{"fold": 1}', (("1",), ("3",), ("2",)), (9, 3, 3)))
+    ['other split options (fold 1, not 0)', 'other people']
+    """
+    reasons: list[str] = []
+    if one.fingerprint != other.fingerprint:
+        reasons.append("other recordings (data fingerprint)")
+    if one.kind != other.kind:
+        reasons.append(f"another split ({other.kind}, not {one.kind})")
+    elif one.options != other.options:
+        here, there = json.loads(one.options), json.loads(other.options)
+        changed = [key for key in sorted(here | there) if here.get(key) != there.get(key)]
+        said = ", ".join(f"{key} {_short(there.get(key))}, not {_short(here.get(key))}" for key in changed)
+        reasons.append(f"other split options ({said})")
+    if one.people != other.people:
+        reasons.append("other people")
+    elif one.recordings != other.recordings:
+        reasons.append("other numbers of recordings")
+    return reasons
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A size trained with the same settings, once or with several seeds.
+
+    Attributes:
+        size: The model option.
+        label: The size; where a group has it with several settings, with what tells them apart.
+        runs: At least one.
+    """
+
+    size: str
+    label: str
+    runs: tuple[Finished, ...]
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers are trained."""
+        return self.runs[0].info["model"]["parameters"]
+
+    @property
+    def seeds(self) -> list[int]:
+        """The runs' seeds, in order."""
+        return sorted(run.info["seed"] for run in self.runs)
+
+    def accuracy(self, side: str) -> float:
+        """Mean over the runs of the recording accuracy on one side."""
+        values = [cast(Any, run.info["metrics"])[side]["recording"]["accuracy"] for run in self.runs]
+        return round(fmean(values), 12)  # so that equal means tie whatever the order of adding
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that may be compared with each other.
+
+    Attributes:
+        number: From 1.
+        basis: What they share.
+        candidates: By parameters, then label.
+    """
+
+    number: int
+    basis: Basis
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def runs(self) -> list[Finished]:
+        """All runs, candidate by candidate."""
+        return [run for candidate in self.candidates for run in candidate.runs]
+
+    @property
+    def leaky(self) -> bool:
+        """Whether the same people are on both sides."""
+        return any(run.info["split"]["leaky"] for run in self.runs)
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the motion is made up."""
+        return any(run.info["data"]["synthetic"] for run in self.runs)
+
+    @property
+    def flags(self) -> list[str]:
+        """LEAKY and SYNTHETIC, as far as they apply."""
+        return flags(self.runs[0].info)
+
+    @property
+    def data(self) -> str:
+        """The data set's name."""
+        return self.runs[0].info["data"]["source"]
+
+    @property
+    def split(self) -> str:
+        """Kind of split, with the fold if there is one."""
+        return split_name(self.runs[0].info)
+
+
+def flags(info: Info) -> list[str]:
+    """LEAKY and SYNTHETIC, as far as they apply to a run."""
+    marks = (("LEAKY", info["split"]["leaky"]), ("SYNTHETIC", info["data"]["synthetic"]))
+    return [mark for mark, applies in marks if applies]
+
+
+def split_name(info: Info) -> str:
+    """Kind of split, with the fold if there is one."""
+    split = info["split"]
+    fold = split["options"].get("fold")
+    return split["kind"] if fold is None else f"{split['kind']} fold {fold}"
+
+
+def group(finished: list[Finished]) -> list[Group]:
+    """Runs that may be compared, together: honest splits first, then real data, then in the order found."""
+    together: dict[Basis, list[Finished]] = {}
+    for run in finished:
+        together.setdefault(basis(run.info), []).append(run)
+    order = sorted(
+        together.items(), key=lambda item: (item[1][0].info["split"]["leaky"], item[1][0].info["data"]["synthetic"])
+    )
+    return [Group(number, shared, candidates(runs)) for number, (shared, runs) in enumerate(order, 1)]
+
+
+def settings(info: Info) -> str:
+    """All that was asked for besides seed, name and machine, as JSON; runs that differ in it are not averaged."""
+    training: dict[str, Any] = dict(info.get("training", {}))
+    asked = {key: value for key, value in training.items() if key not in OUTCOMES}
+    return json.dumps([info["model"], info["window"], info["features"], asked], sort_keys=True)
+
+
+def candidates(runs: list[Finished]) -> tuple[Candidate, ...]:
+    """Runs of one group by size and settings, by parameters, then label; seeds are runs of one candidate."""
+    together: dict[str, list[Finished]] = {}
+    for run in runs:
+        together.setdefault(settings(run.info), []).append(run)
+    members = [tuple(sorted(same, key=lambda run: (run.info["seed"], run.label))) for same in together.values()]
+    sizes = [same[0].info["model"]["size"] for same in members]
+    names = [", ".join(sorted({run.info["name"] for run in same})) for same in members]
+    named = [f"{size} ({name})" for size, name in zip(sizes, names, strict=True)]
+    found: list[Candidate] = []
+    for same, size, name in zip(members, sizes, named, strict=True):
+        label = size if sizes.count(size) == 1 else name if named.count(name) == 1 else f"{size} ({same[0].label})"
+        found.append(Candidate(size, label, same))
+    return tuple(sorted(found, key=lambda candidate: (candidate.parameters, candidate.label)))
+
+
+def best(those: tuple[Candidate, ...], side: str) -> Candidate:
+    """The highest recording accuracy on one side; among equals the fewest parameters, then the first label.
+
+    To recommend a size, ask for ``validation``; ``test`` gives an optimistic choice.
+    """
+    return min(those, key=lambda candidate: (-candidate.accuracy(side), candidate.parameters, candidate.label))

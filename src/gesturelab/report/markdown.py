@@ -1,0 +1,101 @@
+"""A comparison as Markdown, for a page or a pull request."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from gesturelab.report import words
+from gesturelab.report.words import duration, percent
+
+COLUMNS = (
+    "#",
+    "run",
+    "name",
+    "model",
+    "parameters",
+    "seed",
+    "train (recordings)",
+    "validation (recordings)",
+    "test (recordings)",
+    "train (windows)",
+    "test (windows)",
+    "train loss (recordings)",
+    "test loss (recordings)",
+    "train loss (windows)",
+    "test loss (windows)",
+    "time",
+    "epochs",
+    "data",
+    "split",
+    "flags",
+)
+
+
+def markdown(report: dict[str, Any]) -> str:
+    """The whole comparison (as `gesturelab.report.table.comparison` gives it)."""
+    lines = ["# Comparison of runs", ""]
+    recommendations = {item["group"]: item for item in report["recommendations"]}
+    for group in report["groups"]:
+        rows = [row for row in report["runs"] if row["group"] == group["group"]]
+        lines += [f"## {cell(words.heading(group))}", "", words.people(group), ""]
+        lines += [part for warning in group["warnings"] for part in (f"**{cell(warning)}**", "")]
+        lines += [*table(COLUMNS, map(_values, rows)), ""]
+        lines += [part for line in words.recommendation(recommendations[group["group"]]) for part in (cell(line), "")]
+    lines += [part for line in words.apart(report["groups"]) for part in (cell(line), "")]
+    if report["runs"]:
+        models = {row["run"]: row["candidate"] for row in report["runs"]}
+        found = (
+            (
+                item["run"],
+                models[item["run"]],
+                percent(item["recording_gap"]),
+                percent(item["window_gap"]),
+                item["band"],
+                item["advice"] or "",
+            )
+            for item in report["overfitting"]
+        )
+        lines += ["## Overfitting", ""]
+        lines += [*table(("#", "model", "gap (recordings)", "gap (windows)", "overfitting", "try"), found), ""]
+        lines += [part for line in words.overfitting(report) for part in (cell(line), "")]
+    if report["unfinished"]:
+        lines += ["## Not compared", ""]
+        unread = ((item["path"], item["state"], item["reason"]) for item in report["unfinished"])
+        lines += [*table(("run", "state", "reason"), unread), ""]
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _values(row: dict[str, Any]) -> tuple[object, ...]:
+    accuracies = ("train_recording", "validation_recording", "test_recording", "train_window", "test_window")
+    losses = ("train_recording", "test_recording", "train_window", "test_window")
+    return (
+        row["run"],
+        row["folder"],
+        row["name"],
+        row["candidate"],
+        f"{row['parameters']:,}",
+        row["seed"],
+        *(percent(row[f"{which}_accuracy"]) for which in accuracies),
+        *(f"{row[f'{which}_loss']:.4f}" for which in losses),
+        duration(row["seconds"]),
+        row["epochs"],
+        row["data"],
+        row["split"],
+        row["flags"],
+    )
+
+
+def table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> list[str]:
+    """The lines of a table."""
+    head = [cell(column) for column in columns]
+    lines = [head, ["---"] * len(head), *([cell(str(value)) for value in row] for row in rows)]
+    return [f"| {' | '.join(line)} |" for line in lines]
+
+
+def cell(text: str) -> str:
+    r"""Text that Markdown shows as it is, on one line.
+
+    >>> cell("a|b [bold]")
+    'a\\|b \\[bold\\]'
+    """
+    return re.sub(r"([\\|`*<>\[\]])", r"\\\1", " ".join(text.split()))

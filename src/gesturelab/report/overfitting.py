@@ -1,0 +1,31 @@
+"""How much better a run does on its training people than on test people."""
+
+ADVICE = "smaller model, more dropout, more data, fewer epochs"
+"""What to try against severe overfitting."""
+
+BANDS = "below 5 % well balanced, from 5 % slight, from 10 % moderate, above 20 % severe (20 % itself is moderate)"
+"""The bands in words."""
+
+
+def gap(train: float, test: float) -> float:
+    """Train minus test accuracy, as a fraction, rounded to nine places so that 0.9 - 0.8 is 0.1.
+
+    >>> gap(0.9, 0.8)
+    0.1
+    """
+    return round(train - test, 9)
+
+
+def band(difference: float) -> str:
+    """The word for a gap; a test accuracy above the train accuracy is well balanced too.
+
+    >>> [band(value) for value in (-0.1, 0.0499, 0.05, 0.1, 0.2, 0.2001)]
+    ['well balanced', 'well balanced', 'slight', 'moderate', 'moderate', 'severe']
+    """
+    if difference < 0.05:
+        return "well balanced"
+    if difference < 0.10:
+        return "slight"
+    if difference <= 0.20:
+        return "moderate"
+    return "severe"

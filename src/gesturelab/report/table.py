@@ -1,0 +1,201 @@
+"""One row a run, and the whole comparison as plain values."""
+
+from collections.abc import Callable
+from typing import Any, TypedDict
+
+import pandas as pd
+
+from gesturelab.info import LEAKY, SYNTHETIC
+from gesturelab.report.collect import SIDES, Unread
+from gesturelab.report.groups import Candidate, Group, best, differences, flags, split_name
+from gesturelab.report.overfitting import ADVICE, band, gap
+
+COMPARISON_SCHEMA = 1
+"""Version of the JSON form of a comparison."""
+
+
+class Row(TypedDict):
+    """One run. Accuracies are fractions, losses nats, levels ``window`` and ``recording``."""
+
+    run: int
+    """Its number in this comparison, from 1."""
+    folder: str
+    """The shortest end of its path that no other run shares."""
+    path: str
+    name: str
+    model: str
+    """The size."""
+    parameters: int
+    group: int
+    """Runs of one group may be compared."""
+    candidate: str
+    """Runs of one group and candidate differ in the seed only."""
+    train_recording_accuracy: float
+    validation_recording_accuracy: float
+    test_recording_accuracy: float
+    train_window_accuracy: float
+    validation_window_accuracy: float
+    test_window_accuracy: float
+    train_recording_loss: float
+    validation_recording_loss: float
+    test_recording_loss: float
+    train_window_loss: float
+    validation_window_loss: float
+    test_window_loss: float
+    seconds: float
+    """Training time."""
+    epochs: int
+    best_epoch: int
+    """From 0."""
+    split: str
+    """Kind, and fold if there is one."""
+    data: str
+    fingerprint: str
+    seed: int
+    flags: str
+    """LEAKY, SYNTHETIC, both (with a space between) or nothing."""
+
+
+def rows(groups: list[Group]) -> list[Row]:
+    """One row a run, group by group and by parameters."""
+    placed = [(group, candidate, run) for group in groups for candidate in group.candidates for run in candidate.runs]
+    found: list[Row] = []
+    for number, (group, candidate, run) in enumerate(placed, 1):
+        info = run.info
+        train, validation, test = (info["metrics"][side] for side in ("train", "validation", "test"))
+        found.append(
+            Row(
+                run=number,
+                folder=run.label,
+                path=str(run.path),
+                name=info["name"],
+                model=info["model"]["size"],
+                parameters=info["model"]["parameters"],
+                group=group.number,
+                candidate=candidate.label,
+                train_recording_accuracy=train["recording"]["accuracy"],
+                validation_recording_accuracy=validation["recording"]["accuracy"],
+                test_recording_accuracy=test["recording"]["accuracy"],
+                train_window_accuracy=train["window"]["accuracy"],
+                validation_window_accuracy=validation["window"]["accuracy"],
+                test_window_accuracy=test["window"]["accuracy"],
+                train_recording_loss=train["recording"]["loss"],
+                validation_recording_loss=validation["recording"]["loss"],
+                test_recording_loss=test["recording"]["loss"],
+                train_window_loss=train["window"]["loss"],
+                validation_window_loss=validation["window"]["loss"],
+                test_window_loss=test["window"]["loss"],
+                seconds=info["training"]["seconds"],
+                epochs=info["training"]["epochs"],
+                best_epoch=info["training"]["best_epoch"],
+                split=split_name(info),
+                data=info["data"]["source"],
+                fingerprint=info["data"]["fingerprint"],
+                seed=info["seed"],
+                flags=" ".join(flags(info)),
+            )
+        )
+    return found
+
+
+def frame(groups: list[Group]) -> pd.DataFrame:
+    """The rows as a table; its columns are those of `Row`, also when there is no run."""
+    return pd.DataFrame(rows(groups), columns=list(Row.__annotations__))
+
+
+def overfitting(row: Row) -> dict[str, Any]:
+    """Gaps (train minus test accuracy, fractions), the band of the recording level's, and advice if it is severe."""
+    recording = gap(row["train_recording_accuracy"], row["test_recording_accuracy"])
+    word = band(recording)
+    return {
+        "run": row["run"],
+        "recording_gap": recording,
+        "window_gap": gap(row["train_window_accuracy"], row["test_window_accuracy"]),
+        "band": word,
+        "advice": ADVICE if word == "severe" else None,
+    }
+
+
+def comparison(groups: list[Group], unread: list[Unread]) -> dict[str, Any]:
+    """Everything, as plain values that JSON can hold.
+
+    Returns:
+        ``schema``: 1.
+        ``runs``: as `Row`.
+        ``groups``: ``group`` (number), ``runs`` (numbers), ``data``, ``fingerprint``, ``split`` (``kind``,
+        ``options``), ``people`` (by side), ``leaky``, ``synthetic``, ``warnings``, ``differs`` (why it is not compared
+        with group 1).
+        ``recommendations``, one a group: ``group``, ``leaky``, ``synthetic``, ``chosen_by``, ``recommended`` and
+        ``best_by_test`` (each ``size``, ``candidate``, ``parameters``, ``seeds``, and ``train_accuracy``,
+        ``validation_accuracy``, ``test_accuracy``: means over the seeds, of recordings; the second also
+        ``optimistic``: true).
+        ``overfitting``, one a run: as `overfitting`.
+        ``unfinished``: ``path``, ``size``, ``state`` (unfinished or unreadable), ``reason``.
+    """
+    table = rows(groups)
+    return {
+        "schema": COMPARISON_SCHEMA,
+        "runs": table,
+        "groups": [_group(group, groups[0], table) for group in groups],
+        "recommendations": [_recommendation(group) for group in groups],
+        "overfitting": [overfitting(row) for row in table],
+        "unfinished": [
+            {"path": str(run.path), "size": run.size, "state": run.state, "reason": run.reason} for run in unread
+        ],
+    }
+
+
+def _group(group: Group, first: Group, table: list[Row]) -> dict[str, Any]:
+    numbers = [row["run"] for row in table if row["group"] == group.number]
+    return {
+        "group": group.number,
+        "runs": numbers,
+        "data": group.data,
+        "fingerprint": group.basis.fingerprint,
+        "split": {"kind": group.basis.kind, "options": group.runs[0].info["split"]["options"]},
+        "people": {side: list(people) for side, people in zip(SIDES, group.basis.people, strict=True)},
+        "leaky": group.leaky,
+        "synthetic": group.synthetic,
+        "warnings": _warnings(group, numbers),
+        "differs": differences(first.basis, group.basis),
+    }
+
+
+def _warnings(group: Group, numbers: list[int]) -> list[str]:
+    """What must be said of the group's numbers; with the runs' numbers where it is not true of all."""
+    found: dict[str, list[int]] = {text: numbers for text, applies in _CERTAIN.items() if applies(group)}
+    for number, run in zip(numbers, group.runs, strict=True):
+        for text in run.info["warnings"]:
+            if text not in _CERTAIN and number not in found.setdefault(text, []):
+                found[text].append(number)
+    return [
+        text if which == numbers else f"{', '.join(f'#{number}' for number in which)}: {text}"
+        for text, which in found.items()
+    ]
+
+
+_CERTAIN: dict[str, Callable[[Group], bool]] = {
+    LEAKY: lambda group: group.leaky,
+    SYNTHETIC: lambda group: group.synthetic,
+}
+
+
+def _recommendation(group: Group) -> dict[str, Any]:
+    return {
+        "group": group.number,
+        "leaky": group.leaky,
+        "synthetic": group.synthetic,
+        "chosen_by": "validation accuracy of recordings",
+        "recommended": _candidate(best(group.candidates, "validation")),
+        "best_by_test": {**_candidate(best(group.candidates, "test")), "optimistic": True},
+    }
+
+
+def _candidate(candidate: Candidate) -> dict[str, Any]:
+    return {
+        "size": candidate.size,
+        "candidate": candidate.label,
+        "parameters": candidate.parameters,
+        "seeds": candidate.seeds,
+        **{f"{side}_accuracy": candidate.accuracy(side) for side in SIDES},
+    }

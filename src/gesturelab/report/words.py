@@ -1,0 +1,113 @@
+"""Numbers and findings of a comparison in words; console and Markdown say the same."""
+
+import json
+from typing import Any
+
+from gesturelab.report.overfitting import ADVICE, BANDS
+
+
+def percent(fraction: float) -> str:
+    """A fraction as a percentage with one decimal.
+
+    >>> percent(0.884)
+    '88.4 %'
+    """
+    return f"{100 * fraction + 0.0:.1f} %".replace("-0.0", "0.0")
+
+
+def count(parameters: int) -> str:
+    """A number of parameters, readable.
+
+    >>> [count(n) for n in (1234, 499_912, 1_503_100, 35_000_000)]
+    ['1,234', '500 K', '1.50 M', '35.00 M']
+    """
+    if parameters < 10_000:
+        return f"{parameters:,}"
+    return f"{parameters / 1e3:.0f} K" if parameters < 999_500 else f"{parameters / 1e6:.2f} M"
+
+
+def duration(seconds: float) -> str:
+    """A time, in the two units that matter.
+
+    >>> [duration(s) for s in (4.26, 75, 3725)]
+    ['4.3 s', '1 min 15 s', '1 h 02 min']
+    """
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02d} min"
+
+
+def marks(item: dict[str, Any]) -> str:
+    """LEAKY and SYNTHETIC, as far as they apply to a group or recommendation."""
+    return " ".join(mark for mark in ("LEAKY", "SYNTHETIC") if item[mark.lower()])
+
+
+def heading(group: dict[str, Any]) -> str:
+    """What the runs of a group share."""
+    options = ", ".join(f"{key} {_option(value)}" for key, value in group["split"]["options"].items() if key != "kind")
+    split = group["split"]["kind"] + (f" ({options})" if options else "")
+    parts = [f"Group {group['group']}", f"data {group['data']}", f"split {split}", marks(group)]
+    return " | ".join(part for part in parts if part)
+
+
+def _option(value: Any) -> str:
+    if isinstance(value, list) and len(value) > 3:
+        return f"[{len(value)} values]"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def people(group: dict[str, Any]) -> str:
+    """How many people are on each side."""
+    sides = {side: len(subjects) for side, subjects in group["people"].items()}
+    return f"People: {sides['train']} train, {sides['validation']} validation, {sides['test']} test."
+
+
+def recommendation(item: dict[str, Any]) -> list[str]:
+    """What is recommended and why, then the choice by test accuracy, marked as optimistic."""
+    chosen, top = item["recommended"], item["best_by_test"]
+    said = (
+        f"{chosen['candidate']} ({count(chosen['parameters'])} parameters, {_seeds(chosen)}) "
+        f"with validation accuracy {percent(chosen['validation_accuracy'])}; "
+        f"its test accuracy is {percent(chosen['test_accuracy'])}."
+    )
+    lead = "Recommended (by validation accuracy of recordings): "
+    if item["leaky"]:
+        lead = "LEAKY, the number means nothing for new people; highest validation accuracy of recordings: "
+    elif item["synthetic"]:
+        lead = "Recommended for SYNTHETIC motion only (by validation accuracy of recordings): "
+    if top["candidate"] == chosen["candidate"]:
+        second = "Best by test accuracy (an optimistic way to choose): the same."
+    else:
+        second = (
+            f"Best by test accuracy: {top['candidate']} ({_seeds(top)}) with {percent(top['test_accuracy'])}. "
+            "OPTIMISTIC choice: it was picked by looking at the test people."
+        )
+    return [lead + said, second]
+
+
+def _seeds(candidate: dict[str, Any]) -> str:
+    seeds = candidate["seeds"]
+    listed = ", ".join(map(str, seeds))
+    return f"seed {listed}" if len(seeds) == 1 else f"mean of {len(seeds)} runs, seeds {listed}"
+
+
+def apart(groups: list[dict[str, Any]]) -> list[str]:
+    """Why groups are not compared with the first."""
+    return [
+        f"Group {group['group']} is not compared with group 1: {'; '.join(group['differs'])}." for group in groups[1:]
+    ]
+
+
+def overfitting(report: dict[str, Any]) -> list[str]:
+    """What the gap is, its bands, the advice for severe ones, and what a leaky split does to it."""
+    said = [f"Gap = train minus test accuracy, judged on recordings: {BANDS}."]
+    severe = [str(item["run"]) for item in report["overfitting"] if item["band"] == "severe"]
+    if severe:
+        said.append(f"Severe ({', '.join('#' + run for run in severe)}): try a {ADVICE}.")
+    if any(group["leaky"] for group in report["groups"]):
+        said.append("In LEAKY groups the gap hides what is learned about single people by heart.")
+    return said
