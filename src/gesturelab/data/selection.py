@@ -1,0 +1,39 @@
+"""Choosing a few recordings of many."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Int64
+
+
+def spread(subjects: Sequence[str], gestures: Sequence[int], count: int | None) -> Int64[np.ndarray, " chosen"]:
+    """Chooses recordings evenly over gestures and people, for a quick try.
+
+    One after another, takes a recording of the gesture with the fewest chosen so far; among those, of the person
+    with the fewest in that gesture, then overall; then the first.
+
+    Args:
+        subjects: Who moves, one a recording.
+        gestures: Which gesture, one a recording.
+        count: How many to choose at most; None chooses all.
+
+    Returns:
+        Indices of the chosen, in ascending order.
+
+    >>> spread(["a", "a", "b", "b"], [0, 1, 0, 1], 2).tolist()
+    [0, 3]
+    """
+    total = len(subjects)
+    if count is None or count >= total:
+        return np.arange(total, dtype=np.int64)
+    people, who = np.unique(np.asarray(subjects), return_inverse=True)
+    kinds, what = np.unique(np.asarray(gestures), return_inverse=True)
+    left = np.ones(total, dtype=bool)
+    taken = np.zeros((len(kinds), len(people)), dtype=np.int64)
+    scale = count + 1
+    for _ in range(count):
+        cost = (taken.sum(axis=1)[what] * scale + taken[what, who]) * scale + taken.sum(axis=0)[who]
+        best = int(np.argmin(np.where(left, cost, np.iinfo(np.int64).max)))
+        left[best] = False
+        taken[what[best], who[best]] += 1
+    return np.flatnonzero(~left).astype(np.int64)
