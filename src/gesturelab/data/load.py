@@ -1,0 +1,33 @@
+"""From a data configuration to a corpus, by way of the cache."""
+
+import dataclasses
+from pathlib import Path
+
+from gesturelab.config.data import DataConfig, IrdsConfig, SyntheticConfig
+from gesturelab.data.cache import cache_folder, cached
+from gesturelab.data.irds import read_irds
+from gesturelab.data.irds_files import irds_files
+from gesturelab.data.recording import Corpus
+from gesturelab.errors import ConfigError
+
+
+def load(config: DataConfig) -> Corpus:
+    """Reads or makes the recordings that a configuration asks for; parsing is done once.
+
+    Raises:
+        DataError: If they are missing or cannot be used.
+        ConfigError: If there is no such data set.
+    """
+    folder = cache_folder(config.cache_dir)
+    options = dataclasses.asdict(config)
+    del options["cache_dir"]
+    if isinstance(config, IrdsConfig):
+        files = irds_files(Path(config.root), config.form)
+        options["root"] = str(Path(config.root).expanduser().resolve())
+        stamp = [[file.name, file.size, file.stamp] for file in files]
+        return cached(folder, source="irds", options=options, stamp=stamp, build=lambda: read_irds(config, files))
+    if isinstance(config, SyntheticConfig):
+        from gesturelab.data.synthetic import make_synthetic
+
+        return cached(folder, source="synthetic", options=options, stamp=[], build=lambda: make_synthetic(config))
+    raise ConfigError(f"data: there is no data set for a {type(config).__name__}")
