@@ -10,6 +10,9 @@ from gesturelab.config.data import AugmentConfig, DataConfig, FeaturesConfig, Sp
 from gesturelab.config.rules import at_least, fraction, positive
 from gesturelab.errors import ConfigError
 
+FORBIDDEN = '/\\<>:"|?*'
+"""Characters that some file system refuses in a name."""
+
 
 class Pooling(StrEnum):
     """How the LSTM's outputs over time become one vector."""
@@ -249,7 +252,8 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         at_least("seed", self.seed, 0)
-        if not self.name or set(self.name) & set('/\\\0<>:"|?*') or self.name.strip(". ") != self.name:
+        if not self.name or set(self.name) & {*FORBIDDEN, "\0"} or self.name.strip(". ") != self.name:
             raise ConfigError(
-                f'name={self.name!r}: it becomes a folder, so it cannot be empty or hold / \\ : * ? " < > |'
+                f"name={self.name!r}: it becomes a folder, so it cannot be empty, begin or end with a dot or a space, "
+                f"or hold any of {' '.join(FORBIDDEN)}"
             )

@@ -40,7 +40,7 @@ def face_sensor(positions: Positions, skeleton: Skeleton) -> Positions:
 
 
 def rotate_vertical(positions: Positions, angle: Float[Tensor, " batch"]) -> Positions:
-    """Turns x and z by an angle in radians about the origin; a point on the x axis at that angle in (x, z) comes to z=0."""
+    """Turns x and z by an angle in radians about the origin: a point at that angle from x comes to z = 0."""
     cosine, sine = angle.cos()[:, None, None], angle.sin()[:, None, None]
     x, y, z = positions.unbind(dim=-1)
     return torch.stack([cosine * x + sine * z, y, cosine * z - sine * x], dim=-1)
@@ -59,7 +59,7 @@ def bones(positions: Positions, skeleton: Skeleton) -> Positions:
 class Features(nn.Module):
     """Positions in metres to features, one row a frame.
 
-    The order of features is: positions, velocities, bones (those that are switched on); within each by joint, then x, y, z.
+    In order: positions, velocities, bones (those that are switched on); within each by joint, then x, y, z.
     """
 
     def __init__(self, config: FeaturesConfig, skeleton: Skeleton) -> None:

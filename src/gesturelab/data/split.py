@@ -195,8 +195,8 @@ def _check(corpus: Corpus, windows: Windows, sides: Sides) -> None:
     missing = [corpus.gesture_names[gesture] for gesture in sorted(set(corpus.gestures.tolist()) - trained)]
     if missing:
         raise SplitError(
-            f"no training person does {', '.join(missing)}, so it cannot be learned; use more people, another split.seed, "
-            "or fewer files left out (data.max_files, data.subjects)"
+            f"no training person does {', '.join(missing)}, so it cannot be learned; use more people or "
+            "another split.seed, or leave fewer files out (data.max_files, data.subjects)"
         )
 
 

@@ -53,8 +53,8 @@ def cut_windows(corpus: Corpus, config: WindowConfig) -> Windows:
     if not windows.any():
         longest = int(samples.max())
         raise DataError(
-            f"window.length_frames={length}: no recording is that long (the longest has {longest} frames at the window's "
-            "rate); choose shorter windows, or window.short=pad"
+            f"window.length_frames={length}: no recording is that long (the longest has {longest} frames at the "
+            "window's rate); choose shorter windows, or window.short=pad"
         )
     recording = np.repeat(np.arange(len(corpus)), windows)
     first = np.repeat(np.cumsum(windows) - windows, windows)

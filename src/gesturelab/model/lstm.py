@@ -1,5 +1,7 @@
 """The LSTM classifier: one class for all sizes."""
 
+import itertools
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -34,7 +36,7 @@ class LSTMClassifier(nn.Module):
         self.attention = nn.Linear(hidden, 1) if self.pooling is Pooling.attention else None
         widths = [hidden >> halvings for halvings in range(config.head_layers + 1)]
         head: list[nn.Module] = []
-        for wide, narrow in zip(widths, widths[1:], strict=False):
+        for wide, narrow in itertools.pairwise(widths):
             head += [nn.Linear(wide, narrow), BatchNorm(narrow), nn.ReLU(), nn.Dropout(config.dropout)]
         self.head = nn.Sequential(*head, nn.Linear(widths[-1], classes))
 

@@ -46,8 +46,8 @@ def write_predictions(path: Path, data: GestureData, rows: Float[np.ndarray, "wi
 
 
 def write_weights(run: RunDir, config: TrainConfig, corpus: Corpus, scaler: Scaler, module: GestureModule) -> None:
-    """Writes the classifier's weights with what is needed to rebuild it: plain values that load with weights_only=True."""
-    plain = {
+    """Writes the classifier's weights and what rebuilds it: plain values that load with weights_only=True."""
+    contents = {
         "schema": 1,
         "model": plain(config.model),
         "features": plain(config.features),
@@ -58,7 +58,7 @@ def write_weights(run: RunDir, config: TrainConfig, corpus: Corpus, scaler: Scal
         "state_dict": {name: value.cpu() for name, value in module.recogniser.classifier.state_dict().items()},
     }
     with write_whole(run.weights) as beside:
-        torch.save(plain, beside)
+        torch.save(contents, beside)
 
 
 def data_info(config: TrainConfig, corpus: Corpus) -> DataInfo:

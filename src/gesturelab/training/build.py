@@ -84,7 +84,7 @@ def make_module(config: TrainConfig, data: GestureData, scaler: Scaler) -> Gestu
 
 
 def class_weights(data: GestureData) -> Float[Tensor, " classes"]:
-    """For each gesture the inverse of its share of the training windows, scaled so that a window weighs 1 on average."""
+    """For each gesture the inverse of its share of the training windows, scaled so that the mean window weighs 1."""
     gestures = data.corpus.gestures[data.windows.recording[data.sides.train]]
     counts = np.bincount(gestures, minlength=len(data.corpus.gesture_names))
     return torch.from_numpy(len(gestures) / (np.count_nonzero(counts) * np.maximum(counts, 1))).float()

@@ -63,7 +63,7 @@ def warm_up_rocm(torch: ModuleType) -> None:
 
 
 def _separate_miopen_caches() -> None:
-    """Gives this process MIOpen cache folders of its own: jobs that share them corrupt them. Yours, if set, are kept."""
+    """Gives this process MIOpen cache folders of its own: jobs that share them corrupt them. Set ones are kept."""
     job = os.environ.get("SLURM_JOB_ID", str(os.getpid()))
     folder = Path(tempfile.gettempdir()) / f"miopen-{os.environ.get('USER', 'user')}-{job}"
     for variable in ("MIOPEN_USER_DB_PATH", "MIOPEN_CUSTOM_CACHE_DIR"):

@@ -12,7 +12,7 @@ from torchmetrics.functional.classification import (
 from gesturelab.info import Scores
 
 SMALLEST_PROBABILITY = 1e-12
-"""Probabilities are not taken for smaller than this in the loss, so that one certain mistake does not make it infinite."""
+"""The loss takes no probability for smaller, so that one certain mistake does not make it infinite."""
 
 
 def score(probabilities: Float[np.ndarray, "cases classes"], truth: Int64[np.ndarray, " cases"]) -> Scores:

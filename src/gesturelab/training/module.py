@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 class GestureModule(LightningModule):
     """Trains a recogniser.
 
-    Nothing is logged, and nothing is read back from the device, in a step: sums stay on the device until the epoch ends.
+    A step logs nothing and reads nothing back from the device: sums stay there until the epoch ends.
     """
 
     def __init__(
