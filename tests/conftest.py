@@ -1,9 +1,15 @@
-"""What several tests share: small corpora with answers worked out by hand, and the real recordings if they are here."""
+"""What several tests share: a corpus with answers worked out by hand, and the real recordings if they are here."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side on two cores
+
+import numpy as np
 import pytest
+
+from gesturelab.data.recording import Corpus, Recording, pack
 
 IRDS = Path(os.environ.get("GESTURELAB_IRDS", Path(__file__).parents[2] / "shared" / "irds"))
 
@@ -14,3 +20,48 @@ def irds_root() -> Path:
     if not IRDS.is_dir():
         pytest.skip(f"real IntelliRehabDS recordings are not at {IRDS} (set GESTURELAB_IRDS)")
     return IRDS
+
+
+def walker(
+    name: str, frames: int, *, subject: str = "101", gesture: int = 0, rate_hz: float = 30.0, group: str | None = None
+) -> Recording:
+    """A recording whose joint j stands at x = frame, y = j, z = 2 in frame `frame` (metres / 100)."""
+    positions = np.zeros((frames, 25, 3), dtype=np.float32)
+    positions[:, :, 0] = np.arange(frames)[:, None] / 100
+    positions[:, :, 1] = np.arange(25) / 100
+    positions[:, :, 2] = 2
+    return Recording(
+        name=name,
+        positions=positions,
+        rate_hz=rate_hz,
+        subject=subject,
+        group=group or ("patient" if subject.startswith("2") else "healthy"),
+        gesture=gesture,
+        correctness=1,
+        posture="stand",
+    )
+
+
+def corpus_of(recordings: Sequence[Recording], gestures: Sequence[str] = ("left", "right", "both")) -> Corpus:
+    """A corpus of recordings; gestures 0 and 1 are each other's mirror image."""
+    return pack(
+        recordings,
+        source="made by hand",
+        synthetic=True,
+        gesture_names=gestures,
+        mirrored_gestures=(1, 0, *range(2, len(gestures))),
+        fingerprint="hand",
+    )
+
+
+@pytest.fixture
+def people_corpus() -> Corpus:
+    """Twelve people (six patients), three gestures each, twice; 40 frames a recording."""
+    return corpus_of(
+        [
+            walker(f"{person}_{gesture}_{again}", 40, subject=str(person), gesture=gesture)
+            for person in (*range(101, 107), *range(201, 207))
+            for gesture in range(3)
+            for again in range(2)
+        ]
+    )

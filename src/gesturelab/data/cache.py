@@ -77,7 +77,9 @@ def _load(entry: Path) -> Corpus | None:
         with (entry / _COLUMNS).open(encoding="utf-8") as file:
             values = json.load(file)
         positions = np.load(entry / _POSITIONS, mmap_mode="r", allow_pickle=False)
-        if positions.dtype != np.float32 or hashlib.sha256(positions.data).hexdigest() != values.pop("positions_sha256"):
+        if positions.dtype != np.float32 or hashlib.sha256(positions.data).hexdigest() != values.pop(
+            "positions_sha256"
+        ):
             raise ValueError(f"{_POSITIONS} is not what was written")
         return _from_values(values, positions)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:

@@ -68,6 +68,7 @@ TYPICAL_BONES_M: Float64[np.ndarray, " joints"] = np.array(
 )
 """Length of the bone from each joint's parent to the joint, in metres (0 for the root): medians over IntelliRehabDS."""
 
+
 def _depth(joint: int) -> int:
     return 0 if joint == KINECT_V2.root else 1 + _depth(KINECT_V2.parents[joint])
 

@@ -14,9 +14,7 @@ _NOISE_M: Float64[np.ndarray, " joints"] = 1e-3 * np.array(
 ten times those of the trunk."""
 
 
-def stand_on(
-    positions: Float64[np.ndarray, "frames joints 3"], foot: str
-) -> Float64[np.ndarray, "frames joints 3"]:
+def stand_on(positions: Float64[np.ndarray, "frames joints 3"], foot: str) -> Float64[np.ndarray, "frames joints 3"]:
     """Moves the whole body so that one joint stays where it is in the first frame."""
     held = positions[:, KINECT_V2.index(foot)]
     return positions + (held[:1] - held)[:, None]

@@ -125,7 +125,7 @@ class GestureModule(LightningModule):
                 self.seconds,
             )
 
-    def predict_step(self, batch: Batch, _index: int, _loader: int = 0) -> Float[Tensor, "batch classes"]:
+    def predict_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> Float[Tensor, "batch classes"]:
         """Probabilities."""
         return self(batch.positions).float().softmax(dim=1)
 

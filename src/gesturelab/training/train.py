@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -63,11 +64,11 @@ def train(config: TrainConfig, folder: Path, accelerator: str) -> tuple[RunDir, 
     _quiet_lightning()
     seed_everything(config.seed, verbose=False)
     corpus = load(config.data)
-    warnings = [text for text, applies in ((LEAKY, config.split.leaky), (SYNTHETIC, corpus.synthetic)) if applies]
+    caveats = [text for text, applies in ((LEAKY, config.split.leaky), (SYNTHETIC, corpus.synthetic)) if applies]
     data = make_data(config, corpus)
     scaler = make_scaler(config, data)
     module = make_module(config, data, scaler)
-    _announce(config, data, module, warnings)
+    _announce(config, data, module, caveats)
     trainer = make_trainer(config, accelerator, folder, progress_bar=_on_terminal())
     _fit(trainer, module, data, run)
     probabilities = _predict(trainer, module, data)
@@ -86,7 +87,7 @@ def train(config: TrainConfig, folder: Path, accelerator: str) -> tuple[RunDir, 
         seed=config.seed,
         started=started.isoformat(timespec="seconds"),
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
-        warnings=warnings,
+        warnings=caveats,
         gestures=list(corpus.gesture_names),
         data=data_info(config, corpus),
         split=split_info(config, data),
@@ -145,9 +146,9 @@ def _score_all(
     return Metrics(train=scored[0], validation=scored[1], test=scored[2]), matrix
 
 
-def _announce(config: TrainConfig, data: GestureData, module: GestureModule, warnings: list[str]) -> None:
-    for warning in warnings:
-        log.warning(warning)
+def _announce(config: TrainConfig, data: GestureData, module: GestureModule, caveats: list[str]) -> None:
+    for caveat in caveats:
+        log.warning(caveat)
     corpus, sides = data.corpus, data.sides
     log.info(
         "%s: %d recordings of %d people, %d frames",
@@ -174,5 +175,12 @@ def _on_terminal() -> bool:
 
 
 def _quiet_lightning() -> None:
+    """Drops what Lightning says of itself, and warnings that are not the user's to act on."""
+    # Lightning 2.6 still asks for a class that torch 2.13 calls by another name
+    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
+    # nothing is logged in a step, so there is no interval to be too long
+    warnings.filterwarnings("ignore", message="The number of training batches")
+    # batches are gathered by index in this process: there is nothing for workers to do
+    warnings.filterwarnings("ignore", message="The '.*_dataloader' does not have many workers")
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,68 @@
+"""``gesturelab models``: the model sizes, what they cost, and when to take which."""
+
+import argparse
+import json
+from typing import Any
+
+from gesturelab.config.compose import compose_training, options
+
+
+def run(arguments: list[str]) -> int:
+    """Prints a table, or JSON.
+
+    Returns:
+        0.
+    """
+    parser = argparse.ArgumentParser(
+        prog="gesturelab models",
+        description="The model sizes with the default features and window, for nine gestures.",
+    )
+    parser.add_argument("--json", action="store_true", help="print a list of objects instead of a table")
+    models = sorted((describe(name) for name in options("model")), key=lambda model: model["parameters"])
+    if parser.parse_args(arguments).json:
+        print(json.dumps(models, indent=2))
+        return 0
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("model", "parameters", "hidden", "LSTM layers", "head layers", "dropout", "MFLOP/window"):
+        table.add_column(heading, justify="left" if heading == "model" else "right")
+    table.add_column("take it for")
+    for model in models:
+        table.add_row(
+            model["name"],
+            f"{model['parameters']:,}",
+            str(model["hidden"]),
+            str(model["layers"]),
+            str(model["head_layers"]),
+            str(model["dropout"]),
+            f"{model['flops_per_window'] / 1e6:,.1f}",
+            model["use_case"],
+        )
+    Console().print(table)
+    return 0
+
+
+def describe(name: str) -> dict[str, Any]:
+    """One size: its configuration, how many numbers it learns, and the operations for one window."""
+    from gesturelab.data.features import Features
+    from gesturelab.data.skeleton import KINECT_V2
+    from gesturelab.model.cost import flops_per_window, on_paper
+    from gesturelab.model.lstm import count_parameters
+
+    config = compose_training([f"model={name}"])
+    features = len(Features(config.features, KINECT_V2).names)
+    model = on_paper(features, 9, config.model)
+    return {
+        "name": name,
+        "parameters": count_parameters(model),
+        "use_case": config.model.use_case,
+        "hidden": config.model.hidden,
+        "layers": config.model.layers,
+        "head_layers": config.model.head_layers,
+        "dropout": config.model.dropout,
+        "flops_per_window": flops_per_window(model, config.window.length_frames, features),
+        "window_frames": config.window.length_frames,
+        "features": features,
+    }
