@@ -1,7 +1,7 @@
 """What a depth camera makes of a moving body: place and view, noise, drift, lost and repeated frames."""
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 
 from gesturelab.data.skeleton import KINECT_V2
 
@@ -14,9 +14,7 @@ _NOISE_M: Float64[np.ndarray, " joints"] = 1e-3 * np.array(
 ten times those of the trunk."""
 
 
-def stand_on(
-    positions: Float64[np.ndarray, "frames joints 3"], foot: str
-) -> Float64[np.ndarray, "frames joints 3"]:
+def stand_on(positions: Float64[np.ndarray, "frames joints 3"], foot: str) -> Float64[np.ndarray, "frames joints 3"]:
     """Moves the whole body so that one joint stays where it is in the first frame."""
     held = positions[:, KINECT_V2.index(foot)]
     return positions + (held[:1] - held)[:, None]
@@ -35,7 +33,7 @@ def place(
     return positions @ (tilt @ turn).T + at_m
 
 
-def kept_frames(frames: int, rng: np.random.Generator) -> np.ndarray:
+def kept_frames(frames: int, rng: np.random.Generator) -> Int64[np.ndarray, " frames"]:
     """Which moments a recording of so many frames shows, counted in frames: some are lost, some shown twice."""
     gaps = np.where(rng.random(frames) < 0.015, rng.integers(2, 5, frames), 1)
     gaps[0] = 0
