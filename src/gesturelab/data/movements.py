@@ -36,7 +36,7 @@ _PEAKS: dict[str, dict[Limb, float]] = {
 _CLASPED: dict[Limb, float] = {Limb.PLANE: 95, Limb.ELEVATION: 16, Limb.ROTATION: 50, Limb.ELBOW: 38}
 """Where forward elevation begins: the hands held together in front."""
 
-_POSSIBLE_DEG = {Limb.PLANE: (-20.0, 125.0), Limb.ELEVATION: (0.0, 178.0), Limb.ELBOW: (0.0, 150.0)}
+_POSSIBLE_DEG = {Limb.PLANE: (-10.0, 125.0), Limb.ELEVATION: (0.0, 178.0), Limb.ELBOW: (0.0, 150.0)}
 """What a shoulder and an elbow can do."""
 
 _EARLY = [column(side, angle) for side in (LEFT, RIGHT) for angle in (Limb.PLANE, Limb.ROTATION)]
