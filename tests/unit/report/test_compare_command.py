@@ -77,7 +77,7 @@ def test_csv_holds_one_row_a_run(runs: Path, capsys: pytest.CaptureFixture[str])
     assert [float(row["test_recording_accuracy"]) for row in rows] == [0.884, 0.876, 0.799, 0.88]
     assert rows[2]["name"] == "a[bold]b|c"
     assert rows[3]["flags"] == "LEAKY SYNTHETIC"
-    assert "1 runs in outputs, multirun could not be compared" in captured.err
+    assert "not compared: 1 unfinished or unreadable below outputs, multirun" in captured.err
 
 
 def test_json_has_its_documented_form(runs: Path):
