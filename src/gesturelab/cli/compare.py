@@ -82,7 +82,7 @@ def _compare(dirs: list[Path], given: argparse.Namespace) -> int:
         draw_sizes(frame(groups), Path(given.png))
     where = ", ".join(str(path) for path in dirs)
     if quiet and unread:
-        print(f"{len(unread)} runs in {where} could not be compared", file=sys.stderr)
+        print(f"not compared: {len(unread)} unfinished or unreadable below {where}", file=sys.stderr)
     if not finished:
         print(f"no finished run in {where}: make one with 'gesturelab train'", file=sys.stderr)
     return 0 if finished else 1

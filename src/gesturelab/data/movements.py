@@ -31,10 +31,13 @@ _PEAKS: dict[str, dict[Limb, float]] = {
     "elbow_flexion": {Limb.PLANE: 70, Limb.ELEVATION: 16, Limb.ELBOW: 138},
     "shoulder_flexion": {Limb.PLANE: 85, Limb.ELEVATION: 160, Limb.ELBOW: 12},
     "shoulder_abduction": {Limb.PLANE: 10, Limb.ELEVATION: 155, Limb.ELBOW: 12},
-    "shoulder_forward_elevation": {Limb.PLANE: 98, Limb.ELEVATION: 150, Limb.ROTATION: 70, Limb.ELBOW: 28},
+    "shoulder_forward_elevation": {Limb.PLANE: 98, Limb.ELEVATION: 150, Limb.ROTATION: 60, Limb.ELBOW: 28},
 }
-_CLASPED: dict[Limb, float] = {Limb.PLANE: 95, Limb.ELEVATION: 16, Limb.ROTATION: 62, Limb.ELBOW: 42}
+_CLASPED: dict[Limb, float] = {Limb.PLANE: 95, Limb.ELEVATION: 16, Limb.ROTATION: 50, Limb.ELBOW: 38}
 """Where forward elevation begins: the hands held together in front."""
+
+_POSSIBLE_DEG = {Limb.PLANE: (-10.0, 125.0), Limb.ELEVATION: (0.0, 178.0), Limb.ELBOW: (0.0, 150.0)}
+"""What a shoulder and an elbow can do."""
 
 _EARLY = [column(side, angle) for side in (LEFT, RIGHT) for angle in (Limb.PLANE, Limb.ROTATION)]
 """Angles that choose the direction of a movement and so are reached before it has gone far."""
@@ -165,8 +168,10 @@ def poses(
         moving = np.flatnonzero(np.abs(change) > 3)
         phases = 2 * np.pi * (rng.uniform(4, 6) * times_s[:, None] + rng.random(len(moving)))
         angles[:, moving] += execution.tremor_deg * (0.3 + progress[:, None]) * np.sin(phases)
-    elbows = [column(LEFT, Limb.ELBOW), column(RIGHT, Limb.ELBOW)]
-    angles[:, elbows] = np.clip(angles[:, elbows], 0, 150)
+    for angle, (least, most) in _POSSIBLE_DEG.items():
+        for limb in (LEFT, RIGHT):
+            values = angles[:, column(limb, angle)]
+            np.clip(values, least, most, out=values)
     return angles
 
 

@@ -13,9 +13,9 @@ POSTURES = ("stand", "chair", "wheelchair", "sit", "stand-frame")
 """How people stand or sit."""
 
 _SHARES = {"healthy": (0.60, 0.35, 0.0, 0.05, 0.0), "patient": (0.34, 0.32, 0.24, 0.05, 0.05)}
-_STYLE_DEG = {Limb.PLANE: 1.8, Limb.ROTATION: 1.5, Limb.ELBOW: 0.8, Limb.HIP: 0.3, Limb.ABDUCTION: 0.3, Limb.KNEE: 0.3}
+_STYLE_DEG = {Limb.PLANE: 1.5, Limb.ROTATION: 1.5, Limb.ELBOW: 0.8, Limb.HIP: 0.3, Limb.ABDUCTION: 0.3, Limb.KNEE: 0.3}
 _FAULTS = ("small", "faltering", "leaning", "both sides", "drifting", "other limb")
-_FAULT_SHARES = (0.3, 0.22, 0.18, 0.12, 0.13, 0.05)
+_FAULT_SHARES = (0.25, 0.2, 0.12, 0.14, 0.2, 0.09)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,13 +75,13 @@ def make_person(index: int, rng: np.random.Generator) -> Person:
     style_deg = np.zeros(ANGLES)
     for side in (LEFT, RIGHT):
         for angle in Limb:
-            style_deg[column(side, angle)] = _STYLE_DEG.get(angle, 0.0) * (10.0 if patient else 6.5)
+            style_deg[column(side, angle)] = _STYLE_DEG.get(angle, 0.0) * (14.0 if patient else 6.5)
     habit = Execution(
-        reach=float(np.clip(rng.normal(0.78, 0.12) if patient else rng.normal(0.96, 0.05), 0.45, 1.05)),
+        reach=float(np.clip(rng.normal(0.72, 0.14) if patient else rng.normal(0.96, 0.05), 0.45, 1.05)),
         attempts=1,
         lean_deg=abs(rng.normal(0, 5.0 if patient else 1.5)),
         shrug_deg=abs(rng.normal(0, 7.0 if patient else 2.0)),
-        other_side=abs(rng.normal(0, 0.06 if patient else 0.015)),
+        other_side=abs(rng.normal(0, 0.1 if patient else 0.015)),
         towards=0,
         drift=0.0,
         tremor_deg=float(rng.exponential(0.8)) if patient else 0.0,
@@ -132,16 +132,16 @@ def _with_fault(done: Execution, gesture: int, fault: str, rng: np.random.Genera
     towards = int(rng.choice([g for g in range(len(GESTURES)) if g != gesture]))
     match fault:
         case "small":
-            return replace(done, reach=done.reach * rng.uniform(0.12, 0.6)), 0.9
+            return replace(done, reach=done.reach * rng.uniform(0.05, 0.45)), 0.9
         case "faltering":
             attempts = int(rng.integers(2, 5))
             return replace(done, attempts=attempts, reach=done.reach * rng.uniform(0.6, 1)), 1 + 0.5 * attempts
         case "leaning":
             return replace(done, lean_deg=rng.uniform(10, 28), reach=done.reach * rng.uniform(0.4, 0.9)), 1.3
         case "both sides":
-            return replace(done, other_side=rng.uniform(0.25, 0.9), reach=done.reach * rng.uniform(0.6, 1)), 1.1
+            return replace(done, other_side=rng.uniform(0.4, 1.2), reach=done.reach * rng.uniform(0.6, 1)), 1.1
         case "drifting":
-            return replace(done, towards=towards, drift=rng.uniform(0.25, 0.65)), 1.2
+            return replace(done, towards=towards, drift=rng.uniform(0.35, 0.85)), 1.2
         case _:
             return replace(done, towards=MIRRORED[gesture], drift=rng.uniform(0.6, 1.0)), 1.2
 

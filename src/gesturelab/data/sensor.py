@@ -1,7 +1,7 @@
 """What a depth camera makes of a moving body: place and view, noise, drift, lost and repeated frames."""
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 
 from gesturelab.data.skeleton import KINECT_V2
 
@@ -33,7 +33,7 @@ def place(
     return positions @ (tilt @ turn).T + at_m
 
 
-def kept_frames(frames: int, rng: np.random.Generator) -> np.ndarray:
+def kept_frames(frames: int, rng: np.random.Generator) -> Int64[np.ndarray, " frames"]:
     """Which moments a recording of so many frames shows, counted in frames: some are lost, some shown twice."""
     gaps = np.where(rng.random(frames) < 0.015, rng.integers(2, 5, frames), 1)
     gaps[0] = 0

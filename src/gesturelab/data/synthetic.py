@@ -62,7 +62,8 @@ def make_synthetic(config: SyntheticConfig) -> Corpus:
     if not trials:
         raise DataError(
             f"no made-up recording has one of data.correctness={list(config.correctness)} and of "
-            f"data.postures={config.postures} (postures are {', '.join(POSTURES)}); raise data.people or widen the filters"
+            f"data.postures={config.postures} (postures are {', '.join(POSTURES)}); "
+            "widen the filters, or raise data.people or data.repetitions"
         )
     chosen = spread([trial.person.id for trial in trials], [trial.gesture for trial in trials], config.max_files)
     recordings = sorted((_record(trials[index], config.rate_hz) for index in chosen), key=lambda made: made.name)

@@ -1,6 +1,6 @@
 """Finding runs and reading them; what cannot be read is kept, with the reason."""
 
-import math
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,6 +136,10 @@ def check(info: Info, path: Path) -> None:
     Raises:
         RunError: Naming the file and the key that is missing or cannot be.
     """
+    try:
+        json.dumps(info, allow_nan=False, ensure_ascii=False).encode()
+    except ValueError as error:
+        raise RunError(f"{path} holds what JSON cannot ({error}): it is damaged; run it again") from error
     for key, kind in NEEDED.items():
         value: Any = info
         for part in key.split("."):
@@ -152,8 +156,6 @@ def _problem(key: str, kind: type, value: Any) -> str:
     allowed = (int, float) if kind is float else kind
     if not isinstance(value, allowed) or (number and isinstance(value, bool)):
         return f"should be of type {kind.__name__}, not {type(value).__name__}"
-    if number and not math.isfinite(value):
-        return f"is {value}"
     if key.endswith("accuracy") and not 0 <= value <= 1:
         return f"is {value}, not between 0 and 1"
     if key == "model.parameters" and value < 1:

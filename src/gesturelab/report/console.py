@@ -6,8 +6,7 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
-from rich.measure import Measurement
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from gesturelab.report import words
@@ -131,9 +130,18 @@ def _table(*columns: Sequence[str]) -> Table:
 def _print(console: Console, table: Table) -> None:
     """A table, wider than the console if need be: rich would cut its numbers."""
     width = console.width
-    console.width = max(width, Measurement.get(console, console.options.update_width(1000), table).minimum)
+    gaps = 2 * (len(table.columns) - 1)
+    console.width = max(width, gaps + sum(_least(column) for column in table.columns))
     console.print(table)
     console.width = width
+
+
+def _least(column: Column) -> int:
+    """Columns that a column needs: a number all of its own, folded text few."""
+    if not column.no_wrap:
+        return column.min_width or 1
+    cells = [str(cell) for cell in (column.header, *column.cells)]
+    return max(len(line) for cell in cells for line in cell.splitlines())
 
 
 def _add(table: Table, *values: object) -> None:

@@ -228,6 +228,6 @@ def _save(figure: Figure, path: Path, title: str, said: Sequence[str], note: str
         figure.text(0.5, 0.06 / high, note, va="bottom", fontsize=SMALL, color="#555555", **style)
     with warnings.catch_warnings(), write_whole(path) as beside:
         warnings.filterwarnings("ignore", message="Glyph .* missing from")  # a name in a script the font lacks
-        for _ in range(2):  # a legend below the axes moves with them
+        for _ in range(2 if figure.axes[0].get_legend() else 1):  # a legend below the axes moves with them
             figure.tight_layout(rect=(0, foot / high, 1, 1 - (heading + banner) / high))
         FigureCanvasAgg(figure).print_figure(beside, dpi=DPI, format="png")

@@ -134,7 +134,7 @@ class Group:
     @property
     def flags(self) -> list[str]:
         """LEAKY and SYNTHETIC, as far as they apply."""
-        return flags(self.runs[0].info)
+        return [mark for mark, applies in (("LEAKY", self.leaky), ("SYNTHETIC", self.synthetic)) if applies]
 
     @property
     def data(self) -> str:

@@ -125,10 +125,10 @@ def comparison(groups: list[Group], unread: list[Unread]) -> dict[str, Any]:
         ``groups``: ``group`` (number), ``runs`` (numbers), ``data``, ``fingerprint``, ``split`` (``kind``,
         ``options``), ``people`` (by side), ``leaky``, ``synthetic``, ``warnings``, ``differs`` (why it is not compared
         with group 1).
-        ``recommendations``, one a group: ``group``, ``leaky``, ``synthetic``, ``chosen_by``, ``recommended`` and
-        ``best_by_test`` (each ``size``, ``candidate``, ``parameters``, ``seeds``, and ``train_accuracy``,
-        ``validation_accuracy``, ``test_accuracy``: means over the seeds, of recordings; the second also
-        ``optimistic``: true).
+        ``recommendations``, one a group: ``group``, ``leaky``, ``synthetic``, ``chosen_by``, ``candidates`` (how many),
+        ``recommended`` and ``best_by_test`` (each ``size``, ``candidate``, ``parameters``, ``seeds``, and
+        ``train_accuracy``, ``validation_accuracy``, ``test_accuracy``: means over the seeds, of recordings; the second
+        also ``optimistic``: true).
         ``overfitting``, one a run: as `overfitting`.
         ``unfinished``: ``path``, ``size``, ``state`` (unfinished or unreadable), ``reason``.
     """
@@ -186,6 +186,7 @@ def _recommendation(group: Group) -> dict[str, Any]:
         "leaky": group.leaky,
         "synthetic": group.synthetic,
         "chosen_by": "validation accuracy of recordings",
+        "candidates": len(group.candidates),
         "recommended": _candidate(best(group.candidates, "validation")),
         "best_by_test": {**_candidate(best(group.candidates, "test")), "optimistic": True},
     }

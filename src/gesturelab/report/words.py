@@ -79,6 +79,8 @@ def recommendation(item: dict[str, Any]) -> list[str]:
         lead = "LEAKY, the number means nothing for new people; highest validation accuracy of recordings: "
     elif item["synthetic"]:
         lead = "Recommended for SYNTHETIC motion only (by validation accuracy of recordings): "
+    if item["candidates"] == 1:
+        lead = "Nothing to choose from, the only one here. " + lead
     if top["candidate"] == chosen["candidate"]:
         second = "Best by test accuracy (an optimistic way to choose): the same."
     else:
