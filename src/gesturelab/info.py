@@ -110,6 +110,8 @@ class TrainingInfo(TypedDict):
 
     epochs: int
     """Epochs trained."""
+    max_epochs: int
+    """Epochs that would have been trained without early stopping."""
     best_epoch: int
     """The epoch whose weights were kept (lowest validation loss), from 0."""
     stopped_early: bool

@@ -26,8 +26,8 @@ def run(arguments: list[str]) -> int:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    for heading in ("model", "parameters", "hidden", "LSTM layers", "head layers", "dropout", "MFLOP/window"):
-        table.add_column(heading, justify="left" if heading == "model" else "right")
+    for heading in ("model", "parameters", "hidden", "LSTM", "head", "dropout", "MFLOP"):
+        table.add_column(heading, justify="left" if heading == "model" else "right", no_wrap=True)
     table.add_column("take it for")
     for model in models:
         table.add_row(
@@ -41,6 +41,7 @@ def run(arguments: list[str]) -> int:
             model["use_case"],
         )
     Console().print(table)
+    print("hidden: width; LSTM, head: layers; MFLOP: million operations for one window of the default length")
     return 0
 
 

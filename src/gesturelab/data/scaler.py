@@ -56,7 +56,7 @@ class Scaler:
         return cls(names, mean, deviation)
 
 
-def fit_scaler(names: Sequence[str], chunks: Iterable[Float[np.ndarray, "rows features"]]) -> Scaler:
+def fit_scaler(names: Sequence[str], chunks: Iterable[Float[np.ndarray, "_ features"]]) -> Scaler:
     """Mean and population deviation over the rows of all chunks, merged chunk by chunk (Chan et al., 1979).
 
     Raises:

@@ -81,9 +81,7 @@ def choose_people(people: Mapping[str, str], config: SplitConfig) -> People:
         case LosoConfig():
             ids = sorted(people)
             if config.fold >= len(ids):
-                raise SplitError(
-                    f"split.fold={config.fold}: there are {len(ids)} people, so folds are 0 to {len(ids) - 1}"
-                )
+                raise SplitError(f"split.fold={config.fold}: the {len(ids)} people are folds 0 to {len(ids) - 1}")
             test = ids[config.fold : config.fold + 1]
         case NamedSplitConfig():
             return _named(people, config, rng)

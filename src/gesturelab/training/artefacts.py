@@ -90,7 +90,7 @@ def split_info(config: TrainConfig, data: GestureData) -> SplitInfo:
     return SplitInfo(
         kind=config.split.kind,
         leaky=config.split.leaky,
-        options=plain(config.split),
+        options={key: value for key, value in plain(config.split).items() if key != "file"},  # a path of this machine
         train=side(data.sides.train),
         validation=side(data.sides.validation),
         test=side(data.sides.test),
@@ -116,6 +116,7 @@ def training_info(config: TrainConfig, trainer: Trainer, module: GestureModule, 
     history = module.history
     return TrainingInfo(
         epochs=len(history),
+        max_epochs=config.trainer.max_epochs,
         best_epoch=min(history, key=lambda epoch: epoch["validation_loss"])["epoch"],
         stopped_early=len(history) < config.trainer.max_epochs,
         seconds=round(module.seconds, 3),

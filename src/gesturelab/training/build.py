@@ -55,7 +55,7 @@ def make_scaler(config: TrainConfig, data: GestureData) -> Scaler:
     store = FrameStore(data.corpus, data.windows, torch.device("cpu"))
     training = torch.from_numpy(_side_by_side(data.windows, data.sides.train, config.window.stride_frames))
 
-    def rows() -> Iterator[Float[np.ndarray, "rows features"]]:
+    def rows() -> Iterator[Float[np.ndarray, "_ features"]]:
         for chosen in training.split(1024):
             yield features(store.gather(chosen).positions).flatten(0, 1).numpy()
 

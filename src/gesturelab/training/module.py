@@ -2,7 +2,7 @@
 
 import logging
 import time
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -63,7 +63,7 @@ class GestureModule(LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Tells the loader which epoch's order and augmentation to draw."""
-        self.trainer.train_dataloader.epoch = self.current_epoch  # type: ignore[union-attr] # ours: TrainingLoader
+        self.trainer.train_dataloader.epoch = self.current_epoch  # type: ignore[union-attr]
         self._sums = [torch.zeros(3, device=self.device)]
 
     def training_step(self, batch: Batch, _index: int) -> Tensor:
@@ -101,7 +101,8 @@ class GestureModule(LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Writes the epoch into the history, the logger and the log."""
-        loss, correct, count = self.all_gather(self._sums[0]).reshape(-1, 3).sum(dim=0).tolist()  # type: ignore[union-attr]
+        sums = cast(Tensor, self.all_gather(self._sums[0]))  # of all processes
+        loss, correct, count = sums.reshape(-1, 3).sum(dim=0).tolist()
         measured = self.trainer.callback_metrics
         epoch = Epoch(
             epoch=self.current_epoch,
@@ -116,8 +117,9 @@ class GestureModule(LightningModule):
             self.log(key, epoch[key])
         if self.trainer.is_global_zero:
             log.info(
-                "epoch %3d  loss %.3f / %.3f  accuracy %.1f %% / %.1f %%  (training / validation windows)  %.0f s",
-                epoch["epoch"],
+                "epoch %3d of %d  loss %.3f / %.3f  accuracy %.1f %% / %.1f %%  (training / validation windows)  %.0f s",
+                epoch["epoch"] + 1,
+                self.trainer.max_epochs,
                 epoch["train_loss"],
                 epoch["validation_loss"],
                 100 * epoch["train_accuracy"],

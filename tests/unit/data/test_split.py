@@ -38,6 +38,15 @@ def named(test=(), validation=(), file=None):
     )
 
 
+def three_people(gestures):
+    """Recordings of people 101, 102 and 103, who do these gestures."""
+    return [
+        walker(f"{person}_{gesture}", 20, subject=str(person), gesture=gesture)
+        for person in (101, 102, 103)
+        for gesture in gestures
+    ]
+
+
 def subjects(corpus, windows, index):
     return {corpus.subjects[number] for number in windows.recording[index].tolist()}
 

@@ -44,7 +44,8 @@ def test_sizes_differ_in_width_depth_head_and_dropout_only():
 
 
 def test_parameters_counted_by_hand():
-    # features 3 -> hidden 8: 3*8+8; LayerNorm 2*8; LSTM 4*(8*8 + 8*8 + 8 + 8); head 8 -> 4: 8*4+4, BatchNorm 2*4; 4 -> 2: 4*2+2
+    # features 3 -> hidden 8: 3*8+8; LayerNorm 2*8; LSTM 4*(8*8 + 8*8 + 8 + 8);
+    # head 8 -> 4: 8*4+4, BatchNorm 2*4; 4 -> 2: 4*2+2
     by_hand = 32 + 16 + 4 * (64 + 64 + 16) + 36 + 8 + 10
     assert count_parameters(on_paper(3, 2, model(layers=1))) == by_hand
 
