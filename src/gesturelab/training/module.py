@@ -117,7 +117,7 @@ class GestureModule(LightningModule):
             self.log(key, epoch[key])
         if self.trainer.is_global_zero:
             log.info(
-                "epoch %3d of %d  loss %.3f / %.3f  accuracy %.1f %% / %.1f %%  (training / validation windows)  %.0f s",
+                "epoch %3d of %d  loss %.3f / %.3f  accuracy %.1f %% / %.1f %%  (training / validation)  %.0f s",
                 epoch["epoch"] + 1,
                 self.trainer.max_epochs,
                 epoch["train_loss"],
