@@ -29,5 +29,9 @@ class RunError(GesturelabError):
     """A run's folder is unfinished, unreadable or taken; the message names it."""
 
 
+class Stopped(RunError):
+    """The user stopped a run; the message says how to go on."""
+
+
 class DeviceError(GesturelabError):
     """The requested device is not there; the message says what torch found."""

@@ -7,15 +7,16 @@ from typing import cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import CompactHydraException, HydraException
+from hydra.errors import CompactHydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from gesturelab.config.store import conf_dir, register
 from gesturelab.config.training import TrainConfig
-from gesturelab.errors import GesturelabError, RunError
+from gesturelab.errors import GesturelabError, RunError, Stopped
 from gesturelab.info import Info
 from gesturelab.runs import RunDir, write_text
+from gesturelab.sweep.status import LOCK, reason_of, reported
 
 log = logging.getLogger(__name__)
 
@@ -27,60 +28,58 @@ def run(arguments: list[str]) -> int:
         0; a failure leaves through `SystemExit`, as Hydra's applications do.
     """
     register()
-    sys.argv = ["gesturelab train", *arguments, *_job_folder(arguments)]
+    sys.argv = ["gesturelab train", *arguments]
     hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(_job)()
     return 0
 
 
-def _job_folder(arguments: list[str]) -> list[str]:
-    """Tells Hydra to name a sweep's folders by what varies only."""
-    if not {"-m", "--multirun"} & set(arguments):
-        return []
-    fixed: list[str] = []
-    for argument in arguments:
-        if argument.startswith("-") or "=" not in argument:
-            continue
-        try:
-            override = OverridesParser.create().parse_override(argument)
-        except HydraException:
-            continue  # Hydra will say what is wrong with it
-        if not override.is_sweep_override():
-            fixed.append(override.key_or_group)
-    return [f"hydra.job.config.override_dirname.exclude_keys=[{','.join(fixed)}]"] if fixed else []
-
-
 def _job(composed: DictConfig) -> None:
-    folder = Path(HydraConfig.get().runtime.output_dir)
+    hydra_config = HydraConfig.get()
+    folder = Path(hydra_config.runtime.output_dir)
+    sweep = hydra_config.mode == RunMode.MULTIRUN
     try:
         config = cast(TrainConfig, OmegaConf.to_object(composed))
         done, info = train_in(folder, config, OmegaConf.to_yaml(composed, resolve=True))
-    except GesturelabError as error:
-        _leave_nothing_empty(folder)
+    except Stopped as error:
+        if sweep:
+            raise KeyboardInterrupt(str(error)) from error  # an ordinary error would begin the next job
         raise CompactHydraException(f"gesturelab: error: {error}") from error
+    except GesturelabError as error:
+        if sweep:
+            log.error("failed: %s", error)
+        else:
+            _leave_nothing_empty(folder)
+        raise CompactHydraException(f"gesturelab: error: {error}") from error
+    except Exception as error:
+        if sweep:
+            log.error("failed: %s", reason_of(error))
+        raise
     print_result(done, info)
 
 
 def train_in(folder: Path, config: TrainConfig, composed: str) -> tuple[RunDir, Info]:
-    """Trains in a folder, after saving the composed configuration there.
+    """Trains in a folder, after saving the composed configuration there; reports in its ``status.json``.
 
     Raises:
         GesturelabError: If anything that the user can mend is wrong.
     """
     run = RunDir(folder, config.model.name)
-    if run.info.exists():
+    if run.complete:
         raise RunError(f"{folder} already holds a finished run; give this one another folder or name")
-    from gesturelab.training.device import prepare_device
+    with reported(folder, config.trainer.max_epochs) as reporter:
+        run.info.unlink(missing_ok=True)  # with another artefact gone it is not finished
+        from gesturelab.training.device import prepare_device
 
-    accelerator = prepare_device(config.trainer)  # before Lightning is imported
-    from gesturelab.training.train import train
+        accelerator = prepare_device(config.trainer)  # before Lightning is imported
+        from gesturelab.training.train import train
 
-    write_text(run.config, composed)
-    return train(config, folder, accelerator)
+        write_text(run.config, composed)
+        return train(config, folder, accelerator, reporter.epoch)
 
 
 def _leave_nothing_empty(folder: Path) -> None:
-    """Removes a folder in which a run never began: it holds at most an empty log."""
-    if folder.is_dir() and all(path.name == "train.log" and not path.stat().st_size for path in folder.iterdir()):
+    """Removes a folder in which a run never began."""
+    if folder.is_dir() and {path.name for path in folder.iterdir()} <= {"train.log", "status.json", LOCK}:
         for path in folder.iterdir():
             path.unlink()
         folder.rmdir()

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
@@ -43,6 +44,7 @@ class GestureModule(LightningModule):
         self.scheduler = scheduler
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.history: list[Epoch] = []
+        self.report: Callable[[Epoch], None] | None = None
         self.seconds_before = 0.0
         self._resumed_at = time.monotonic()
         self._sums: list[Tensor] = []
@@ -126,6 +128,8 @@ class GestureModule(LightningModule):
                 100 * epoch["validation_accuracy"],
                 self.seconds,
             )
+            if self.report is not None:
+                self.report(epoch)
 
     def predict_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> Float[Tensor, "batch classes"]:
         """Probabilities."""

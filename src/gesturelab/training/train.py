@@ -3,6 +3,7 @@
 import logging
 import sys
 import warnings
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -15,12 +16,13 @@ from lightning.pytorch import Trainer, seed_everything
 from gesturelab.config.training import TrainConfig
 from gesturelab.data.datamodule import GestureData
 from gesturelab.data.load import load
-from gesturelab.errors import RunError
+from gesturelab.errors import Stopped
 from gesturelab.evaluation.recordings import combine_windows
 from gesturelab.info import (
     INFO_SCHEMA,
     LEAKY,
     SYNTHETIC,
+    Epoch,
     Info,
     Metrics,
     SideScores,
@@ -45,13 +47,16 @@ from gesturelab.training.provenance import git_state, versions
 log = logging.getLogger(__name__)
 
 
-def train(config: TrainConfig, folder: Path, accelerator: str) -> tuple[RunDir, Info]:
+def train(
+    config: TrainConfig, folder: Path, accelerator: str, report: Callable[[Epoch], None] | None = None
+) -> tuple[RunDir, Info]:
     """Trains, tests and writes a run; takes up the last checkpoint if the folder holds one.
 
     Args:
         config: Everything that decides the training.
         folder: Where the run's files go.
         accelerator: What `gesturelab.training.device.prepare_device` returned.
+        report: Is called with each epoch when it is finished.
 
     Returns:
         The run, and what its info file says.
@@ -68,6 +73,7 @@ def train(config: TrainConfig, folder: Path, accelerator: str) -> tuple[RunDir, 
     data = make_data(config, corpus)
     scaler = make_scaler(config, data)
     module = make_module(config, data, scaler)
+    module.report = report
     _announce(config, data, module, caveats)
     trainer = make_trainer(config, accelerator, folder, progress_bar=_on_terminal())
     _fit(trainer, module, data, run)
@@ -115,7 +121,7 @@ def _fit(trainer: Trainer, module: GestureModule, data: GestureData, run: RunDir
         trainer.fit(module, datamodule=data, ckpt_path=last if last.exists() else None, weights_only=True)
     except SystemExit:  # how Lightning ends after Ctrl-C
         kept = f"the last whole epoch is in {last}" if last.exists() else "no epoch was finished, so nothing was kept"
-        raise RunError(f"stopped by Ctrl-C; {kept}. Go on with: gesturelab resume {run.path}") from None
+        raise Stopped(f"stopped by Ctrl-C; {kept}. Go on with: gesturelab resume {run.path}") from None
 
 
 def _predict(trainer: Trainer, module: GestureModule, data: GestureData) -> list[Float[np.ndarray, "windows classes"]]:

@@ -1,0 +1,138 @@
+"""Hydra finds its plugins by the name of this package; what they do is in `gesturelab.sweep`.
+
+Hydra imports this file at each start of any of its applications, so nothing heavy is imported at the top.
+"""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Any, cast
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import CompactHydraException
+from omegaconf import OmegaConf
+
+log = logging.getLogger("gesturelab.sweep")
+
+
+class ResumingSweeper(BasicSweeper):
+    """Hydra's basic sweeper, which plans before it launches, whatever the launcher.
+
+    Finished jobs are skipped, unfinished ones go on, changed ones are refused; at the end each job's own files say what
+    became of it, so one failure hides no other result.
+    """
+
+    def __init__(
+        self, max_batch_size: int | None = None, params: dict[str, str] | None = None, on_change: str = "refuse"
+    ) -> None:
+        super().__init__(max_batch_size, params)
+        self._on_change = on_change
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Plans, launches and tells.
+
+        Raises:
+            SystemExit: With status 1, unless all jobs are finished at the end.
+        """
+        from gesturelab.errors import GesturelabError
+        from gesturelab.sweep.outcome import outcome_of, table
+
+        assert self.config is not None
+        try:
+            jobs, naming = self._plan(arguments)
+            self._prepare([job for job in jobs if job.to_do])
+        except GesturelabError as error:
+            raise CompactHydraException(f"gesturelab: error: {error}") from error
+        try:
+            self._launch([job for job in jobs if job.to_do], naming)
+        finally:
+            outcomes = [outcome_of(job) for job in jobs]
+            log.info("")
+            for line in table(outcomes):
+                log.info(line)
+        if not all(outcome.result.good for outcome in outcomes):
+            sys.exit(1)
+        return []
+
+    def _plan(self, arguments: list[str]) -> tuple[list[Any], list[str]]:
+        from gesturelab.errors import ConfigError
+        from gesturelab.sweep.compose import JobComposer
+        from gesturelab.sweep.plan import Composed, OnChange, plan
+
+        assert self.config is not None
+        assert self.hydra_context is not None
+        if self._on_change not in [*OnChange]:
+            raise ConfigError(f"hydra.sweeper.on_change={self._on_change}: must be one of {', '.join(OnChange)}")
+        loader = cast(ConfigLoaderImpl, self.hydra_context.config_loader)
+        parser = OverridesParser.create(config_loader=loader)
+        # the last of several overrides of a key counts, as in split_arguments
+        parsed = {item.get_key_element(): item for item in parser.parse_overrides([*self._parse_config(), *arguments])}
+        varying = {key for key, item in parsed.items() if item.is_sweep_override()}
+        fixed = [item.key_or_group for key, item in parsed.items() if key not in varying]
+        compose = JobComposer(loader, self.config, fixed)
+        sweep: list[Composed] = []
+        for overrides in self.split_arguments(list(parsed.values()), None)[0]:
+            config = compose(overrides)
+            shown = [item for item, key in zip(overrides, parsed, strict=True) if key in varying]
+            sweep.append(_composed(config, overrides, " ".join(shown)))
+        return plan(sweep, OnChange(self._on_change)), compose.naming
+
+    def _prepare(self, jobs: list[Any]) -> None:
+        """Makes sure that each job can begin, before any does."""
+        from gesturelab.errors import RunError
+        from gesturelab.sweep.status import State, Status, read_status, write_status
+
+        assert self.config is not None
+        for root in {job.composed.root for job in jobs}:
+            if root.is_dir() and any(root.iterdir()) and not (root / "multirun.yaml").exists():
+                raise RunError(f"{root} is not a sweep's folder, but it is not empty; choose another name=NAME")
+        for job in jobs:
+            before = read_status(job.folder) or Status()
+            kept = {key: before[key] for key in ("attempt", "epoch", "max_epochs") if key in before}
+            write_status(job.folder, cast(Status, {**kept, "state": State.queued}))
+        for root in {job.composed.root for job in jobs}:
+            OmegaConf.save(self.config, root / "multirun.yaml")
+
+    def _launch(self, jobs: list[Any], naming: list[str]) -> None:
+        assert self.launcher is not None
+        size = self.max_batch_size or max(len(jobs), 1)
+        for first in range(0, len(jobs), size):
+            batch = [
+                [*job.composed.overrides, *naming, f"hydra.sweep.subdir='{job.folder.name}'"]
+                for job in jobs[first : first + size]
+            ]
+            try:
+                self.launcher.launch(batch, initial_job_idx=first)
+            except Exception as error:
+                log.exception("the launcher failed: %s", error)
+
+
+def _composed(config: Any, overrides: list[str], varying: str) -> Any:
+    """Makes a job of a configuration, after checking it as training will.
+
+    Raises:
+        ConfigError: If a value breaks a rule.
+    """
+    from hydra.core.hydra_config import HydraConfig
+
+    from gesturelab.errors import ConfigError, GesturelabError
+    from gesturelab.sweep.plan import Composed
+
+    HydraConfig.instance().cfg = config  # for ${hydra:...} in values; set_config would copy it
+    root, name = Path(config.hydra.sweep.dir), str(config.hydra.sweep.subdir)
+    with_hydra = config
+    config = OmegaConf.masked_copy(with_hydra, [key for key in with_hydra if key != "hydra"])
+    try:
+        OmegaConf.to_object(config)
+    except GesturelabError as error:
+        raise ConfigError(f"{error} (in the job {varying or name})") from error
+    return Composed(
+        overrides=tuple(overrides),
+        varying=varying,
+        root=root,
+        name=name,
+        size=str(config.model.name),
+        text=OmegaConf.to_yaml(config, resolve=True),
+    )
