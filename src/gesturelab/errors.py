@@ -29,7 +29,7 @@ class RunError(GesturelabError):
     """A run's folder is unfinished, unreadable or taken; the message names it."""
 
 
-class Stopped(RunError):
+class StoppedError(RunError):
     """The user stopped a run; the message says how to go on."""
 
 

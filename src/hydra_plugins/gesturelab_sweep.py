@@ -82,16 +82,14 @@ class ResumingSweeper(BasicSweeper):
     def _prepare(self, jobs: list[Any]) -> None:
         """Makes sure that each job can begin, before any does."""
         from gesturelab.errors import RunError
-        from gesturelab.sweep.status import State, Status, read_status, write_status
+        from gesturelab.sweep.status import queue
 
         assert self.config is not None
         for root in {job.composed.root for job in jobs}:
             if root.is_dir() and any(root.iterdir()) and not (root / "multirun.yaml").exists():
                 raise RunError(f"{root} is not a sweep's folder, but it is not empty; choose another name=NAME")
         for job in jobs:
-            before = read_status(job.folder) or Status()
-            kept = {key: before[key] for key in ("attempt", "epoch", "max_epochs") if key in before}
-            write_status(job.folder, cast(Status, {**kept, "state": State.queued}))
+            queue(job.folder)
         for root in {job.composed.root for job in jobs}:
             OmegaConf.save(self.config, root / "multirun.yaml")
 

@@ -2,6 +2,8 @@
 
 import logging
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -13,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gesturelab.config.store import conf_dir, register
 from gesturelab.config.training import TrainConfig
-from gesturelab.errors import GesturelabError, RunError, Stopped
+from gesturelab.errors import GesturelabError, RunError, StoppedError
 from gesturelab.info import Info
 from gesturelab.runs import RunDir, write_text
 from gesturelab.sweep.status import LOCK, reason_of, reported
@@ -40,7 +42,7 @@ def _job(composed: DictConfig) -> None:
     try:
         config = cast(TrainConfig, OmegaConf.to_object(composed))
         done, info = train_in(folder, config, OmegaConf.to_yaml(composed, resolve=True))
-    except Stopped as error:
+    except StoppedError as error:
         if sweep:
             raise KeyboardInterrupt(str(error)) from error  # an ordinary error would begin the next job
         raise CompactHydraException(f"gesturelab: error: {error}") from error
@@ -66,7 +68,7 @@ def train_in(folder: Path, config: TrainConfig, composed: str) -> tuple[RunDir, 
     run = RunDir(folder, config.model.name)
     if run.complete:
         raise RunError(f"{folder} already holds a finished run; give this one another folder or name")
-    with reported(folder, config.trainer.max_epochs) as reporter:
+    with _nothing_empty(run), reported(folder, config.trainer.max_epochs) as reporter:
         run.info.unlink(missing_ok=True)  # with another artefact gone it is not finished
         from gesturelab.training.device import prepare_device
 
@@ -75,6 +77,18 @@ def train_in(folder: Path, config: TrainConfig, composed: str) -> tuple[RunDir, 
 
         write_text(run.config, composed)
         return train(config, folder, accelerator, reporter.epoch)
+
+
+@contextmanager
+def _nothing_empty(run: RunDir) -> Generator[None]:
+    """Removes the folder of a run that never began, unless it belongs to a sweep, which will tell of it."""
+    in_sweep = run.status.exists()
+    try:
+        yield
+    except GesturelabError:
+        if not in_sweep:
+            _leave_nothing_empty(run.path)
+        raise
 
 
 def _leave_nothing_empty(folder: Path) -> None:

@@ -47,7 +47,7 @@ class JobComposer:
         if any(override.key_or_group not in self._choices for override in options):
             return self._base(tuple(overrides))  # it adds or deletes keys: the order may matter
         composed = copy.deepcopy(self._base(tuple(_line(override) for override in options)))
-        ConfigLoaderImpl._apply_overrides_to_config(values, composed)
+        ConfigLoaderImpl._apply_overrides_to_config(values, composed)  # pyright: ignore[reportPrivateUsage]
         with open_dict(composed):
             composed.hydra.overrides.task = list(overrides)
             naming = composed.hydra.job.config.override_dirname

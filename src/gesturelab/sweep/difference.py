@@ -19,9 +19,9 @@ class Difference:
 
 
 def differences(old: str | None, new: str) -> list[Difference]:
-    """The keys that differ between two configurations in YAML, in order of the new one.
+    r"""The keys that differ between two configurations in YAML, in order of the new one.
 
-    >>> print(*differences("model: {name: tiny}\\nseed: 0", "model: {name: tiny}\\nseed: 1"))
+    >>> print(*differences("model: {name: tiny}\nseed: 0", "model: {name: tiny}\nseed: 1"))
     seed: 0 -> 1
     """
     if old is None:

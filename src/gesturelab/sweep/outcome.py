@@ -47,9 +47,7 @@ def outcome_of(job: Job) -> Outcome:
         return Outcome(job.name, Result.resumed if job.action is Action.resume else Result.done)
     status = read_status(job.folder)
     if status is not None and is_alive(job.folder, status):
-        return Outcome(
-            job.name, Result.running, f"process {status.get('pid')} on {status.get('host')}", _log(job)
-        )
+        return Outcome(job.name, Result.running, f"process {status.get('pid')} on {status.get('host')}", _log(job))
     state = status.get("state") if status is not None else None
     reason = (status or {}).get("reason", "")
     if state == State.stopped:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO, TypedDict, cast
 
-from gesturelab.errors import GesturelabError, RunError, Stopped
+from gesturelab.errors import GesturelabError, RunError, StoppedError
 from gesturelab.info import Epoch
 from gesturelab.runs import RunDir, write_json
 
@@ -87,6 +87,20 @@ def write_status(folder: Path, status: Status) -> None:
         RunError: If the folder cannot be written.
     """
     write_json(RunDir(folder, "").status, {**status, "schema": STATUS_SCHEMA, "heartbeat": _now()})
+
+
+def queue(folder: Path) -> None:
+    """Says that a run waits to begin; what earlier attempts came to is kept.
+
+    Raises:
+        RunError: If the folder cannot be written.
+    """
+    before = read_status(folder) or Status()
+    status = Status(state=State.queued)
+    for key in ("attempt", "epoch", "max_epochs", "best_validation_accuracy"):
+        if key in before:
+            status[key] = before[key]
+    write_status(folder, status)
 
 
 def is_alive(folder: Path, status: Status | None) -> bool:
@@ -194,7 +208,7 @@ def reported(folder: Path, max_epochs: int) -> Generator[Reporter]:
         threading.Thread(target=reporter.keep_beating, daemon=True).start()
         try:
             yield reporter
-        except (KeyboardInterrupt, Stopped) as error:
+        except (KeyboardInterrupt, StoppedError) as error:
             reporter.end(State.stopped, str(error) or "stopped by Ctrl-C")
             raise
         except BaseException as error:

@@ -16,7 +16,7 @@ from lightning.pytorch import Trainer, seed_everything
 from gesturelab.config.training import TrainConfig
 from gesturelab.data.datamodule import GestureData
 from gesturelab.data.load import load
-from gesturelab.errors import Stopped
+from gesturelab.errors import StoppedError
 from gesturelab.evaluation.recordings import combine_windows
 from gesturelab.info import (
     INFO_SCHEMA,
@@ -121,7 +121,7 @@ def _fit(trainer: Trainer, module: GestureModule, data: GestureData, run: RunDir
         trainer.fit(module, datamodule=data, ckpt_path=last if last.exists() else None, weights_only=True)
     except SystemExit:  # how Lightning ends after Ctrl-C
         kept = f"the last whole epoch is in {last}" if last.exists() else "no epoch was finished, so nothing was kept"
-        raise Stopped(f"stopped by Ctrl-C; {kept}. Go on with: gesturelab resume {run.path}") from None
+        raise StoppedError(f"stopped by Ctrl-C; {kept}. Go on with: gesturelab resume {run.path}") from None
 
 
 def _predict(trainer: Trainer, module: GestureModule, data: GestureData) -> list[Float[np.ndarray, "_ classes"]]:
