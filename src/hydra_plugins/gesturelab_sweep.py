@@ -5,14 +5,18 @@ Hydra imports this file at each start of any of its applications, so nothing hea
 
 import logging
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobReturn, JobStatus, filter_overrides
 from hydra.errors import CompactHydraException
-from omegaconf import OmegaConf
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 log = logging.getLogger("gesturelab.sweep")
 
@@ -97,14 +101,79 @@ class ResumingSweeper(BasicSweeper):
         assert self.launcher is not None
         size = self.max_batch_size or max(len(jobs), 1)
         for first in range(0, len(jobs), size):
-            batch = [
-                [*job.composed.overrides, *naming, f"hydra.sweep.subdir='{job.folder.name}'"]
-                for job in jobs[first : first + size]
-            ]
+            batch = jobs[first : first + size]
             try:
-                self.launcher.launch(batch, initial_job_idx=first)
+                if isinstance(self.launcher, LocalLauncher):
+                    self.launcher.launch_jobs(batch)
+                    continue
+                overrides = [
+                    [*job.composed.overrides, *naming, f"hydra.sweep.subdir='{job.folder.name}'"] for job in batch
+                ]
+                self.launcher.launch(overrides, initial_job_idx=first)
             except Exception as error:
                 log.exception("the launcher failed: %s", error)
+
+
+class LocalLauncher(Launcher):
+    """Runs several jobs at a time, each in a process of its own; see `gesturelab.sweep.local`."""
+
+    def __init__(self, **options: Any) -> None:
+        self._options = options
+        self._config: Any = None
+        self._loader: Any = None
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Takes what Hydra gives; the task function is not needed, as jobs read their own config.yaml."""
+        self._config = config
+        self._loader = hydra_context.config_loader
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
+        """Runs jobs for a sweeper that is not ours."""
+        from gesturelab.errors import RunError
+        from gesturelab.sweep.outcome import outcome_of
+        from gesturelab.sweep.plan import OnChange, plan
+
+        sweep: list[Any] = []
+        for number, overrides in enumerate(job_overrides, initial_job_idx):
+            config = self._loader.load_sweep_config(self._config, list(overrides))
+            with open_dict(config):
+                config.hydra.job.id = config.hydra.job.num = number
+            sweep.append(_composed(config, list(overrides), " ".join(filter_overrides(overrides))))
+        jobs = plan(sweep, OnChange.refuse)
+        self.launch_jobs([job for job in jobs if job.to_do])
+        returns: list[JobReturn] = []
+        for job in jobs:
+            outcome = outcome_of(job)
+            status = JobStatus.COMPLETED if outcome.result.good else JobStatus.FAILED
+            value = None if outcome.result.good else RunError(f"{job.name}: {outcome.result}: {outcome.reason}")
+            returns.append(JobReturn(overrides=list(job.composed.overrides), status=status, _return_value=value))
+        return returns
+
+    def launch_jobs(self, jobs: Sequence[Any]) -> None:
+        """Runs planned jobs.
+
+        Raises:
+            ConfigError: If an option is wrong.
+        """
+        from gesturelab.errors import ConfigError
+        from gesturelab.runs import write_text
+        from gesturelab.sweep.local import Task, run_tasks
+        from gesturelab.sweep.places import LocalOptions, cpu_cores, find_gpus, places
+        from gesturelab.sweep.view import watcher
+
+        if not jobs:
+            return
+        try:
+            options = LocalOptions(**self._options)
+        except TypeError as error:
+            raise ConfigError(f"hydra/launcher=local: {error}; its options are n_jobs, threads, gpus, jobs_per_gpu")
+        gpus = None if all(job.composed.device == "cpu" for job in jobs) else find_gpus()
+        slots = places(options, gpus, cpu_cores(), len(jobs))
+        for job in jobs:
+            write_text(job.run.config, job.composed.text)
+        threads = slots[0]["OMP_NUM_THREADS"]
+        log.info("%d jobs, %d at a time, %s CPU threads each", len(jobs), len(slots), threads)
+        run_tasks([Task(job.name, job.folder) for job in jobs], slots, watcher(len(jobs)))
 
 
 def _composed(config: Any, overrides: list[str], varying: str) -> Any:
@@ -132,5 +201,6 @@ def _composed(config: Any, overrides: list[str], varying: str) -> Any:
         root=root,
         name=name,
         size=str(config.model.name),
+        device=str(config.trainer.device),
         text=OmegaConf.to_yaml(config, resolve=True),
     )

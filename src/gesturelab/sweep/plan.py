@@ -44,6 +44,7 @@ class Composed:
         root: The sweep's folder.
         name: The name that the job's folder has by rights.
         size: The model option's name.
+        device: ``trainer.device``.
         text: The configuration as YAML, as ``config.yaml`` will hold it.
     """
 
@@ -52,6 +53,7 @@ class Composed:
     root: Path
     name: str
     size: str
+    device: str
     text: str
 
 
