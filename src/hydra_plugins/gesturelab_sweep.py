@@ -98,6 +98,8 @@ class ResumingSweeper(BasicSweeper):
             OmegaConf.save(self.config, root / "multirun.yaml")
 
     def _launch(self, jobs: list[Any], naming: list[str]) -> None:
+        from gesturelab.errors import GesturelabError
+
         assert self.launcher is not None
         size = self.max_batch_size or max(len(jobs), 1)
         for first in range(0, len(jobs), size):
@@ -110,8 +112,10 @@ class ResumingSweeper(BasicSweeper):
                     [*job.composed.overrides, *naming, f"hydra.sweep.subdir='{job.folder.name}'"] for job in batch
                 ]
                 self.launcher.launch(overrides, initial_job_idx=first)
-            except Exception as error:
-                log.exception("the launcher failed: %s", error)
+            except GesturelabError as error:
+                raise CompactHydraException(f"gesturelab: error: {error}") from error
+            except Exception:
+                log.exception("the launcher failed; what it did not begin can be launched again")
 
 
 class LocalLauncher(Launcher):
@@ -119,11 +123,23 @@ class LocalLauncher(Launcher):
 
     def __init__(self, **options: Any) -> None:
         self._options = options
+        self._checked: Any = None
         self._config: Any = None
         self._loader: Any = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Takes what Hydra gives; the task function is not needed, as jobs read their own config.yaml."""
+        """Takes what Hydra gives; the task function is not needed, as jobs read their own config.yaml.
+
+        Raises:
+            CompactHydraException: If an option is wrong.
+        """
+        from gesturelab.errors import ConfigError
+        from gesturelab.sweep.places import LocalOptions
+
+        try:
+            self._checked = LocalOptions(**self._options)
+        except (TypeError, ConfigError) as error:
+            raise CompactHydraException(f"gesturelab: error: hydra/launcher=local: {error}") from error
         self._config = config
         self._loader = hydra_context.config_loader
 
@@ -153,22 +169,17 @@ class LocalLauncher(Launcher):
         """Runs planned jobs.
 
         Raises:
-            ConfigError: If an option is wrong.
+            ConfigError: If a GPU is asked for that is not there.
         """
-        from gesturelab.errors import ConfigError
         from gesturelab.runs import write_text
         from gesturelab.sweep.local import Task, run_tasks
-        from gesturelab.sweep.places import LocalOptions, cpu_cores, find_gpus, places
+        from gesturelab.sweep.places import cpu_cores, find_gpus, places
         from gesturelab.sweep.view import watcher
 
         if not jobs:
             return
-        try:
-            options = LocalOptions(**self._options)
-        except TypeError as error:
-            raise ConfigError(f"hydra/launcher=local: {error}; its options are n_jobs, threads, gpus, jobs_per_gpu")
         gpus = None if all(job.composed.device == "cpu" for job in jobs) else find_gpus()
-        slots = places(options, gpus, cpu_cores(), len(jobs))
+        slots = places(self._checked, gpus, cpu_cores(), len(jobs))
         for job in jobs:
             write_text(job.run.config, job.composed.text)
         threads = slots[0]["OMP_NUM_THREADS"]

@@ -10,6 +10,9 @@ from omegaconf import DictConfig, open_dict
 
 from gesturelab.errors import ConfigError
 
+UNUSED = ("help", "hydra_help", "hydra_logging", "job_logging")
+"""Parts of Hydra's own configuration that no job refers to; copying them takes half the time."""
+
 
 class JobComposer:
     """Composes as Hydra does, ten times faster when jobs differ in values only.
@@ -36,7 +39,7 @@ class JobComposer:
         return self._naming
 
     def __call__(self, overrides: Sequence[str]) -> DictConfig:
-        """The configuration of one job, ``hydra`` included.
+        """The configuration of one job, with ``hydra`` but for its texts and logging.
 
         Raises:
             hydra.errors.HydraException: If an option or key does not exist.
@@ -69,7 +72,11 @@ class JobComposer:
 
     def _base(self, overrides: tuple[str, ...]) -> DictConfig:
         if overrides not in self._bases:
-            self._bases[overrides] = self._loader.load_sweep_config(self._master, [*self._naming, *overrides])
+            base = self._loader.load_sweep_config(self._master, [*self._naming, *overrides])
+            with open_dict(base.hydra):
+                for key in UNUSED:
+                    del base.hydra[key]
+            self._bases[overrides] = base
         return self._bases[overrides]
 
 
