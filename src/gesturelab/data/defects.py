@@ -51,7 +51,9 @@ def gaps(track: Track) -> str | None:
     count = int((steps > GAP_MS).sum())
     if not count:
         return None
-    longer = [f"{steps[at] / 1000:.2f} s before line {track.lines[at + 1]}" for at in np.flatnonzero(steps > LONG_GAP_MS)]
+    longer = [
+        f"{steps[at] / 1000:.2f} s before line {track.lines[at + 1]}" for at in np.flatnonzero(steps > LONG_GAP_MS)
+    ]
     return f"{count} over {GAP_MS:g} ms" + (f": {', '.join(longer)}" if longer else "")
 
 
@@ -154,9 +156,7 @@ def wrong_limbs(motions: Mapping[str, tuple[Label, tuple[float, float]]]) -> dic
     return found
 
 
-def _spread(
-    positions: Float32[np.ndarray, "frames joints 3"], seen: np.ndarray
-) -> Float64[np.ndarray, " joints"]:
+def _spread(positions: Float32[np.ndarray, "frames joints 3"], seen: np.ndarray) -> Float64[np.ndarray, " joints"]:
     """Standard deviation of each joint's position over the frames where it is seen, in metres."""
     weights = seen[..., None].astype(np.float64)
     counts = np.maximum(weights.sum(axis=0), 1)

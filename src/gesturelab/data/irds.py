@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from gesturelab.config.data import Form, IrdsConfig
+from gesturelab.config.data import IrdsConfig
 from gesturelab.data.irds_files import (
     GESTURES,
     MIRRORED_GESTURES,

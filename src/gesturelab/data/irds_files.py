@@ -8,7 +8,7 @@ import os
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -201,14 +201,14 @@ def _in_archive(path: Path, form: Form) -> list[IrdsFile]:
         with zipfile.ZipFile(path) as archive:
             members = [info for info in archive.infolist() if not info.is_dir()]
     except (OSError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is not a readable zip archive ({error}); `gesturelab data fetch irds` gets it") from None
+        raise DataError(
+            f"{path} is not a readable zip archive ({error}); `gesturelab data fetch irds` gets it"
+        ) from None
     kept = [(PurePosixPath(info.filename), info) for info in members]
     kept = [(name, info) for name, info in kept if _is_recording(name.name) and "__MACOSX" not in name.parts]
     in_forms = {folder: [pair for pair in kept if pair[0].parent.name == folder] for folder in FOLDERS.values()}
     chosen = in_forms[FOLDERS[form]] if any(in_forms.values()) else kept
-    return [
-        IrdsFile(name.name[:-4], path, info.filename, info.file_size, f"{info.CRC:08x}") for name, info in chosen
-    ]
+    return [IrdsFile(name.name[:-4], path, info.filename, info.file_size, f"{info.CRC:08x}") for name, info in chosen]
 
 
 def _is_recording(file_name: str) -> bool:
@@ -216,7 +216,7 @@ def _is_recording(file_name: str) -> bool:
 
 
 @contextmanager
-def reading(files: Sequence[IrdsFile]) -> Iterator[Callable[[IrdsFile], bytes]]:
+def reading(files: Sequence[IrdsFile]) -> Generator[Callable[[IrdsFile], bytes]]:
     """Gives a function that reads a file's bytes; an archive is opened once.
 
     The function raises RecordingError if the file is too large or cannot be read.

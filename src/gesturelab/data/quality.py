@@ -128,9 +128,7 @@ def check_track(track: Track, window: int) -> dict[str, str]:
     return found
 
 
-def _check_form(
-    files: Sequence[IrdsFile], form: Form, window: int, *, between: bool
-) -> tuple[Counts, list[Finding]]:
+def _check_form(files: Sequence[IrdsFile], form: Form, window: int, *, between: bool) -> tuple[Counts, list[Finding]]:
     labels: list[Label] = []
     motions: dict[str, tuple[Label, tuple[float, float]]] = {}
     hashes: dict[str, np.ndarray] = {}
