@@ -39,19 +39,21 @@ def parse_decimals(text: bytes) -> Float64[np.ndarray, " numbers"]:
     decimals[dotted] = (commas[dotted] - 1) - places_of_dots[dots_until[dotted] - 1]
     plain = (dots <= 1) & (counts > 0) & (counts < _WIDEST) & (decimals <= counts)
     width = int(counts[plain].max(initial=0))
+    narrowest = int(counts.min())
     values = np.zeros(len(counts))
     last = ends - 1
     for place in range(width):
         digits = digits_only.take(last - place, mode="clip") - np.uint8(_ZERO)
-        digits *= counts > place
+        if place >= narrowest:
+            digits *= counts > place
         plain &= digits <= 9
         values += digits * _POWERS[place]
     values /= _POWERS.take(np.where(plain, decimals, 0))
     np.negative(values, where=negative, out=values)
     if not plain.all():
-        columns = text.split(b",")
         for column in np.flatnonzero(~plain):
-            values[column] = _slow(columns[column], int(column))
+            start = commas[column - 1] + 1 if column else 0
+            values[column] = _slow(text[start : commas[column]], int(column))
     return values
 
 
