@@ -4,6 +4,7 @@ import hashlib
 import http.client
 import json
 import shutil
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Generator
@@ -25,6 +26,14 @@ FOLDER = "SkeletonData"
 BY_HAND = "or download SkeletonData.zip from https://zenodo.org/records/4610859 yourself and give it as data.root"
 
 _CHUNK = 256 * 1024
+_NETWORK_ERRORS = (
+    urllib.error.URLError,
+    TimeoutError,
+    ConnectionError,
+    ssl.SSLError,
+    http.client.HTTPException,
+    ValueError,
+)
 
 
 @dataclass(frozen=True)
@@ -84,7 +93,7 @@ def _talking_to(url: str) -> Generator[None]:
     except urllib.error.HTTPError as error:
         error.close()
         raise FetchError(f"{url} answered {error.code} {error.reason}: try again later, {BY_HAND}") from error
-    except (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException, ValueError) as error:
+    except _NETWORK_ERRORS as error:
         reason = getattr(error, "reason", None) or str(error) or type(error).__name__
         raise FetchError(f"{url}: {reason}. Try again (the download goes on where it stopped), {BY_HAND}") from error
 
