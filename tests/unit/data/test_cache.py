@@ -158,9 +158,9 @@ def test_synthetic_recordings_are_kept_too(root: Path, tmp_path: Path, monkeypat
     module = types.ModuleType("gesturelab.data.synthetic")
     module.make_synthetic = make
     monkeypatch.setitem(sys.modules, "gesturelab.data.synthetic", module)
-    values = dataclasses.asdict(config(root, cache_dir=str(tmp_path / "cache")))
-    del values["root"], values["form"]
-    settings = SyntheticConfig(**values, people=2, repetitions=1, seed=3)
+    same = config(root, cache_dir=str(tmp_path / "cache"))
+    shared = ("rate_hz", "correctness", "subjects", "postures", "max_files", "strict", "cache_dir")
+    settings = SyntheticConfig(**{key: getattr(same, key) for key in shared}, people=2, repetitions=1, seed=3)
     assert_equal(load(settings), load(settings))
     load(dataclasses.replace(settings, seed=4))
     assert made == [3, 4]
@@ -168,4 +168,4 @@ def test_synthetic_recordings_are_kept_too(root: Path, tmp_path: Path, monkeypat
 
 def test_an_unknown_data_set_is_refused() -> None:
     with pytest.raises(ConfigError, match="DataConfig"):
-        load(DataConfig(30.0, [1], None, None, None, False, None))
+        load(object.__new__(DataConfig))  # which is only the keys that all data sets have
