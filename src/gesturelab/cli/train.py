@@ -11,6 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import CompactHydraException, HydraException
 from omegaconf import DictConfig, OmegaConf
 
+from gesturelab.cli.hydra_errors import plain_errors
 from gesturelab.config.store import conf_dir, register
 from gesturelab.config.training import TrainConfig
 from gesturelab.errors import GesturelabError, RunError
@@ -24,11 +25,15 @@ def run(arguments: list[str]) -> int:
     """Lets Hydra compose the configuration, and trains; with ``-m``, once for each combination.
 
     Returns:
-        0; a failure leaves through `SystemExit`, as Hydra's applications do.
+        0.
+
+    Raises:
+        GesturelabError: If anything that the user can mend is wrong.
     """
     register()
     sys.argv = ["gesturelab train", *arguments, *_job_folder(arguments)]
-    hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(_job)()
+    with plain_errors():
+        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(_job)()
     return 0
 
 
