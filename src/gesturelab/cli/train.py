@@ -20,6 +20,9 @@ from gesturelab.runs import RunDir, write_text
 
 log = logging.getLogger(__name__)
 
+FEW_PEOPLE = 10
+"""Below so many test people a result says so."""
+
 
 def run(arguments: list[str]) -> int:
     """Lets Hydra compose the configuration, and trains; with ``-m``, once for each combination.
@@ -110,6 +113,12 @@ def print_result(run: RunDir, info: Info) -> None:
         len(people),
         ", ".join(people) if len(people) <= 12 else f"{', '.join(people[:12])} ...",
     )
+    if len(people) < FEW_PEOPLE and not info["split"]["leaky"]:
+        log.info(
+            "%d people are few: other people may give a very different number. Test everybody once with "
+            "gesturelab train -m split=subject_kfold split.fold=0,1,2,3,4",
+            len(people),
+        )
     for warning in info["warnings"]:
         log.warning(warning)
     log.info("")
