@@ -163,8 +163,8 @@ def _escaped(text: str) -> str:
     return text.replace("``", "`").replace("<", "&lt;").replace("|", "\\|")
 
 
-def put_into(text: str) -> str:
-    """A document with the reference between its two marks.
+def put_into(text: str, written: str) -> str:
+    """A document with something else between its two marks.
 
     Raises:
         ConfigError: If the marks are not there, once each and in order.
@@ -172,7 +172,7 @@ def put_into(text: str) -> str:
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         raise ConfigError(f"there must be one line {BEGIN!r}, and after it one line {END!r}")
     before, rest = text.split(BEGIN)
-    return f"{before}{BEGIN}\n\n{reference()}\n{END}{rest.split(END)[1]}"
+    return f"{before}{BEGIN}\n\n{written}\n{END}{rest.split(END)[1]}"
 
 
 def main(arguments: list[str]) -> None:
@@ -181,7 +181,7 @@ def main(arguments: list[str]) -> None:
         print(reference(), end="")
         return
     path = Path(arguments[0])
-    path.write_text(put_into(path.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
+    path.write_text(put_into(path.read_text(encoding="utf-8"), reference()), encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":
