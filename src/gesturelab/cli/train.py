@@ -2,8 +2,8 @@
 
 import logging
 import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -11,6 +11,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import CompactHydraException, HydraException
 from omegaconf import DictConfig, OmegaConf
 
+from gesturelab.cli.train_help import show_help
+from gesturelab.config.compose import typed
 from gesturelab.config.store import conf_dir, register
 from gesturelab.config.training import TrainConfig
 from gesturelab.errors import GesturelabError, RunError
@@ -26,6 +28,9 @@ def run(arguments: list[str]) -> int:
     Returns:
         0; a failure leaves through `SystemExit`, as Hydra's applications do.
     """
+    if {"-h", "--help"} & set(arguments):
+        show_help(arguments)
+        return 0
     register()
     sys.argv = ["gesturelab train", *arguments, *_job_folder(arguments)]
     hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(_job)()
@@ -52,7 +57,7 @@ def _job_folder(arguments: list[str]) -> list[str]:
 def _job(composed: DictConfig) -> None:
     folder = Path(HydraConfig.get().runtime.output_dir)
     try:
-        config = cast(TrainConfig, OmegaConf.to_object(composed))
+        config = typed(composed)
         done, info = train_in(folder, config, OmegaConf.to_yaml(composed, resolve=True))
     except GesturelabError as error:
         _leave_nothing_empty(folder)
@@ -83,7 +88,9 @@ def _leave_nothing_empty(folder: Path) -> None:
     if folder.is_dir() and all(path.name == "train.log" and not path.stat().st_size for path in folder.iterdir()):
         for path in folder.iterdir():
             path.unlink()
-        folder.rmdir()
+        with suppress(OSError):  # the folders above go as well, unless they hold something
+            for empty in (folder, folder.parent, folder.parent.parent):
+                empty.rmdir()
 
 
 def print_result(run: RunDir, info: Info) -> None:
