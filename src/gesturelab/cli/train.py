@@ -2,8 +2,8 @@
 
 import logging
 import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -12,6 +12,8 @@ from hydra.errors import CompactHydraException, HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from gesturelab.cli.hydra_errors import plain_errors
+from gesturelab.cli.train_help import show_help
+from gesturelab.config.compose import typed
 from gesturelab.config.store import conf_dir, register
 from gesturelab.config.training import TrainConfig
 from gesturelab.errors import GesturelabError, RunError
@@ -33,6 +35,9 @@ def run(arguments: list[str]) -> int:
     Raises:
         GesturelabError: If anything that the user can mend is wrong.
     """
+    if {"-h", "--help"} & set(arguments):
+        show_help(arguments)
+        return 0
     register()
     sys.argv = ["gesturelab train", *arguments, *_job_folder(arguments)]
     with plain_errors():
@@ -60,7 +65,7 @@ def _job_folder(arguments: list[str]) -> list[str]:
 def _job(composed: DictConfig) -> None:
     folder = Path(HydraConfig.get().runtime.output_dir)
     try:
-        config = cast(TrainConfig, OmegaConf.to_object(composed))
+        config = typed(composed)
         done, info = train_in(folder, config, OmegaConf.to_yaml(composed, resolve=True))
     except GesturelabError as error:
         _leave_nothing_empty(folder)
@@ -91,7 +96,9 @@ def _leave_nothing_empty(folder: Path) -> None:
     if folder.is_dir() and all(path.name == "train.log" and not path.stat().st_size for path in folder.iterdir()):
         for path in folder.iterdir():
             path.unlink()
-        folder.rmdir()
+        with suppress(OSError):  # the folders above go as well, unless they hold something
+            for empty in (folder, folder.parent, folder.parent.parent):
+                empty.rmdir()
 
 
 def print_result(run: RunDir, info: Info) -> None:
