@@ -34,9 +34,8 @@ def trainings(jobs, n_jobs):
             began = time.perf_counter()
             done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
             seconds = time.perf_counter() - began
-            print(
-                f"{jobs} jobs {what}: {seconds:.1f} s, {1000 * seconds / jobs:.0f} ms a job; {done.stdout.strip()[-60:]}"
-            )
+            said = done.stdout.strip().splitlines()[-1:]
+            print(f"{jobs} jobs {what}: {seconds:.1f} s, {1000 * seconds / jobs:.0f} ms a job;", *said)
             if done.returncode:
                 sys.exit(done.stdout[-2000:] + done.stderr[-2000:])
 

@@ -13,10 +13,9 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, JobStatus, filter_overrides
-from hydra.errors import CompactHydraException
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 log = logging.getLogger("gesturelab.sweep")
 
@@ -40,15 +39,10 @@ class ResumingSweeper(BasicSweeper):
         Raises:
             SystemExit: With status 1, unless all jobs are finished at the end.
         """
-        from gesturelab.errors import GesturelabError
         from gesturelab.sweep.outcome import outcome_of, table
 
-        assert self.config is not None
-        try:
-            jobs, naming = self._plan(arguments)
-            self._prepare([job for job in jobs if job.to_do])
-        except GesturelabError as error:
-            raise CompactHydraException(f"gesturelab: error: {error}") from error
+        jobs, naming = self._plan(arguments)
+        self._prepare([job for job in jobs if job.to_do])
         try:
             self._launch([job for job in jobs if job.to_do], naming)
         finally:
@@ -112,8 +106,8 @@ class ResumingSweeper(BasicSweeper):
                     [*job.composed.overrides, *naming, f"hydra.sweep.subdir='{job.folder.name}'"] for job in batch
                 ]
                 self.launcher.launch(overrides, initial_job_idx=first)
-            except GesturelabError as error:
-                raise CompactHydraException(f"gesturelab: error: {error}") from error
+            except GesturelabError:
+                raise
             except Exception:
                 log.exception("the launcher failed; what it did not begin can be launched again")
 
@@ -131,15 +125,15 @@ class LocalLauncher(Launcher):
         """Takes what Hydra gives; the task function is not needed, as jobs read their own config.yaml.
 
         Raises:
-            CompactHydraException: If an option is wrong.
+            ConfigError: If an option is wrong.
         """
         from gesturelab.errors import ConfigError
         from gesturelab.sweep.places import LocalOptions
 
         try:
             self._checked = LocalOptions(**self._options)
-        except (TypeError, ConfigError) as error:
-            raise CompactHydraException(f"gesturelab: error: hydra/launcher=local: {error}") from error
+        except TypeError as error:
+            raise ConfigError(f"hydra/launcher=local: {error}") from error
         self._config = config
         self._loader = hydra_context.config_loader
 
@@ -195,15 +189,16 @@ def _composed(config: Any, overrides: list[str], varying: str) -> Any:
     """
     from hydra.core.hydra_config import HydraConfig
 
+    from gesturelab.config.compose import typed
     from gesturelab.errors import ConfigError, GesturelabError
     from gesturelab.sweep.plan import Composed
 
-    HydraConfig.instance().cfg = config  # for ${hydra:...} in values; set_config would copy it
+    HydraConfig.instance().cfg = OmegaConf.masked_copy(config, "hydra")  # for ${hydra:...} in values
     root, name = Path(config.hydra.sweep.dir), str(config.hydra.sweep.subdir)
-    with_hydra = config
-    config = OmegaConf.masked_copy(with_hydra, [key for key in with_hydra if key != "hydra"])
+    with read_write(config), open_dict(config):
+        del config["hydra"]
     try:
-        OmegaConf.to_object(config)
+        typed(config)
     except GesturelabError as error:
         raise ConfigError(f"{error} (in the job {varying or name})") from error
     return Composed(

@@ -8,6 +8,7 @@ from typing import cast
 
 from rich.console import Console
 from rich.live import Live
+from rich.table import Table
 
 from gesturelab.errors import RunError
 from gesturelab.sweep.status import State
@@ -53,7 +54,7 @@ def last_sweep(root: Path) -> Path:
     Raises:
         RunError: If there is none.
     """
-    begun = [path for path in root.glob("*/multirun.yaml")]
+    begun = list(root.glob("*/multirun.yaml"))
     if not begun:
         raise RunError(f"there is no sweep in {root}/; name its folder: gesturelab status SWEEP")
     return max(begun, key=lambda path: path.stat().st_mtime).parent
@@ -71,7 +72,7 @@ def job_folders(sweep: Path) -> list[Path]:
     return folders
 
 
-def _table(sweep: Path, folders: list[Path]):  # noqa: ANN202
+def _table(sweep: Path, folders: list[Path]) -> Table:
     states = [cells(folder)[0] for folder in folders]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
     return status_table([(folder.name, folder) for folder in folders], f"{sweep}: {len(folders)} jobs, {counts}")

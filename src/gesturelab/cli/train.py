@@ -3,9 +3,8 @@
 import logging
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -13,6 +12,9 @@ from hydra.errors import CompactHydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from gesturelab.cli.hydra_errors import plain_errors
+from gesturelab.cli.train_help import show_help
+from gesturelab.config.compose import typed
 from gesturelab.config.store import conf_dir, register
 from gesturelab.config.training import TrainConfig
 from gesturelab.errors import GesturelabError, RunError, StoppedError
@@ -22,16 +24,27 @@ from gesturelab.sweep.status import LOCK, reason_of, reported
 
 log = logging.getLogger(__name__)
 
+FEW_PEOPLE = 10
+"""Below so many test people a result says so."""
+
 
 def run(arguments: list[str]) -> int:
     """Lets Hydra compose the configuration, and trains; with ``-m``, once for each combination.
 
     Returns:
-        0; a failure leaves through `SystemExit`, as Hydra's applications do.
+        0.
+
+    Raises:
+        GesturelabError: If anything that the user can mend is wrong.
     """
+    if {"-h", "--help"} & set(arguments):
+        show_help(arguments)
+        return 0
     register()
-    sys.argv = ["gesturelab train", *arguments]
-    hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(_job)()
+    flags = [argument for argument in arguments if argument in ("-m", "--multirun")]  # Hydra wants them first
+    sys.argv = ["gesturelab train", *flags, *(argument for argument in arguments if argument not in flags)]
+    with plain_errors():
+        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(_job)()
     return 0
 
 
@@ -40,7 +53,7 @@ def _job(composed: DictConfig) -> None:
     folder = Path(hydra_config.runtime.output_dir)
     sweep = hydra_config.mode == RunMode.MULTIRUN
     try:
-        config = cast(TrainConfig, OmegaConf.to_object(composed))
+        config = typed(composed)
         done, info = train_in(folder, config, OmegaConf.to_yaml(composed, resolve=True))
     except StoppedError as error:
         if sweep:
@@ -51,6 +64,9 @@ def _job(composed: DictConfig) -> None:
             log.error("failed: %s", error)
         else:
             _leave_nothing_empty(folder)
+            with suppress(OSError):  # the folders above go as well, unless they hold something
+                for empty in (folder.parent, folder.parent.parent):
+                    empty.rmdir()
         raise CompactHydraException(f"gesturelab: error: {error}") from error
     except Exception as error:
         if sweep:
@@ -118,6 +134,12 @@ def print_result(run: RunDir, info: Info) -> None:
         len(people),
         ", ".join(people) if len(people) <= 12 else f"{', '.join(people[:12])} ...",
     )
+    if len(people) < FEW_PEOPLE and not info["split"]["leaky"]:
+        log.info(
+            "%d people are few: other people may give a very different number. Test everybody once with "
+            "gesturelab train -m split=subject_kfold split.fold=0,1,2,3,4",
+            len(people),
+        )
     for warning in info["warnings"]:
         log.warning(warning)
     log.info("")

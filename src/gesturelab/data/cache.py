@@ -1,7 +1,7 @@
 """Corpora kept parsed on disk: positions as a memory map, the rest as JSON; no pickle.
 
-An entry is a folder ``<source>-<options>-<stamp>``. It is written beside and renamed, so it is there whole or not at all,
-and of two processes that build it at once the second uses the first one's.
+An entry is a folder ``<source>-<options>-<stamp>``. It is written beside and renamed, so it is there whole or not at
+all, and of two processes that build it at once the second uses the first one's.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ import numpy as np
 from platformdirs import user_cache_path
 
 from gesturelab.data.recording import Corpus, Rejected
-from gesturelab.data.skeleton import Skeleton
+from gesturelab.data.skeleton import SKELETONS
 
 _log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ def _digest(value: Any) -> str:
 
 def _code() -> list[str]:
     """The code that parses: an entry made by other code is not used."""
-    return [_digest(path.read_text(encoding="utf-8")) for path in sorted(Path(__file__).parent.glob("*.py"))]
+    return [_digest(path.read_text(encoding="utf-8")) for path in sorted(Path(__file__).parent.rglob("*.py"))]
 
 
 def _load(entry: Path) -> Corpus | None:
@@ -88,11 +88,12 @@ def _load(entry: Path) -> Corpus | None:
 
 
 def _from_values(values: dict[str, Any], positions: np.ndarray) -> Corpus:
-    skeleton = {key: tuple(value) if isinstance(value, list) else value for key, value in values["skeleton"].items()}
-    arrays = {"offsets": np.int64, "gestures": np.int64, "correctness": np.int64, "rates_hz": np.float64}
-    plain = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-    plain |= {key: np.array(values[key], dtype=kind) for key, kind in arrays.items()}
-    plain |= {"skeleton": Skeleton(**skeleton), "rejected": tuple(Rejected(*pair) for pair in values["rejected"])}
+    plain: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    for key in ("offsets", "gestures", "correctness"):
+        plain[key] = np.array(values[key], dtype=np.int64)
+    plain["rates_hz"] = np.array(values["rates_hz"], dtype=np.float64)
+    plain["skeleton"] = SKELETONS[values["skeleton"]]
+    plain["rejected"] = tuple(Rejected(*pair) for pair in values["rejected"])
     corpus = Corpus(positions=positions, **plain)
     if corpus.offsets[-1] != len(positions) or len(corpus.offsets) != len(corpus) + 1:
         raise ValueError(f"{_COLUMNS} and {_POSITIONS} do not belong together")
@@ -103,7 +104,7 @@ def _to_values(corpus: Corpus) -> dict[str, Any]:
     values = {field.name: getattr(corpus, field.name) for field in dataclasses.fields(corpus)}
     positions = values.pop("positions")
     plain = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in values.items()}
-    plain["skeleton"] = dataclasses.asdict(corpus.skeleton)
+    plain["skeleton"] = corpus.skeleton.name
     plain["rejected"] = [[one.recording, one.reason] for one in corpus.rejected]
     plain["positions_sha256"] = hashlib.sha256(positions.data).hexdigest()
     return plain

@@ -48,7 +48,7 @@ class JobComposer:
         values = [override for override in parsed if self._is_value(override)]
         options = [override for override in parsed if not self._is_value(override)]
         if any(override.key_or_group not in self._choices for override in options):
-            return self._base(tuple(overrides))  # it adds or deletes keys: the order may matter
+            return copy.deepcopy(self._base(tuple(overrides)))  # it adds or deletes keys: the order may matter
         composed = copy.deepcopy(self._base(tuple(_line(override) for override in options)))
         ConfigLoaderImpl._apply_overrides_to_config(values, composed)  # pyright: ignore[reportPrivateUsage]
         with open_dict(composed):

@@ -1,7 +1,7 @@
 """Runs several jobs at a time on this machine, each in a process of its own.
 
-Plain subprocesses, not a pool of workers: a job that is killed takes nothing with it, the environment (threads, GPUs) is
-set before anything is imported, and the exit status tells how a process ended.
+Plain subprocesses, not a pool of workers: a job that is killed takes nothing with it, the environment (threads, GPUs)
+is set before anything is imported, and the exit status tells how a process ended.
 """
 
 import os

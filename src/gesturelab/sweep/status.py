@@ -96,11 +96,9 @@ def queue(folder: Path) -> None:
         RunError: If the folder cannot be written.
     """
     before = read_status(folder) or Status()
-    status = Status(state=State.queued)
-    for key in ("attempt", "epoch", "max_epochs", "best_validation_accuracy"):
-        if key in before:
-            status[key] = before[key]
-    write_status(folder, status)
+    kept = {key: before.get(key) for key in ("attempt", "epoch", "max_epochs", "best_validation_accuracy")}
+    status = {key: value for key, value in kept.items() if value is not None}
+    write_status(folder, cast(Status, {**status, "state": State.queued}))
 
 
 def is_alive(folder: Path, status: Status | None) -> bool:
