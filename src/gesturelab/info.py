@@ -3,7 +3,7 @@
 Everything is plain JSON. Accuracies and the like are fractions in [0, 1]; times are seconds; dates are ISO 8601, UTC.
 """
 
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 INFO_SCHEMA = 1
 """Version of this layout; readers refuse a newer one."""
@@ -80,6 +80,10 @@ class DataInfo(TypedDict):
     recordings: int
     frames: int
     subjects: int
+    groups: NotRequired[dict[str, str]]
+    """Each person's group, such as healthy or patient."""
+    postures: NotRequired[dict[str, str]]
+    """How the person stood or sat in each test recording."""
     options: dict[str, Any]
     """The data set's configuration, without the paths of this machine."""
     rejected: list[RejectedInfo]

@@ -14,10 +14,12 @@ def parser() -> argparse.ArgumentParser:
     """What the command takes."""
     made = argparse.ArgumentParser(
         prog="gesturelab compare",
-        description="Compare finished runs, recommend a size by validation accuracy, and judge overfitting.",
+        description="Compare finished runs, recommend a size by validation accuracy, and judge overfitting. Runs that "
+        "differ in fold and seed only are joined into one result a size, with intervals over people.",
     )
     made.add_argument("dirs", nargs="*", metavar="DIR", type=Path, help="folders of runs (default: outputs, multirun)")
     made.add_argument("--csv", metavar="FILE", help="write one row a run; - is standard output")
+    made.add_argument("--joined", metavar="FILE", help="write joined folds as CSV, one row a size and part; - as above")
     made.add_argument("--json", metavar="FILE", help="write everything; - is standard output")
     made.add_argument("--markdown", metavar="FILE", help="write everything, for reading; - is standard output")
     made.add_argument("--png", metavar="FILE", help="draw accuracy against parameters")
@@ -35,8 +37,8 @@ def run(arguments: list[str]) -> int:
     """
     asked = parser()
     given = asked.parse_args(arguments)
-    if [given.csv, given.json, given.markdown].count(STANDARD_OUTPUT) > 1:
-        asked.error("only one of --csv, --json and --markdown can go to standard output")
+    if [given.csv, given.joined, given.json, given.markdown].count(STANDARD_OUTPUT) > 1:
+        asked.error("only one of --csv, --joined, --json and --markdown can go to standard output")
     if given.png == STANDARD_OUTPUT:
         asked.error("--png needs a file name")
     dirs: list[Path] = given.dirs or [Path(name) for name in DEFAULTS if Path(name).is_dir()]
@@ -57,7 +59,7 @@ def _compare(dirs: list[Path], given: argparse.Namespace) -> int:
     from gesturelab.report.console import show
     from gesturelab.report.groups import group
     from gesturelab.report.markdown import markdown
-    from gesturelab.report.table import comparison, frame
+    from gesturelab.report.table import comparison, frame, joined_frame
     from gesturelab.runs import write_text
 
     finished, unread = collect(dirs)
@@ -65,6 +67,7 @@ def _compare(dirs: list[Path], given: argparse.Namespace) -> int:
     report = comparison(groups, unread)
     written = [
         (given.csv, lambda: frame(groups).to_csv(index=False, lineterminator="\n")),
+        (given.joined, lambda: joined_frame(report["joined"]).to_csv(index=False, lineterminator="\n")),
         (given.json, lambda: json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n"),
         (given.markdown, lambda: markdown(report)),
     ]

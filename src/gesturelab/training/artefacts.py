@@ -61,8 +61,10 @@ def write_weights(run: RunDir, config: TrainConfig, corpus: Corpus, scaler: Scal
         torch.save(contents, beside)
 
 
-def data_info(config: TrainConfig, corpus: Corpus) -> DataInfo:
+def data_info(config: TrainConfig, data: GestureData) -> DataInfo:
     """What was read; paths of this machine are left out."""
+    corpus = data.corpus
+    tested = np.unique(data.windows.recording[data.sides.test]).tolist()
     options = plain(config.data)
     options.pop("cache_dir")
     if isinstance(config.data, IrdsConfig):
@@ -74,6 +76,8 @@ def data_info(config: TrainConfig, corpus: Corpus) -> DataInfo:
         recordings=len(corpus),
         frames=len(corpus.positions),
         subjects=len(corpus.people),
+        groups=corpus.people,
+        postures={corpus.names[number]: corpus.postures[number] for number in tested},
         options=options,
         rejected=[RejectedInfo(recording=left.recording, reason=left.reason) for left in corpus.rejected],
     )
