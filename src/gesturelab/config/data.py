@@ -138,14 +138,17 @@ class FeaturesConfig:
     """Feed joint positions."""
     velocities: bool = MISSING
     """Feed the change of each position since the frame before (zero in the first frame of a window)."""
+    displacements: bool = MISSING
+    """Feed how far each joint is from where it was when the window began, divided by the largest such distance in the
+    window, so that a small movement looks like a large one of the same shape."""
     bones: bool = MISSING
     """Feed the vector from each joint's parent to the joint."""
     scaler: bool = MISSING
     """Bring each feature to mean 0 and deviation 1, fitted on training windows only."""
 
     def __post_init__(self) -> None:
-        if not (self.positions or self.velocities or self.bones):
-            raise ConfigError("features: switch on at least one of positions, velocities and bones")
+        if not (self.positions or self.velocities or self.displacements or self.bones):
+            raise ConfigError("features: switch on at least one of positions, velocities, displacements and bones")
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """Corpora kept parsed on disk: positions as a memory map, the rest as JSON; no pickle.
 
-An entry is a folder ``<source>-<options>-<stamp>``. It is written beside and renamed, so it is there whole or not at all,
-and of two processes that build it at once the second uses the first one's.
+An entry is a folder ``<source>-<options>-<stamp>``. It is written beside and renamed, so it is there whole or not at
+all, and of two processes that build it at once the second uses the first one's.
 """
 
 import dataclasses
@@ -88,11 +88,15 @@ def _load(entry: Path) -> Corpus | None:
 
 
 def _from_values(values: dict[str, Any], positions: np.ndarray) -> Corpus:
-    skeleton = {key: tuple(value) if isinstance(value, list) else value for key, value in values["skeleton"].items()}
-    arrays = {"offsets": np.int64, "gestures": np.int64, "correctness": np.int64, "rates_hz": np.float64}
-    plain = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-    plain |= {key: np.array(values[key], dtype=kind) for key, kind in arrays.items()}
-    plain |= {"skeleton": Skeleton(**skeleton), "rejected": tuple(Rejected(*pair) for pair in values["rejected"])}
+    plain: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    for key in ("offsets", "gestures", "correctness"):
+        plain[key] = np.array(values[key], dtype=np.int64)
+    plain["rates_hz"] = np.array(values["rates_hz"], dtype=np.float64)
+    skeleton: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in values["skeleton"].items()
+    }
+    plain["skeleton"] = Skeleton(**skeleton)
+    plain["rejected"] = tuple(Rejected(*pair) for pair in values["rejected"])
     corpus = Corpus(positions=positions, **plain)
     if corpus.offsets[-1] != len(positions) or len(corpus.offsets) != len(corpus) + 1:
         raise ValueError(f"{_COLUMNS} and {_POSITIONS} do not belong together")

@@ -10,6 +10,12 @@ from torch import Tensor, nn
 from gesturelab.config.data import Centre, FeaturesConfig
 from gesturelab.data.skeleton import Skeleton
 
+SMALLEST_MOTION = 0.15
+"""A largest displacement below this is taken for this (in spine lengths with body_scale, in metres without)."""
+
+START_FRACTION = 15
+"""The first 15th of a window, at least one frame, is where a movement starts from."""
+
 Positions = Float[Tensor, "batch frames joints 3"]
 
 SMALLEST_BODY_M = 0.1
@@ -51,6 +57,17 @@ def velocities(positions: Positions) -> Positions:
     return torch.diff(positions, dim=1, prepend=positions[:, :1])
 
 
+def displacements(positions: Positions) -> Positions:
+    """Displacement from the window's first frames, divided by the largest displacement of any joint in the window.
+
+    The largest displacement counts as at least `SMALLEST_MOTION`, so that noise on a person at rest stays small.
+    """
+    start = positions[:, : max(positions.shape[1] // START_FRACTION, 1)].mean(dim=1, keepdim=True)
+    moved = positions - start
+    reach = moved.norm(dim=-1).flatten(1).amax(dim=1)  # batch
+    return moved / reach.clamp(min=SMALLEST_MOTION)[:, None, None, None]
+
+
 def bones(positions: Positions, skeleton: Skeleton) -> Positions:
     """The vector from each joint's parent to the joint; zero for the root."""
     return positions - positions[:, :, list(skeleton.parents)]
@@ -59,7 +76,7 @@ def bones(positions: Positions, skeleton: Skeleton) -> Positions:
 class Features(nn.Module):
     """Positions in metres to features, one row a frame.
 
-    In order: positions, velocities, bones (those that are switched on); within each by joint, then x, y, z.
+    In order: positions, velocities, displacements, bones (those that are on); within each by joint, then x, y, z.
     """
 
     def __init__(self, config: FeaturesConfig, skeleton: Skeleton) -> None:
@@ -70,7 +87,12 @@ class Features(nn.Module):
     @property
     def names(self) -> tuple[str, ...]:
         """Name of each feature, such as ``position:Head:x``."""
-        kinds = (("position", self.config.positions), ("velocity", self.config.velocities), ("bone", self.config.bones))
+        kinds = (
+            ("position", self.config.positions),
+            ("velocity", self.config.velocities),
+            ("displacement", self.config.displacements),
+            ("bone", self.config.bones),
+        )
         return tuple(
             f"{kind}:{joint}:{axis}" for kind, on in kinds if on for joint in self.skeleton.joints for axis in "xyz"
         )
@@ -88,6 +110,8 @@ class Features(nn.Module):
             parts.append(positions)
         if config.velocities:
             parts.append(velocities(positions))
+        if config.displacements:
+            parts.append(displacements(positions))
         if config.bones:
             parts.append(bones(positions, skeleton))
         return torch.cat([part.flatten(2) for part in parts], dim=2)

@@ -8,7 +8,7 @@ import os
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -216,7 +216,7 @@ def _is_recording(file_name: str) -> bool:
 
 
 @contextmanager
-def reading(files: Sequence[IrdsFile]) -> Iterator[Callable[[IrdsFile], bytes]]:
+def reading(files: Sequence[IrdsFile]) -> Generator[Callable[[IrdsFile], bytes]]:
     """Gives a function that reads a file's bytes; an archive is opened once.
 
     The function raises RecordingError if the file is too large or cannot be read.

@@ -1,6 +1,5 @@
 """What IntelliRehabDS files say: 75 numbers a line (Simplified), or times and tracking states as well (Raw)."""
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -9,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
 from gesturelab.config.data import Form
+from gesturelab.data.decimals import parse_decimals
 from gesturelab.data.recording import IMPOSSIBLE_M
 from gesturelab.data.skeleton import KINECT_V2
 from gesturelab.errors import RecordingError
@@ -20,7 +20,7 @@ JOINTS = len(KINECT_V2.joints)
 HEADER = b"Version0.1"
 COLUMNS = {Form.simplified: 3 * JOINTS, Form.raw: 3 + 7 * JOINTS}
 _STATES = {b"Tracked", b"Inferred", b"NotTracked"}
-_BLOCK = 2048
+_BLOCK = 512
 _Parsed = TypeVar("_Parsed")
 
 
@@ -68,7 +68,7 @@ def parse_simplified(data: bytes) -> Track:
     lines = np.arange(1, len(rows) + 1)
     blocks = _in_blocks(rows, lines, Form.simplified, _numbers)
     positions = _to_float32(np.concatenate(blocks)).reshape(len(rows), JOINTS, 3)
-    return Track(positions, positions.any(axis=2), lines)
+    return Track(positions, (positions != 0).any(axis=2), lines)
 
 
 def parse_raw(data: bytes) -> Track:
@@ -90,7 +90,7 @@ def parse_raw(data: bytes) -> Track:
     mine = bodies == names[counts.argmax()]
     return Track(
         positions=positions[mine],
-        tracked=(tracked & positions.any(axis=2))[mine],
+        tracked=(tracked & (positions != 0).any(axis=2))[mine],
         lines=lines[mine],
         times_ms=heads[mine, 1],
         frame_numbers=heads[mine, 0].astype(np.int64),
@@ -140,32 +140,7 @@ def _in_blocks(
 
 
 def _numbers(rows: Sequence[bytes]) -> Float64[np.ndarray, " numbers"]:
-    """All numbers of some lines, in order.
-
-    Raises:
-        ValueError: If a column is not a number.
-    """
-    text = b",".join(rows)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", DeprecationWarning)  # NumPy before 2.3 only warns of text that is no number
-        try:
-            numbers = np.fromstring(text, dtype=np.float64, sep=",")
-        except (ValueError, DeprecationWarning):
-            numbers = np.empty(0)
-    if numbers.size != text.count(b",") + 1:
-        columns = text.split(b",")
-        bad = next((number for number, column in enumerate(columns) if not _is_number(column)), 0)
-        shown = columns[bad][:40].decode("ascii", "backslashreplace")
-        raise ValueError(f"column {bad + 1} is {shown!r}, not a number")
-    return numbers
-
-
-def _is_number(text: bytes) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return b"_" not in text
+    return parse_decimals(b",".join(rows))
 
 
 def _raw_block(
@@ -194,12 +169,24 @@ def _raw_block(
         tracked[:, joint] = [state != b"NotTracked" for state in states]
     if not all(row.rstrip().endswith(b")") for row in rows):
         raise ValueError("it does not end with ')' (the file looks cut off)")
-    heads = np.stack([_numbers(columns[column::width]) for column in (0, 2)], axis=1)
+    heads = np.stack([_column(columns, column) for column in (0, 2)], axis=1)
     if not (np.isfinite(heads).all() and (np.abs(heads) < 2**53).all()):
         raise ValueError("its frame number or timestamp is not possible")
-    coordinates = [_numbers(columns[5 + 7 * joint + axis :: width]) for joint in range(JOINTS) for axis in range(3)]
-    positions = _to_float32(np.stack(coordinates, axis=1)).reshape(len(rows), JOINTS, 3)
+    places = [5 + 7 * joint + axis for joint in range(JOINTS) for axis in range(3)]
+    coordinates = [text for place in places for text in columns[place::width]]
+    try:
+        numbers = _numbers(coordinates).reshape(len(places), len(rows)).T
+    except ValueError:
+        numbers = np.stack([_column(columns, place) for place in places], axis=1)  # names the column
+    positions = _to_float32(numbers).reshape(len(rows), JOINTS, 3)
     return heads, np.array(columns[1::width]), tracked, positions
+
+
+def _column(columns: Sequence[bytes], place: int) -> Float64[np.ndarray, " rows"]:
+    try:
+        return _numbers(columns[place :: COLUMNS[Form.raw]])
+    except ValueError as error:
+        raise ValueError(f"column {place + 1}{str(error).removeprefix('column 1')}") from None
 
 
 def _shown(values: set[bytes]) -> str:

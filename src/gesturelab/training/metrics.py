@@ -4,7 +4,6 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torchmetrics.functional.classification import (
-    multiclass_accuracy,
     multiclass_confusion_matrix,
     multiclass_f1_score,
 )
@@ -19,13 +18,13 @@ def score(probabilities: Float[np.ndarray, "cases classes"], truth: Int64[np.nda
     """How well cases (windows or recordings) were recognised."""
     predicted, target = torch.from_numpy(probabilities), torch.from_numpy(truth)
     classes = probabilities.shape[1]
-    matrix = multiclass_confusion_matrix(predicted, target, num_classes=classes)
+    matrix = multiclass_confusion_matrix(predicted, target, num_classes=classes).double()
     support = matrix.sum(dim=1)
     recall = matrix.diagonal()[support > 0] / support[support > 0]
     likelihood = np.maximum(probabilities[np.arange(len(truth)), truth], SMALLEST_PROBABILITY)
     return Scores(
         loss=float(-np.log(likelihood).mean()),
-        accuracy=float(multiclass_accuracy(predicted, target, num_classes=classes, average="micro")),
+        accuracy=float(matrix.trace() / matrix.sum()),
         balanced_accuracy=float(recall.mean()),
         macro_f1=float(multiclass_f1_score(predicted, target, num_classes=classes, average="macro")),
         count=len(truth),

@@ -118,7 +118,7 @@ def _fit(trainer: Trainer, module: GestureModule, data: GestureData, run: RunDir
         raise RunError(f"stopped by Ctrl-C; {kept}. Go on with: gesturelab resume {run.path}") from None
 
 
-def _predict(trainer: Trainer, module: GestureModule, data: GestureData) -> list[Float[np.ndarray, "windows classes"]]:
+def _predict(trainer: Trainer, module: GestureModule, data: GestureData) -> list[Float[np.ndarray, "_ classes"]]:
     """Probabilities of training, validation and test windows, with the best weights."""
     best = cast(Any, trainer.checkpoint_callback).best_model_path
     state = torch.load(best, map_location=module.device, weights_only=True)["state_dict"]
@@ -129,7 +129,7 @@ def _predict(trainer: Trainer, module: GestureModule, data: GestureData) -> list
 
 
 def _score_all(
-    data: GestureData, probabilities: list[Float[np.ndarray, "windows classes"]]
+    data: GestureData, probabilities: list[Float[np.ndarray, "_ classes"]]
 ) -> tuple[Metrics, list[list[int]]]:
     scored: list[SideScores] = []
     matrix: list[list[int]] = []
@@ -180,6 +180,8 @@ def _quiet_lightning() -> None:
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
     # nothing is logged in a step, so there is no interval to be too long
     warnings.filterwarnings("ignore", message="The number of training batches")
+    # a resumed run finds its own checkpoints
+    warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
     # batches are gathered by index in this process: there is nothing for workers to do
     warnings.filterwarnings("ignore", message="The '.*_dataloader' does not have many workers")
     for name in ("lightning.pytorch", "lightning.fabric"):

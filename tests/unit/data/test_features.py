@@ -18,6 +18,7 @@ def options(**changes):
         "face_sensor": False,
         "positions": False,
         "velocities": False,
+        "displacements": False,
         "bones": False,
         "scaler": False,
     }
@@ -108,3 +109,16 @@ def test_a_mirror_twice_is_no_mirror(motion):
     left, right = K.index("HandLeft"), K.index("HandRight")
     assert torch.equal(mirror(motion, K)[:, :, left, 0], -motion[:, :, right, 0])
     assert torch.equal(mirror(motion, K)[:, :, left, 1], motion[:, :, right, 1])
+
+
+def test_a_small_movement_looks_like_a_large_one_of_the_same_shape():
+    still = torch.randn(1, 1, 25, 3, generator=torch.Generator().manual_seed(3)).expand(1, 30, 25, 3)
+    raising = torch.zeros(1, 30, 25, 3)
+    raising[0, :, K.index("HandLeft"), 1] = torch.linspace(0, 1, 30)
+    features = Features(options(displacements=True), K)
+    column = features.names.index("displacement:HandLeft:y")
+    large, small = features(still + raising), features(still + 0.3 * raising)
+    assert large[0, -1, column] == pytest.approx(1, abs=0.05)
+    assert torch.allclose(large, small, atol=1e-4)
+    tremor = features(still + 0.01 * raising)
+    assert tremor.abs().max() < 0.1

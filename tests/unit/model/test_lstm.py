@@ -9,12 +9,12 @@ from gesturelab.model.cost import flops_per_window, on_paper
 from gesturelab.model.lstm import LSTMClassifier, count_parameters
 
 PARAMETERS = {
-    "tiny": (495_274, 500_000),
-    "small": (1_497_770, 1_500_000),
-    "medium": (4_013_010, 4_000_000),
-    "large": (10_978_254, 11_000_000),
-    "xlarge": (20_202_514, 20_000_000),
-    "xxlarge": (34_975_522, 35_000_000),
+    "tiny": (507_874, 500_000),
+    "small": (1_519_970, 1_500_000),
+    "medium": (4_043_010, 4_000_000),
+    "large": (11_028_054, 11_000_000),
+    "xlarge": (20_261_314, 20_000_000),
+    "xxlarge": (35_052_922, 35_000_000),
 }
 
 

@@ -1,0 +1,52 @@
+"""Logger ``csv``: metrics.csv with one row an epoch, which a resumed run goes on with."""
+
+import csv
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers import Logger
+
+from gesturelab.runs import write_whole
+
+
+class MetricsCsv(Logger):
+    """Writes every logged value into ``<save_dir>/metrics.csv``, whole or not at all.
+
+    Lightning's own CSV logger deletes the file of an earlier part when a run is resumed.
+    """
+
+    def __init__(self, save_dir: Path, name: str = "", version: str = "") -> None:
+        super().__init__()
+        self.path = save_dir / "metrics.csv"
+        self._name = name
+        self._version = version
+        self._rows: dict[int, dict[str, str | float]] = {}
+        if self.path.exists():
+            with self.path.open(encoding="utf-8", newline="") as file:
+                self._rows = {int(row["epoch"]): dict(row) for row in csv.DictReader(file)}
+
+    @property
+    def name(self) -> str:
+        """What Lightning calls the experiment."""
+        return self._name
+
+    @property
+    def version(self) -> str:
+        """What Lightning calls the run."""
+        return self._version
+
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+        """Nothing: config.yaml holds them."""
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        """Takes values of the epoch that ``metrics`` names."""
+        self._rows.setdefault(int(metrics["epoch"]), {}).update(metrics)
+
+    def save(self) -> None:
+        """Writes the file; Lightning calls this after each epoch's values."""
+        columns = list(dict.fromkeys(["epoch", *(key for row in self._rows.values() for key in row)]))
+        with write_whole(self.path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
+            table = csv.DictWriter(file, columns, lineterminator="\n")
+            table.writeheader()
+            table.writerows({**row, "epoch": epoch} for epoch, row in sorted(self._rows.items()))

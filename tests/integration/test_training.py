@@ -1,0 +1,235 @@
+"""One training from configuration to files, on made-up people."""
+
+import csv
+import json
+import logging
+
+import numpy as np
+import pytest
+import torch
+from omegaconf import OmegaConf
+from sklearn.metrics import accuracy_score
+
+from gesturelab.cli.train import train_in
+from gesturelab.config.compose import compose_training
+from gesturelab.config.saved import read_config
+from gesturelab.data.scaler import Scaler
+from gesturelab.errors import DeviceError, RunError, SplitError
+from gesturelab.info import LEAKY, SYNTHETIC
+from gesturelab.model.lstm import LSTMClassifier
+from gesturelab.runs import RunDir, sha256
+
+QUICK = ("data.people=8", "data.repetitions=1", "trainer=cpu", "model.hidden=16", "trainer.max_epochs=3")
+
+
+def composed(*overrides):
+    return compose_training([*QUICK, *overrides])
+
+
+def train_quickly(folder, *overrides):
+    config = composed(*overrides)
+    return train_in(folder, config, OmegaConf.to_yaml(OmegaConf.structured(config)))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    return train_quickly(tmp_path_factory.mktemp("runs") / "run")
+
+
+def weights(run):
+    return torch.load(run.weights, weights_only=True)["state_dict"]
+
+
+def same_weights(one, other):
+    ours, theirs = weights(one), weights(other)
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_a_run_leaves_exactly_the_promised_files(finished):
+    run, _ = finished
+    assert sorted(path.name for path in run.path.iterdir()) == [
+        "checkpoints",
+        "config.yaml",
+        "confusion_tiny.png",
+        "curves_tiny.png",
+        "info_tiny.json",
+        "metrics.csv",
+        "model_tiny.pth",
+        "predictions_tiny.csv",
+        "scaler_tiny.json",
+    ]
+    assert run.curves.read_bytes().startswith(b"\x89PNG")
+    assert run.confusion.read_bytes().startswith(b"\x89PNG")
+
+
+def test_nobody_is_on_two_sides(finished):
+    _, info = finished
+    sides = [set(info["split"][side]["subjects"]) for side in ("train", "validation", "test")]
+    assert all(sides)
+    assert not sides[0] & sides[1]
+    assert not (sides[0] | sides[1]) & sides[2]
+    assert sum(map(len, sides)) == info["data"]["subjects"] == 8
+
+
+def test_predictions_hold_the_test_people_and_give_the_printed_accuracy(finished):
+    run, info = finished
+    with run.predictions.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0])[:5] == ["recording", "subject", "gesture", "correct", "predicted"]
+    assert list(rows[0])[5:] == [f"p_{gesture}" for gesture in info["gestures"]]
+    assert {row["subject"] for row in rows} == set(info["split"]["test"]["subjects"])
+    assert len({row["recording"] for row in rows}) == len(rows) == info["metrics"]["test"]["recording"]["count"]
+    accuracy = accuracy_score([row["gesture"] for row in rows], [row["predicted"] for row in rows])
+    assert accuracy == pytest.approx(info["metrics"]["test"]["recording"]["accuracy"])
+    for row in rows:
+        chances = {gesture: float(row[f"p_{gesture}"]) for gesture in info["gestures"]}
+        assert sum(chances.values()) == pytest.approx(1, abs=1e-4)
+        assert max(chances, key=chances.get) == row["predicted"]
+
+
+def test_the_info_file_says_what_it_must(finished):
+    run, info = finished
+    assert json.loads(run.info.read_text()) == info
+    assert info["warnings"] == [SYNTHETIC]
+    assert info["files"] == {path.name: sha256(path) for path in (run.weights, run.scaler, run.predictions)}
+    assert np.array(info["confusion"]).sum() == info["metrics"]["test"]["recording"]["count"]
+    assert [epoch["epoch"] for epoch in info["training"]["history"]] == [0, 1, 2]
+    best = min(info["training"]["history"], key=lambda epoch: epoch["validation_loss"])
+    assert info["training"]["best_epoch"] == best["epoch"]
+    assert info["metrics"]["validation"]["window"]["loss"] == pytest.approx(best["validation_loss"], rel=1e-4)
+    assert info["model"]["parameters"] == sum(value.numel() for name, value in weights(run).items() if learned(name))
+
+
+def learned(name):
+    return not name.endswith(("running_mean", "running_var", "num_batches_tracked"))
+
+
+def test_weights_load_without_gesturelabs_classes_and_rebuild_the_classifier(finished):
+    run, info = finished
+    saved = torch.load(run.weights, weights_only=True)
+    scaler = Scaler.load(run.scaler)
+    assert saved["feature_names"] == list(scaler.names)
+    assert saved["gestures"] == info["gestures"]
+    config = read_config(run.config)
+    LSTMClassifier(len(scaler.names), len(saved["gestures"]), config.model).load_state_dict(saved["state_dict"])
+
+
+def test_the_scaler_never_saw_validation_or_test_people(finished, tmp_path):
+    run, info = finished
+    only = [*info["split"]["train"]["subjects"], *info["split"]["validation"]["subjects"]]
+    test = info["split"]["validation"]["subjects"]
+    other, again = train_quickly(
+        tmp_path / "run",
+        f"data.subjects=[{','.join(only)}]",
+        "split=named",
+        f"split.test=[{','.join(test[:1])}]",
+        f"split.validation=[{','.join(test[1:])}]",
+        "trainer.max_epochs=1",
+    )
+    assert again["split"]["train"]["subjects"] == info["split"]["train"]["subjects"]
+    assert other.scaler.read_bytes() == run.scaler.read_bytes()
+
+
+def test_the_same_command_twice_gives_the_same_weights_and_another_seed_others(finished, tmp_path):
+    run, info = finished
+    twin, twin_info = train_quickly(tmp_path / "twin")
+    assert same_weights(run, twin)
+    assert twin_info["metrics"] == info["metrics"]
+    other, _ = train_quickly(tmp_path / "other", "seed=1")
+    assert not same_weights(run, other)
+
+
+def test_a_stopped_run_resumes_to_the_weights_of_an_undisturbed_one(tmp_path, monkeypatch):
+    from gesturelab.training.module import GestureModule
+
+    real = GestureModule.on_train_epoch_start
+
+    def stop_in_the_third_epoch(module):
+        if module.current_epoch == 2:
+            raise KeyboardInterrupt
+        real(module)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(GestureModule, "on_train_epoch_start", stop_in_the_third_epoch)
+        with pytest.raises(
+            RunError, match=r"stopped by Ctrl-C; the last whole epoch is in .*last.ckpt.*gesturelab resume"
+        ):
+            train_quickly(tmp_path / "run", "model.dropout=0")
+    again, again_info = train_quickly(tmp_path / "run", "model.dropout=0")
+    whole, whole_info = train_quickly(tmp_path / "whole", "model.dropout=0")
+    assert same_weights(again, whole)
+    assert again_info["metrics"] == whole_info["metrics"]
+    assert [epoch["train_loss"] for epoch in again_info["training"]["history"]] == [
+        epoch["train_loss"] for epoch in whole_info["training"]["history"]
+    ]
+    with (again.path / "metrics.csv").open(newline="") as ours, (whole.path / "metrics.csv").open(newline="") as theirs:
+        assert list(csv.DictReader(ours)) == list(csv.DictReader(theirs))
+
+
+def test_a_finished_run_is_never_overwritten(finished):
+    run, _ = finished
+    before = run.info.read_bytes()
+    with pytest.raises(RunError, match="already holds a finished run"):
+        train_quickly(run.path)
+    assert run.info.read_bytes() == before
+
+
+@pytest.mark.parametrize("split", ["random_window", "random_recording"])
+def test_a_leaky_split_says_so_everywhere(tmp_path, caplog, split):
+    with caplog.at_level(logging.INFO):
+        _, info = train_quickly(tmp_path / "run", f"split={split}", "trainer.max_epochs=1")
+    assert info["split"]["leaky"]
+    assert LEAKY in info["warnings"]
+    assert LEAKY in caplog.text
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("optimizer=sgd", "scheduler=plateau", "features=bones", "logger=none", "augment=none"),
+        ("optimizer=adam", "scheduler=constant", "features=raw", "logger=tensorboard", "callbacks=none"),
+        ("model.bidirectional=true", "model.pooling=max", "window.span=whole", "loss.class_weights=true"),
+        ("model.pooling=last", "features.face_sensor=true", "features.centre=frame", "features.scaler=false"),
+        ("split=subject_kfold", "split.folds=3", "split.fold=2", "window.rate_hz=null", "window.short=drop"),
+        ("split=loso", "split.fold=7", "trainer.precision=bf16", "trainer.gradient_clip_norm=null"),
+    ],
+)
+def test_every_kind_of_option_trains(tmp_path, overrides):
+    run, info = train_quickly(tmp_path / "run", *overrides, "trainer.max_epochs=1", "trainer.batches_per_epoch=2")
+    assert all(path.exists() for path in run.artefacts)
+    assert 0 <= info["metrics"]["test"]["recording"]["accuracy"] <= 1
+
+
+def test_a_last_batch_of_one_window_trains(tmp_path):
+    _, info = train_quickly(tmp_path / "one", "trainer.max_epochs=1", "window.span=whole")
+    windows = info["split"]["train"]["windows"]
+    run, _ = train_quickly(
+        tmp_path / "rest", "trainer.max_epochs=1", "window.span=whole", f"trainer.batch_size={windows - 1}"
+    )
+    assert run.info.exists()
+
+
+def test_early_stopping_stops(tmp_path):
+    _, info = train_quickly(
+        tmp_path / "run",
+        "trainer.max_epochs=20",
+        "callbacks.early_stopping.patience=1",
+        "callbacks.early_stopping.min_delta=100",
+    )
+    assert info["training"]["epochs"] == 2  # no epoch can be better by 100, so the second one is one too many
+    assert info["training"]["stopped_early"]
+
+
+def test_a_missing_gpu_is_said_before_anything_is_written(tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    for trainer, message in (("gpu", "sees no GPU"), ("rocm", "is not a ROCm build")):
+        with pytest.raises(DeviceError, match=message):
+            train_quickly(tmp_path / "run", f"trainer={trainer}")
+    assert not (tmp_path / "run").exists()
+
+
+def test_too_few_people_leave_no_half_written_run(tmp_path):
+    with pytest.raises(SplitError, match="people are left"):
+        train_quickly(tmp_path / "run", "data.people=2")
+    assert not RunDir(tmp_path / "run", "tiny").info.exists()
