@@ -184,5 +184,7 @@ def _quiet_lightning() -> None:
     warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
     # batches are gathered by index in this process: there is nothing for workers to do
     warnings.filterwarnings("ignore", message="The '.*_dataloader' does not have many workers")
+    # Slurm is installed, but this training was not started by it
+    warnings.filterwarnings("ignore", message="The `srun` command is available")
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
