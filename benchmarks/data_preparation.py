@@ -23,7 +23,7 @@ def original(root: Path) -> int:
     import torch
 
     from gesturelab.config.data import Form
-    from gesturelab.data.irds_files import irds_files
+    from gesturelab.data.irds.files import irds_files
 
     windows = []
     for file in irds_files(root, Form.simplified):

@@ -42,7 +42,7 @@ def _frames(text: str) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from gesturelab.data.quality import check, print_report
+    from gesturelab.data.irds.quality import check, print_report
 
     report = check(options.root, window=options.window)
     if options.json:
@@ -55,7 +55,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _fetch(options: argparse.Namespace) -> int:
-    from gesturelab.data.fetch import fetch_irds
+    from gesturelab.data.irds.fetch import fetch_irds
 
     folder = fetch_irds(options.to)
     print(f"IntelliRehabDS is in {folder}. Use it: gesturelab train data=irds data.root={options.to}")

@@ -66,7 +66,7 @@ def _digest(value: Any) -> str:
 
 def _code() -> list[str]:
     """The code that parses: an entry made by other code is not used."""
-    return [_digest(path.read_text(encoding="utf-8")) for path in sorted(Path(__file__).parent.glob("*.py"))]
+    return [_digest(path.read_text(encoding="utf-8")) for path in sorted(Path(__file__).parent.rglob("*.py"))]
 
 
 def _load(entry: Path) -> Corpus | None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from gesturelab.config.data import DataConfig, IrdsConfig, SyntheticConfig
 from gesturelab.data.cache import cache_folder, cached
-from gesturelab.data.irds import read_irds
-from gesturelab.data.irds_files import irds_files
+from gesturelab.data.irds.files import irds_files
+from gesturelab.data.irds.read import read_irds
 from gesturelab.data.recording import Corpus
 from gesturelab.errors import ConfigError
 
@@ -27,7 +27,7 @@ def load(config: DataConfig) -> Corpus:
         stamp = [[file.name, file.size, file.stamp] for file in files]
         return cached(folder, source="irds", options=options, stamp=stamp, build=lambda: read_irds(config, files))
     if isinstance(config, SyntheticConfig):
-        from gesturelab.data.synthetic import make_synthetic
+        from gesturelab.data.synthetic.generate import make_synthetic
 
         return cached(folder, source="synthetic", options=options, stamp=[], build=lambda: make_synthetic(config))
     raise ConfigError(f"data: there is no data set for a {type(config).__name__}")

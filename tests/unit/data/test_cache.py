@@ -10,7 +10,7 @@ from irds_samples import config, simplified, standing
 
 from gesturelab.config.data import DataConfig, SyntheticConfig
 from gesturelab.data import load as load_module
-from gesturelab.data.irds import read_irds
+from gesturelab.data.irds.read import read_irds
 from gesturelab.data.load import load
 from gesturelab.data.recording import Corpus
 from gesturelab.errors import ConfigError, DataError
@@ -155,9 +155,9 @@ def test_synthetic_recordings_are_kept_too(root: Path, tmp_path: Path, monkeypat
         made.append(settings.seed)
         return read_irds(config(root))
 
-    module = types.ModuleType("gesturelab.data.synthetic")
+    module = types.ModuleType("gesturelab.data.synthetic.generate")
     module.make_synthetic = make
-    monkeypatch.setitem(sys.modules, "gesturelab.data.synthetic", module)
+    monkeypatch.setitem(sys.modules, "gesturelab.data.synthetic.generate", module)
     same = config(root, cache_dir=str(tmp_path / "cache"))
     shared = ("rate_hz", "correctness", "subjects", "postures", "max_files", "strict", "cache_dir")
     settings = SyntheticConfig(**{key: getattr(same, key) for key in shared}, people=2, repetitions=1, seed=3)

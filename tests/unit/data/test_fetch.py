@@ -13,8 +13,8 @@ from irds_samples import simplified, standing
 from rich.console import Console
 
 from gesturelab.config.data import Form
-from gesturelab.data.fetch import fetch_irds
-from gesturelab.data.irds_files import irds_files
+from gesturelab.data.irds.fetch import fetch_irds
+from gesturelab.data.irds.files import irds_files
 from gesturelab.errors import FetchError
 
 NAME = "101_18_0_1_1_stand.txt"

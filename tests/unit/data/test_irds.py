@@ -8,7 +8,7 @@ import pytest
 from irds_samples import config, raw, simplified, standing
 
 from gesturelab.config.data import Form
-from gesturelab.data.irds import read_irds, resample
+from gesturelab.data.irds.read import read_irds, resample
 from gesturelab.errors import DataError, RecordingError
 
 

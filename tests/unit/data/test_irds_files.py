@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gesturelab.config.data import Form
-from gesturelab.data.irds_files import GESTURES, MIRRORED_GESTURES, irds_files, irds_forms, parse_label, reading
+from gesturelab.data.irds.files import GESTURES, MIRRORED_GESTURES, irds_files, irds_forms, parse_label, reading
 from gesturelab.errors import DataError, RecordingError
 
 NAME = "101_18_0_1_1_stand"

@@ -5,9 +5,9 @@ import pytest
 from irds_samples import JOINTS, raw, raw_line, simplified, standing
 
 from gesturelab.config.data import Form
-from gesturelab.data import irds_parse
-from gesturelab.data.irds_files import irds_files, reading
-from gesturelab.data.irds_parse import fill_untracked, impossible_values, parse, parse_raw, parse_simplified
+from gesturelab.data.irds import parse as irds_parse
+from gesturelab.data.irds.files import irds_files, reading
+from gesturelab.data.irds.parse import fill_untracked, impossible_values, parse, parse_raw, parse_simplified
 from gesturelab.errors import RecordingError
 
 POSITIONS = standing(30)

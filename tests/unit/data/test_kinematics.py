@@ -5,8 +5,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gesturelab.data.kinematics import ANGLES, LEFT, RIGHT, TYPICAL_BONES_M, Limb, Trunk, column, forward, mirrored_pose
 from gesturelab.data.skeleton import KINECT_V2
+from gesturelab.data.synthetic.kinematics import (
+    ANGLES,
+    LEFT,
+    RIGHT,
+    TYPICAL_BONES_M,
+    Limb,
+    Trunk,
+    column,
+    forward,
+    mirrored_pose,
+)
 
 SIDES = [(LEFT, "Left", -1), (RIGHT, "Right", 1)]
 

@@ -5,10 +5,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gesturelab.data.kinematics import ANGLES, LEFT, RIGHT, TYPICAL_BONES_M, forward, mirrored_pose
-from gesturelab.data.movements import GESTURES, MIRRORED, Execution, course, endpoints, moved_side, poses, resting
-from gesturelab.data.people import POSTURES
 from gesturelab.data.skeleton import KINECT_V2
+from gesturelab.data.synthetic.kinematics import ANGLES, LEFT, RIGHT, TYPICAL_BONES_M, forward, mirrored_pose
+from gesturelab.data.synthetic.movements import (
+    GESTURES,
+    MIRRORED,
+    Execution,
+    course,
+    endpoints,
+    moved_side,
+    poses,
+    resting,
+)
+from gesturelab.data.synthetic.people import POSTURES
 
 WELL = Execution(
     reach=1.0, attempts=1, lean_deg=0.0, shrug_deg=0.0, other_side=0.0, towards=0, drift=0.0, tremor_deg=0.0

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from gesturelab.config.data import SyntheticConfig
-from gesturelab.data.people import draw_correctness, make_person, person_id
 from gesturelab.data.recording import Corpus
 from gesturelab.data.skeleton import KINECT_V2
-from gesturelab.data.synthetic import make_synthetic
+from gesturelab.data.synthetic.generate import make_synthetic
+from gesturelab.data.synthetic.people import draw_correctness, make_person, person_id
 from gesturelab.errors import DataError
 
 KEPT: dict[str, Any] = {

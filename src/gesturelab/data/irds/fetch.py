@@ -15,8 +15,8 @@ from typing import Any, cast
 
 from rich.console import Console
 
-from gesturelab.data.progress import Advance, progress
-from gesturelab.data.unpack import unpack
+from gesturelab.data.irds.progress import Advance, progress
+from gesturelab.data.irds.unpack import unpack
 from gesturelab.errors import FetchError
 
 RECORD_URL = "https://zenodo.org/api/records/4610859"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from gesturelab.data.kinematics import ANGLES, LEFT, RIGHT, Limb, Trunk, column
+from gesturelab.data.synthetic.kinematics import ANGLES, LEFT, RIGHT, Limb, Trunk, column
 
 GESTURES = (
     "elbow_flexion_left",

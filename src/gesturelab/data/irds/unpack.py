@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from rich.console import Console
 
-from gesturelab.data.progress import progress
+from gesturelab.data.irds.progress import progress
 from gesturelab.errors import FetchError
 
 MAX_RATIO = 200

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float64
 
-from gesturelab.data.kinematics import ANGLES, LEFT, RIGHT, TYPICAL_BONES_M, Limb, column
-from gesturelab.data.movements import GESTURES, MIRRORED, Execution, resting
 from gesturelab.data.skeleton import KINECT_V2
+from gesturelab.data.synthetic.kinematics import ANGLES, LEFT, RIGHT, TYPICAL_BONES_M, Limb, column
+from gesturelab.data.synthetic.movements import GESTURES, MIRRORED, Execution, resting
 
 POSTURES = ("stand", "chair", "wheelchair", "sit", "stand-frame")
 """How people stand or sit."""

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from jaxtyping import Float32, Float64, UInt64
 
-from gesturelab.data.irds_files import GESTURES, Label
-from gesturelab.data.irds_parse import Track
+from gesturelab.data.irds.files import GESTURES, Label
+from gesturelab.data.irds.parse import Track
 from gesturelab.data.skeleton import KINECT_V2
 
 GAP_MS, LONG_GAP_MS = 100.0, 500.0

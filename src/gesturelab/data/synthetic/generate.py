@@ -13,12 +13,12 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from gesturelab.config.data import SyntheticConfig
-from gesturelab.data.kinematics import RIGHT, forward
-from gesturelab.data.movements import GESTURES, MIRRORED, SEATED, moved_side, poses
-from gesturelab.data.people import POSTURES, Person, draw_correctness, execute, make_person, person_id
 from gesturelab.data.recording import Corpus, Recording, pack
 from gesturelab.data.selection import spread
-from gesturelab.data.sensor import kept_frames, observe, place, stand_on
+from gesturelab.data.synthetic.kinematics import RIGHT, forward
+from gesturelab.data.synthetic.movements import GESTURES, MIRRORED, SEATED, moved_side, poses
+from gesturelab.data.synthetic.people import POSTURES, Person, draw_correctness, execute, make_person, person_id
+from gesturelab.data.synthetic.sensor import kept_frames, observe, place, stand_on
 from gesturelab.errors import DataError
 
 VERSION = "1"

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
 from gesturelab.config.data import Form
-from gesturelab.data.decimals import parse_decimals
+from gesturelab.data.irds.decimals import parse_decimals
 from gesturelab.data.recording import IMPOSSIBLE_M
 from gesturelab.data.skeleton import KINECT_V2
 from gesturelab.errors import RecordingError

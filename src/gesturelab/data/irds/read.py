@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from gesturelab.config.data import IrdsConfig
-from gesturelab.data.irds_files import (
+from gesturelab.data.irds.files import (
     GESTURES,
     MIRRORED_GESTURES,
     IrdsFile,
@@ -19,7 +19,7 @@ from gesturelab.data.irds_files import (
     parse_label,
     reading,
 )
-from gesturelab.data.irds_parse import MAX_FRAMES, Track, fill_untracked, impossible_values, parse
+from gesturelab.data.irds.parse import MAX_FRAMES, Track, fill_untracked, impossible_values, parse
 from gesturelab.data.recording import Corpus, Recording, Rejected, pack
 from gesturelab.data.selection import spread
 from gesturelab.errors import DataError, RecordingError

@@ -1,0 +1,1 @@
+"""IntelliRehabDS: real people, as published, with its defects."""

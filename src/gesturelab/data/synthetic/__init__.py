@@ -1,0 +1,1 @@
+"""Made-up people who move a kinematic model of the Kinect v2 skeleton."""
