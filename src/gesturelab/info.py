@@ -53,7 +53,7 @@ class SplitInfo(TypedDict):
     """How people were divided."""
 
     kind: str
-    """subject_holdout, subject_kfold, loso, named, random_window or random_recording."""
+    """subject_holdout, subject_kfold, loso, folds_file, named, random_window or random_recording."""
     leaky: bool
     options: dict[str, Any]
     """The split's configuration (seed, fold, fractions ...)."""

@@ -11,6 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import CompactHydraException, HydraException
 from omegaconf import DictConfig, OmegaConf
 
+from gesturelab.config.data import DataConfig
 from gesturelab.config.store import conf_dir, register
 from gesturelab.config.training import TrainConfig
 from gesturelab.errors import GesturelabError, RunError
@@ -27,15 +28,14 @@ def run(arguments: list[str]) -> int:
         0; a failure leaves through `SystemExit`, as Hydra's applications do.
     """
     register()
+    OmegaConf.register_new_resolver("every_person", _every_person, replace=True)
     sys.argv = ["gesturelab train", *arguments, *_job_folder(arguments)]
     hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(_job)()
     return 0
 
 
 def _job_folder(arguments: list[str]) -> list[str]:
-    """Tells Hydra to name a sweep's folders by what varies only."""
-    if not {"-m", "--multirun"} & set(arguments):
-        return []
+    """Tells Hydra to name a sweep's folders by what varies only; an experiment may be a sweep without -m."""
     fixed: list[str] = []
     for argument in arguments:
         if argument.startswith("-") or "=" not in argument:
@@ -47,6 +47,17 @@ def _job_folder(arguments: list[str]) -> list[str]:
         if not override.is_sweep_override():
             fixed.append(override.key_or_group)
     return [f"hydra.job.config.override_dirname.exclude_keys=[{','.join(fixed)}]"] if fixed else []
+
+
+def _every_person(_root_: DictConfig) -> str:
+    """The folds that make each person of the data the test person once, as a sweep: ``range(24)`` for 24 people."""
+    from gesturelab.data.load import load
+
+    try:
+        people = load(cast(DataConfig, OmegaConf.to_object(_root_.data))).people
+    except GesturelabError as error:  # the only way out of a resolver without a traceback is to leave
+        raise SystemExit(f"gesturelab: error: {error}") from error
+    return f"range({len(people)})"
 
 
 def _job(composed: DictConfig) -> None:

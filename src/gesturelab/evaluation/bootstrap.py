@@ -54,15 +54,15 @@ def bca(
     drawn, without = drawn[~np.isnan(drawn)], without[~np.isnan(without)]
     if np.isnan(observed) or not len(drawn):
         return float("nan"), float("nan")
-    drawn, observed = np.round(drawn, 12), round(float(observed), 12)  # so that equal means equal
-    below = ((drawn < observed).mean() + (drawn <= observed).mean()) / 2
+    apart = np.round(drawn - observed, 12)  # so that equal means equal
+    below = ((apart < 0).mean() + (apart <= 0).mean()) / 2
     normal = NormalDist()
     tails = ((1 - level) / 2, (1 + level) / 2)
     if 0 < below < 1:
         bias = normal.inv_cdf(below)
-        apart = without.mean() - without if len(without) else np.zeros(1)
-        spread = (apart**2).sum()
-        acceleration = (apart**3).sum() / (6 * spread**1.5) if spread > 0 else 0.0
+        pull = without.mean() - without if len(without) else np.zeros(1)
+        spread = (pull**2).sum()
+        acceleration = (pull**3).sum() / (6 * spread**1.5) if spread > 0 else 0.0
         shifted = [bias + normal.inv_cdf(tail) for tail in tails]
         tails = tuple(normal.cdf(bias + at / (1 - acceleration * at)) for at in shifted)
     low, high = np.quantile(drawn, tails).tolist()

@@ -15,6 +15,7 @@ from lightning.pytorch import Trainer, seed_everything
 from gesturelab.config.training import TrainConfig
 from gesturelab.data.datamodule import GestureData
 from gesturelab.data.load import load
+from gesturelab.data.split import make_folds
 from gesturelab.errors import RunError
 from gesturelab.evaluation.recordings import combine_windows
 from gesturelab.info import (
@@ -77,6 +78,8 @@ def train(config: TrainConfig, folder: Path, accelerator: str) -> tuple[RunDir, 
 
     write_weights(run, config, corpus, scaler, module)
     scaler.save(run.scaler)
+    if folds := make_folds(corpus.people, config.split):
+        write_json(run.folds, folds)
     metrics, matrix = _score_all(data, probabilities)
     write_predictions(run.predictions, data, probabilities[2])
     info = Info(

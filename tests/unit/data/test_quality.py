@@ -7,10 +7,10 @@ import pytest
 from irds_samples import raw_line, simplified, standing
 from rich.console import Console
 
+from gesturelab.data.irds import defects
 from gesturelab.data.irds.files import GESTURES, parse_label
 from gesturelab.data.irds.parse import Track, parse_raw, parse_simplified
 from gesturelab.data.irds.quality import Report, check, check_track, print_report
-from gesturelab.data.irds import defects
 
 LEFT_MOVES = "WristRight"  # the sensor's view is mirrored
 

@@ -12,9 +12,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from gesturelab.config.data import Form
+from gesturelab.data.irds import defects
 from gesturelab.data.irds.files import GESTURES, IrdsFile, Label, irds_forms, parse_label, reading
 from gesturelab.data.irds.parse import Track, impossible_values, parse
-from gesturelab.data.irds import defects
 from gesturelab.data.recording import CORRECTNESS
 from gesturelab.errors import RecordingError
 
