@@ -155,6 +155,8 @@ class Info(TypedDict):
     model: ModelInfo
     training: TrainingInfo
     metrics: Metrics
+    temperature: NotRequired[float]
+    """Fitted on validation recordings: dividing the logarithms of a recording's probabilities by it calibrates them."""
     confusion: list[list[int]]
     """Test recordings: rows are the true gesture, columns the predicted one, in order of ``gestures``."""
     versions: dict[str, str]

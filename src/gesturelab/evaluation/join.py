@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from gesturelab.errors import JoinError
 from gesturelab.evaluation.predictions import Predictions, put_together
+from gesturelab.evaluation.selective import calibrated
 from gesturelab.info import Info
 
 OUTCOMES = frozenset({"epochs", "best_epoch", "stopped_early", "seconds", "device", "history"})
@@ -42,6 +43,7 @@ class Joined:
     Attributes:
         seeds: In order.
         by_seed: For each seed the predictions; all of the same recordings.
+        calibrated: The same with each run's temperature; empty when a run has none.
         folds: Numbers of the folds that are there.
         planned: How many folds make everybody a test person once.
         missing: People whom no fold here tested.
@@ -52,6 +54,7 @@ class Joined:
 
     seeds: tuple[int, ...]
     by_seed: tuple[Predictions, ...]
+    calibrated: tuple[Predictions, ...]
     folds: tuple[int, ...]
     planned: int
     missing: tuple[str, ...]
@@ -104,6 +107,7 @@ def join(runs: Sequence[FoldRun]) -> Joined:
     return Joined(
         tuple(kept),
         joined,
+        tuple(_of_seed(folds, scaled=True) for folds in kept.values()) if _all_scaled(kept) else (),
         tuple(sorted(most)),
         planned_folds(first.info),
         tuple(sorted(set(_everybody(first.info)) - set(joined[0].people))),
@@ -113,14 +117,21 @@ def join(runs: Sequence[FoldRun]) -> Joined:
     )
 
 
-def _of_seed(folds: dict[int, FoldRun]) -> Predictions:
+def _all_scaled(kept: dict[int, dict[int, FoldRun]]) -> bool:
+    return all("temperature" in run.info for folds in kept.values() for run in folds.values())
+
+
+def _of_seed(folds: dict[int, FoldRun], *, scaled: bool = False) -> Predictions:
     tested: dict[str, int] = {}
     for number, run in sorted(folds.items()):
         for person in run.predictions.people:
             if person in tested:
                 raise JoinError(f"subject {person} was tested in folds {tested[person]} and {number}")
             tested[person] = number
-    return put_together([run.predictions for _, run in sorted(folds.items())])
+    line = [run for _, run in sorted(folds.items())]
+    if scaled:
+        return put_together([calibrated(run.predictions, run.info.get("temperature", 1.0)) for run in line])
+    return put_together([run.predictions for run in line])
 
 
 def planned_folds(info: Info) -> int:

@@ -9,6 +9,7 @@ from jaxtyping import Bool
 from gesturelab.evaluation.bootstrap import intervals
 from gesturelab.evaluation.join import Joined
 from gesturelab.evaluation.predictions import Predictions, mean_of
+from gesturelab.evaluation.selective import COVERAGES, Answered, answered, coverage_curve
 from gesturelab.evaluation.tally import SCORES, person_accuracies, scores, tally
 
 CORRECTNESS = {1: "correct", 2: "incorrect", 3: "poorly executed"}
@@ -58,6 +59,14 @@ class Seed(TypedDict):
     person_accuracy: float
 
 
+class Bin(TypedDict):
+    """Recordings of like confidence."""
+
+    recordings: int
+    confidence: float
+    accuracy: float
+
+
 class Result(TypedDict):
     """The joined result of one size."""
 
@@ -72,6 +81,14 @@ class Result(TypedDict):
     all: Part
     ensemble: Part | None
     """Of the probabilities averaged over the seeds; null for one."""
+    calibrated_error: Value | None
+    """Calibration error with each run's temperature, fitted on its validation people; null where a run has none."""
+    answered: list[Answered]
+    """Accuracy at coverages 1, 0.9 and 0.8, by calibrated confidence where there is one."""
+    coverage_curve: list[list[float]]
+    """Coverage and accuracy."""
+    reliability: list[Bin]
+    """Bins of calibrated confidence where there is one, all seeds together; empty bins are left out."""
     by_group: dict[str, Part]
     by_correctness: dict[str, Part]
     by_group_and_correctness: dict[str, Part]
@@ -103,6 +120,7 @@ def summarise(joined: Joined) -> Result:
             for label in [*known, *sorted(found - set(known))]
         }
 
+    confident = joined.calibrated or joined.by_seed
     per_seed = [score_part([one], None, False) for one in joined.by_seed]
     accuracies = [one["accuracy"]["value"] for one in per_seed]
     return Result(
@@ -114,6 +132,12 @@ def summarise(joined: Joined) -> Result:
         seed_deviation=float(np.std(accuracies, ddof=1)) if several else None,
         all=score_part(joined.by_seed, None, with_intervals),
         ensemble=score_part([mean_of(joined.by_seed)], None, with_intervals) if several else None,
+        calibrated_error=(
+            score_part(joined.calibrated, None, with_intervals)["calibration_error"] if joined.calibrated else None
+        ),
+        answered=[answered(confident, joined.groups, coverage) for coverage in COVERAGES],
+        coverage_curve=coverage_curve(confident),
+        reliability=_reliability(confident),
         by_group=parts(of_group),
         by_correctness=parts(of_correctness, list(CORRECTNESS.values())),
         by_group_and_correctness=parts(both),
@@ -151,6 +175,15 @@ def score_part(
         calibration_error=values["calibration_error"],
         person_accuracy=values["person_accuracy"],
     )
+
+
+def _reliability(by_seed: Sequence[Predictions]) -> list[Bin]:
+    bins = sum(tally(one, one.people).bins.sum(axis=0) for one in by_seed)
+    return [
+        Bin(recordings=int(count), confidence=float(confidence / count), accuracy=float(right / count))
+        for count, confidence, right in np.asarray(bins).tolist()
+        if count
+    ]
 
 
 def _or_none(value: float) -> float | None:

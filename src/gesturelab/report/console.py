@@ -67,6 +67,7 @@ def _joined(console: Console, item: dict[str, Any]) -> None:
         _say(console, joined_words.PART_NOTE)
         for result in results:
             _say(console, joined_words.completeness(result), "bold red" if result["partial"] else "")
+            _say(console, joined_words.confidence(result))
             for note in result["notes"]:
                 _say(console, f"{result['candidate']}: {note}.")
         console.print()

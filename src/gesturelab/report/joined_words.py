@@ -80,6 +80,24 @@ def completeness(result: dict[str, Any]) -> str:
     return f"{said}. Train minus test accuracy {percent(spread)}: {band(spread)}."
 
 
+def confidence(result: dict[str, Any]) -> str:
+    """What leaving out the least confident recordings gives, and what calibration does."""
+    said = f"{result['candidate']}, answering the most confident recordings only: "
+    shares: list[str] = []
+    for one in result["answered"][1:]:
+        groups = ", ".join(
+            f"{group} {percent(part['accuracy'])} of {percent(part['coverage'])}"
+            for group, part in one["by_group"].items()
+        )
+        shares.append(f"accuracy {percent(one['accuracy'])} at {100 * one['coverage']:.0f} % coverage ({groups})")
+    said += "; ".join(shares)
+    if result["calibrated_error"] is not None:
+        before, after = result["all"]["calibration_error"], result["calibrated_error"]
+        said += f". Calibration error {100 * before['value']:.1f} %, with temperatures fitted on validation people "
+        said += f"{interval(after)} %"
+    return said + "."
+
+
 def pairs(item: dict[str, Any]) -> list[tuple[str, ...]]:
     """The rows of the table of pairs: which, difference in points with interval, effect, p, adjusted p."""
     return [

@@ -80,7 +80,8 @@ def _joined(item: dict[str, Any]) -> list[str]:
         rows = (row for result in results for row in joined_words.parts(result, wide=True))
         lines += [*table(joined_words.PART_COLUMNS, rows), "", joined_words.PART_NOTE, ""]
         for result in results:
-            said += [joined_words.completeness(result), *(f"{result['candidate']}: {one}." for one in result["notes"])]
+            said += [joined_words.completeness(result), joined_words.confidence(result)]
+            said += [*(f"{result['candidate']}: {one}." for one in result["notes"])]
         lines += [part for line in said for part in (cell(line), "")]
         columns = ("accuracy, %", "rec.", *(result["candidate"] for result in results))
         lines += [*table(columns, joined_words.details(results)), ""]

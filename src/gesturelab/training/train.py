@@ -18,6 +18,7 @@ from gesturelab.data.load import load
 from gesturelab.data.split import make_folds
 from gesturelab.errors import RunError
 from gesturelab.evaluation.recordings import combine_windows
+from gesturelab.evaluation.selective import fit_temperature
 from gesturelab.info import (
     INFO_SCHEMA,
     LEAKY,
@@ -99,6 +100,7 @@ def train(config: TrainConfig, folder: Path, accelerator: str) -> tuple[RunDir, 
         model=model_info(config, module),
         training=training_info(config, trainer, module, accelerator),
         metrics=metrics,
+        temperature=_temperature(data, probabilities[1]),
         confusion=matrix,
         versions=versions(),
         git=git_state(),
@@ -147,6 +149,12 @@ def _score_all(
         )
         matrix = confusion(combined, data.corpus.gestures[ids])
     return Metrics(train=scored[0], validation=scored[1], test=scored[2]), matrix
+
+
+def _temperature(data: GestureData, rows: Float[np.ndarray, "windows classes"]) -> float:
+    """Fitted on the validation recordings."""
+    ids, combined = combine_windows(data.windows.recording[data.sides.validation], rows)
+    return round(fit_temperature(combined, data.corpus.gestures[ids]), 6)
 
 
 def _announce(config: TrainConfig, data: GestureData, module: GestureModule, caveats: list[str]) -> None:

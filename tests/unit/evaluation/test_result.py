@@ -63,3 +63,16 @@ def test_runs_without_groups_are_scored_without_them():
     result = summarise(join(bare))
     assert result["by_group"] == result["by_posture"] == {}
     assert result["by_person"]["101"]["group"] is None
+
+
+def test_temperatures_change_the_calibration_error_and_nothing_else():
+    runs = [fold_run(fold) for fold in range(6)]
+    plain = summarise(join(runs))
+    for run in runs:
+        run.info["temperature"] = 2.5
+    scaled = summarise(join(runs))
+    assert plain["calibrated_error"] is None
+    assert scaled["calibrated_error"]["value"] != pytest.approx(plain["all"]["calibration_error"]["value"])
+    assert scaled["all"] == plain["all"]
+    assert sum(one["recordings"] for one in scaled["reliability"]) == 72
+    assert [one["coverage"] for one in scaled["answered"]] == [1.0, 0.9, 0.8]
