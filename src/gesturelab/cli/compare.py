@@ -3,6 +3,7 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from gesturelab.errors import RunError
 
@@ -23,6 +24,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--json", metavar="FILE", help="write everything; - is standard output")
     made.add_argument("--markdown", metavar="FILE", help="write everything, for reading; - is standard output")
     made.add_argument("--png", metavar="FILE", help="draw accuracy against parameters")
+    made.add_argument("--figures", metavar="DIR", help="draw joined folds: sizes, people, reliability, coverage")
+    made.add_argument("--leakage", metavar="FILE", help="draw random windows and recordings beside unseen people")
     return made
 
 
@@ -83,12 +86,25 @@ def _compare(dirs: list[Path], given: argparse.Namespace) -> int:
         from gesturelab.report.figures import draw_sizes
 
         draw_sizes(frame(groups), Path(given.png))
+    if given.figures is not None or given.leakage is not None:
+        _draw_more(given, report)
     where = ", ".join(str(path) for path in dirs)
     if quiet and unread:
         print(f"not compared: {len(unread)} unfinished or unreadable below {where}", file=sys.stderr)
     if not finished:
         print(f"no finished run in {where}: make one with 'gesturelab train'", file=sys.stderr)
     return 0 if finished else 1
+
+
+def _draw_more(given: argparse.Namespace, report: dict[str, Any]) -> None:
+    from gesturelab.report.joined_figures import draw_joined, draw_leakage
+
+    groups = {group["group"]: group for group in report["groups"]}
+    if given.figures is not None:
+        for item in report["joined"]:
+            draw_joined(item, groups[item["group"]], Path(given.figures))
+    if given.leakage is not None and report["runs"]:
+        draw_leakage(report["runs"], Path(given.leakage))
 
 
 def _columns() -> int:

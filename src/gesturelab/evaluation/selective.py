@@ -55,7 +55,7 @@ def fit_temperature(
         top = scaled.max(axis=1)
         return float((np.log(np.exp(scaled - top[:, None]).sum(axis=1)) + top - chosen * inverse).mean())
 
-    low, high = np.log(TEMPERATURES)
+    high, low = -np.log(TEMPERATURES)  # of the inverse
     ratio = (5**0.5 - 1) / 2
     left, right = high - ratio * (high - low), low + ratio * (high - low)
     values = loss(np.exp(left)), loss(np.exp(right))
