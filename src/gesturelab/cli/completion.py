@@ -1,7 +1,9 @@
 """Shell completion: verbs are ours, what follows ``train`` is Hydra's."""
 
+import io
 import os
 import sys
+from contextlib import redirect_stdout
 
 from gesturelab.cli.main import VERBS
 
@@ -24,6 +26,8 @@ def run(arguments: list[str]) -> int:
         os.environ["COMP_POINT"] = str(len(line))
     from gesturelab.cli import train
 
-    train.run(arguments)
-    sys.stdout.flush()
+    said = io.StringIO()
+    with redirect_stdout(said):
+        train.run(arguments)
+    sys.stdout.write(said.getvalue().replace("gesturelab train", "gesturelab"))  # the program, not program and verb
     return 0

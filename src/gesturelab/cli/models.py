@@ -18,8 +18,9 @@ def run(arguments: list[str]) -> int:
         description="The model sizes with the default features and window, for nine gestures.",
     )
     parser.add_argument("--json", action="store_true", help="print a list of objects instead of a table")
+    given = parser.parse_args(arguments)
     models = sorted((describe(name) for name in options("model")), key=lambda model: model["parameters"])
-    if parser.parse_args(arguments).json:
+    if given.json:
         print(json.dumps(models, indent=2))
         return 0
     from rich.console import Console

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
@@ -11,6 +12,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import CompactHydraException, HydraException
 from omegaconf import DictConfig, OmegaConf
 
+from gesturelab.cli.hydra_errors import plain_errors
+from gesturelab.cli.train_help import show_help
+from gesturelab.config.compose import typed
 from gesturelab.config.data import DataConfig
 from gesturelab.config.store import conf_dir, register
 from gesturelab.config.training import TrainConfig
@@ -20,17 +24,27 @@ from gesturelab.runs import RunDir, write_text
 
 log = logging.getLogger(__name__)
 
+FEW_PEOPLE = 10
+"""Below so many test people a result says so."""
+
 
 def run(arguments: list[str]) -> int:
     """Lets Hydra compose the configuration, and trains; with ``-m``, once for each combination.
 
     Returns:
-        0; a failure leaves through `SystemExit`, as Hydra's applications do.
+        0.
+
+    Raises:
+        GesturelabError: If anything that the user can mend is wrong.
     """
+    if {"-h", "--help"} & set(arguments):
+        show_help(arguments)
+        return 0
     register()
     OmegaConf.register_new_resolver("every_person", _every_person, replace=True)
     sys.argv = ["gesturelab train", *arguments, *_job_folder(arguments)]
-    hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(_job)()
+    with plain_errors():
+        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(_job)()
     return 0
 
 
@@ -63,7 +77,7 @@ def _every_person(_root_: DictConfig) -> str:
 def _job(composed: DictConfig) -> None:
     folder = Path(HydraConfig.get().runtime.output_dir)
     try:
-        config = cast(TrainConfig, OmegaConf.to_object(composed))
+        config = typed(composed)
         done, info = train_in(folder, config, OmegaConf.to_yaml(composed, resolve=True))
     except GesturelabError as error:
         _leave_nothing_empty(folder)
@@ -94,7 +108,9 @@ def _leave_nothing_empty(folder: Path) -> None:
     if folder.is_dir() and all(path.name == "train.log" and not path.stat().st_size for path in folder.iterdir()):
         for path in folder.iterdir():
             path.unlink()
-        folder.rmdir()
+        with suppress(OSError):  # the folders above go as well, unless they hold something
+            for empty in (folder, folder.parent, folder.parent.parent):
+                empty.rmdir()
 
 
 def print_result(run: RunDir, info: Info) -> None:
@@ -116,6 +132,12 @@ def print_result(run: RunDir, info: Info) -> None:
         len(people),
         ", ".join(people) if len(people) <= 12 else f"{', '.join(people[:12])} ...",
     )
+    if len(people) < FEW_PEOPLE and not info["split"]["leaky"]:
+        log.info(
+            "%d people are few: other people may give a very different number. Test everybody once with "
+            "gesturelab train -m split=subject_kfold split.fold=0,1,2,3,4",
+            len(people),
+        )
     for warning in info["warnings"]:
         log.warning(warning)
     log.info("")

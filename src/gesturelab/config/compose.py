@@ -1,14 +1,16 @@
 """Composes a training's configuration outside the command line: for tests, tables and notebooks."""
 
 from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
 from typing import cast
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from gesturelab.config.store import conf_dir, register
 from gesturelab.config.training import TrainConfig
+from gesturelab.errors import ConfigError
 
 
 def options(group: str) -> list[str]:
@@ -30,4 +32,22 @@ def compose_training(overrides: Sequence[str] = ()) -> TrainConfig:
     register()
     GlobalHydra.instance().clear()
     with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir())):
-        return cast(TrainConfig, OmegaConf.to_object(compose("train", overrides=list(overrides))))
+        return typed(compose("train", overrides=list(overrides)))
+
+
+def typed(composed: DictConfig) -> TrainConfig:
+    """Typed configuration from what Hydra composed.
+
+    Raises:
+        ConfigError: If a value breaks a rule, or ``+key=value`` added a key that nothing would read.
+    """
+    config = cast(TrainConfig, OmegaConf.to_object(composed))
+    for prefix, part in (("", config), *((f"{name}.", part) for name, part in vars(config).items())):
+        known = {each.name for each in fields(part)} if is_dataclass(part) else set[str]()
+        if not known or "_target_" in known:
+            continue  # the keys are arguments of a class that is not ours, which will say if it does not know one
+        for name in vars(part).keys() - known:
+            raise ConfigError(
+                f"{prefix}{name}: there is no such key; {prefix or 'the root '}has {', '.join(sorted(known))}"
+            )
+    return config

@@ -143,12 +143,18 @@ class FeaturesConfig:
     window, so that a small movement looks like a large one of the same shape."""
     bones: bool = MISSING
     """Feed the vector from each joint's parent to the joint."""
+    angles: bool = MISSING
+    """Feed the cosine of the angle at elbows, shoulders and knees."""
+    joints: list[str] | None = MISSING
+    """Joints to feed, by the skeleton's names; null feeds all. Centre, scale and angles use the whole skeleton."""
     scaler: bool = MISSING
     """Bring each feature to mean 0 and deviation 1, fitted on training windows only."""
 
     def __post_init__(self) -> None:
-        if not (self.positions or self.velocities or self.displacements or self.bones):
-            raise ConfigError("features: switch on at least one of positions, velocities, displacements and bones")
+        if not (self.positions or self.velocities or self.displacements or self.bones or self.angles):
+            raise ConfigError("features: switch on positions, velocities, displacements, bones or angles")
+        if self.joints is not None and not self.joints:
+            raise ConfigError("features.joints=[]: name at least one joint, or null for all")
 
 
 @dataclass

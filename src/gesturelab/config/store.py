@@ -52,7 +52,7 @@ def job_folder(overrides: str) -> str:
     >>> job_folder("model=tiny,seed=1")
     'model=tiny,seed=1'
     >>> job_folder("data.root=../a b/c")
-    'data.root=.._a_b_c-4d1f5a'
+    'data.root=.._a_b_c-9ff65b'
     """
     safe = re.sub(r"[^\w.,=+@-]", "_", overrides)
     if safe == overrides and 0 < len(safe) <= LONGEST_FOLDER_NAME:

@@ -238,17 +238,29 @@ class TrainConfig:
     seed: int = MISSING
     """Initial weights, order of batches, augmentation, dropout. 0 is a seed like any other."""
     data: DataConfig = MISSING
+    """Which recordings to use."""
     split: SplitConfig = MISSING
+    """Who trains, who validates, who tests."""
     window: WindowConfig = MISSING
+    """How windows are cut from recordings; a window never crosses a recording."""
     features: FeaturesConfig = MISSING
+    """What the network sees of each frame."""
     augment: AugmentConfig = MISSING
+    """Random changes to training windows; validation and test windows are never changed."""
     model: ModelConfig = MISSING
+    """The LSTM classifier: six sizes."""
     loss: LossConfig = MISSING
+    """Cross-entropy, and what is added to it."""
     optimizer: Any = MISSING
+    """A torch optimizer; any class of torch.optim can be given as _target_."""
     scheduler: SchedulerConfig = MISSING
+    """How the learning rate changes over a training."""
     trainer: TrainerConfig = MISSING
+    """How long to train, and on what."""
     callbacks: dict[str, Any] = MISSING
+    """Lightning callbacks, by names of your choice."""
     logger: Any = MISSING
+    """A Lightning logger."""
 
     def __post_init__(self) -> None:
         at_least("seed", self.seed, 0)

@@ -19,7 +19,7 @@ import numpy as np
 from platformdirs import user_cache_path
 
 from gesturelab.data.recording import Corpus, Rejected
-from gesturelab.data.skeleton import Skeleton
+from gesturelab.data.skeleton import SKELETONS
 
 _log = logging.getLogger(__name__)
 
@@ -92,10 +92,7 @@ def _from_values(values: dict[str, Any], positions: np.ndarray) -> Corpus:
     for key in ("offsets", "gestures", "correctness"):
         plain[key] = np.array(values[key], dtype=np.int64)
     plain["rates_hz"] = np.array(values["rates_hz"], dtype=np.float64)
-    skeleton: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in values["skeleton"].items()
-    }
-    plain["skeleton"] = Skeleton(**skeleton)
+    plain["skeleton"] = SKELETONS[values["skeleton"]]
     plain["rejected"] = tuple(Rejected(*pair) for pair in values["rejected"])
     corpus = Corpus(positions=positions, **plain)
     if corpus.offsets[-1] != len(positions) or len(corpus.offsets) != len(corpus) + 1:
@@ -107,7 +104,7 @@ def _to_values(corpus: Corpus) -> dict[str, Any]:
     values = {field.name: getattr(corpus, field.name) for field in dataclasses.fields(corpus)}
     positions = values.pop("positions")
     plain = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in values.items()}
-    plain["skeleton"] = dataclasses.asdict(corpus.skeleton)
+    plain["skeleton"] = corpus.skeleton.name
     plain["rejected"] = [[one.recording, one.reason] for one in corpus.rejected]
     plain["positions_sha256"] = hashlib.sha256(positions.data).hexdigest()
     return plain

@@ -6,9 +6,11 @@ Nothing here looks outside the window, so that training, a test recording and a 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 from gesturelab.config.data import Centre, FeaturesConfig
 from gesturelab.data.skeleton import Skeleton
+from gesturelab.errors import ConfigError
 
 SMALLEST_MOTION = 0.15
 """A largest displacement below this is taken for this (in spine lengths with body_scale, in metres without)."""
@@ -73,16 +75,34 @@ def bones(positions: Positions, skeleton: Skeleton) -> Positions:
     return positions - positions[:, :, list(skeleton.parents)]
 
 
+def bend_cosines(positions: Positions, skeleton: Skeleton) -> Float[Tensor, "batch frames bends"]:
+    """Cosine of the angle at each bend: -1 is straight, 1 is folded; 0 where a bone has no length."""
+    one, vertex, other = (list(joints) for joints in zip(*skeleton.bends, strict=True))
+    return functional.cosine_similarity(
+        positions[:, :, one] - positions[:, :, vertex], positions[:, :, other] - positions[:, :, vertex], dim=-1
+    )
+
+
 class Features(nn.Module):
     """Positions in metres to features, one row a frame.
 
-    In order: positions, velocities, displacements, bones (those that are on); within each by joint, then x, y, z.
+    In order: positions, velocities, displacements, bones (those that are on), within each by joint, then x, y, z; then
+    angles.
+
+    Raises:
+        ConfigError: If a joint to feed is not one of the skeleton's.
     """
 
     def __init__(self, config: FeaturesConfig, skeleton: Skeleton) -> None:
         super().__init__()
         self.config = config
         self.skeleton = skeleton
+        wanted = skeleton.joints if config.joints is None else tuple(config.joints)
+        if unknown := sorted(set(wanted) - set(skeleton.joints)):
+            raise ConfigError(
+                f"features.joints: {skeleton.name} has no {', '.join(unknown)}, but {', '.join(skeleton.joints)}"
+            )
+        self.joints = [skeleton.index(joint) for joint in wanted]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -93,9 +113,11 @@ class Features(nn.Module):
             ("displacement", self.config.displacements),
             ("bone", self.config.bones),
         )
+        joints = self.skeleton.joints
+        angles = tuple(f"angle:{':'.join(joints[joint] for joint in bend)}" for bend in self.skeleton.bends)
         return tuple(
-            f"{kind}:{joint}:{axis}" for kind, on in kinds if on for joint in self.skeleton.joints for axis in "xyz"
-        )
+            f"{kind}:{joints[joint]}:{axis}" for kind, on in kinds if on for joint in self.joints for axis in "xyz"
+        ) + (angles if self.config.angles else ())
 
     def forward(self, positions: Positions) -> Float[Tensor, "batch frames features"]:
         """Features, before any scaler."""
@@ -114,4 +136,7 @@ class Features(nn.Module):
             parts.append(displacements(positions))
         if config.bones:
             parts.append(bones(positions, skeleton))
-        return torch.cat([part.flatten(2) for part in parts], dim=2)
+        features = [part[:, :, self.joints].flatten(2) for part in parts]
+        if config.angles:
+            features.append(bend_cosines(positions, skeleton))
+        return torch.cat(features, dim=2)

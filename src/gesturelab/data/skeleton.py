@@ -13,6 +13,7 @@ class Skeleton:
         parents: For each joint the index of its parent; the root is its own parent.
         root: Index of the joint that positions are centred on.
         scale_bone: Child and parent joint whose distance measures the body.
+        bends: Joints at which limbs bend, each as three joints whose middle one is the vertex.
         shoulders: The two joints, left then right as the sensor names them, whose line gives the facing direction.
     """
 
@@ -22,6 +23,7 @@ class Skeleton:
     root: int
     scale_bone: tuple[int, int]
     shoulders: tuple[int, int]
+    bends: tuple[tuple[int, int, int], ...]
 
     def index(self, joint: str) -> int:
         """The index of a joint.
@@ -76,6 +78,18 @@ _KINECT_V2_BONES: tuple[tuple[str, str], ...] = (
 )
 
 
+_KINECT_V2_BENDS: tuple[tuple[str, str, str], ...] = (
+    ("ShoulderLeft", "ElbowLeft", "WristLeft"),
+    ("ShoulderRight", "ElbowRight", "WristRight"),
+    ("ElbowLeft", "ShoulderLeft", "SpineShoulder"),
+    ("ElbowRight", "ShoulderRight", "SpineShoulder"),
+    ("ElbowLeft", "ShoulderLeft", "SpineBase"),
+    ("ElbowRight", "ShoulderRight", "SpineBase"),
+    ("HipLeft", "KneeLeft", "AnkleLeft"),
+    ("HipRight", "KneeRight", "AnkleRight"),
+)
+
+
 def _kinect_v2() -> Skeleton:
     joints = tuple(joint for joint, _ in _KINECT_V2_BONES)
     return Skeleton(
@@ -85,8 +99,12 @@ def _kinect_v2() -> Skeleton:
         root=joints.index("SpineBase"),
         scale_bone=(joints.index("SpineShoulder"), joints.index("SpineBase")),
         shoulders=(joints.index("ShoulderLeft"), joints.index("ShoulderRight")),
+        bends=tuple((joints.index(a), joints.index(b), joints.index(c)) for a, b, c in _KINECT_V2_BENDS),
     )
 
 
 KINECT_V2 = _kinect_v2()
 """The 25 joints of Microsoft's Kinect v2, in the order of its SDK (and of IntelliRehabDS)."""
+
+SKELETONS = {skeleton.name: skeleton for skeleton in (KINECT_V2,)}
+"""The skeletons by name."""

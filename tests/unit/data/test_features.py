@@ -9,6 +9,7 @@ from gesturelab.config.data import Centre, FeaturesConfig
 from gesturelab.data.augment import mirror
 from gesturelab.data.features import Features, body_scale, face_sensor, rotate_vertical, velocities
 from gesturelab.data.skeleton import KINECT_V2 as K
+from gesturelab.errors import ConfigError
 
 
 def options(**changes):
@@ -20,6 +21,8 @@ def options(**changes):
         "velocities": False,
         "displacements": False,
         "bones": False,
+        "angles": False,
+        "joints": None,
         "scaler": False,
     }
     return FeaturesConfig(**{**off, **changes})
@@ -122,3 +125,24 @@ def test_a_small_movement_looks_like_a_large_one_of_the_same_shape():
     assert torch.allclose(large, small, atol=1e-4)
     tremor = features(still + 0.01 * raising)
     assert tremor.abs().max() < 0.1
+
+
+def test_a_straight_arm_a_right_angle_and_a_folded_one():
+    still = torch.zeros(1, 3, 25, 3)
+    still[:, :, K.index("ShoulderLeft"), 1] = 1.0  # 1 m above the elbow, which is at the origin
+    still[0, 0, K.index("WristLeft"), 1] = -1.0
+    still[0, 1, K.index("WristLeft"), 2] = 1.0
+    still[0, 2, K.index("WristLeft"), 1] = 1.0
+    features = Features(options(angles=True), K)
+    column = features.names.index("angle:ShoulderLeft:ElbowLeft:WristLeft")
+    assert features(still)[0, :, column].tolist() == pytest.approx([-1, 0, 1], abs=1e-6)
+    assert torch.isfinite(features(torch.zeros(1, 3, 25, 3))).all()
+
+
+def test_only_the_named_joints_are_fed(motion):
+    features = Features(options(positions=True, centre=Centre.frame, joints=["Head", "HandLeft"]), K)
+    assert features.names[::3] == ("position:Head:x", "position:HandLeft:x")
+    expected = motion[:, :, [3, 7]] - motion[:, :, :1]
+    assert torch.allclose(features(motion), expected.flatten(2))
+    with pytest.raises(ConfigError, match=r"kinect_v2 has no Tail, but SpineBase"):
+        Features(options(positions=True, joints=["Tail"]), K)

@@ -1,0 +1,55 @@
+# make            says what there is
+# make train      trains the smallest model on made-up recordings
+# make test       lints, checks types and imports, and runs the tests
+#
+# PYTHON=python3.12 chooses the Python that the environment is made with, VENV=folder where it goes.
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+
+bin := $(VENV)/bin
+stamp := $(VENV)/.installed
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install train test bench reference clean
+
+help: ## say what there is
+	@echo 'make TARGET [PYTHON=python3.12] [VENV=folder]'
+	@sed -n 's/^\([a-z]*\):.*## /\1@/p' $(MAKEFILE_LIST) | while IFS=@ read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
+
+install: $(stamp) ## make the environment .venv, with everything needed to train, test and develop
+
+# An installed torch is kept, whatever its version: a ROCm or CPU build is put there by hand (see README).
+$(stamp): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "gesturelab needs Python 3.11 or newer, but $(PYTHON) is $$($(PYTHON) -V 2>&1)."; \
+	  echo "Name another one: make install PYTHON=python3.12"; exit 1; }
+	@test -x $(bin)/python || { echo 'making $(VENV)'; $(PYTHON) -m venv $(VENV); } || { \
+	  rm -rf $(VENV); echo 'No environment could be made. On Debian and Ubuntu: apt install python3-venv'; exit 1; }
+	@$(bin)/python -m pip list --format=freeze --disable-pip-version-check | grep '^torch==' > $(VENV)/constraints.txt \
+	  && grep -v '^torch==' constraints.txt >> $(VENV)/constraints.txt \
+	  || cp constraints.txt $(VENV)/constraints.txt
+	$(bin)/python -m pip install --quiet --disable-pip-version-check -c $(VENV)/constraints.txt -e '.[dev]'
+	@touch $@
+
+train: install ## train and test the smallest model on made-up recordings; ARGS='model=small seed=1' changes it
+	$(bin)/gesturelab train $(ARGS)
+
+test: install ## lint, check formatting, types and imports, run the tests, show coverage of src (at least 85 %)
+	$(bin)/ruff check
+	$(bin)/ruff format --check
+	$(bin)/pyright --pythonpath $(bin)/python
+	$(bin)/lint-imports
+	$(bin)/pytest -n 2 --cov --cov-report=term:skip-covered --cov-fail-under=85 $(ARGS)
+
+bench: install ## time the preparation of data against the original scripts' way
+	$(bin)/python benchmarks/data_preparation.py $(ARGS)
+
+reference: install ## write the configuration reference into README.md
+	$(bin)/python -m gesturelab.config.reference README.md
+
+clean: ## remove the environment and what tools left; never outputs, multirun or data
+	rm -rf $(VENV) dist build .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.* coverage.xml
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

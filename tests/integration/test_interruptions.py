@@ -1,0 +1,91 @@
+"""What breaks from outside: Ctrl-C, a full disk, a folder that cannot be written."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+COMMAND = (sys.executable, "-m", "gesturelab", "train", "trainer=cpu", "trainer.threads=1", "data.people=8")
+QUICK = ("data.repetitions=1", "model.hidden=16")
+
+
+def train(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
+    command = [*COMMAND, *QUICK, *overrides]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240, check=False)
+
+
+def test_ctrl_c_keeps_the_last_epoch_and_says_how_to_go_on(tmp_path):
+    command = [*COMMAND, *QUICK, "trainer.max_epochs=100000", "callbacks=none", "hydra.run.dir=run"]
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("epoch   3"):
+                process.send_signal(signal.SIGINT)
+                break
+        said, _ = process.communicate(timeout=120)
+    assert process.returncode == 130, said
+    assert "gesturelab resume run" in said
+    assert "Traceback" not in said
+    config = tmp_path / "run" / "config.yaml"
+    config.write_text(config.read_text().replace("max_epochs: 100000", "max_epochs: 8"))
+    going_on = [sys.executable, "-m", "gesturelab", "resume", "run"]
+    resumed = subprocess.run(going_on, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False)
+    assert resumed.returncode == 0, resumed.stderr
+    assert "resuming from" in resumed.stdout
+    assert "epoch   1 of" not in resumed.stdout
+    assert (tmp_path / "run" / "info_tiny.json").exists()
+
+
+def test_a_full_disk_is_one_clear_error_and_leaves_nothing_that_looks_finished(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = shutil.which("mount")
+    if (
+        mount is None
+        or subprocess.run([mount, "-t", "tmpfs", "-o", "size=100k", "none", str(disk)], check=False).returncode
+    ):
+        pytest.skip("mounting a small file system needs root")
+    try:
+        done = train(tmp_path, "hydra.run.dir=disk/run", "trainer.max_epochs=1")
+        assert done.returncode == 1
+        assert "gesturelab: error: cannot write" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert not list(disk.glob("run/info_*")) + list(disk.glob("run/model_*"))
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_an_output_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "outputs").write_text("a file in the way")
+    done = train(tmp_path)
+    assert done.returncode == 1
+    assert "gesturelab: error: cannot write outputs" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (("data=irds", "data.root=nowhere"), "data.root=nowhere does not exist"),
+        (("data.people=2",), "people are left"),
+        (("trainer=gpu",), "sees no GPU"),
+        (("window.length_frames=99999", "window.short=drop"), "no recording is that long"),
+    ],
+)
+def test_a_run_that_cannot_begin_leaves_no_folder(tmp_path, overrides, message):
+    done = train(tmp_path, *overrides)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.glob("outputs/*/*"))

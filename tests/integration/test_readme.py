@@ -1,0 +1,139 @@
+"""README.md tells the truth: its commands run (in a fast form), its targets, links and numbers exist."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command import gesturelab
+
+PROJECT = Path(__file__).parents[2]
+README = (PROJECT / "README.md").read_text(encoding="utf-8")
+
+COMMANDS = [
+    line.removeprefix("$ ")
+    for block in re.findall(r"^```console\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    for line in block.splitlines()
+]
+TRAININGS = list(dict.fromkeys(line for line in COMMANDS if line.startswith("gesturelab train ")))
+NOT_RUN = {
+    "source .venv/bin/activate": "would change the shell",
+    "python3 -m venv .venv": "Python's own",
+    'eval "$(gesturelab -sc install=bash)"': "test_command_line.py tries it in a real bash",
+    "gesturelab data fetch irds --to data/irds": "no network in tests; the tests of fetch have a server of their own",
+}
+QUICK = ("trainer.device=cpu", "trainer.precision=float32", "trainer.max_epochs=1", "trainer.batches_per_epoch=2")
+FEW_PEOPLE = ("data.people=10", "data.repetitions=1")
+FEW_FILES = ("data.max_files=216",)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with two runs in it, and the reader's own option."""
+    path = tmp_path_factory.mktemp("reader")
+    own = re.search(r"this one is `(.+?)`:\n\n```yaml\n(.*?)```", README, re.DOTALL)
+    assert own is not None
+    (path / own[1]).parent.mkdir(parents=True)
+    (path / own[1]).write_text(own[2], encoding="utf-8")
+    done = gesturelab("train", "-m", "model=tiny,small", "model.hidden=16", *QUICK, *FEW_PEOPLE, folder=path)
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+@pytest.mark.parametrize("command", TRAININGS)
+def test_training_runs_in_a_fast_form(command, folder, request):
+    arguments = shlex.split(command)[1:]
+    if "data=irds" in arguments:
+        root = request.getfixturevalue("irds_root")
+        quick = (*QUICK, *FEW_FILES, "model.hidden=16", f"data.root={root}", "data.cache_dir=cache")
+    elif {"--cfg", "--help"} & set(arguments):
+        quick = ()
+    else:
+        quick = (*QUICK, *FEW_PEOPLE, "model.hidden=16", *(["seed=0"] if "seed=0,1,2" in arguments else []))
+    kept = [given for given in arguments if given.split("=")[0] not in {each.split("=")[0] for each in quick}]
+    done = gesturelab(*kept, *quick, folder=folder)
+    assert done.returncode == 0, done.stderr
+    if quick:
+        assert re.search(r"/info_\w+\.json$", done.stdout, re.MULTILINE), "the files of the run are named"
+    if "experiment=original_tiny" in arguments:
+        assert "LEAKY" in done.stdout
+
+
+@pytest.mark.parametrize("command", [line for line in dict.fromkeys(COMMANDS) if line not in (*TRAININGS, *NOT_RUN)])
+def test_command_runs(command, folder, request):
+    program, *arguments = shlex.split(command)
+    if program == "make":
+        rules = (PROJECT / "Makefile").read_text(encoding="utf-8")
+        assert all(re.search(rf"^{target}:", rules, re.MULTILINE) for target in arguments)
+        return
+    assert program == "gesturelab", f"{command} is neither run nor listed in NOT_RUN"
+    if arguments[:2] == ["data", "check"]:
+        arguments[2] = str(request.getfixturevalue("irds_root"))
+    if arguments[0] == "resume":
+        run = folder / "multirun" / "gestures" / "model=tiny"
+        (run / "info_tiny.json").unlink()  # as if it had been stopped
+        arguments[1] = str(run)
+    done = gesturelab(*arguments, folder=folder, COLUMNS="100")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+    for name in (each for each in arguments if re.fullmatch(r"\w+\.(md|csv|png)", each)):
+        assert (folder / name).stat().st_size > 0
+
+
+def test_every_block_of_commands_was_found():
+    assert len(COMMANDS) == len(re.findall(r"^\$ ", README, re.MULTILINE)) > 15
+    assert set(NOT_RUN) <= set(COMMANDS), "NOT_RUN lists what README.md no longer says"
+
+
+def test_table_of_sizes_is_what_the_command_says(tmp_path):
+    sizes = json.loads(gesturelab("models", "--json", folder=tmp_path).stdout)
+    rows = []
+    for size in sizes:
+        numbers = (f"{size['parameters']:,}", size["hidden"], size["layers"], size["head_layers"], size["dropout"])
+        rows.append(f"| `{size['name']}` | {' | '.join(map(str, numbers))} | {size['use_case']} |\n")
+    assert len(rows) == 6
+    assert "".join(rows) in README
+
+
+def test_links_lead_somewhere():
+    headings = re.findall(r"^#+ (.+)$", README, re.MULTILINE)
+    anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", README):
+        if target.startswith("#"):
+            assert target[1:] in anchors, target
+        else:
+            assert (PROJECT / target).exists(), target
+
+
+def test_make_says_every_target():
+    said = subprocess.run(["make"], cwd=PROJECT, capture_output=True, text=True, check=True, env=plain()).stdout
+    for target in ("install", "train", "test", "bench", "clean"):
+        assert re.search(rf"^  {target} ", said, re.MULTILINE)
+
+
+def test_make_refuses_an_old_python(tmp_path):
+    old = tmp_path / "python3"
+    old.write_text('#!/bin/sh\ncase "$*" in *version_info*) exit 1;; esac\necho Python 3.10.13\n', encoding="utf-8")
+    old.chmod(0o755)
+    asked = ["make", "install", f"PYTHON={old}", f"VENV={tmp_path / 'venv'}"]
+    answer = subprocess.run(asked, cwd=PROJECT, capture_output=True, text=True, check=False, env=plain())
+    assert answer.returncode != 0
+    assert "needs Python 3.11 or newer" in answer.stdout
+    assert "Python 3.10.13" in answer.stdout
+    assert not (tmp_path / "venv").exists()
+
+
+def test_make_clean_leaves_runs_alone():
+    answer = ["make", "--dry-run", "clean", f"PYTHON={sys.executable}"]
+    recipe = subprocess.run(answer, cwd=PROJECT, capture_output=True, text=True, check=True, env=plain()).stdout
+    assert "rm -rf .venv" in recipe
+    assert not re.search(r"outputs|multirun|data\b", recipe)
+
+
+def plain() -> dict[str, str]:
+    """The environment as before `make test`, so that make says what it says to a user."""
+    return {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "VENV", "ARGS")}

@@ -1,0 +1,81 @@
+"""An installed wheel works from any folder and carries its own conf/."""
+
+import json
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+from command import untraced
+
+PROJECT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel, built as `make` of a release would, but with what is installed here: no network."""
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(PROJECT)]
+    subprocess.run(command, check=True, capture_output=True, text=True)
+    (built,) = folder.glob("gesturelab-*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    """A new environment with the wheel in it; torch and the rest are borrowed from the one that runs the tests."""
+    folder = tmp_path_factory.mktemp("venv")
+    venv.create(folder, with_pip=False)
+    python = folder / "bin" / "python"
+    packages = Path(sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)}))
+    command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", "--no-index"]
+    subprocess.run([*command, "--disable-pip-version-check", str(wheel)], check=True, capture_output=True, text=True)
+    (packages / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    return folder / "bin"
+
+
+def answer(installed, *arguments, folder):
+    environment = {name: value for name, value in untraced().items() if name != "PYTHONPATH"}
+    command = [installed / "gesturelab", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True).stdout
+
+
+def test_wheel_carries_every_file_of_conf_and_nothing_of_the_tests(wheel):
+    inside = set(zipfile.ZipFile(wheel).namelist())
+    for path in (PROJECT / "conf").rglob("*.yaml"):
+        assert f"gesturelab/conf/{path.relative_to(PROJECT / 'conf').as_posix()}" in inside
+    assert "gesturelab/py.typed" in inside
+    assert any(name.endswith("licenses/LICENSE") for name in inside)
+    assert {name.split("/")[0].split("-")[0] for name in inside} == {"gesturelab"}
+
+
+def test_conf_is_the_one_inside_the_package(installed, tmp_path):
+    command = [installed / "python", "-c", "from gesturelab.config.store import conf_dir; print(conf_dir())"]
+    environment = {name: value for name, value in untraced().items() if name != "PYTHONPATH"}
+    said = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
+    assert Path(said.strip()).is_relative_to(installed.parent)
+    assert Path(said.strip()).parent.name == "gesturelab"
+
+
+def test_configuration_composes_from_another_folder(installed, tmp_path):
+    assert "name: gestures\n" in answer(installed, "train", "--cfg", "job", folder=tmp_path)
+    assert "model: large, medium, small" in answer(installed, "train", "--help", folder=tmp_path)
+
+
+def test_models_are_listed(installed, tmp_path):
+    models = json.loads(answer(installed, "models", "--json", folder=tmp_path))
+    assert [model["name"] for model in models] == ["tiny", "small", "medium", "large", "xlarge", "xxlarge"]
+
+
+def test_options_of_ones_own(installed, tmp_path):
+    own = tmp_path / "own" / "model" / "mine.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text("defaults: [tiny, _self_]\nname: mine\nhidden: 96\n", encoding="utf-8")
+    said = answer(installed, "train", "--config-dir", "own", "model=mine", "--cfg", "job", folder=tmp_path)
+    assert "name: mine\n" in said
+    assert "hidden: 96\n" in said

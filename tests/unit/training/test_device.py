@@ -1,0 +1,79 @@
+"""Devices are simulated: no machine of ours has an AMD GPU."""
+
+import os
+import types
+
+import pytest
+import torch
+
+from gesturelab.config.compose import compose_training
+from gesturelab.config.training import Precision
+from gesturelab.errors import DeviceError
+from gesturelab.training.device import lightning_precision, prepare_device, warm_up_rocm
+
+
+def fake_torch(hip, available=True, log=None):
+    def ones(*shape, device):
+        (log if log is not None else []).append((shape, device))
+        return torch.ones(*shape)
+
+    module = types.ModuleType("torch")
+    module.__version__ = "2.9.1+fake"
+    module.version = types.SimpleNamespace(hip=hip)
+    module.cuda = types.SimpleNamespace(is_available=lambda: available)
+    module.ones = ones
+    return module
+
+
+def test_warming_up_computes_on_the_device():
+    done = []
+    warm_up_rocm(fake_torch("6.4", log=done))
+    assert done == [((8, 8), "cuda")]
+
+
+def test_a_torch_without_rocm_is_named():
+    with pytest.raises(DeviceError, match=r"torch 2.9.1\+fake is not a ROCm build"):
+        warm_up_rocm(fake_torch(None))
+
+
+def test_no_visible_device_tells_the_variables(monkeypatch):
+    monkeypatch.setenv("HIP_VISIBLE_DEVICES", "3")
+    monkeypatch.delenv("ROCR_VISIBLE_DEVICES", raising=False)
+    with pytest.raises(DeviceError, match="HIP_VISIBLE_DEVICES=3"):
+        warm_up_rocm(fake_torch("6.4", available=False))
+
+
+def test_rocm_jobs_get_miopen_folders_of_their_own_but_keep_yours(monkeypatch, tmp_path):
+    monkeypatch.setenv("SLURM_JOB_ID", "4711")
+    monkeypatch.setenv("MIOPEN_USER_DB_PATH", str(tmp_path))
+    monkeypatch.setenv("MIOPEN_CUSTOM_CACHE_DIR", "")
+    monkeypatch.delenv("MIOPEN_CUSTOM_CACHE_DIR")
+    config = compose_training(["trainer=rocm"]).trainer
+    if torch.version.hip is None:
+        with pytest.raises(DeviceError, match="is not a ROCm build"):
+            prepare_device(config)
+    assert os.environ["MIOPEN_USER_DB_PATH"] == str(tmp_path)
+    assert os.environ["MIOPEN_CUSTOM_CACHE_DIR"].endswith("-4711")
+    os.rmdir(os.environ["MIOPEN_CUSTOM_CACHE_DIR"])  # noqa: PTH106 # made by the call above, and empty
+
+
+def test_auto_takes_the_cpu_where_there_is_no_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert prepare_device(compose_training(["trainer=auto"]).trainer) == "cpu"
+    with pytest.raises(DeviceError, match="sees no GPU; use trainer=cpu"):
+        prepare_device(compose_training(["trainer=gpu"]).trainer)
+
+
+def test_threads_are_set():
+    before = torch.get_num_threads()
+    try:
+        prepare_device(compose_training(["trainer=cpu", "trainer.threads=3"]).trainer)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_auto_precision_is_bf16_on_a_gpu_and_full_on_a_cpu():
+    assert lightning_precision(Precision.auto, "gpu") == "bf16-mixed"
+    assert lightning_precision(Precision.auto, "cpu") == "32-true"
+    assert lightning_precision(compose_training(["trainer=gpu"]).trainer.precision, "gpu") == "bf16-mixed"

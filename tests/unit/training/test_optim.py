@@ -1,0 +1,38 @@
+import pytest
+import torch
+from torch import nn
+
+from gesturelab.config.compose import compose_training
+from gesturelab.errors import ConfigError
+from gesturelab.training.optim import cosine_share, make_optimizer
+
+
+def options(*overrides):
+    return dict(vars(compose_training(overrides).optimizer))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW), ("sgd", torch.optim.SGD)]
+)
+def test_an_optimizer_gets_the_values_of_its_option(name, kind):
+    made = make_optimizer(
+        nn.Linear(2, 2), options(f"optimizer={name}", "optimizer.lr=0.125", "optimizer.weight_decay=0.5")
+    )
+    assert type(made) is kind
+    assert made.defaults["lr"] == 0.125
+    assert made.defaults["weight_decay"] == 0.5
+
+
+def test_an_optimizer_that_does_not_exist_is_named():
+    with pytest.raises(ConfigError, match=r"torch\.optim\.Adamm"):
+        make_optimizer(nn.Linear(2, 2), {"_target_": "torch.optim.Adamm", "lr": 0.1})
+
+
+def test_cosine_rises_then_falls_to_its_last_value():
+    schedule = compose_training(["scheduler=cosine"]).scheduler
+    shares = [cosine_share(step, 200, schedule) for step in range(201)]
+    assert shares[:20] == sorted(shares[:20])
+    assert shares[19] == pytest.approx(1)
+    assert shares[20:] == sorted(shares[20:], reverse=True)
+    assert shares[-1] == pytest.approx(schedule.final_fraction)
+    assert all(0 < share <= 1 for share in shares)
