@@ -35,3 +35,7 @@ class StoppedError(RunError):
 
 class DeviceError(GesturelabError):
     """The requested device is not there; the message says what torch found."""
+
+
+class JoinError(GesturelabError):
+    """Runs cannot be joined into one result; the message names the key that differs."""

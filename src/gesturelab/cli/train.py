@@ -5,6 +5,7 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -15,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from gesturelab.cli.hydra_errors import plain_errors
 from gesturelab.cli.train_help import show_help
 from gesturelab.config.compose import typed
+from gesturelab.config.data import DataConfig
 from gesturelab.config.store import conf_dir, register
 from gesturelab.config.training import TrainConfig
 from gesturelab.errors import GesturelabError, RunError, StoppedError
@@ -41,11 +43,23 @@ def run(arguments: list[str]) -> int:
         show_help(arguments)
         return 0
     register()
+    OmegaConf.register_new_resolver("every_person", _every_person, replace=True)
     flags = [argument for argument in arguments if argument in ("-m", "--multirun")]  # Hydra wants them first
     sys.argv = ["gesturelab train", *flags, *(argument for argument in arguments if argument not in flags)]
     with plain_errors():
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(_job)()
     return 0
+
+
+def _every_person(_root_: DictConfig) -> str:
+    """The folds that make each person of the data the test person once, as a sweep: ``range(24)`` for 24 people."""
+    from gesturelab.data.load import load
+
+    try:
+        people = load(cast(DataConfig, OmegaConf.to_object(_root_.data))).people
+    except GesturelabError as error:  # the only way out of a resolver without a traceback is to leave
+        raise SystemExit(f"gesturelab: error: {error}") from error
+    return f"range({len(people)})"
 
 
 def _job(composed: DictConfig) -> None:

@@ -251,6 +251,22 @@ class LosoConfig(SplitConfig):
 
 
 @dataclass
+class FoldsFileConfig(SplitConfig):
+    """Folds from a file; one fold is the test."""
+
+    kind: str = "folds_file"
+    file: str = MISSING
+    """A JSON file with a list of people for each fold, such as [["101", "201"], ["102", "202"]]. Every run with folds
+    writes such a file, folds.json. People in no fold are never tested; they train, or validate, in every fold."""
+    fold: int = MISSING
+    """Which fold is the test, from 0."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least("split.fold", self.fold, 0)
+
+
+@dataclass
 class NamedSplitConfig(SplitConfig):
     """Test and validation people given by name."""
 
@@ -298,6 +314,7 @@ SPLITS: dict[str, type[SplitConfig]] = {
     "subject_holdout": SubjectHoldoutConfig,
     "subject_kfold": SubjectKfoldConfig,
     "loso": LosoConfig,
+    "folds_file": FoldsFileConfig,
     "named": NamedSplitConfig,
     "random_window": RandomWindowConfig,
     "random_recording": RandomRecordingConfig,
