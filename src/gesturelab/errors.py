@@ -29,6 +29,10 @@ class RunError(GesturelabError):
     """A run's folder is unfinished, unreadable or taken; the message names it."""
 
 
+class StoppedError(RunError):
+    """The user stopped a run; the message says how to go on."""
+
+
 class DeviceError(GesturelabError):
     """The requested device is not there; the message says what torch found."""
 

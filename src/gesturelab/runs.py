@@ -77,9 +77,19 @@ class RunDir:
         return self.path / "train.log"
 
     @property
+    def status(self) -> Path:
+        """What the run is doing, or how it ended, as JSON."""
+        return self.path / "status.json"
+
+    @property
     def artefacts(self) -> tuple[Path, ...]:
         """The six files that a finished run leaves for others to read."""
         return (self.weights, self.scaler, self.info, self.curves, self.confusion, self.predictions)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all six are there."""
+        return all(path.is_file() for path in self.artefacts)
 
     def read_info(self) -> Info:
         """The info file.

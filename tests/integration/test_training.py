@@ -48,6 +48,7 @@ def same_weights(one, other):
 def test_a_run_leaves_exactly_the_promised_files(finished):
     run, _ = finished
     assert sorted(path.name for path in run.path.iterdir()) == [
+        ".lock",
         "checkpoints",
         "config.yaml",
         "confusion_tiny.png",
@@ -57,6 +58,7 @@ def test_a_run_leaves_exactly_the_promised_files(finished):
         "model_tiny.pth",
         "predictions_tiny.csv",
         "scaler_tiny.json",
+        "status.json",
     ]
     assert run.curves.read_bytes().startswith(b"\x89PNG")
     assert run.confusion.read_bytes().startswith(b"\x89PNG")
@@ -154,9 +156,9 @@ def test_a_stopped_run_resumes_to_the_weights_of_an_undisturbed_one(tmp_path, mo
         with pytest.raises(
             RunError, match=r"stopped by Ctrl-C; the last whole epoch is in .*last.ckpt.*gesturelab resume"
         ):
-            train_quickly(tmp_path / "run", "model.dropout=0")
-    again, again_info = train_quickly(tmp_path / "run", "model.dropout=0")
-    whole, whole_info = train_quickly(tmp_path / "whole", "model.dropout=0")
+            train_quickly(tmp_path / "run")
+    again, again_info = train_quickly(tmp_path / "run")
+    whole, whole_info = train_quickly(tmp_path / "whole")
     assert same_weights(again, whole)
     assert again_info["metrics"] == whole_info["metrics"]
     assert [epoch["train_loss"] for epoch in again_info["training"]["history"]] == [

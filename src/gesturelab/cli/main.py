@@ -9,6 +9,7 @@ from gesturelab.errors import GesturelabError
 VERBS = {
     "train": "train one model size, or with -m a sweep, and test on unseen people",
     "resume": "go on with a run that was stopped",
+    "status": "what the jobs of a sweep are doing",
     "compare": "compare runs: which size to use, which ones overfit",
     "audit": "prove from a saved run that its test people are unseen",
     "models": "the model sizes: parameters, use case, cost",

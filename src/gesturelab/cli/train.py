@@ -2,14 +2,15 @@
 
 import logging
 import sys
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import CompactHydraException, HydraException
+from hydra.errors import CompactHydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from gesturelab.cli.hydra_errors import plain_errors
@@ -18,9 +19,10 @@ from gesturelab.config.compose import typed
 from gesturelab.config.data import DataConfig
 from gesturelab.config.store import conf_dir, register
 from gesturelab.config.training import TrainConfig
-from gesturelab.errors import GesturelabError, RunError
+from gesturelab.errors import GesturelabError, RunError, StoppedError
 from gesturelab.info import Info
 from gesturelab.runs import RunDir, write_text
+from gesturelab.sweep.status import LOCK, reason_of, reported
 
 log = logging.getLogger(__name__)
 
@@ -42,25 +44,11 @@ def run(arguments: list[str]) -> int:
         return 0
     register()
     OmegaConf.register_new_resolver("every_person", _every_person, replace=True)
-    sys.argv = ["gesturelab train", *arguments, *_job_folder(arguments)]
+    flags = [argument for argument in arguments if argument in ("-m", "--multirun")]  # Hydra wants them first
+    sys.argv = ["gesturelab train", *flags, *(argument for argument in arguments if argument not in flags)]
     with plain_errors():
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(_job)()
     return 0
-
-
-def _job_folder(arguments: list[str]) -> list[str]:
-    """Tells Hydra to name a sweep's folders by what varies only; an experiment may be a sweep without -m."""
-    fixed: list[str] = []
-    for argument in arguments:
-        if argument.startswith("-") or "=" not in argument:
-            continue
-        try:
-            override = OverridesParser.create().parse_override(argument)
-        except HydraException:
-            continue  # Hydra will say what is wrong with it
-        if not override.is_sweep_override():
-            fixed.append(override.key_or_group)
-    return [f"hydra.job.config.override_dirname.exclude_keys=[{','.join(fixed)}]"] if fixed else []
 
 
 def _every_person(_root_: DictConfig) -> str:
@@ -75,42 +63,70 @@ def _every_person(_root_: DictConfig) -> str:
 
 
 def _job(composed: DictConfig) -> None:
-    folder = Path(HydraConfig.get().runtime.output_dir)
+    hydra_config = HydraConfig.get()
+    folder = Path(hydra_config.runtime.output_dir)
+    sweep = hydra_config.mode == RunMode.MULTIRUN
     try:
         config = typed(composed)
         done, info = train_in(folder, config, OmegaConf.to_yaml(composed, resolve=True))
-    except GesturelabError as error:
-        _leave_nothing_empty(folder)
+    except StoppedError as error:
+        if sweep:
+            raise KeyboardInterrupt(str(error)) from error  # an ordinary error would begin the next job
         raise CompactHydraException(f"gesturelab: error: {error}") from error
+    except GesturelabError as error:
+        if sweep:
+            log.error("failed: %s", error)
+        else:
+            _leave_nothing_empty(folder)
+            with suppress(OSError):  # the folders above go as well, unless they hold something
+                for empty in (folder.parent, folder.parent.parent):
+                    empty.rmdir()
+        raise CompactHydraException(f"gesturelab: error: {error}") from error
+    except Exception as error:
+        if sweep:
+            log.error("failed: %s", reason_of(error))
+        raise
     print_result(done, info)
 
 
 def train_in(folder: Path, config: TrainConfig, composed: str) -> tuple[RunDir, Info]:
-    """Trains in a folder, after saving the composed configuration there.
+    """Trains in a folder, after saving the composed configuration there; reports in its ``status.json``.
 
     Raises:
         GesturelabError: If anything that the user can mend is wrong.
     """
     run = RunDir(folder, config.model.name)
-    if run.info.exists():
+    if run.complete:
         raise RunError(f"{folder} already holds a finished run; give this one another folder or name")
-    from gesturelab.training.device import prepare_device
+    with _nothing_empty(run), reported(folder, config.trainer.max_epochs) as reporter:
+        run.info.unlink(missing_ok=True)  # with another artefact gone it is not finished
+        from gesturelab.training.device import prepare_device
 
-    accelerator = prepare_device(config.trainer)  # before Lightning is imported
-    from gesturelab.training.train import train
+        accelerator = prepare_device(config.trainer)  # before Lightning is imported
+        from gesturelab.training.train import train
 
-    write_text(run.config, composed)
-    return train(config, folder, accelerator)
+        write_text(run.config, composed)
+        return train(config, folder, accelerator, reporter.epoch)
+
+
+@contextmanager
+def _nothing_empty(run: RunDir) -> Generator[None]:
+    """Removes the folder of a run that never began, unless it belongs to a sweep, which will tell of it."""
+    in_sweep = run.status.exists()
+    try:
+        yield
+    except GesturelabError:
+        if not in_sweep:
+            _leave_nothing_empty(run.path)
+        raise
 
 
 def _leave_nothing_empty(folder: Path) -> None:
-    """Removes a folder in which a run never began: it holds at most an empty log."""
-    if folder.is_dir() and all(path.name == "train.log" and not path.stat().st_size for path in folder.iterdir()):
+    """Removes a folder in which a run never began."""
+    if folder.is_dir() and {path.name for path in folder.iterdir()} <= {"train.log", "status.json", LOCK}:
         for path in folder.iterdir():
             path.unlink()
-        with suppress(OSError):  # the folders above go as well, unless they hold something
-            for empty in (folder, folder.parent, folder.parent.parent):
-                empty.rmdir()
+        folder.rmdir()
 
 
 def print_result(run: RunDir, info: Info) -> None:

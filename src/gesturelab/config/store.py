@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import unicodedata
 from pathlib import Path
 
 from hydra.core.config_store import ConfigStore
@@ -28,6 +29,7 @@ SCHEMAS: dict[str, type] = {
 
 
 LONGEST_FOLDER_NAME = 100
+"""Bytes in UTF-8; most file systems take 255, but paths grow."""
 
 
 def conf_dir() -> Path:
@@ -47,15 +49,18 @@ def register() -> None:
 
 
 def job_folder(overrides: str) -> str:
-    """A folder's name from what varies in a sweep: safe on every file system, and at most 100 characters.
+    """A folder's name from what varies in a sweep: safe on every file system, and at most 100 bytes.
 
     >>> job_folder("model=tiny,seed=1")
     'model=tiny,seed=1'
     >>> job_folder("data.root=../a b/c")
     'data.root=.._a_b_c-9ff65b'
+    >>> job_folder("")
+    'job'
     """
-    safe = re.sub(r"[^\w.,=+@-]", "_", overrides)
-    if safe == overrides and 0 < len(safe) <= LONGEST_FOLDER_NAME:
+    safe = re.sub(r"[^\w.,=+@-]", "_", unicodedata.normalize("NFC", overrides)) or "job"
+    kept = safe.encode()
+    if safe in (overrides, "job") and len(kept) <= LONGEST_FOLDER_NAME and not safe.endswith("."):
         return safe
     mark = hashlib.sha256(overrides.encode()).hexdigest()[:6]
-    return f"{safe[: LONGEST_FOLDER_NAME - 7] or 'job'}-{mark}"
+    return f"{kept[: LONGEST_FOLDER_NAME - 7].decode(errors='ignore')}-{mark}"

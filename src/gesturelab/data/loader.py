@@ -69,6 +69,10 @@ class TrainingLoader(WindowLoader):
             yield self.augment(batch, draws)
 
 
+def mixed_seed(*entropy: int) -> int:
+    """A seed for torch that follows from several numbers."""
+    return int(np.random.SeedSequence(entropy).generate_state(1, dtype=np.uint64)[0]) & (2**63 - 1)
+
+
 def _generator(device: torch.device, *entropy: int) -> torch.Generator:
-    state = np.random.SeedSequence(entropy).generate_state(1, dtype=np.uint64)[0]
-    return torch.Generator(device).manual_seed(int(state) & (2**63 - 1))
+    return torch.Generator(device).manual_seed(mixed_seed(*entropy))

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
@@ -14,12 +15,16 @@ from torch.nn import functional
 
 from gesturelab.config.training import LossConfig, SchedulerConfig
 from gesturelab.data.frames import Batch
+from gesturelab.data.loader import TrainingLoader, mixed_seed
 from gesturelab.evaluation.recordings import combine_windows
 from gesturelab.info import Epoch
 from gesturelab.model.recogniser import Recogniser
 from gesturelab.training.optim import make_optimizer, with_schedule
 
 log = logging.getLogger(__name__)
+
+_DROPOUT = 1
+"""Keeps dropout's seed apart from the loader's."""
 
 
 class GestureModule(LightningModule):
@@ -43,6 +48,7 @@ class GestureModule(LightningModule):
         self.scheduler = scheduler
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.history: list[Epoch] = []
+        self.report: Callable[[Epoch], None] | None = None
         self.seconds_before = 0.0
         self._resumed_at = time.monotonic()
         self._sums: list[Tensor] = []
@@ -62,8 +68,13 @@ class GestureModule(LightningModule):
         self._resumed_at = time.monotonic()
 
     def on_train_epoch_start(self) -> None:
-        """Tells the loader which epoch's order and augmentation to draw."""
-        self.trainer.train_dataloader.epoch = self.current_epoch  # type: ignore[union-attr]
+        """Tells the loader which epoch's order and augmentation to draw; dropout follows the epoch too.
+
+        So a resumed training draws what an undisturbed one would have drawn.
+        """
+        loader = cast(TrainingLoader, self.trainer.train_dataloader)
+        loader.epoch = self.current_epoch
+        torch.manual_seed(mixed_seed(loader.seed, self.current_epoch, self.global_rank, _DROPOUT))
         self._sums = [torch.zeros(3, device=self.device)]
 
     def training_step(self, batch: Batch, _index: int) -> Tensor:
@@ -126,6 +137,8 @@ class GestureModule(LightningModule):
                 100 * epoch["validation_accuracy"],
                 self.seconds,
             )
+            if self.report is not None:
+                self.report(epoch)
 
     def predict_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> Float[Tensor, "batch classes"]:
         """Probabilities."""

@@ -3,6 +3,7 @@
 import logging
 import sys
 import warnings
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -16,13 +17,14 @@ from gesturelab.config.training import TrainConfig
 from gesturelab.data.datamodule import GestureData
 from gesturelab.data.load import load
 from gesturelab.data.split import make_folds
-from gesturelab.errors import RunError
+from gesturelab.errors import StoppedError
 from gesturelab.evaluation.recordings import combine_windows
 from gesturelab.evaluation.selective import fit_temperature
 from gesturelab.info import (
     INFO_SCHEMA,
     LEAKY,
     SYNTHETIC,
+    Epoch,
     Info,
     Metrics,
     SideScores,
@@ -47,13 +49,16 @@ from gesturelab.training.provenance import git_state, versions
 log = logging.getLogger(__name__)
 
 
-def train(config: TrainConfig, folder: Path, accelerator: str) -> tuple[RunDir, Info]:
+def train(
+    config: TrainConfig, folder: Path, accelerator: str, report: Callable[[Epoch], None] | None = None
+) -> tuple[RunDir, Info]:
     """Trains, tests and writes a run; takes up the last checkpoint if the folder holds one.
 
     Args:
         config: Everything that decides the training.
         folder: Where the run's files go.
         accelerator: What `gesturelab.training.device.prepare_device` returned.
+        report: Is called with each epoch when it is finished.
 
     Returns:
         The run, and what its info file says.
@@ -70,6 +75,7 @@ def train(config: TrainConfig, folder: Path, accelerator: str) -> tuple[RunDir, 
     data = make_data(config, corpus)
     scaler = make_scaler(config, data)
     module = make_module(config, data, scaler)
+    module.report = report
     _announce(config, data, module, caveats)
     trainer = make_trainer(config, accelerator, folder, progress_bar=_on_terminal())
     _fit(trainer, module, data, run)
@@ -120,7 +126,7 @@ def _fit(trainer: Trainer, module: GestureModule, data: GestureData, run: RunDir
         trainer.fit(module, datamodule=data, ckpt_path=last if last.exists() else None, weights_only=True)
     except SystemExit:  # how Lightning ends after Ctrl-C
         kept = f"the last whole epoch is in {last}" if last.exists() else "no epoch was finished, so nothing was kept"
-        raise RunError(f"stopped by Ctrl-C; {kept}. Go on with: gesturelab resume {run.path}") from None
+        raise StoppedError(f"stopped by Ctrl-C; {kept}. Go on with: gesturelab resume {run.path}") from None
 
 
 def _predict(trainer: Trainer, module: GestureModule, data: GestureData) -> list[Float[np.ndarray, "_ classes"]]:
@@ -189,6 +195,8 @@ def _quiet_lightning() -> None:
     """Drops what Lightning says of itself, and warnings that are not the user's to act on."""
     # Lightning 2.6 still asks for a class that torch 2.13 calls by another name
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
+    # it is right to train without srun on a machine that has it: our Slurm jobs have one task
+    warnings.filterwarnings("ignore", message="The `srun` command is available")
     # nothing is logged in a step, so there is no interval to be too long
     warnings.filterwarnings("ignore", message="The number of training batches")
     # a resumed run finds its own checkpoints

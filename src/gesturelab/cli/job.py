@@ -1,0 +1,42 @@
+"""``python -m gesturelab.cli.job FOLDER``: trains what the folder's config.yaml says; launchers start it."""
+
+import faulthandler
+import logging
+import sys
+from pathlib import Path
+
+from gesturelab.cli.train import print_result, train_in
+from gesturelab.config.saved import read_config
+from gesturelab.errors import StoppedError
+from gesturelab.runs import RunDir
+from gesturelab.sweep.local import end_with_parent
+from gesturelab.sweep.status import State, end_status, read_status, reason_of
+
+
+def main(folder: Path) -> int:
+    """Trains in a folder; whatever happens is in its ``status.json`` and, through the standard output, in its log.
+
+    Returns:
+        0 when it is done, 130 when it was stopped, else 1.
+    """
+    faulthandler.enable()
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stdout, force=True
+    )
+    saved = RunDir(folder, "").config
+    try:
+        config = read_config(saved)
+        print_result(*train_in(folder, config, saved.read_text(encoding="utf-8")))
+    except (KeyboardInterrupt, StoppedError):
+        return 130
+    except Exception as error:
+        status = read_status(folder)
+        if status is None or status.get("state") == State.queued:  # it never began
+            end_status(folder, State.failed, reason_of(error))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    end_with_parent()
+    sys.exit(main(Path(sys.argv[1])))

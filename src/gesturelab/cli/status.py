@@ -1,0 +1,82 @@
+"""``gesturelab status``: what the jobs of a sweep are doing."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import cast
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from gesturelab.errors import RunError
+from gesturelab.sweep.status import State
+from gesturelab.sweep.view import cells, status_table
+
+REFRESH_S = 2.0
+
+
+def run(arguments: list[str]) -> int:
+    """Prints a line a job.
+
+    Returns:
+        1 if a job failed, died or was stopped, else 0.
+
+    Raises:
+        RunError: If there is no such sweep.
+    """
+    parser = argparse.ArgumentParser(prog="gesturelab status", description="Show what the jobs of a sweep are doing.")
+    parser.add_argument("sweep", nargs="?", type=Path, metavar="SWEEP", help="its folder; the last one in multirun/")
+    parser.add_argument("--watch", action="store_true", help="refresh until all jobs have ended")
+    options = parser.parse_args(arguments)
+    sweep = cast(Path | None, options.sweep) or last_sweep(Path("multirun"))
+    folders = job_folders(sweep)
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    if options.watch and sys.stdout.isatty():
+        with Live(console=console, auto_refresh=False) as live:
+            while True:
+                live.update(_table(sweep, folders), refresh=True)
+                if not _active(folders):
+                    break
+                time.sleep(REFRESH_S)
+                folders = job_folders(sweep)
+    else:
+        while options.watch and _active(folders):
+            time.sleep(REFRESH_S)
+        console.print(_table(sweep, folders))
+    return int(any(cells(folder)[0] in ("died", State.failed, State.stopped) for folder in folders))
+
+
+def last_sweep(root: Path) -> Path:
+    """The sweep that was begun last.
+
+    Raises:
+        RunError: If there is none.
+    """
+    begun = list(root.glob("*/multirun.yaml"))
+    if not begun:
+        raise RunError(f"there is no sweep in {root}/; name its folder: gesturelab status SWEEP")
+    return max(begun, key=lambda path: path.stat().st_mtime).parent
+
+
+def job_folders(sweep: Path) -> list[Path]:
+    """The folders of a sweep's jobs, in order of name.
+
+    Raises:
+        RunError: If there is none.
+    """
+    folders = sorted(path.parent for path in sweep.glob("*/status.json"))
+    if not folders:
+        raise RunError(f"{sweep} is no sweep: none of its folders holds a status.json")
+    return folders
+
+
+def _table(sweep: Path, folders: list[Path]) -> Table:
+    states = [cells(folder)[0] for folder in folders]
+    counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+    return status_table([(folder.name, folder) for folder in folders], f"{sweep}: {len(folders)} jobs, {counts}")
+
+
+def _active(folders: list[Path]) -> bool:
+    return any(cells(folder)[0] in (State.running, State.queued) for folder in folders)

@@ -1,0 +1,111 @@
+"""Divides a machine among jobs: CPU threads, GPUs."""
+
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gesturelab.config.rules import at_least
+from gesturelab.errors import ConfigError
+
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class LocalOptions:
+    """The options of ``hydra/launcher=local``.
+
+    Attributes:
+        n_jobs: Jobs at a time; None: as many as the GPUs take, or one for every two CPU cores.
+        threads: CPU threads of each job; None: the cores divided by the jobs.
+        gpus: GPUs to use, by number; None: all that are there, none: ``[]``.
+        jobs_per_gpu: How many jobs share a GPU.
+    """
+
+    n_jobs: int | None = None
+    threads: int | None = None
+    gpus: list[int] | None = None
+    jobs_per_gpu: int = 1
+
+    def __post_init__(self) -> None:
+        for key in ("n_jobs", "threads", "jobs_per_gpu"):
+            at_least(f"hydra.launcher.{key}", getattr(self, key), 1)
+
+
+@dataclass(frozen=True)
+class Gpus:
+    """The GPUs there are: the variable that chooses among them, and the values it may take."""
+
+    variable: str
+    ids: tuple[str, ...]
+
+
+def places(options: LocalOptions, gpus: Gpus | None, cores: int, jobs: int) -> list[dict[str, str]]:
+    """The environment variables of each job that runs at the same time.
+
+    >>> places(LocalOptions(jobs_per_gpu=2), Gpus("CUDA_VISIBLE_DEVICES", ("0", "1")), cores=8, jobs=99)[1]
+    {'CUDA_VISIBLE_DEVICES': '1', 'OMP_NUM_THREADS': '2', 'MKL_NUM_THREADS': '2', 'OPENBLAS_NUM_THREADS': '2'}
+
+    Raises:
+        ConfigError: If a GPU is asked for that is not there.
+    """
+    chosen = _chosen(options, gpus)
+    slots = [gpu for _ in range(options.jobs_per_gpu) for gpu in chosen]
+    at_once = options.n_jobs or len(slots) or max(cores // 2, 1)
+    at_once = max(min(at_once, jobs, len(slots) or jobs), 1)
+    threads = str(options.threads or max(cores // at_once, 1))
+    device = [{gpus.variable: slots[place]} if slots and gpus is not None else {} for place in range(at_once)]
+    return [{**variables, **dict.fromkeys(THREADS, threads)} for variables in device]
+
+
+def _chosen(options: LocalOptions, gpus: Gpus | None) -> list[str]:
+    there = gpus.ids if gpus is not None else ()
+    if options.gpus is None:
+        return list(there)
+    missing = [number for number in options.gpus if not 0 <= number < len(there)]
+    if missing:
+        raise ConfigError(f"hydra.launcher.gpus={options.gpus}: there is no GPU {missing[0]}; there are {len(there)}")
+    return [there[number] for number in options.gpus]
+
+
+def cpu_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def find_gpus(environment: Mapping[str, str] = os.environ) -> Gpus | None:
+    """The GPUs that this process may use, found without torch; None if there are none.
+
+    The variables that hide GPUs are respected. On AMD the HIP variable counts within what ROCR leaves, so it is used
+    only if it is set already.
+    """
+    for variable in ("HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES"):
+        if variable in environment:
+            ids = tuple(part.strip() for part in environment[variable].split(",") if part.strip() not in ("", "-1"))
+            return Gpus(variable, ids) if ids else None
+    if (count := _nvidia_gpus()) > 0:
+        return Gpus("CUDA_VISIBLE_DEVICES", tuple(map(str, range(count))))
+    if (count := _amd_gpus(Path("/sys/class/kfd/kfd/topology/nodes"))) > 0:
+        return Gpus("ROCR_VISIBLE_DEVICES", tuple(map(str, range(count))))
+    return None
+
+
+def _nvidia_gpus() -> int:
+    try:
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return 0
+    return sum(line.startswith("GPU ") for line in listed.splitlines())
+
+
+def _amd_gpus(nodes: Path) -> int:
+    """Nodes of the kernel's topology that have SIMD units: a CPU's has none."""
+    count = 0
+    for properties in nodes.glob("*/properties"):
+        try:
+            lines = properties.read_text().splitlines()
+        except OSError:
+            continue
+        count += any(line.startswith("simd_count ") and line.split()[1] != "0" for line in lines)
+    return count

@@ -1,0 +1,283 @@
+"""``status.json`` of a run: what it is doing now, or how it ended, written by the run itself."""
+
+import json
+import os
+import socket
+import threading
+import time
+import traceback
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import IO, TypedDict, cast
+
+from gesturelab.errors import GesturelabError, RunError, StoppedError
+from gesturelab.info import Epoch
+from gesturelab.runs import RunDir, write_json
+
+try:
+    import fcntl
+except ImportError:  # Windows: heartbeats alone tell whether a run is alive
+    fcntl = None
+
+STATUS_SCHEMA = 1
+LOCK = ".lock"
+"""An empty file that a running process keeps locked; the system frees it however the process ends."""
+HEARTBEAT_S = 15.0
+SILENT_S = 8 * HEARTBEAT_S
+"""A run on another machine that has not been heard of for so long is taken for dead."""
+
+
+class State(StrEnum):
+    """What a run is doing, or how it ended."""
+
+    queued = "queued"
+    running = "running"
+    done = "done"
+    failed = "failed"
+    stopped = "stopped"
+
+
+class Status(TypedDict, total=False):
+    """The layout of ``status.json``, schema 1. Dates are ISO 8601, UTC."""
+
+    schema: int
+    state: str
+    attempt: int
+    """How often the run was begun."""
+    pid: int
+    host: str
+    slurm_job: str | None
+    started: str
+    """When this attempt began."""
+    heartbeat: str
+    """When the file was last written."""
+    first_epoch: int
+    """The first epoch that this attempt trained, from 0; more than 0 after a resume."""
+    epoch: int
+    """Epochs finished, over all attempts."""
+    max_epochs: int
+    metrics: dict[str, float]
+    """The last finished epoch's losses and accuracies."""
+    best_validation_accuracy: float
+    """The best of all epochs (windows)."""
+    epoch_s: float
+    """Mean seconds an epoch took in this attempt."""
+    finished: str
+    reason: str
+    """Why the run failed or stopped, in one line."""
+    traceback: str
+
+
+def read_status(folder: Path) -> Status | None:
+    """What a run's status file says; None if there is none, or none that can be read."""
+    try:
+        found = json.loads(RunDir(folder, "").status.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return cast(Status, found) if isinstance(found, dict) and found.get("state") in [*State] else None
+
+
+def write_status(folder: Path, status: Status) -> None:
+    """Writes a run's status file whole or not at all, with the time.
+
+    Raises:
+        RunError: If the folder cannot be written.
+    """
+    write_json(RunDir(folder, "").status, {**status, "schema": STATUS_SCHEMA, "heartbeat": _now()})
+
+
+def queue(folder: Path) -> None:
+    """Says that a run waits to begin; what earlier attempts came to is kept.
+
+    Raises:
+        RunError: If the folder cannot be written.
+    """
+    before = read_status(folder) or Status()
+    kept = {key: before.get(key) for key in ("attempt", "epoch", "max_epochs", "best_validation_accuracy")}
+    status = {key: value for key, value in kept.items() if value is not None}
+    write_status(folder, cast(Status, {**status, "state": State.queued}))
+
+
+def is_alive(folder: Path, status: Status | None) -> bool:
+    """Whether some process is working on the run now."""
+    if status is None or status.get("state") != State.running:
+        return False
+    if fcntl is not None and _locked(folder):
+        return True
+    if fcntl is not None and status.get("host") == socket.gethostname():
+        return False
+    silent = datetime.now(UTC) - datetime.fromisoformat(status.get("heartbeat", "1970-01-01T00:00:00+00:00"))
+    return silent.total_seconds() < SILENT_S
+
+
+def end_status(folder: Path, state: State, reason: str) -> None:
+    """Says how a run ended that could not say so itself, because it was killed."""
+    status = read_status(folder) or Status()
+    write_status(folder, {**status, "state": state, "reason": reason, "finished": _now()})
+
+
+class Reporter:
+    """Keeps a run's status file up to date."""
+
+    def __init__(self, folder: Path, status: Status) -> None:
+        self._folder = folder
+        self._status = status
+        self._writing = threading.Lock()
+        self._over = threading.Event()
+        self._began = datetime.now(UTC)
+        self._epochs = 0
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Reports a finished epoch."""
+        accuracy = epoch["validation_accuracy"]
+        self._epochs += 1
+        with self._writing:
+            status = self._status
+            status.setdefault("first_epoch", epoch["epoch"])
+            status["epoch"] = epoch["epoch"] + 1
+            # NaN is not JSON
+            status["metrics"] = {
+                key: value
+                for key, value in epoch.items()
+                if key != "epoch" and isinstance(value, float) and value - value == 0
+            }
+            status["best_validation_accuracy"] = max(accuracy, status.get("best_validation_accuracy", 0.0))
+            status["epoch_s"] = round((datetime.now(UTC) - self._began).total_seconds() / self._epochs, 3)
+        self.beat()
+
+    def beat(self) -> None:
+        """Writes the file."""
+        with self._writing:
+            write_status(self._folder, self._status)
+
+    def end(self, state: State, reason: str = "", trace: str = "") -> None:
+        """Writes how the run ended."""
+        self._over.set()
+        with self._writing:
+            self._status["state"] = state
+            self._status["finished"] = _now()
+            if reason:
+                self._status["reason"] = reason
+            if trace:
+                self._status["traceback"] = trace
+        self.beat()
+
+    def keep_beating(self) -> None:
+        """Writes the file every 15 seconds until the run ends."""
+        while not self._over.wait(HEARTBEAT_S):
+            with suppress(RunError):  # a full disk must not end a training; the next beat may succeed
+                self.beat()
+
+
+@contextmanager
+def reported(folder: Path, max_epochs: int) -> Generator[Reporter]:
+    """Claims a run's folder, and reports what happens in the block: running, then done, stopped or failed.
+
+    Other processes of a multi-GPU run neither claim nor report. An exception is written to ``status.json`` and, with
+    its traceback, to ``train.log``, and goes on its way.
+
+    Raises:
+        RunError: If another process is working in the folder.
+    """
+    if _rank() != 0:
+        yield Reporter(folder, Status())
+        return
+    with _claimed(folder):
+        before = read_status(folder) or Status()
+        kept = before if (RunDir(folder, "").checkpoints / "last.ckpt").exists() else Status()
+        status = Status(
+            state=State.running,
+            attempt=before.get("attempt", 0) + 1,
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            slurm_job=_slurm_job(),
+            started=_now(),
+            max_epochs=max_epochs,
+        )
+        if "epoch" in kept:
+            status["epoch"] = kept["epoch"]
+        if "best_validation_accuracy" in kept:
+            status["best_validation_accuracy"] = kept["best_validation_accuracy"]
+        reporter = Reporter(folder, status)
+        reporter.beat()
+        threading.Thread(target=reporter.keep_beating, daemon=True).start()
+        try:
+            yield reporter
+        except (KeyboardInterrupt, StoppedError) as error:
+            reporter.end(State.stopped, str(error) or "stopped by Ctrl-C")
+            raise
+        except BaseException as error:
+            trace = traceback.format_exc()
+            with suppress(OSError), RunDir(folder, "").log.open("a", encoding="utf-8") as file:
+                file.write(trace)
+            with suppress(RunError):  # the folder may be what failed
+                reporter.end(State.failed, reason_of(error), trace)
+            raise
+        reporter.end(State.done)
+
+
+def reason_of(error: BaseException) -> str:
+    """An exception in one line; our own errors need no name."""
+    first = next(iter(str(error).strip().splitlines()), "")
+    kind = type(error).__name__
+    if isinstance(error, GesturelabError):
+        return first
+    return f"{kind}: {first}" if first else kind
+
+
+@contextmanager
+def _claimed(folder: Path) -> Generator[None]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / LOCK).open("a")
+    except OSError as error:
+        raise RunError(f"cannot write {folder}: {error.strerror or error}") from error
+    with file:
+        for attempt in range(10):  # is_alive holds the lock for a moment when it looks
+            if _lock(file):
+                break
+            time.sleep(0.02 * attempt)
+        else:
+            owner = read_status(folder) or Status()
+            raise RunError(
+                f"{folder} is being trained by process {owner.get('pid')} on {owner.get('host')}; "
+                "wait for it, or end it first"
+            )
+        yield
+
+
+def _lock(file: IO[str]) -> bool:
+    """Whether the lock is ours now; also True where the file system knows no locks."""
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _locked(folder: Path) -> bool:
+    try:
+        with (folder / LOCK).open("r+") as file:
+            return not _lock(file)
+    except OSError:
+        return False
+
+
+def _rank() -> int:
+    return int(os.environ.get("LOCAL_RANK") or 0) + int(os.environ.get("SLURM_PROCID") or 0)
+
+
+def _slurm_job() -> str | None:
+    array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
+    return f"{array}_{task}" if array and task else os.environ.get("SLURM_JOB_ID")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,46 @@
+"""A sweep of 200 finished runs is skipped in seconds, without torch."""
+
+import resource
+import subprocess
+import sys
+
+import pytest
+
+from gesturelab.runs import find_runs
+
+PREPARE = """
+import sys
+from gesturelab.cli import train
+from gesturelab.cli.main import main
+from gesturelab.runs import RunDir, write_text
+
+def quick(folder, config, composed):
+    run = RunDir(folder, config.model.name)
+    write_text(run.config, composed)
+    for path in run.artefacts:
+        path.touch()
+    return run, {}
+
+train.train_in = quick
+train.print_result = lambda run, info: None
+sys.exit(main(["train", "-m", "model=tiny,small", "seed=range(100)", "hydra.sweep.dir=there"]))
+"""
+SKIP = """
+import sys
+from gesturelab.cli.main import main
+try:
+    main(["train", "-m", "model=tiny,small", "seed=range(100)", "hydra.sweep.dir=there"])
+finally:
+    print("torch" in sys.modules)
+"""
+
+
+@pytest.mark.slow
+def test_two_hundred_finished_runs_are_skipped_in_ten_seconds(tmp_path):
+    subprocess.run([sys.executable, "-c", PREPARE], cwd=tmp_path, check=True, capture_output=True)
+    assert len(find_runs(tmp_path)) == 200
+    began = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    skipped = subprocess.run([sys.executable, "-c", SKIP], cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert skipped.stdout.splitlines()[-2:] == ["200 jobs: 200 skipped", "False"]
+    # computing time: what others do on this machine does not count
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - began < 10
