@@ -31,3 +31,7 @@ class RunError(GesturelabError):
 
 class DeviceError(GesturelabError):
     """The requested device is not there; the message says what torch found."""
+
+
+class JoinError(GesturelabError):
+    """Runs cannot be joined into one result; the message names the key that differs."""

@@ -3,7 +3,7 @@
 Everything is plain JSON. Accuracies and the like are fractions in [0, 1]; times are seconds; dates are ISO 8601, UTC.
 """
 
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 INFO_SCHEMA = 1
 """Version of this layout; readers refuse a newer one."""
@@ -53,7 +53,7 @@ class SplitInfo(TypedDict):
     """How people were divided."""
 
     kind: str
-    """subject_holdout, subject_kfold, loso, named, random_window or random_recording."""
+    """subject_holdout, subject_kfold, loso, folds_file, named, random_window or random_recording."""
     leaky: bool
     options: dict[str, Any]
     """The split's configuration (seed, fold, fractions ...)."""
@@ -80,6 +80,10 @@ class DataInfo(TypedDict):
     recordings: int
     frames: int
     subjects: int
+    groups: NotRequired[dict[str, str]]
+    """Each person's group, such as healthy or patient."""
+    postures: NotRequired[dict[str, str]]
+    """How the person stood or sat in each test recording."""
     options: dict[str, Any]
     """The data set's configuration, without the paths of this machine."""
     rejected: list[RejectedInfo]
@@ -151,6 +155,8 @@ class Info(TypedDict):
     model: ModelInfo
     training: TrainingInfo
     metrics: Metrics
+    temperature: NotRequired[float]
+    """Fitted on validation recordings: dividing the logarithms of a recording's probabilities by it calibrates them."""
     confusion: list[list[int]]
     """Test recordings: rows are the true gesture, columns the predicted one, in order of ``gestures``."""
     versions: dict[str, str]

@@ -57,6 +57,11 @@ class RunDir:
         return self.path / f"predictions_{self.size}.csv"
 
     @property
+    def folds(self) -> Path:
+        """The test people of each fold, as JSON; only of a split with folds."""
+        return self.path / "folds.json"
+
+    @property
     def config(self) -> Path:
         """The composed configuration."""
         return self.path / "config.yaml"

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from gesturelab.errors import RunError
 
@@ -14,13 +15,17 @@ def parser() -> argparse.ArgumentParser:
     """What the command takes."""
     made = argparse.ArgumentParser(
         prog="gesturelab compare",
-        description="Compare finished runs, recommend a size by validation accuracy, and judge overfitting.",
+        description="Compare finished runs, recommend a size by validation accuracy, and judge overfitting. Runs that "
+        "differ in fold and seed only are joined into one result a size, with intervals over people.",
     )
     made.add_argument("dirs", nargs="*", metavar="DIR", type=Path, help="folders of runs (default: outputs, multirun)")
     made.add_argument("--csv", metavar="FILE", help="write one row a run; - is standard output")
+    made.add_argument("--joined", metavar="FILE", help="write joined folds as CSV, one row a size and part; - as above")
     made.add_argument("--json", metavar="FILE", help="write everything; - is standard output")
     made.add_argument("--markdown", metavar="FILE", help="write everything, for reading; - is standard output")
     made.add_argument("--png", metavar="FILE", help="draw accuracy against parameters")
+    made.add_argument("--figures", metavar="DIR", help="draw joined folds: sizes, people, reliability, coverage")
+    made.add_argument("--leakage", metavar="FILE", help="draw random windows and recordings beside unseen people")
     return made
 
 
@@ -35,8 +40,8 @@ def run(arguments: list[str]) -> int:
     """
     asked = parser()
     given = asked.parse_args(arguments)
-    if [given.csv, given.json, given.markdown].count(STANDARD_OUTPUT) > 1:
-        asked.error("only one of --csv, --json and --markdown can go to standard output")
+    if [given.csv, given.joined, given.json, given.markdown].count(STANDARD_OUTPUT) > 1:
+        asked.error("only one of --csv, --joined, --json and --markdown can go to standard output")
     if given.png == STANDARD_OUTPUT:
         asked.error("--png needs a file name")
     dirs: list[Path] = given.dirs or [Path(name) for name in DEFAULTS if Path(name).is_dir()]
@@ -57,7 +62,7 @@ def _compare(dirs: list[Path], given: argparse.Namespace) -> int:
     from gesturelab.report.console import show
     from gesturelab.report.groups import group
     from gesturelab.report.markdown import markdown
-    from gesturelab.report.table import comparison, frame
+    from gesturelab.report.table import comparison, frame, joined_frame
     from gesturelab.runs import write_text
 
     finished, unread = collect(dirs)
@@ -65,6 +70,7 @@ def _compare(dirs: list[Path], given: argparse.Namespace) -> int:
     report = comparison(groups, unread)
     written = [
         (given.csv, lambda: frame(groups).to_csv(index=False, lineterminator="\n")),
+        (given.joined, lambda: joined_frame(report["joined"]).to_csv(index=False, lineterminator="\n")),
         (given.json, lambda: json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n"),
         (given.markdown, lambda: markdown(report)),
     ]
@@ -80,12 +86,25 @@ def _compare(dirs: list[Path], given: argparse.Namespace) -> int:
         from gesturelab.report.figures import draw_sizes
 
         draw_sizes(frame(groups), Path(given.png))
+    if given.figures is not None or given.leakage is not None:
+        _draw_more(given, report)
     where = ", ".join(str(path) for path in dirs)
     if quiet and unread:
         print(f"not compared: {len(unread)} unfinished or unreadable below {where}", file=sys.stderr)
     if not finished:
         print(f"no finished run in {where}: make one with 'gesturelab train'", file=sys.stderr)
     return 0 if finished else 1
+
+
+def _draw_more(given: argparse.Namespace, report: dict[str, Any]) -> None:
+    from gesturelab.report.joined_figures import draw_joined, draw_leakage
+
+    groups = {group["group"]: group for group in report["groups"]}
+    if given.figures is not None:
+        for item in report["joined"]:
+            draw_joined(item, groups[item["group"]], Path(given.figures))
+    if given.leakage is not None and report["runs"]:
+        draw_leakage(report["runs"], Path(given.leakage))
 
 
 def _columns() -> int:

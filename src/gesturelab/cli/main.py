@@ -10,6 +10,7 @@ VERBS = {
     "train": "train one model size, or with -m a sweep, and test on unseen people",
     "resume": "go on with a run that was stopped",
     "compare": "compare runs: which size to use, which ones overfit",
+    "audit": "prove from a saved run that its test people are unseen",
     "models": "the model sizes: parameters, use case, cost",
     "data": "fetch IntelliRehabDS, or check a folder of recordings",
 }

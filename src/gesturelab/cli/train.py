@@ -4,6 +4,7 @@ import logging
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -14,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from gesturelab.cli.hydra_errors import plain_errors
 from gesturelab.cli.train_help import show_help
 from gesturelab.config.compose import typed
+from gesturelab.config.data import DataConfig
 from gesturelab.config.store import conf_dir, register
 from gesturelab.config.training import TrainConfig
 from gesturelab.errors import GesturelabError, RunError
@@ -39,6 +41,7 @@ def run(arguments: list[str]) -> int:
         show_help(arguments)
         return 0
     register()
+    OmegaConf.register_new_resolver("every_person", _every_person, replace=True)
     sys.argv = ["gesturelab train", *arguments, *_job_folder(arguments)]
     with plain_errors():
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(_job)()
@@ -46,9 +49,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _job_folder(arguments: list[str]) -> list[str]:
-    """Tells Hydra to name a sweep's folders by what varies only."""
-    if not {"-m", "--multirun"} & set(arguments):
-        return []
+    """Tells Hydra to name a sweep's folders by what varies only; an experiment may be a sweep without -m."""
     fixed: list[str] = []
     for argument in arguments:
         if argument.startswith("-") or "=" not in argument:
@@ -60,6 +61,17 @@ def _job_folder(arguments: list[str]) -> list[str]:
         if not override.is_sweep_override():
             fixed.append(override.key_or_group)
     return [f"hydra.job.config.override_dirname.exclude_keys=[{','.join(fixed)}]"] if fixed else []
+
+
+def _every_person(_root_: DictConfig) -> str:
+    """The folds that make each person of the data the test person once, as a sweep: ``range(24)`` for 24 people."""
+    from gesturelab.data.load import load
+
+    try:
+        people = load(cast(DataConfig, OmegaConf.to_object(_root_.data))).people
+    except GesturelabError as error:  # the only way out of a resolver without a traceback is to leave
+        raise SystemExit(f"gesturelab: error: {error}") from error
+    return f"range({len(people)})"
 
 
 def _job(composed: DictConfig) -> None:

@@ -9,7 +9,8 @@ from typing import Any, cast
 import numpy as np
 from jaxtyping import Int64
 
-from gesturelab.config.data import (
+from gesturelab.config.split import (
+    FoldsFileConfig,
     LosoConfig,
     NamedSplitConfig,
     RandomRecordingConfig,
@@ -76,18 +77,58 @@ def choose_people(people: Mapping[str, str], config: SplitConfig) -> People:
     match config:
         case SubjectHoldoutConfig():
             test = _draw(people, config.test_fraction, rng)
-        case SubjectKfoldConfig():
-            test = deal_folds(people, config.folds, config.seed)[config.fold]
-        case LosoConfig():
-            ids = sorted(people)
-            if config.fold >= len(ids):
-                raise SplitError(f"split.fold={config.fold}: the {len(ids)} people are folds 0 to {len(ids) - 1}")
-            test = ids[config.fold : config.fold + 1]
+        case SubjectKfoldConfig() | LosoConfig() | FoldsFileConfig():
+            folds = make_folds(people, config)
+            if config.fold >= len(folds):
+                raise SplitError(f"split.fold={config.fold}: there are folds 0 to {len(folds) - 1} ({config.kind})")
+            test = folds[config.fold]
         case NamedSplitConfig():
             return _named(people, config, rng)
         case _:
             raise SplitError(f"split {config.kind} does not divide people")
     return _with_validation(people, test, config, rng)
+
+
+def make_folds(people: Mapping[str, str], config: SplitConfig) -> list[list[str]]:
+    """The test people of each fold; empty for a split without folds.
+
+    Raises:
+        SplitError: If there are too few people, or a file of folds cannot be used.
+    """
+    match config:
+        case SubjectKfoldConfig():
+            return deal_folds(people, config.folds, config.seed)
+        case LosoConfig():
+            return [[person] for person in sorted(people)]
+        case FoldsFileConfig():
+            return _read_folds(Path(config.file), people)
+        case _:
+            return []
+
+
+def _read_folds(path: Path, people: Mapping[str, str]) -> list[list[str]]:
+    try:
+        folds: Any = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SplitError(f"split.file={path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise SplitError(f"split.file={path} is not JSON: {error}") from error
+    if not isinstance(folds, list) or len(cast(list[Any], folds)) < 2 or not all(_is_fold(fold) for fold in folds):
+        raise SplitError(
+            f'split.file={path} must hold two or more lists of people, such as [["101", "201"], ["102", "202"]]'
+        )
+    found = [sorted(str(person) for person in fold) for fold in cast(list[list[Any]], folds)]
+    named = [person for fold in found for person in fold]
+    if unknown := sorted(set(named) - set(people)):
+        who = ", ".join(unknown)
+        raise SplitError(f"split.file={path}: no recording of subject {who}; subjects are {_list(people)}")
+    if twice := sorted({person for person in named if named.count(person) > 1}):
+        raise SplitError(f"split.file={path}: subject {', '.join(twice)} is named more than once")
+    return found
+
+
+def _is_fold(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(one, str | int) for one in cast(list[Any], value))
 
 
 def deal_folds(people: Mapping[str, str], folds: int, seed: int) -> list[list[str]]:

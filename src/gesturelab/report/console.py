@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from gesturelab.report import words
+from gesturelab.report import joined_words, words
 from gesturelab.report.words import count, duration, percent
 
 NARROWEST = 80
@@ -22,22 +22,27 @@ def show(report: dict[str, Any], console: Console) -> None:
     """Prints a comparison (as `gesturelab.report.table.comparison` gives it)."""
     console.width = max(console.width, NARROWEST)
     recommendations = {item["group"]: item for item in report["recommendations"]}
+    joined = {item["group"]: item for item in report["joined"]}
     for group in report["groups"]:
         rows = [row for row in report["runs"] if row["group"] == group["group"]]
         _say(console, words.heading(group), "bold")
         _say(console, words.people(group))
         for warning in group["warnings"]:
             _say(console, warning, "bold red")
-        _print(console, _accuracies(rows, several=_several(rows)))
-        console.print()
-        _print(console, _trainings(rows))
-        _say(console, LEVELS)
-        for line in words.recommendation(recommendations[group["group"]]):
+        if group["group"] in joined:
+            _joined(console, joined[group["group"]])
+        if not joined.get(group["group"], {}).get("results"):
+            _print(console, _accuracies(rows, several=_several(rows)))
+            console.print()
+            _print(console, _trainings(rows))
+            _say(console, LEVELS)
+        verdict = bool(joined.get(group["group"], {}).get("verdict"))
+        for line in words.recommendation(recommendations[group["group"]], verdict):
             _say(console, line, "bold red" if group["leaky"] else "bold")
         console.print()
     for line in words.apart(report["groups"]):
         _say(console, line)
-    if report["runs"]:
+    if words.singles(report):
         if len(report["groups"]) > 1:
             console.print()
         _say(console, "Overfitting", "bold")
@@ -49,6 +54,40 @@ def show(report: dict[str, Any], console: Console) -> None:
         _say(console, "Not compared", "bold red")
         for item in report["unfinished"]:
             _say(console, f"- {item['path']}: {item['state']}: {item['reason']}")
+
+
+def _joined(console: Console, item: dict[str, Any]) -> None:
+    """A group of folds: one result a size, and the sizes against each other."""
+    results = item["results"]
+    if results:
+        table = _table(*zip(joined_words.PART_COLUMNS, "<>>>>>>", strict=True))
+        for row in (row for result in results for row in joined_words.parts(result)):
+            _add(table, *row)
+        _print(console, table)
+        _say(console, joined_words.PART_NOTE)
+        for result in results:
+            _say(console, joined_words.completeness(result), "bold red" if result["partial"] else "")
+            _say(console, joined_words.confidence(result))
+            for note in result["notes"]:
+                _say(console, f"{result['candidate']}: {note}.")
+        console.print()
+        labels = [result["candidate"] for result in results]
+        table = _table(["accuracy, %", "<"], ["rec.", ">"], *([label, ">"] for label in labels))
+        for row in joined_words.details(results):
+            _add(table, *row)
+        _print(console, table)
+    if item["pairs"]:
+        console.print()
+        table = _table(*zip(joined_words.PAIR_COLUMNS, "<>>>><", strict=True))
+        for row in joined_words.pairs(item):
+            _add(table, *row)
+        _print(console, table)
+        _say(console, joined_words.pair_note(item))
+        _say(console, joined_words.ranks(item))
+    for line in item["verdict"]:
+        _say(console, line, "bold")
+    for left in item["left_out"]:
+        _say(console, f"Not joined: {left['run']}: {left['reason']}", "bold red")
 
 
 def _several(rows: list[dict[str, Any]]) -> bool:
@@ -106,7 +145,7 @@ def _overfitting(report: dict[str, Any]) -> Table:
         ["verdict", "<"],
         ["flags", "<"],
     )
-    for item in report["overfitting"]:
+    for item in words.singles(report):
         row = rows[item["run"]]
         accuracies = (percent(row[f"{side}_recording_accuracy"]) for side in ("train", "test"))
         gaps = (percent(item["recording_gap"]), percent(item["window_gap"]))

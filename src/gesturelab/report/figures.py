@@ -54,7 +54,7 @@ def draw_curves(info: Info, path: Path) -> None:
             label = f"kept: epoch {best} of {len(history)}\n{said}"
             axes.axvline(best, color=BEST, linewidth=1, linestyle=":")
             axes.plot([best], [shown], "D", color=BEST, markersize=7, label=label)
-        _dress(axes, "epoch", {"loss": "loss (nats a window)", "accuracy": "accuracy of windows"}[what])
+        dress(axes, "epoch", {"loss": "loss (nats a window)", "accuracy": "accuracy of windows"}[what])
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         if not history:
             axes.text(0.5, 0.5, "no epochs", transform=axes.transAxes, ha="center", va="center", fontsize=LABEL)
@@ -63,7 +63,7 @@ def draw_curves(info: Info, path: Path) -> None:
     panels[0].set_ylim(bottom=0)
     panels[1].yaxis.set_major_formatter(PercentFormatter(1, decimals=None, symbol=" %"))
     note = "train: measured while training, with dropout and augmentation on; validation: off"
-    _save(figure, path, _title(info), info["warnings"], note)
+    save(figure, path, _title(info), info["warnings"], note)
 
 
 def draw_confusion(info: Info, path: Path) -> None:
@@ -102,7 +102,7 @@ def draw_confusion(info: Info, path: Path) -> None:
     score = (
         f"\n{right} of {total} test recordings right ({percent(right / total)})" if total else "\nno test recordings"
     )
-    _save(figure, path, _title(info) + score, info["warnings"])
+    save(figure, path, _title(info) + score, info["warnings"])
 
 
 def _whole(share: float) -> str:
@@ -144,7 +144,7 @@ def draw_sizes(table: "pd.DataFrame", path: Path) -> None:
     ticks = [size for at, size in enumerate(sizes) if at == 0 or size / sizes[at - 1] > 1.25]
     axes.set_xticks(ticks, [count(tick) for tick in ticks])
     axes.xaxis.set_minor_formatter(NullFormatter())
-    _dress(axes, "parameters (logarithmic)", "accuracy of recordings")
+    dress(axes, "parameters (logarithmic)", "accuracy of recordings")
     axes.tick_params(axis="x", which="minor", length=0)
     axes.yaxis.set_major_formatter(FuncFormatter(_tick))
     axes.margins(y=0.18)
@@ -156,7 +156,7 @@ def draw_sizes(table: "pd.DataFrame", path: Path) -> None:
     left_out = f"; the legend leaves out {len(groups) - len(GROUPS)} groups" if len(groups) > len(GROUPS) else ""
     several = len({(row["group"], row["candidate"]) for row in rows}) < len(rows)
     faint = "means over seeds, single runs faint; " if several else ""
-    _save(figure, path, "Accuracy against size", warned, f"{faint}choose a size by validation, not by test{left_out}")
+    save(figure, path, "Accuracy against size", warned, f"{faint}choose a size by validation, not by test{left_out}")
 
 
 def _tick(value: float, place: int | None = None) -> str:
@@ -199,7 +199,8 @@ def _title(info: Info) -> str:
     return f"{textwrap.shorten(info['name'], 60, placeholder='…')}: {size}\n{split}, seed {info['seed']}"
 
 
-def _dress(axes: Axes, x: str, y: str) -> None:
+def dress(axes: Axes, x: str, y: str) -> None:
+    """Labels, a faint grid, and no frame where no axis is."""
     axes.set_xlabel(x, fontsize=LABEL)
     axes.set_ylabel(y, fontsize=LABEL)
     axes.tick_params(labelsize=LABEL - 1)
@@ -208,7 +209,7 @@ def _dress(axes: Axes, x: str, y: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _save(figure: Figure, path: Path, title: str, said: Sequence[str], note: str = "") -> None:
+def save(figure: Figure, path: Path, title: str, said: Sequence[str], note: str = "") -> None:
     """Title, note and warnings around the axes, then the file, whole or not at all."""
     inches_wide, inches_high = figure.get_size_inches()
     lines = [line for text in said for line in textwrap.wrap(text, int(inches_wide * 12.8))]

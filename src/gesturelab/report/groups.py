@@ -5,23 +5,23 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, cast
 
+from gesturelab.evaluation.join import FOLDED, asked
 from gesturelab.info import Info
 from gesturelab.report.collect import SIDES, Finished
-
-OUTCOMES = frozenset({"epochs", "best_epoch", "stopped_early", "seconds", "device", "history"})
-"""Keys of ``training`` that tell what happened; the others tell what was asked for."""
 
 
 @dataclass(frozen=True)
 class Basis:
     """What two runs must share for their accuracies to be comparable; the level is always whole recordings.
 
+    Folds are compared together, joined into one result: their basis leaves out what differs from fold to fold.
+
     Attributes:
         fingerprint: Of the recordings.
         kind: Of split.
-        options: Of the split, as JSON with sorted keys.
-        people: Of training, validation and test, in order of name.
-        recordings: How many recordings each side has (fewer when short ones were left out).
+        options: Of the split without the fold, as JSON with sorted keys.
+        people: Of training, validation and test, in order of name; empty for folds.
+        recordings: How many recordings each side has (fewer when short ones were left out); empty for folds.
     """
 
     fingerprint: str
@@ -34,21 +34,23 @@ class Basis:
 def basis(info: Info) -> Basis:
     """The basis of a run; runs with equal ones are compared."""
     split = info["split"]
+    folded = split["kind"] in FOLDED and "fold" in split["options"]
+    options = {key: value for key, value in split["options"].items() if not (folded and key == "fold")}
     return Basis(
         info["data"]["fingerprint"],
         split["kind"],
-        json.dumps(split["options"], sort_keys=True),
-        tuple(tuple(sorted(split[side]["subjects"])) for side in SIDES),
-        tuple(split[side]["recordings"] for side in SIDES),
+        json.dumps(options, sort_keys=True),
+        () if folded else tuple(tuple(sorted(split[side]["subjects"])) for side in SIDES),
+        () if folded else tuple(split[side]["recordings"] for side in SIDES),
     )
 
 
 def differences(one: Basis, other: Basis) -> list[str]:
     """Why runs on two bases are not compared; empty when they are.
 
-    >>> a = Basis("f", "loso", '{"fold": 0}', (("1",), ("2",), ("3",)), (9, 3, 3))
-    >>> differences(a, Basis("f", "loso", '{"fold": 1}', (("1",), ("3",), ("2",)), (9, 3, 3)))
-    ['other split options (fold 1, not 0)', 'other people']
+    >>> a = Basis("f", "subject_holdout", '{"seed": 0}', (("1",), ("2",), ("3",)), (9, 3, 3))
+    >>> differences(a, Basis("f", "subject_holdout", '{"seed": 1}', (("1",), ("3",), ("2",)), (9, 3, 3)))
+    ['other split options (seed 1, not 0)', 'other people']
     """
     reasons: list[str] = []
     if one.fingerprint != other.fingerprint:
@@ -74,7 +76,7 @@ def _short(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A size trained with the same settings, once or with several seeds.
+    """A size trained with the same settings, once or with several folds and seeds.
 
     Attributes:
         size: The model option.
@@ -93,8 +95,8 @@ class Candidate:
 
     @property
     def seeds(self) -> list[int]:
-        """The runs' seeds, in order."""
-        return sorted(run.info["seed"] for run in self.runs)
+        """The runs' seeds, in order; each once."""
+        return sorted({run.info["seed"] for run in self.runs})
 
     def accuracy(self, side: str) -> float:
         """Mean over the runs of the recording accuracy on one side."""
@@ -137,14 +139,19 @@ class Group:
         return [mark for mark, applies in (("LEAKY", self.leaky), ("SYNTHETIC", self.synthetic)) if applies]
 
     @property
+    def folded(self) -> bool:
+        """Whether the runs are folds, to be joined into one result."""
+        return not self.basis.people
+
+    @property
     def data(self) -> str:
         """The data set's name."""
         return self.runs[0].info["data"]["source"]
 
     @property
     def split(self) -> str:
-        """Kind of split, with the fold if there is one."""
-        return split_name(self.runs[0].info)
+        """Kind of split, with the fold if there is only one."""
+        return self.basis.kind if self.folded else split_name(self.runs[0].info)
 
 
 def flags(info: Info) -> list[str]:
@@ -173,17 +180,15 @@ def group(finished: list[Finished]) -> list[Group]:
 
 def settings(info: Info) -> str:
     """All that was asked for besides seed, name and machine, as JSON; runs that differ in it are not averaged."""
-    training: dict[str, Any] = dict(info.get("training", {}))
-    asked = {key: value for key, value in training.items() if key not in OUTCOMES}
-    return json.dumps([info["model"], info["window"], info["features"], asked], sort_keys=True)
+    return json.dumps([asked(info)[key] for key in ("model", "window", "features", "training")], sort_keys=True)
 
 
 def candidates(runs: list[Finished]) -> tuple[Candidate, ...]:
-    """Runs of one group by size and settings, by parameters, then label; seeds are runs of one candidate."""
+    """Runs of one group by size and settings, by parameters, then label; seeds and folds are runs of one candidate."""
     together: dict[str, list[Finished]] = {}
     for run in runs:
         together.setdefault(settings(run.info), []).append(run)
-    members = [tuple(sorted(same, key=lambda run: (run.info["seed"], run.label))) for same in together.values()]
+    members = [tuple(sorted(same, key=_place)) for same in together.values()]
     sizes = [same[0].info["model"]["size"] for same in members]
     names = [", ".join(sorted({run.info["name"] for run in same})) for same in members]
     named = [f"{size} ({name})" for size, name in zip(sizes, names, strict=True)]
@@ -192,6 +197,10 @@ def candidates(runs: list[Finished]) -> tuple[Candidate, ...]:
         label = size if sizes.count(size) == 1 else name if named.count(name) == 1 else f"{size} ({same[0].label})"
         found.append(Candidate(size, label, same))
     return tuple(sorted(found, key=lambda candidate: (candidate.parameters, candidate.label)))
+
+
+def _place(run: Finished) -> tuple[int, int, str]:
+    return run.info["seed"], run.info["split"]["options"].get("fold") or 0, run.label
 
 
 def best(those: tuple[Candidate, ...], side: str) -> Candidate:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from gesturelab.report import words
+from gesturelab.report import joined_words, words
 from gesturelab.report.words import duration, percent
 
 COLUMNS = (
@@ -35,14 +35,20 @@ def markdown(report: dict[str, Any]) -> str:
     """The whole comparison (as `gesturelab.report.table.comparison` gives it)."""
     lines = ["# Comparison of runs", ""]
     recommendations = {item["group"]: item for item in report["recommendations"]}
+    joined = {item["group"]: item for item in report["joined"]}
     for group in report["groups"]:
         rows = [row for row in report["runs"] if row["group"] == group["group"]]
         lines += [f"## {cell(words.heading(group))}", "", words.people(group), ""]
         lines += [part for warning in group["warnings"] for part in (f"**{cell(warning)}**", "")]
-        lines += [*table(COLUMNS, map(_values, rows)), ""]
-        lines += [part for line in words.recommendation(recommendations[group["group"]]) for part in (cell(line), "")]
+        verdict = bool(joined.get(group["group"], {}).get("verdict"))
+        if group["group"] in joined:
+            lines += _joined(joined[group["group"]])
+        if not joined.get(group["group"], {}).get("results"):
+            lines += [*table(COLUMNS, map(_values, rows)), ""]
+        chosen = words.recommendation(recommendations[group["group"]], verdict)
+        lines += [part for line in chosen for part in (cell(line), "")]
     lines += [part for line in words.apart(report["groups"]) for part in (cell(line), "")]
-    if report["runs"]:
+    if words.singles(report):
         models = {row["run"]: row["candidate"] for row in report["runs"]}
         found = (
             (
@@ -53,7 +59,7 @@ def markdown(report: dict[str, Any]) -> str:
                 item["band"],
                 item["advice"] or "",
             )
-            for item in report["overfitting"]
+            for item in words.singles(report)
         )
         lines += ["## Overfitting", ""]
         lines += [*table(("#", "model", "gap (recordings)", "gap (windows)", "overfitting", "try"), found), ""]
@@ -63,6 +69,28 @@ def markdown(report: dict[str, Any]) -> str:
         unread = ((item["path"], item["state"], item["reason"]) for item in report["unfinished"])
         lines += [*table(("run", "state", "reason"), unread), ""]
     return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _joined(item: dict[str, Any]) -> list[str]:
+    """A group of folds: one result a size, and the sizes against each other."""
+    results = item["results"]
+    lines: list[str] = []
+    said: list[str] = []
+    if results:
+        rows = (row for result in results for row in joined_words.parts(result, wide=True))
+        lines += [*table(joined_words.PART_COLUMNS, rows), "", joined_words.PART_NOTE, ""]
+        for result in results:
+            said += [joined_words.completeness(result), joined_words.confidence(result)]
+            said += [*(f"{result['candidate']}: {one}." for one in result["notes"])]
+        lines += [part for line in said for part in (cell(line), "")]
+        columns = ("accuracy, %", "rec.", *(result["candidate"] for result in results))
+        lines += [*table(columns, joined_words.details(results)), ""]
+    if item["pairs"]:
+        lines += [*table(joined_words.PAIR_COLUMNS, joined_words.pairs(item)), ""]
+        lines += [joined_words.pair_note(item), "", cell(joined_words.ranks(item)), ""]
+    lines += [part for line in item["verdict"] for part in (f"**{cell(line)}**", "")]
+    lines += [part for left in item["left_out"] for part in (cell(f"Not joined: {left['run']}: {left['reason']}"), "")]
+    return lines
 
 
 def _values(row: dict[str, Any]) -> tuple[object, ...]:

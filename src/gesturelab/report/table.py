@@ -1,5 +1,6 @@
 """One row a run, and the whole comparison as plain values."""
 
+import json
 from collections.abc import Callable
 from typing import Any, TypedDict
 
@@ -8,6 +9,7 @@ import pandas as pd
 from gesturelab.info import LEAKY, SYNTHETIC
 from gesturelab.report.collect import SIDES, Unread
 from gesturelab.report.groups import Candidate, Group, best, differences, flags, split_name
+from gesturelab.report.joined import flat, joined
 from gesturelab.report.overfitting import ADVICE, band, gap
 
 COMPARISON_SCHEMA = 1
@@ -103,6 +105,11 @@ def frame(groups: list[Group]) -> pd.DataFrame:
     return pd.DataFrame(rows(groups), columns=list(Row.__annotations__))
 
 
+def joined_frame(items: list[dict[str, Any]]) -> pd.DataFrame:
+    """Joined results as a table: one row a size and part (see `gesturelab.report.joined.flat`)."""
+    return pd.DataFrame(flat(items), columns=None if any(item["results"] for item in items) else ["group", "part"])
+
+
 def overfitting(row: Row) -> dict[str, Any]:
     """Gaps (train minus test accuracy, fractions), the band of the recording level's, and advice if it is severe."""
     recording = gap(row["train_recording_accuracy"], row["test_recording_accuracy"])
@@ -123,12 +130,13 @@ def comparison(groups: list[Group], unread: list[Unread]) -> dict[str, Any]:
         ``schema``: 1.
         ``runs``: as `Row`.
         ``groups``: ``group`` (number), ``runs`` (numbers), ``data``, ``fingerprint``, ``split`` (``kind``,
-        ``options``), ``people`` (by side), ``leaky``, ``synthetic``, ``warnings``, ``differs`` (why it is not compared
-        with group 1).
+        ``options``), ``folded`` (the runs are folds), ``people`` (by side; over all folds), ``leaky``, ``synthetic``,
+        ``warnings``, ``differs`` (why it is not compared with group 1).
         ``recommendations``, one a group: ``group``, ``leaky``, ``synthetic``, ``chosen_by``, ``candidates`` (how many),
-        ``recommended`` and ``best_by_test`` (each ``size``, ``candidate``, ``parameters``, ``seeds``, and
-        ``train_accuracy``, ``validation_accuracy``, ``test_accuracy``: means over the seeds, of recordings; the second
+        ``recommended`` and ``best_by_test`` (each ``size``, ``candidate``, ``parameters``, ``seeds``, ``runs``, and
+        ``train_accuracy``, ``validation_accuracy``, ``test_accuracy``: means over the runs, of recordings; the second
         also ``optimistic``: true).
+        ``joined``, one a group of folds: as `gesturelab.report.joined.joined`.
         ``overfitting``, one a run: as `overfitting`.
         ``unfinished``: ``path``, ``size``, ``state`` (unfinished or unreadable), ``reason``.
     """
@@ -138,6 +146,7 @@ def comparison(groups: list[Group], unread: list[Unread]) -> dict[str, Any]:
         "runs": table,
         "groups": [_group(group, groups[0], table) for group in groups],
         "recommendations": [_recommendation(group) for group in groups],
+        "joined": [joined(group) for group in groups if group.folded],
         "overfitting": [overfitting(row) for row in table],
         "unfinished": [
             {"path": str(run.path), "size": run.size, "state": run.state, "reason": run.reason} for run in unread
@@ -152,8 +161,12 @@ def _group(group: Group, first: Group, table: list[Row]) -> dict[str, Any]:
         "runs": numbers,
         "data": group.data,
         "fingerprint": group.basis.fingerprint,
-        "split": {"kind": group.basis.kind, "options": group.runs[0].info["split"]["options"]},
-        "people": {side: list(people) for side, people in zip(SIDES, group.basis.people, strict=True)},
+        "split": {"kind": group.basis.kind, "options": json.loads(group.basis.options)},
+        "folded": group.folded,
+        "people": {
+            side: sorted({person for run in group.runs for person in run.info["split"][side]["subjects"]})
+            for side in SIDES
+        },
         "leaky": group.leaky,
         "synthetic": group.synthetic,
         "warnings": _warnings(group, numbers),
@@ -198,5 +211,6 @@ def _candidate(candidate: Candidate) -> dict[str, Any]:
         "candidate": candidate.label,
         "parameters": candidate.parameters,
         "seeds": candidate.seeds,
+        "runs": len(candidate.runs),
         **{f"{side}_accuracy": candidate.accuracy(side) for side in SIDES},
     }

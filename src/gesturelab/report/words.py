@@ -63,17 +63,29 @@ def _option(value: Any) -> str:
 def people(group: dict[str, Any]) -> str:
     """How many people are on each side."""
     sides = {side: len(subjects) for side, subjects in group["people"].items()}
+    if group["folded"]:
+        return f"People: {sides['test']} tested, each by models that never saw that person."
     return f"People: {sides['train']} train, {sides['validation']} validation, {sides['test']} test."
 
 
-def recommendation(item: dict[str, Any]) -> list[str]:
-    """What is recommended and why, then the choice by test accuracy, marked as optimistic."""
+def recommendation(item: dict[str, Any], verdict: bool = False) -> list[str]:
+    """What is recommended and why, then the choice by test accuracy, marked as optimistic.
+
+    Args:
+        item: A recommendation, as `gesturelab.report.table.comparison` gives it.
+        verdict: A verdict on joined folds says what to take, so only the best validation accuracy is said.
+    """
     chosen, top = item["recommended"], item["best_by_test"]
     said = (
         f"{chosen['candidate']} ({count(chosen['parameters'])} parameters, {_seeds(chosen)}) "
         f"with validation accuracy {percent(chosen['validation_accuracy'])}; "
         f"its test accuracy is {percent(chosen['test_accuracy'])}."
     )
+    if verdict:
+        return [
+            f"Highest validation accuracy of recordings: {chosen['candidate']} "
+            f"with {percent(chosen['validation_accuracy'])} ({_seeds(chosen)})."
+        ]
     lead = "Recommended (by validation accuracy of recordings): "
     if item["leaky"]:
         lead = "LEAKY, the number means nothing for new people; highest validation accuracy of recordings: "
@@ -92,9 +104,9 @@ def recommendation(item: dict[str, Any]) -> list[str]:
 
 
 def _seeds(candidate: dict[str, Any]) -> str:
-    seeds = candidate["seeds"]
-    listed = ", ".join(map(str, seeds))
-    return f"seed {listed}" if len(seeds) == 1 else f"mean of {len(seeds)} runs, seeds {listed}"
+    seeds, runs = candidate["seeds"], candidate["runs"]
+    listed = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
+    return listed if runs == 1 else f"mean of {runs} runs, {listed}"
 
 
 def apart(groups: list[dict[str, Any]]) -> list[str]:
@@ -104,10 +116,17 @@ def apart(groups: list[dict[str, Any]]) -> list[str]:
     ]
 
 
+def singles(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """What is said of overfitting run by run: of all runs but folds that were joined, whose gap is said with them."""
+    folded = {item["group"] for item in report["joined"] if item["results"]}
+    groups = {row["run"]: row["group"] for row in report["runs"]}
+    return [item for item in report["overfitting"] if groups[item["run"]] not in folded]
+
+
 def overfitting(report: dict[str, Any]) -> list[str]:
     """What the gap is, its bands, the advice for severe ones, and what a leaky split does to it."""
     said = [f"Gap = train minus test accuracy, judged on recordings: {BANDS}."]
-    severe = [str(item["run"]) for item in report["overfitting"] if item["band"] == "severe"]
+    severe = [str(item["run"]) for item in singles(report) if item["band"] == "severe"]
     if severe:
         said.append(f"Severe ({', '.join('#' + run for run in severe)}): try a {ADVICE}.")
     if any(group["leaky"] for group in report["groups"]):

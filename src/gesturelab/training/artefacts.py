@@ -11,10 +11,12 @@ from jaxtyping import Float
 from lightning.pytorch import Trainer
 
 from gesturelab.config.data import IrdsConfig
+from gesturelab.config.split import FoldsFileConfig
 from gesturelab.config.training import TrainConfig
 from gesturelab.data.datamodule import GestureData
 from gesturelab.data.recording import Corpus
 from gesturelab.data.scaler import Scaler
+from gesturelab.data.split import make_folds
 from gesturelab.evaluation.recordings import combine_windows
 from gesturelab.info import DataInfo, ModelInfo, RejectedInfo, Side, SplitInfo, TrainingInfo
 from gesturelab.model.lstm import count_parameters
@@ -61,8 +63,10 @@ def write_weights(run: RunDir, config: TrainConfig, corpus: Corpus, scaler: Scal
         torch.save(contents, beside)
 
 
-def data_info(config: TrainConfig, corpus: Corpus) -> DataInfo:
+def data_info(config: TrainConfig, data: GestureData) -> DataInfo:
     """What was read; paths of this machine are left out."""
+    corpus = data.corpus
+    tested = np.unique(data.windows.recording[data.sides.test]).tolist()
     options = plain(config.data)
     options.pop("cache_dir")
     if isinstance(config.data, IrdsConfig):
@@ -74,6 +78,8 @@ def data_info(config: TrainConfig, corpus: Corpus) -> DataInfo:
         recordings=len(corpus),
         frames=len(corpus.positions),
         subjects=len(corpus.people),
+        groups=corpus.people,
+        postures={corpus.names[number]: corpus.postures[number] for number in tested},
         options=options,
         rejected=[RejectedInfo(recording=left.recording, reason=left.reason) for left in corpus.rejected],
     )
@@ -87,10 +93,13 @@ def split_info(config: TrainConfig, data: GestureData) -> SplitInfo:
         subjects = sorted({data.corpus.subjects[number] for number in recordings.tolist()})
         return Side(subjects=subjects, recordings=len(recordings), windows=len(index))
 
+    options = {key: value for key, value in plain(config.split).items() if key != "file"}  # a path of this machine
+    if isinstance(config.split, FoldsFileConfig):
+        options["people"] = make_folds(data.corpus.people, config.split)
     return SplitInfo(
         kind=config.split.kind,
         leaky=config.split.leaky,
-        options={key: value for key, value in plain(config.split).items() if key != "file"},  # a path of this machine
+        options=options,
         train=side(data.sides.train),
         validation=side(data.sides.validation),
         test=side(data.sides.test),

@@ -15,8 +15,10 @@ from lightning.pytorch import Trainer, seed_everything
 from gesturelab.config.training import TrainConfig
 from gesturelab.data.datamodule import GestureData
 from gesturelab.data.load import load
+from gesturelab.data.split import make_folds
 from gesturelab.errors import RunError
 from gesturelab.evaluation.recordings import combine_windows
+from gesturelab.evaluation.selective import fit_temperature
 from gesturelab.info import (
     INFO_SCHEMA,
     LEAKY,
@@ -77,6 +79,8 @@ def train(config: TrainConfig, folder: Path, accelerator: str) -> tuple[RunDir, 
 
     write_weights(run, config, corpus, scaler, module)
     scaler.save(run.scaler)
+    if folds := make_folds(corpus.people, config.split):
+        write_json(run.folds, folds)
     metrics, matrix = _score_all(data, probabilities)
     write_predictions(run.predictions, data, probabilities[2])
     info = Info(
@@ -89,13 +93,14 @@ def train(config: TrainConfig, folder: Path, accelerator: str) -> tuple[RunDir, 
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         warnings=caveats,
         gestures=list(corpus.gesture_names),
-        data=data_info(config, corpus),
+        data=data_info(config, data),
         split=split_info(config, data),
         window=plain(config.window),
         features=plain(config.features),
         model=model_info(config, module),
         training=training_info(config, trainer, module, accelerator),
         metrics=metrics,
+        temperature=_temperature(data, probabilities[1]),
         confusion=matrix,
         versions=versions(),
         git=git_state(),
@@ -146,6 +151,12 @@ def _score_all(
     return Metrics(train=scored[0], validation=scored[1], test=scored[2]), matrix
 
 
+def _temperature(data: GestureData, rows: Float[np.ndarray, "windows classes"]) -> float:
+    """Fitted on the validation recordings."""
+    ids, combined = combine_windows(data.windows.recording[data.sides.validation], rows)
+    return round(fit_temperature(combined, data.corpus.gestures[ids]), 6)
+
+
 def _announce(config: TrainConfig, data: GestureData, module: GestureModule, caveats: list[str]) -> None:
     for caveat in caveats:
         log.warning(caveat)
@@ -184,5 +195,7 @@ def _quiet_lightning() -> None:
     warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
     # batches are gathered by index in this process: there is nothing for workers to do
     warnings.filterwarnings("ignore", message="The '.*_dataloader' does not have many workers")
+    # Slurm is installed, but this training was not started by it
+    warnings.filterwarnings("ignore", message="The `srun` command is available")
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -6,18 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import corpus_of, walker
-from gesturelab.config.data import (
+from gesturelab.config.data import Short, Span, WindowConfig
+from gesturelab.config.split import (
+    FoldsFileConfig,
     LosoConfig,
     NamedSplitConfig,
     RandomRecordingConfig,
     RandomWindowConfig,
-    Short,
-    Span,
     SubjectHoldoutConfig,
     SubjectKfoldConfig,
-    WindowConfig,
 )
-from gesturelab.data.split import choose_people, deal_folds, split_windows
+from gesturelab.data.split import choose_people, deal_folds, make_folds, split_windows
 from gesturelab.data.windows import cut_windows
 from gesturelab.errors import SplitError
 
@@ -83,7 +82,7 @@ def test_the_run_of_a_fold_tests_the_people_of_that_fold(people_corpus):
 def test_leave_one_subject_out_tests_each_person_once(people_corpus):
     tested = [choose_people(people_corpus.people, loso(fold)).test for fold in range(12)]
     assert tested == [(person,) for person in people_corpus.people]
-    with pytest.raises(SplitError, match=r"split.fold=12: the 12 people are folds 0 to 11"):
+    with pytest.raises(SplitError, match=r"split.fold=12: there are folds 0 to 11"):
         choose_people(people_corpus.people, loso(12))
 
 
@@ -184,3 +183,56 @@ def test_a_person_with_one_gesture_only_can_be_tested():
 def test_the_same_seed_divides_alike_and_another_differently(people_corpus):
     assert choose_people(people_corpus.people, holdout(3)) == choose_people(people_corpus.people, holdout(3))
     assert len({choose_people(people_corpus.people, holdout(seed)) for seed in range(6)}) > 1
+
+
+def from_file(path, fold=0, seed=0):
+    return FoldsFileConfig(seed=seed, validation_fraction=0.2, file=str(path), fold=fold)
+
+
+def test_folds_come_from_a_file(people_corpus, tmp_path):
+    path = tmp_path / "folds.json"
+    path.write_text('[["101", "201"], [202, "102"]]')
+    people = choose_people(people_corpus.people, from_file(path, 1))
+    assert people.test == ("102", "202")
+    assert set(people.train + people.validation) == set(people_corpus.people) - {"102", "202"}
+
+
+def test_the_folds_of_a_split_can_be_read_back_as_a_file(people_corpus, tmp_path):
+    config = SubjectKfoldConfig(seed=3, validation_fraction=0.2, folds=4, fold=2)
+    path = tmp_path / "folds.json"
+    path.write_text(json.dumps(make_folds(people_corpus.people, config)))
+    same = choose_people(people_corpus.people, from_file(path, 2, seed=3))
+    assert same == choose_people(people_corpus.people, config)
+
+
+def test_a_split_without_folds_has_none(people_corpus):
+    assert make_folds(people_corpus.people, holdout()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('[["101"], ["231", "777"]]', "no recording of subject 231, 777; subjects are 101, 102"),
+        ('[["101", "201"], ["202", "101"]]', "subject 101 is named more than once"),
+        ("[[", "is not JSON"),
+        ('{"test": ["101"]}', "must hold two or more lists"),
+        ('["101", "102"]', "must hold two or more lists"),
+        ('[["101"]]', "must hold two or more lists"),
+        ('[["101"], []]', "must hold two or more lists"),
+    ],
+)
+def test_a_bad_file_of_folds_is_refused(people_corpus, tmp_path, text, why):
+    path = tmp_path / "folds.json"
+    path.write_text(text)
+    with pytest.raises(SplitError, match=why) as caught:
+        choose_people(people_corpus.people, from_file(path))
+    assert "folds.json" in str(caught.value)
+
+
+def test_a_fold_that_a_file_does_not_have_is_refused(people_corpus, tmp_path):
+    path = tmp_path / "folds.json"
+    path.write_text('[["101"], ["102"]]')
+    with pytest.raises(SplitError, match="there are folds 0 to 1"):
+        choose_people(people_corpus.people, from_file(path, 2))
+    with pytest.raises(SplitError, match="cannot be read"):
+        choose_people(people_corpus.people, from_file(tmp_path / "nowhere.json"))

@@ -2,10 +2,10 @@ import json
 from pathlib import Path
 
 import pytest
-from info_builder import make_info, write_run
 
 from gesturelab.errors import RunError
 from gesturelab.report.collect import NEEDED, collect, short_names
+from info_builder import make_info, write_run
 
 
 def test_a_folder_that_does_not_exist_is_an_error(tmp_path: Path):

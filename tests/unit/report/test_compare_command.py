@@ -8,10 +8,10 @@ from pathlib import Path
 
 import matplotlib.image
 import pytest
-from info_builder import make_info, write_run
 
 from gesturelab.cli.compare import run
 from gesturelab.errors import RunError
+from info_builder import make_info, write_run
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_csv_holds_one_row_a_run(runs: Path, capsys: pytest.CaptureFixture[str])
 def test_json_has_its_documented_form(runs: Path):
     assert run(["multirun", "outputs", "--json", "c.json"]) == 0
     report = json.loads((runs / "c.json").read_text())
-    assert list(report) == ["schema", "runs", "groups", "recommendations", "overfitting", "unfinished"]
+    assert list(report) == ["schema", "runs", "groups", "recommendations", "joined", "overfitting", "unfinished"]
     assert report["schema"] == 1
     assert [one["recommended"]["size"] for one in report["recommendations"]] == ["tiny", "tiny"]
     assert report["recommendations"][0]["recommended"]["test_accuracy"] == pytest.approx(0.88)

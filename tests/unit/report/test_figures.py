@@ -3,7 +3,6 @@ from typing import Any
 
 import matplotlib.image
 import pytest
-from info_builder import make_info
 from matplotlib.figure import Figure
 
 from gesturelab.errors import RunError
@@ -12,6 +11,7 @@ from gesturelab.report.collect import Finished
 from gesturelab.report.figures import draw_confusion, draw_curves, draw_sizes
 from gesturelab.report.groups import group
 from gesturelab.report.table import frame
+from info_builder import make_info
 
 
 @pytest.fixture(autouse=True)
@@ -112,9 +112,9 @@ def test_sizes_are_labelled(tmp_path: Path, said: list[str]):
 
 
 def test_many_groups_are_drawn(tmp_path: Path, said: list[str]):
-    folds = [make_info(kind="loso", options={"fold": fold}) for fold in range(9)]
+    folds = [make_info(options={"seed": seed}, fingerprint=f"f{seed}") for seed in range(9)]
     draw_sizes(table_of(*folds), tmp_path / "sizes.png")
-    assert "group 6: irds loso fold 5 " in said
+    assert "group 6: irds subject_holdout " in said
     assert any("leaves out 3 groups" in text for text in said)
 
 

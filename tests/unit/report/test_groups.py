@@ -4,10 +4,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from info_builder import make_info
 
 from gesturelab.report.collect import Finished
 from gesturelab.report.groups import Group, best, differences, group
+from info_builder import make_info
 
 
 def grouped(*infos: dict[str, Any]) -> list[Group]:
@@ -86,9 +86,13 @@ def test_the_order_in_which_people_are_listed_does_not_matter():
     assert len(grouped(make_info(test_people=("301", "302")), make_info(test_people=("302", "301")))) == 1
 
 
-def test_folds_are_groups_of_their_own():
-    folds = [make_info(kind="subject_kfold", options={"folds": 2, "fold": fold}) for fold in (0, 1)]
-    assert [one.split for one in grouped(*folds)] == ["subject_kfold fold 0", "subject_kfold fold 1"]
+def test_folds_of_one_split_are_one_group():
+    folds = [make_info(kind="subject_kfold", options={"folds": 2, "fold": fold}, seed=7) for fold in (0, 1)]
+    three = [make_info(kind="subject_kfold", options={"folds": 3, "fold": fold}) for fold in (0, 1)]
+    first, second = grouped(*folds, *three)
+    assert (first.folded, first.split, len(first.candidates)) == (True, "subject_kfold", 1)
+    assert first.candidates[0].seeds == [7]
+    assert differences(first.basis, second.basis) == ["other split options (folds 3, not 2)"]
 
 
 def test_honest_groups_come_first():

@@ -3,7 +3,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from info_builder import make_info
 
 from gesturelab.info import LEAKY
 from gesturelab.report.collect import Finished, Unread
@@ -11,6 +10,7 @@ from gesturelab.report.groups import group
 from gesturelab.report.overfitting import ADVICE, band, gap
 from gesturelab.report.table import comparison, frame
 from gesturelab.report.words import count, duration, percent, recommendation
+from info_builder import make_info
 
 
 def compared(*infos: dict[str, Any], unread: tuple[Unread, ...] = ()) -> dict[str, Any]:

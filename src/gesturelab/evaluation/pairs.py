@@ -1,0 +1,165 @@
+"""Sizes against each other on the same people: paired tests over people, and what they allow one to say."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import combinations
+from typing import Any, cast
+
+import numpy as np
+from jaxtyping import Float64
+
+from gesturelab.evaluation.bootstrap import intervals
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two sizes on the same people.
+
+    Attributes:
+        first: Place of one in the list that was compared.
+        second: Place of the other.
+        difference: Mean over people of first minus second.
+        low: Lower bound of the difference's 95 % interval; NaN for one person.
+        high: Upper bound.
+        effect: Matched-pairs rank-biserial correlation, from -1 (second always better) to 1 (D. Kerby, The Simple
+            Difference Formula, Comprehensive Psychology, 2014); people without a difference are left out.
+        p: Of Wilcoxon's signed-rank test, two-sided and exact.
+        adjusted: The same, corrected for the number of pairs (Holm).
+    """
+
+    first: int
+    second: int
+    difference: float
+    low: float
+    high: float
+    effect: float
+    p: float
+    adjusted: float
+
+    @property
+    def distinguishable(self) -> bool:
+        """Whether the adjusted p is below 0.05."""
+        return self.adjusted < 0.05
+
+
+def compare_pairs(values: Float64[np.ndarray, "sizes people"]) -> list[Pair]:
+    """Every pair of sizes, from a value a person (such as accuracy).
+
+    >>> import numpy as np
+    >>> [pair] = compare_pairs(np.array([np.linspace(0.6, 0.9, 8), np.linspace(0.5, 0.8, 8)]))
+    >>> round(pair.difference, 3), pair.effect, round(pair.p, 6)
+    (0.1, 1.0, 0.007812)
+    """
+    places = list(combinations(range(len(values)), 2))
+    # so that 0.9 - 0.8 and 0.3 - 0.2 are one rank
+    apart = [np.round(values[one] - values[other], 9) for one, other in places]
+    raw = [signed_rank_p(gaps) for gaps in apart]
+    found: list[Pair] = []
+    for (one, other), gaps, p, adjusted in zip(places, apart, raw, holm(raw), strict=True):
+        low, high = intervals(partial(_weighted_mean, gaps), len(gaps))[0]
+        found.append(Pair(one, other, float(gaps.mean()), float(low), float(high), rank_biserial(gaps), p, adjusted))
+    return found
+
+
+def _weighted_mean(
+    values: Float64[np.ndarray, " people"], weights: Float64[np.ndarray, "draws people"]
+) -> Float64[np.ndarray, "draws 1"]:
+    return (weights @ values / weights.sum(axis=1))[:, None]
+
+
+def signed_rank_p(gaps: Float64[np.ndarray, " people"]) -> float:
+    """Two-sided p of Wilcoxon's signed-rank test; people without a difference are left out, and 1 if that is all.
+
+    Exact with ties too: under the null each rank has either sign with equal chance, so the distribution of the rank sum
+    is built rank by rank (scipy's is exact without ties only).
+
+    >>> import numpy as np
+    >>> signed_rank_p(np.array([0.1, 0.1, 0.2, 0.3, 0.3]))
+    0.0625
+    """
+    from scipy import stats  # slow to import
+
+    gaps = gaps[gaps != 0]
+    if not len(gaps):
+        return 1.0
+    doubled = np.rint(2 * cast(np.ndarray, stats.rankdata(np.abs(gaps)))).astype(np.int64)  # shared ranks are halves
+    chance = np.zeros(int(doubled.sum()) + 1)
+    chance[0] = 1.0
+    for rank in doubled.tolist():
+        chance[rank:] = (chance[rank:] + chance[:-rank]) / 2
+        chance[:rank] /= 2
+    positive = int(doubled[gaps > 0].sum())
+    return float(min(1.0, 2 * min(chance[: positive + 1].sum(), chance[positive:].sum())))
+
+
+def rank_biserial(gaps: Float64[np.ndarray, " people"]) -> float:
+    """Share of rank sums in favour minus share against; 0 when nobody has a difference.
+
+    >>> import numpy as np
+    >>> rank_biserial(np.array([0.3, 0.2, -0.1, 0.0]))
+    0.6666666666666666
+    """
+    from scipy import stats
+
+    gaps = gaps[gaps != 0]
+    if not len(gaps):
+        return 0.0
+    ranks = cast(np.ndarray, stats.rankdata(np.abs(gaps)))
+    return float((ranks * np.sign(gaps)).sum() / ranks.sum())
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """Corrects p values for how many there are (S. Holm, Scandinavian Journal of Statistics, 1979).
+
+    >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03])]
+    [0.03, 0.06, 0.06]
+    """
+    adjusted = [1.0] * len(ps)
+    highest = 0.0
+    for left, place in enumerate(sorted(range(len(ps)), key=ps.__getitem__)):
+        highest = max(highest, min(1.0, (len(ps) - left) * ps[place]))
+        adjusted[place] = highest
+    return adjusted
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """What a critical-difference diagram shows (J. Demsar, Journal of Machine Learning Research, 2006).
+
+    Attributes:
+        mean: Average rank of each size over people; 1 is best, equals share a rank.
+        friedman_p: Of the test that all sizes are alike; NaN for fewer than three.
+        critical_difference: Nemenyi's, at 0.05.
+        cliques: Sets of sizes, by place, among which no pair is distinguishable by Wilcoxon's test with Holm's
+            correction (as A. Benavoli et al., same journal, 2016, advise), neighbours by rank; sets of two or more.
+    """
+
+    mean: tuple[float, ...]
+    friedman_p: float
+    critical_difference: float
+    cliques: tuple[tuple[int, ...], ...]
+
+
+def rank_sizes(values: Float64[np.ndarray, "sizes people"], pairs: Sequence[Pair]) -> Ranks:
+    """Ranks of two or more sizes, from a value a person (larger is better)."""
+    from scipy import stats
+
+    sizes, people = values.shape
+    mean = cast(np.ndarray, stats.rankdata(-np.round(values, 9), axis=0)).mean(axis=1)
+    alike = bool((np.round(values - values[0], 9) == 0).all())
+    friedman = float("nan")
+    if sizes > 2:
+        friedman = 1.0 if alike else float(cast(Any, stats.friedmanchisquare(*np.round(values, 9))).pvalue)
+    studentized = float(stats.studentized_range.ppf(0.95, sizes, np.inf)) / np.sqrt(2)
+    critical = float(studentized * np.sqrt(sizes * (sizes + 1) / (6 * people)))
+    apart = {(pair.first, pair.second) for pair in pairs if pair.distinguishable}
+    line = np.argsort(mean, kind="stable").tolist()
+    cliques: list[tuple[int, ...]] = []
+    for start in range(sizes):
+        end = start + 1
+        while end < sizes and not any((min(a, line[end]), max(a, line[end])) in apart for a in line[start:end]):
+            end += 1
+        if end - start > 1 and not (cliques and set(line[start:end]) <= set(cliques[-1])):
+            cliques.append(tuple(line[start:end]))
+    return Ranks(tuple(mean.tolist()), friedman, critical, tuple(cliques))

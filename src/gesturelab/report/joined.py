@@ -1,0 +1,171 @@
+"""Folds joined: for each size one result on everybody, and the sizes against each other on the same people."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+import numpy as np
+
+from gesturelab.errors import GesturelabError, RunError
+from gesturelab.evaluation.join import FoldRun, Joined, differing, join
+from gesturelab.evaluation.predictions import read_predictions
+from gesturelab.evaluation.result import accuracy_by_person, summarise
+from gesturelab.report.collect import Finished
+from gesturelab.report.groups import Candidate, Group
+from gesturelab.report.verdict import verdict
+from gesturelab.runs import RunDir, sha256
+
+
+def joined(group: Group) -> dict[str, Any]:
+    """A group of folds as plain values.
+
+    Returns:
+        ``group``: its number.
+        ``results``, one a size: ``candidate``, ``size``, ``parameters``, ``train_accuracy``, ``validation_accuracy``
+        (means over runs) and what `gesturelab.evaluation.result.Result` holds.
+        ``pairs``, one a pair of sizes: ``first``, ``second``, ``difference`` (of the mean accuracy over people, first
+        minus second) with ``low`` and ``high``, ``effect``, ``p``, ``adjusted``, ``distinguishable``, as
+        `gesturelab.evaluation.pairs.Pair` explains them, and ``people`` and ``recordings``: how many all sizes were
+        tested on.
+        ``ranks``: ``mean`` (by candidate), ``friedman_p``, ``critical_difference``, ``cliques``, ``people``; null for
+        one size.
+        ``verdict``: sentences.
+        ``left_out``: ``run`` and ``reason`` for runs that could not be joined.
+    """
+    results: list[dict[str, Any]] = []
+    those: list[tuple[Candidate, Joined]] = []
+    left_out: list[dict[str, str]] = []
+    for candidate in group.candidates:
+        readable = _read(candidate.runs, left_out)
+        if not readable:
+            continue
+        try:
+            whole = join(readable)
+        except GesturelabError as error:
+            left_out += [{"run": run.label, "reason": str(error)} for run in readable]
+            continue
+        those.append((candidate, whole))
+        described: dict[str, Any] = {
+            "candidate": candidate.label,
+            "size": candidate.size,
+            "parameters": candidate.parameters,
+            "train_accuracy": candidate.accuracy("train"),
+            "validation_accuracy": candidate.accuracy("validation"),
+            **cast(dict[str, Any], summarise(whole)),
+        }
+        described["notes"] = [*described["notes"], *_namesakes(candidate, group.candidates)]
+        results.append(described)
+    pairs, ranks = _compare(those)
+    return {
+        "group": group.number,
+        "results": results,
+        "pairs": pairs,
+        "ranks": ranks,
+        "verdict": verdict(results, pairs),
+        "left_out": left_out,
+    }
+
+
+def _read(runs: Sequence[Finished], left_out: list[dict[str, str]]) -> list[FoldRun]:
+    """The runs with their predictions; those without go to `left_out`, with the reason."""
+    found: list[FoldRun] = []
+    for run in runs:
+        path = RunDir(run.path, run.info["model"]["size"]).predictions
+        try:
+            predictions = read_predictions(path)
+            if sha256(path) != run.info.get("files", {}).get(path.name, sha256(path)):
+                raise RunError(f"{path} is not the file that the run wrote (its SHA-256 differs from the info file's)")
+            found.append(FoldRun(run.label, run.info, predictions))
+        except RunError as error:
+            left_out.append({"run": run.label, "reason": str(error)})
+    return found
+
+
+def _namesakes(candidate: Candidate, those: Sequence[Candidate]) -> list[str]:
+    """Why a size that is there with several settings is not one result."""
+    return [
+        f"not joined with {other.label}: {'; '.join(differing(other.runs[0].info, candidate.runs[0].info))}"
+        for other in those
+        if other.size == candidate.size and other is not candidate
+    ]
+
+
+def _compare(those: Sequence[tuple[Candidate, Joined]]) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+    """Tests between sizes, on the recordings that all were tested on."""
+    shared = set.intersection(*(set(whole.by_seed[0].names) for _, whole in those)) if those else set[str]()
+    if len(those) < 2 or not shared:
+        return [], None
+    accuracies = [accuracy_by_person(_only(whole, shared)) for _, whole in those]
+    people = list(accuracies[0])
+    from gesturelab.evaluation.pairs import compare_pairs, rank_sizes  # scipy is slow to import
+
+    labels = [candidate.label for candidate, _ in those]
+    values = np.array([[one[person] for person in people] for one in accuracies])
+    pairs = compare_pairs(values)
+    ranks = rank_sizes(values, pairs)
+    found = [
+        {
+            "first": labels[pair.first],
+            "second": labels[pair.second],
+            "people": len(people),
+            "recordings": len(shared),
+            "difference": pair.difference,
+            "low": _number(pair.low),
+            "high": _number(pair.high),
+            "effect": pair.effect,
+            "p": pair.p,
+            "adjusted": pair.adjusted,
+            "distinguishable": pair.distinguishable,
+        }
+        for pair in pairs
+    ]
+    return found, {
+        "people": len(people),
+        "mean": dict(zip(labels, ranks.mean, strict=True)),
+        "friedman_p": _number(ranks.friedman_p),
+        "critical_difference": ranks.critical_difference,
+        "cliques": [[labels[at] for at in clique] for clique in ranks.cliques],
+    }
+
+
+def _only(whole: Joined, names: set[str]) -> Joined:
+    kept = np.array([at for at, name in enumerate(whole.by_seed[0].names) if name in names], dtype=np.int64)
+    return replace(whole, by_seed=tuple(one.take(kept) for one in whole.by_seed))
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def flat(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Joined results as rows of a table: one a size and part (such as part ``group``, value ``patient``)."""
+    rows: list[dict[str, Any]] = []
+    for item in items:
+        for result in item["results"]:
+            head = {"group": item["group"], **{key: result[key] for key in ("candidate", "size", "parameters")}}
+            parts = [("all", "", result["all"])]
+            parts += [("ensemble", "", result["ensemble"])] if result["ensemble"] else []
+            parts += [
+                (kind.removeprefix("by_"), name, part)
+                for kind in PARTS
+                for name, part in result[kind].items()
+            ]  # fmt: skip
+            for kind, name, part in parts:
+                scores = {
+                    f"{score}{end}": part[score][key]
+                    for score in part
+                    if score not in ("recordings", "people")
+                    for end, key in (("", "value"), ("_low", "low"), ("_high", "high"))
+                }
+                sizes = {"recordings": part["recordings"], "people": part["people"]}
+                rows.append({**head, "part": kind, "value": name, **sizes, **scores})
+            rows += [
+                {**head, "part": "person", "value": person, "recordings": one["recordings"], "people": 1}
+                | {"accuracy": one["accuracy"]}
+                for person, one in result["by_person"].items()
+            ]
+    return rows
+
+
+PARTS = ("by_group", "by_correctness", "by_group_and_correctness", "by_posture", "by_gesture")

@@ -1,0 +1,146 @@
+import csv
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gesturelab.cli.compare import run
+from gesturelab.report.collect import collect
+from gesturelab.report.groups import group
+from gesturelab.report.joined import joined
+from predictions_builder import FoldRun, fold_run, write_fold_run
+
+
+@pytest.fixture
+def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two sizes, six folds, two seeds."""
+    monkeypatch.chdir(tmp_path)
+    for size, parameters, accuracy in (("tiny", 500_000, 0.7), ("large", 4_500_000, 0.95)):
+        for fold in range(6):
+            for seed in (0, 1):
+                one = fold_run(
+                    fold, seed=seed, size=size, parameters=parameters, accuracy=accuracy, validation=accuracy
+                )
+                write_fold_run(Path("multirun/loso") / f"{size}-{fold}-{seed}", one)
+    return Path("multirun/loso")
+
+
+def result_of(folder: Path) -> dict[str, Any]:
+    finished, _ = collect([folder])
+    (only,) = group(finished)
+    return joined(only)
+
+
+def test_a_sweep_is_one_section_within_100_columns(sweep: Path, capsys: pytest.CaptureFixture[str]):
+    assert run([]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(len(line.rstrip()) for line in lines) <= 100
+    out = " ".join(" ".join(lines).split())
+    assert out.count("Group") == 1
+    assert "tiny: 6 of 6 folds, seeds 0, 1" in out
+    assert re.search(r"tiny 6 72 \d+\.\d \(\d+\.\d-\d+\.\d\)", out)
+    for text in ("healthy 3 36", "patient 3 36", "mean over people", "ensemble of 2 seeds", "person 203 (patient) 12"):
+        assert text in out
+    assert "tiny minus large" in out
+    assert "#" not in out
+
+
+def test_json_holds_the_joined_result(sweep: Path):
+    run(["--json", "c.json"])
+    report = json.loads(Path("c.json").read_text())
+    assert len(report["runs"]) == 24
+    (item,) = report["joined"]
+    tiny, large = item["results"]
+    assert (tiny["candidate"], tiny["folds"], tiny["planned_folds"]) == ("tiny", [0, 1, 2, 3, 4, 5], 6)
+    assert large["all"]["accuracy"]["low"] < large["all"]["accuracy"]["value"] < large["all"]["accuracy"]["high"]
+    (pair,) = item["pairs"]
+    assert (pair["first"], pair["second"], pair["people"], pair["recordings"]) == ("tiny", "large", 6, 72)
+    assert pair["difference"] == pytest.approx(
+        tiny["all"]["person_accuracy"]["value"] - large["all"]["person_accuracy"]["value"]
+    )
+    assert report["groups"][0]["people"]["test"] == ["101", "102", "103", "201", "202", "203"]
+
+
+def test_the_joined_table_has_a_row_for_each_part(sweep: Path):
+    run(["--joined", "j.csv"])
+    with Path("j.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    parts = {(row["candidate"], row["part"], row["value"]) for row in rows}
+    assert len(parts) == len(rows)
+    for part in (("group", "patient"), ("correctness", "incorrect"), ("posture", "chair"), ("person", "101")):
+        assert ("tiny", *part) in parts
+    assert all(0 <= float(row["accuracy"]) <= 1 for row in rows)
+
+
+def test_markdown_carries_intervals_and_verdict(sweep: Path):
+    run(["--markdown", "c.md"])
+    text = Path("c.md").read_text()
+    for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        assert len({len(re.split(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
+    assert "person 101 (healthy)" in text
+    assert "tiny minus large" in text
+
+
+def test_missing_folds_mark_the_result_partial(sweep: Path, capsys: pytest.CaptureFixture[str]):
+    for seed in (0, 1):
+        (sweep / f"tiny-2-{seed}/info_tiny.json").unlink()
+    run([])
+    out = " ".join(capsys.readouterr().out.split())
+    assert "tiny: 5 of 6 folds" in out
+    assert "PARTIAL: not tested yet: 103" in out
+    assert "on the 60 recordings of 5 people that all sizes were tested on" in out
+    assert "5 people are too few" in out
+
+
+def test_one_fold_says_that_there_is_no_interval(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    write_fold_run(tmp_path / "a", fold_run(0))
+    run([str(tmp_path)])
+    out = " ".join(capsys.readouterr().out.split())
+    assert "one fold only: no intervals" in out
+
+
+def test_a_run_without_predictions_is_left_out_by_name(sweep: Path):
+    (sweep / "tiny-0-0/predictions_tiny.csv").unlink()
+    (sweep / "tiny-1-0/predictions_tiny.csv").write_text("x")
+    item = result_of(sweep)
+    assert [left["run"] for left in item["left_out"]] == ["tiny-0-0", "tiny-1-0"]
+    assert "missing" in item["left_out"][0]["reason"]
+    assert item["results"][0]["seeds"][0]["seed"] == 1
+
+
+def test_predictions_that_the_run_did_not_write_are_left_out(tmp_path: Path):
+    one = fold_run(0)
+    one.info["files"]["predictions_tiny.csv"] = "0" * 64
+    write_fold_run(tmp_path / "a", one)
+    assert "SHA-256" in result_of(tmp_path)["left_out"][0]["reason"]
+
+
+def test_folds_with_other_features_are_not_joined_and_the_key_is_said(tmp_path: Path):
+    for fold in range(6):
+        one = fold_run(fold)
+        if fold == 3:
+            one.info["features"]["centre"] = "window"
+        write_fold_run(tmp_path / str(fold), one)
+    results = result_of(tmp_path)["results"]
+    assert sorted(len(one["folds"]) for one in results) == [1, 5]
+    assert all(any("features.centre differs" in note for note in one["notes"]) for one in results)
+
+
+def test_other_data_is_another_group(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    for fold in range(6):
+        write_fold_run(tmp_path / str(fold), fold_run(fold, fingerprint="f2" if fold > 3 else "f1"))
+    run([str(tmp_path)])
+    assert "is not compared with group 1: other recordings (data fingerprint)" in " ".join(
+        capsys.readouterr().out.split()
+    )
+
+
+def test_a_run_whose_people_overlap_another_fold_is_refused(tmp_path: Path):
+    odd = fold_run(1)
+    write_fold_run(tmp_path / "0", fold_run(0))
+    write_fold_run(tmp_path / "1", FoldRun("odd", odd.info, fold_run(0, seed=5).predictions))
+    item = result_of(tmp_path)
+    assert item["results"] == []
+    assert "subject 101 was tested in folds 0 and 1" in item["left_out"][0]["reason"]
