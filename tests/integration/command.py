@@ -8,12 +8,17 @@ from pathlib import Path
 COMMAND = (sys.executable, "-m", "gesturelab")
 
 
-def gesturelab(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The finished command, whatever its exit status."""
+def gesturelab(
+    *arguments: str, folder: Path, traced: bool = True, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """The finished command, whatever its exit status.
+
+    Hydra takes the measurement of coverage for a debugger and shows errors in full; untraced it shows what users see.
+    """
     return subprocess.run(
         [*COMMAND, *arguments],
         cwd=folder,
-        env=os.environ | environment,
+        env=(os.environ if traced else untraced()) | environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

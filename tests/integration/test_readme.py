@@ -53,7 +53,12 @@ def test_training_runs_in_a_fast_form(command, folder, request):
     elif {"--cfg", "--help"} & set(arguments):
         quick = ()
     else:
-        quick = (*QUICK, *FEW_PEOPLE, "model.hidden=16", *(["seed=0"] if "seed=0,1,2" in arguments else []))
+        quick = (
+            *QUICK,
+            *FEW_PEOPLE,
+            "model.hidden=16",
+            *(["seed=0", "name=sweep"] if "seed=0,1,2" in arguments else []),
+        )
     kept = [given for given in arguments if given.split("=")[0] not in {each.split("=")[0] for each in quick}]
     done = gesturelab(*kept, *quick, folder=folder)
     assert done.returncode == 0, done.stderr

@@ -7,7 +7,8 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from gesturelab.config.data import SOURCES, SPLITS
+from gesturelab.config.data import SOURCES
+from gesturelab.config.split import SPLITS
 from gesturelab.config.training import TrainConfig
 from gesturelab.errors import ConfigError
 

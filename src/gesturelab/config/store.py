@@ -8,11 +8,11 @@ from pathlib import Path
 from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
-from gesturelab.config import data, training
+from gesturelab.config import data, split, training
 
 SCHEMAS: dict[str, type] = {
     **data.SOURCES,
-    **data.SPLITS,
+    **split.SPLITS,
     "window": data.WindowConfig,
     "features": data.FeaturesConfig,
     "augment": data.AugmentConfig,

@@ -6,8 +6,9 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from gesturelab.config.data import AugmentConfig, DataConfig, FeaturesConfig, SplitConfig, WindowConfig
+from gesturelab.config.data import AugmentConfig, DataConfig, FeaturesConfig, WindowConfig
 from gesturelab.config.rules import at_least, fraction, positive
+from gesturelab.config.split import SplitConfig
 from gesturelab.errors import ConfigError
 
 FORBIDDEN = '/\\<>:"|?*'

@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 from jaxtyping import Int64
 
-from gesturelab.config.data import (
+from gesturelab.config.split import (
     FoldsFileConfig,
     LosoConfig,
     NamedSplitConfig,

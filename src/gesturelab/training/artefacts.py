@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float
 from lightning.pytorch import Trainer
 
-from gesturelab.config.data import FoldsFileConfig, IrdsConfig
+from gesturelab.config.data import IrdsConfig
+from gesturelab.config.split import FoldsFileConfig
 from gesturelab.config.training import TrainConfig
 from gesturelab.data.datamodule import GestureData
 from gesturelab.data.recording import Corpus

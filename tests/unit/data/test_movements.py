@@ -96,7 +96,7 @@ def test_forward_elevation_keeps_the_hands_together():
 def test_a_movement_starts_and_ends_at_rest_and_arrives(seed, attempts):
     progress = course(np.linspace(0, 1, 2001), attempts, np.random.default_rng(seed))
     assert progress[0] == progress[-1] == 0
-    assert progress.min() >= 0
+    assert progress.min() >= -1e-12  # rounding
     assert progress.max() == pytest.approx(1)
     assert np.abs(np.diff(progress)).max() < 0.1
 

@@ -6,17 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import corpus_of, walker
-from gesturelab.config.data import (
+from gesturelab.config.data import Short, Span, WindowConfig
+from gesturelab.config.split import (
     FoldsFileConfig,
     LosoConfig,
     NamedSplitConfig,
     RandomRecordingConfig,
     RandomWindowConfig,
-    Short,
-    Span,
     SubjectHoldoutConfig,
     SubjectKfoldConfig,
-    WindowConfig,
 )
 from gesturelab.data.split import choose_people, deal_folds, make_folds, split_windows
 from gesturelab.data.windows import cut_windows
