@@ -15,6 +15,8 @@ QUICK = ("data.repetitions=1", "model.hidden=16")
 
 def train(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
     command = [*COMMAND, *QUICK, *overrides]
+    if "data=irds" in overrides:
+        command = [each for each in command if each not in ("data.people=8", "data.repetitions=1")]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240, check=False)
 
 

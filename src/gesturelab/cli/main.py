@@ -4,7 +4,7 @@ import sys
 from importlib import import_module
 
 from gesturelab import __version__
-from gesturelab.errors import GesturelabError
+from gesturelab.errors import GesturelabError, StoppedError
 
 VERBS = {
     "train": "train one model size, or with -m a sweep, and test on unseen people",
@@ -47,6 +47,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     try:
         return import_module(f"gesturelab.cli.{verb}").run(arguments)
+    except StoppedError as error:
+        print(f"gesturelab: {error}", file=sys.stderr)
+        return 130
     except GesturelabError as error:
         print(f"gesturelab: error: {error}", file=sys.stderr)
         return 1
