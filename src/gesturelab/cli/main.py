@@ -4,7 +4,7 @@ import sys
 from importlib import import_module
 
 from gesturelab import __version__
-from gesturelab.errors import GesturelabError
+from gesturelab.errors import GesturelabError, StoppedError
 
 VERBS = {
     "train": "train one model size, or with -m a sweep, and test on unseen people",
@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
         return import_module(f"gesturelab.cli.{verb}").run(arguments)
     except GesturelabError as error:
         print(f"gesturelab: error: {error}", file=sys.stderr)
-        return 1
+        return 130 if isinstance(error, StoppedError) else 1
     except KeyboardInterrupt:
         print("gesturelab: stopped by Ctrl-C", file=sys.stderr)
         return 130

@@ -111,12 +111,13 @@ def train_in(folder: Path, config: TrainConfig, composed: str) -> tuple[RunDir, 
 
 @contextmanager
 def _nothing_empty(run: RunDir) -> Generator[None]:
-    """Removes the folder of a run that never began, unless it belongs to a sweep, which will tell of it."""
-    in_sweep = run.status.exists()
+    """Removes the folder of a run that never began, unless it was there before or belongs to a sweep."""
+    there_before = run.status.exists() or run.config.exists()
     try:
         yield
     except GesturelabError:
-        if not in_sweep:
+        if not there_before and not run.checkpoints.exists():
+            run.config.unlink(missing_ok=True)
             _leave_nothing_empty(run.path)
         raise
 
