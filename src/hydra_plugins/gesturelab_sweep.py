@@ -193,7 +193,7 @@ def _composed(config: Any, overrides: list[str], varying: str) -> Any:
     from gesturelab.errors import ConfigError, GesturelabError
     from gesturelab.sweep.plan import Composed
 
-    HydraConfig.instance().cfg = cast(Any, OmegaConf.masked_copy(config, "hydra"))  # for ${hydra:...} in values
+    cast(Any, HydraConfig.instance()).cfg = OmegaConf.masked_copy(config, "hydra")  # for ${hydra:...} in values
     root, name = Path(config.hydra.sweep.dir), str(config.hydra.sweep.subdir)
     with read_write(config), open_dict(config):
         del config["hydra"]
