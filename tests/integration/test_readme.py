@@ -19,13 +19,18 @@ COMMANDS = [
     for block in re.findall(r"^```console\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
     for line in block.splitlines()
 ]
-TRAININGS = list(dict.fromkeys(line for line in COMMANDS if line.startswith("gesturelab train ")))
 NOT_RUN = {
     "source .venv/bin/activate": "would change the shell",
     "python3 -m venv .venv": "Python's own",
     'eval "$(gesturelab -sc install=bash)"': "test_command_line.py tries it in a real bash",
     "gesturelab data fetch irds --to data/irds": "no network in tests; the tests of fetch have a server of their own",
+    "gesturelab train -m experiment=irds_loso model=tiny,small seed=0,1 data.root=data/irds": "see test_sweeps.py",
+    "gesturelab compare multirun/irds_loso --figures figures --joined joined.csv": "needs those; see test_joined.py",
+    "gesturelab audit multirun/irds_loso": "needs those; see test_audit_command.py",
+    "gesturelab train -m experiment=irds_leakage model=tiny data.root=data/irds": "see test_sweeps.py",
+    "gesturelab compare multirun/irds_leakage --leakage leakage.png": "needs those; see test_joined_figures.py",
 }
+TRAININGS = [line for line in dict.fromkeys(COMMANDS) if line.startswith("gesturelab train ") and line not in NOT_RUN]
 QUICK = ("trainer.device=cpu", "trainer.precision=float32", "trainer.max_epochs=1", "trainer.batches_per_epoch=2")
 FEW_PEOPLE = ("data.people=10", "data.repetitions=1")
 FEW_FILES = ("data.max_files=216",)

@@ -47,12 +47,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     try:
         return import_module(f"gesturelab.cli.{verb}").run(arguments)
-    except StoppedError as error:
-        print(f"gesturelab: {error}", file=sys.stderr)
-        return 130
     except GesturelabError as error:
         print(f"gesturelab: error: {error}", file=sys.stderr)
-        return 1
+        return 130 if isinstance(error, StoppedError) else 1
     except KeyboardInterrupt:
         print("gesturelab: stopped by Ctrl-C", file=sys.stderr)
         return 130

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Collection, Generator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import cast
@@ -111,20 +111,20 @@ def train_in(folder: Path, config: TrainConfig, composed: str) -> tuple[RunDir, 
 
 @contextmanager
 def _nothing_empty(run: RunDir) -> Generator[None]:
-    """Removes the folder of a run that never began, unless it belongs to a sweep, which will tell of it."""
-    in_sweep = run.status.exists()
-    ours = {"train.log", "status.json", LOCK} | (set[str]() if run.config.exists() else {"config.yaml"})
+    """Removes the folder of a run that never began, unless it was there before or belongs to a sweep."""
+    there_before = run.status.exists() or run.config.exists()
     try:
         yield
     except GesturelabError:
-        if not in_sweep:
-            _leave_nothing_empty(run.path, ours)
+        if not there_before and not run.checkpoints.exists():
+            run.config.unlink(missing_ok=True)
+            _leave_nothing_empty(run.path)
         raise
 
 
-def _leave_nothing_empty(folder: Path, ours: Collection[str] = ("train.log",)) -> None:
-    """Removes a folder that holds nothing but files of a run that never began."""
-    if folder.is_dir() and {path.name for path in folder.iterdir()} <= set(ours):
+def _leave_nothing_empty(folder: Path) -> None:
+    """Removes a folder in which a run never began."""
+    if folder.is_dir() and {path.name for path in folder.iterdir()} <= {"train.log", "status.json", LOCK}:
         for path in folder.iterdir():
             path.unlink()
         folder.rmdir()

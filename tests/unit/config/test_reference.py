@@ -61,7 +61,7 @@ def test_keys_of_one_option_name_it(whole):
 
 def test_a_key_that_means_two_things_has_two_rows(whole):
     assert "| `split.fold` | whole number | `0` | Only with `loso`. Which person" in whole
-    assert "| `split.fold` | whole number | `0` | Only with `subject_kfold`. Which fold" in whole
+    assert "| `split.fold` | whole number | `0` | Only with `folds_file`, `subject_kfold`. Which fold" in whole
 
 
 def test_marks_must_be_there_once_and_in_order():
