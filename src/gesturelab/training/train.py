@@ -125,9 +125,8 @@ def _fit(trainer: Trainer, module: GestureModule, data: GestureData, run: RunDir
     try:
         trainer.fit(module, datamodule=data, ckpt_path=last if last.exists() else None, weights_only=True)
     except SystemExit:  # how Lightning ends after Ctrl-C
-        folder = run.path.relative_to(Path.cwd()) if run.path.is_relative_to(Path.cwd()) else run.path
         kept = f"the last whole epoch is in {last}" if last.exists() else "no epoch was finished, so nothing was kept"
-        raise StoppedError(f"stopped by Ctrl-C; {kept}. Go on with: gesturelab resume {folder}") from None
+        raise StoppedError(f"stopped by Ctrl-C; {kept}. Go on with: gesturelab resume {run.path}") from None
 
 
 def _predict(trainer: Trainer, module: GestureModule, data: GestureData) -> list[Float[np.ndarray, "_ classes"]]:
