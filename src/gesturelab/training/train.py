@@ -195,8 +195,6 @@ def _quiet_lightning() -> None:
     """Drops what Lightning says of itself, and warnings that are not the user's to act on."""
     # Lightning 2.6 still asks for a class that torch 2.13 calls by another name
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
-    # it is right to train without srun on a machine that has it: our Slurm jobs have one task
-    warnings.filterwarnings("ignore", message="The `srun` command is available")
     # nothing is logged in a step, so there is no interval to be too long
     warnings.filterwarnings("ignore", message="The number of training batches")
     # a resumed run finds its own checkpoints
