@@ -235,3 +235,77 @@ def test_too_few_people_leave_no_half_written_run(tmp_path):
     with pytest.raises(SplitError, match="people are left"):
         train_quickly(tmp_path / "run", "data.people=2")
     assert not RunDir(tmp_path / "run", "tiny").info.exists()
+
+
+def unfinish(run):
+    """Leaves what a run has that was killed after its last epoch, before anything was written."""
+    for path in run.artefacts:
+        path.unlink()
+
+
+def test_another_configuration_never_goes_on_from_a_checkpoint(tmp_path):
+    run, _ = train_quickly(tmp_path / "run", "trainer.max_epochs=1")
+    before = run.config.read_bytes()
+    unfinish(run)
+    with pytest.raises(RunError, match=r"holds a run of another configuration(.|\n)*split.seed: 0 -> 1"):
+        train_quickly(run.path, "trainer.max_epochs=1", "split.seed=1")
+    with pytest.raises(RunError, match=r"model.name: tiny -> small"):
+        train_quickly(run.path, "trainer.max_epochs=1", "model=small")
+    assert run.config.read_bytes() == before
+
+
+def test_other_people_on_the_sides_never_go_on_from_a_checkpoint(tmp_path):
+    people = tmp_path / "people.json"
+    people.write_text(json.dumps({"test": ["101"], "validation": ["102", "202"]}))
+    split = ("split=named", f"split.file={people}", "trainer.max_epochs=1")
+    run, _ = train_quickly(tmp_path / "run", *split)
+    unfinish(run)
+    people.write_text(json.dumps({"test": ["103"], "validation": ["102", "202"]}))
+    with pytest.raises(RunError, match="other people on its sides"):
+        train_quickly(run.path, *split)
+
+
+@pytest.fixture
+def only_the_first_epoch_is_good(monkeypatch):
+    """Validation says so, whatever the network learns: even chances at first, then all on the first gesture."""
+    from gesturelab.training.module import GestureModule
+
+    def judged(module, batch, _index):
+        rows = torch.full((len(batch.gestures), 9), 1 / 9 if module.current_epoch == 0 else 1e-6)
+        rows[:, 0] = 1 - rows[:, 1:].sum(dim=1)
+        module._validated.append((rows, batch))
+
+    monkeypatch.setattr(GestureModule, "validation_step", judged)
+
+
+@pytest.mark.usefixtures("only_the_first_epoch_is_good")
+def test_the_last_checkpoint_is_the_last_epoch_also_when_nothing_gets_better(tmp_path):
+    run, info = train_quickly(tmp_path / "run", "trainer.max_epochs=4")
+    assert info["training"]["best_epoch"] == 0
+    assert torch.load(run.checkpoints / "best.ckpt", weights_only=True)["epoch"] == 0
+    assert torch.load(run.checkpoints / "last.ckpt", weights_only=True)["epoch"] == 3
+
+
+@pytest.mark.usefixtures("only_the_first_epoch_is_good")
+def test_a_folder_that_was_moved_remembers_its_best_epoch(tmp_path):
+    run, _ = train_quickly(tmp_path / "here", "trainer.max_epochs=2")
+    unfinish(run)
+    moved = run.path.rename(tmp_path / "there")
+    composed = (moved / "config.yaml").read_text().replace("max_epochs: 2", "max_epochs: 4")
+    (moved / "config.yaml").write_text(composed)
+    again, info = train_in(moved, read_config(moved / "config.yaml"), composed)
+    assert info["training"]["epochs"] == 4
+    assert info["training"]["best_epoch"] == 0
+    assert torch.load(again.checkpoints / "best.ckpt", weights_only=True)["epoch"] == 0
+
+
+def test_diverged_training_is_an_error_and_leaves_no_result(tmp_path):
+    with pytest.raises(RunError, match=r"loss is not finite in epoch 1 .*lower optimizer.lr"):
+        train_quickly(tmp_path / "run", "optimizer.lr=1e30", "trainer.gradient_clip_norm=null")
+    assert not any(path.exists() for path in RunDir(tmp_path / "run", "tiny").artefacts)
+
+
+def test_the_same_training_gives_the_same_weights_file_to_the_byte(finished, tmp_path):
+    run, _ = finished
+    twin, _ = train_quickly(tmp_path / "twin")
+    assert sha256(twin.weights) == sha256(run.weights)

@@ -1,7 +1,7 @@
 """Which runs may be compared, and which size to take among those that may."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any, cast
 
@@ -124,6 +124,13 @@ class Group:
         return [run for candidate in self.candidates for run in candidate.runs]
 
     @property
+    def on_shared_folds(self) -> tuple["Candidate", ...]:
+        """The candidates with only those folds that all of them have: sizes are chosen on the same people."""
+        shared = set[int | None].intersection(*({_fold(run) for run in one.runs} for one in self.candidates))
+        kept = [tuple(run for run in one.runs if _fold(run) in shared) for one in self.candidates]
+        return tuple(replace(one, runs=runs) for one, runs in zip(self.candidates, kept, strict=True) if runs)
+
+    @property
     def leaky(self) -> bool:
         """Whether the same people are on both sides."""
         return any(run.info["split"]["leaky"] for run in self.runs)
@@ -197,6 +204,10 @@ def candidates(runs: list[Finished]) -> tuple[Candidate, ...]:
         label = size if sizes.count(size) == 1 else name if named.count(name) == 1 else f"{size} ({same[0].label})"
         found.append(Candidate(size, label, same))
     return tuple(sorted(found, key=lambda candidate: (candidate.parameters, candidate.label)))
+
+
+def _fold(run: Finished) -> int | None:
+    return run.info["split"]["options"].get("fold")
 
 
 def _place(run: Finished) -> tuple[int, int, str]:

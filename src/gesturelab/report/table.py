@@ -194,14 +194,15 @@ _CERTAIN: dict[str, Callable[[Group], bool]] = {
 
 
 def _recommendation(group: Group) -> dict[str, Any]:
+    those = group.on_shared_folds
     return {
         "group": group.number,
         "leaky": group.leaky,
         "synthetic": group.synthetic,
         "chosen_by": "validation accuracy of recordings",
         "candidates": len(group.candidates),
-        "recommended": _candidate(best(group.candidates, "validation")),
-        "best_by_test": {**_candidate(best(group.candidates, "test")), "optimistic": True},
+        "recommended": _candidate(best(those, "validation")) if those else None,
+        "best_by_test": {**_candidate(best(those, "test")), "optimistic": True} if those else None,
     }
 
 

@@ -76,6 +76,8 @@ def recommendation(item: dict[str, Any], verdict: bool = False) -> list[str]:
         verdict: A verdict on joined folds says what to take, so only the best validation accuracy is said.
     """
     chosen, top = item["recommended"], item["best_by_test"]
+    if chosen is None:
+        return ["Nothing can be recommended: no fold was run with every size, so each was tested on other people."]
     said = (
         f"{chosen['candidate']} ({count(chosen['parameters'])} parameters, {_seeds(chosen)}) "
         f"with validation accuracy {percent(chosen['validation_accuracy'])}; "

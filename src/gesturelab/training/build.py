@@ -25,7 +25,7 @@ from gesturelab.data.windows import Windows, cut_windows
 from gesturelab.errors import ConfigError
 from gesturelab.model.lstm import LSTMClassifier
 from gesturelab.model.recogniser import Recogniser
-from gesturelab.training.checkpoints import BestCheckpoint, last_checkpoint
+from gesturelab.training.checkpoints import best_checkpoint, last_checkpoint
 from gesturelab.training.device import lightning_precision
 from gesturelab.training.module import GestureModule
 
@@ -97,7 +97,7 @@ def make_trainer(config: TrainConfig, accelerator: str, folder: Path, *, progres
     """Lightning's trainer; it keeps the best and the last checkpoint in the run's folder."""
     options = config.trainer
     callbacks: list[Callback] = [make_callback(name, entry) for name, entry in config.callbacks.items()]
-    callbacks += [BestCheckpoint(folder / "checkpoints"), last_checkpoint(folder / "checkpoints")]
+    callbacks += [best_checkpoint(folder / "checkpoints"), last_checkpoint(folder / "checkpoints")]
     return Trainer(
         accelerator=accelerator,
         devices=options.devices,

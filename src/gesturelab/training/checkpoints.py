@@ -9,16 +9,11 @@ BEST = "best.ckpt"
 LAST = "last.ckpt"
 
 
-class BestCheckpoint(ModelCheckpoint):
-    """Keeps ``best.ckpt``, also when the run's folder was moved before it is resumed.
+class RunCheckpoint(ModelCheckpoint):
+    """Keeps one checkpoint in a run's folder, also when the folder was moved before the run is resumed.
 
     Lightning stores whole paths, and forgets the best loss so far when the folder's path has changed.
     """
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(
-            dirpath=folder, filename=Path(BEST).stem, monitor="validation_loss", enable_version_counter=False
-        )
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes the best loss so far up again, with the paths of this folder."""
@@ -29,12 +24,13 @@ class BestCheckpoint(ModelCheckpoint):
         super().load_state_dict({**state_dict, **moved, "best_k_models": best, "dirpath": str(here)})
 
 
-def last_checkpoint(folder: Path) -> ModelCheckpoint:
+def best_checkpoint(folder: Path) -> RunCheckpoint:
+    """Keeps ``best.ckpt``, written when the validation loss is lower than ever."""
+    name = Path(BEST).stem
+    return RunCheckpoint(dirpath=folder, filename=name, monitor="validation_loss", enable_version_counter=False)
+
+
+def last_checkpoint(folder: Path) -> RunCheckpoint:
     """Keeps ``last.ckpt``, written after every epoch: Lightning's own ``save_last`` waits for a new best one."""
-    return ModelCheckpoint(
-        dirpath=folder,
-        filename=Path(LAST).stem,
-        every_n_epochs=1,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
+    name = Path(LAST).stem
+    return RunCheckpoint(dirpath=folder, filename=name, save_on_train_epoch_end=True, enable_version_counter=False)

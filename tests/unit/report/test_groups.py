@@ -121,3 +121,14 @@ def test_the_recommended_size_never_depends_on_test_values(runs: list[Any], data
         return best(one.candidates, "validation").label
 
     assert recommended() == recommended()
+
+
+def test_sizes_are_chosen_on_the_folds_that_all_have():
+    def fold(size: str, number: int, validation: float) -> dict[str, Any]:
+        return make_info(size, validation=validation, kind="loso", options={"seed": 0, "fold": number})
+
+    both = [fold("tiny", 0, 0.9), fold("tiny", 1, 0.5), fold("small", 0, 0.8)]
+    (one,) = grouped(*both)
+    assert best(one.on_shared_folds, "validation").size == "tiny"  # fold 1 is tiny's only, and counts for nothing
+    (apart,) = grouped(fold("tiny", 0, 0.9), fold("small", 1, 0.8))
+    assert apart.on_shared_folds == ()
