@@ -31,7 +31,7 @@
       ...those.map(({ recording, index }) => {
         const gestures = data.sets[recording.set].gestures;
         const taken = best(recording.said[model]);
-        const found = wrong(recording) ? `✗ ${recording.name}: ${plain(gestures[recording.truth])} taken for ${plain(gestures[taken])}`
+        const found = wrong(recording) ? `✗ ${recording.name}: ${plain(gestures[recording.truth])} → ${plain(gestures[taken])}`
           : `✓ ${recording.name}: ${plain(gestures[recording.truth])}`;
         const option = new Option(found, index);
         option.title = found;

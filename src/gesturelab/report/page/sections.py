@@ -92,16 +92,15 @@ def _joined(item: dict[str, Any], report: dict[str, Any]) -> str:
 
 
 def _parts(result: dict[str, Any]) -> Iterator[tuple[str, ...]]:
-    named = [("everybody", result["all"])]
-    named += [(f"ensemble of {len(result['seeds'])} seeds", result["ensemble"])] if result["ensemble"] else []
-    named += [
-        (name, part)
-        for kind in PARTS
-        if len(result[kind]) > 1 or kind == "by_group"
-        for name, part in result[kind].items()
-    ]
-    for name, part in named:
-        scores = (joined_words.interval(part[key]) for key in joined_words.SHOWN)
+    named = [("", "everybody", result["all"])]
+    if result["ensemble"]:
+        named.append(("", f"ensemble of {len(result['seeds'])} seeds", result["ensemble"]))
+    for kind in PARTS:
+        if len(result[kind]) > 1 or kind == "by_group":
+            named += [(kind, name, part) for name, part in result[kind].items()]
+    for kind, name, part in named:
+        shown = joined_words.SHOWN if kind != "by_gesture" else ("accuracy",)  # the others need several gestures
+        scores = [joined_words.interval(part[key]) if key in shown else "" for key in joined_words.SHOWN]
         yield result["candidate"], name, str(part["people"]), f"{part['recordings']:,}", *scores
 
 
