@@ -1,4 +1,4 @@
-"""A headless Chromium for tests, spoken to in the W3C WebDriver protocol; needs chromium and chromedriver, no package."""
+"""A headless Chromium for tests, spoken to in the W3C WebDriver protocol, so that no Python package is needed."""
 
 import base64
 import json
@@ -28,7 +28,7 @@ class Browser:
     """
 
     def __init__(self, width: int = 1300, height: int = 1000, *flags: str) -> None:
-        chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+        chromium, driver = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
         if not chromium or not driver:
             pytest.skip("chromium and chromedriver are not installed (Debian packages chromium, chromium-driver)")
         with socket.socket() as free:

@@ -27,6 +27,7 @@ NOT_RUN = {
     "gesturelab train -m experiment=irds_loso model=tiny,small seed=0,1 data.root=data/irds": "see test_sweeps.py",
     "gesturelab compare multirun/irds_loso --figures figures --joined joined.csv": "needs those; see test_joined.py",
     "gesturelab audit multirun/irds_loso": "needs those; see test_audit_command.py",
+    "gesturelab report multirun/irds_loso -o report.html": "needs those; see test_report_page.py",
     "gesturelab train -m experiment=irds_leakage model=tiny data.root=data/irds": "see test_sweeps.py",
     "gesturelab compare multirun/irds_leakage --leakage leakage.png": "needs those; see test_joined_figures.py",
 }

@@ -29,6 +29,13 @@ def motion(name: str, frames: int = 60) -> Motion:
     return Motion(positions, 30.0, ("SpineBase", "HandLeft"), (0, 0), HOSTILE, "chair")
 
 
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures take a second each, and have tests of their own."""
+    for name in ("pictures", "curves"):
+        monkeypatch.setattr(f"gesturelab.report.page.build.{name}", lambda *_: [])
+
+
 def write_folds(folder: Path, folds: int = 6, **changes: Any) -> Path:
     for fold in range(folds):
         write_fold_run(folder / f"{fold}", fold_run(fold, **changes))
@@ -57,8 +64,10 @@ def test_nothing_that_a_run_says_becomes_markup(tmp_path: Path):
     assert data_of(said)["recordings"][0]["group"] == HOSTILE
 
 
-def test_page_needs_nothing_else(tmp_path: Path):
-    said = made(write_folds(tmp_path))
+def test_page_needs_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.undo()
+    said = made(write_folds(tmp_path, folds=2))
+    assert said.count("<img ") == 6, "people, reliability, coverage, confusion and two curves"
     for address in re.findall(r'(?:src|href)="([^"]*)"', said):
         assert address.startswith(("data:", "#")), address
     assert "default-src 'none'" in said
@@ -90,6 +99,14 @@ def test_every_configuration_is_there_and_unfinished_runs_are_named(tmp_path: Pa
     assert "fold: 0  # mine" in said
     assert "fold: 1  # mine" in said
     assert "Not compared" in said
+
+
+def test_damaged_info_files_lose_only_their_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.undo()
+    info = make_info()
+    del info["confusion"], info["training"]["history"], info["finished"]
+    write_run(tmp_path / "a", info)
+    assert "88.0 %" in made(tmp_path)
 
 
 def test_player_has_misclassified_recordings_first_with_their_probabilities(tmp_path: Path):

@@ -37,12 +37,12 @@ def page(groups: Sequence[Group], report: dict[str, Any], motions: Mapping[str, 
     left_out = (
         f" {MOST_CURVES} of {len(runs)} runs; each run's folder has its own." if len(runs) > len(learning) else ""
     )
-    last = max(run.info["finished"] for run in runs)[:10]
+    last = max(str(run.info.get("finished", "?")) for run in runs)[:10]
     before = (
         f'<header><h1>{text(names)}</h1><p class="sub">gesturelab {text(__version__)}, {len(runs)} '
         f"run{'s' if len(runs) > 1 else ''}, the last finished on {text(last)}</p></header>\n{NAVIGATION}<main>\n"
         f'<section id="verdict"><h2>Verdict</h2>\n{verdict(report)}</section>\n'
-        f'<section id="tables"><h2>Tables</h2>\n<p class="sub">Click a heading to sort.</p>\n'
+        f'<section id="tables"><h2>Tables</h2>\n<p class="sub onlyscreen">Click a heading to sort.</p>\n'
         f"{tables(report)}</section>\n"
     )
     after = (

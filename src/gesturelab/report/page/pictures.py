@@ -70,6 +70,8 @@ def pictures(groups: Sequence[Group], report: dict[str, Any]) -> list[Picture]:
         found += _joined(item, described[item["group"]])
     for group in groups:
         for candidate in group.candidates:
+            if not all(_has_confusion(run.info) for run in candidate.runs):
+                continue
             info = together(candidate)
             caption = f"Which gestures are taken for which: {_name(group, groups)}{candidate.label}, test recordings"
             found.append(_drawn(caption, lambda path, info=info: draw_confusion(info, path)))
@@ -78,7 +80,7 @@ def pictures(groups: Sequence[Group], report: dict[str, Any]) -> list[Picture]:
 
 def curves(groups: Sequence[Group]) -> list[Picture]:
     """Training curves of the first runs."""
-    runs = [(group, run) for group in groups for run in group.runs][:MOST_CURVES]
+    runs = [(group, run) for group in groups for run in group.runs if run.info["training"].get("history")][:MOST_CURVES]
     return [
         _drawn(
             f"Training curves of {_name(group, groups)}{run.label}", lambda path, info=run.info: draw_curves(info, path)
@@ -98,6 +100,12 @@ def together(candidate: Candidate) -> Info:
         if len(folds) > 1:
             info["split"]["options"]["fold"] = None
     return cast(Info, info)
+
+
+def _has_confusion(info: Info) -> bool:
+    """A damaged info file has its numbers compared all the same."""
+    size = len(info.get("gestures", []))
+    return size > 0 and np.shape(cast(Any, info.get("confusion", ()))) == (size, size)
 
 
 def _joined(item: dict[str, Any], group: dict[str, Any]) -> Iterator[Picture]:
