@@ -2,11 +2,10 @@
 
 import base64
 import json
+import re
 import shutil
-import socket
 import subprocess
 import tempfile
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -31,17 +30,12 @@ class Browser:
         chromium, driver = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
         if not chromium or not driver:
             pytest.skip("chromium and chromedriver are not installed (Debian packages chromium, chromium-driver)")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
         self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        self._driver = subprocess.Popen(
-            [driver, f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        self._base = f"http://127.0.0.1:{port}"
+        command = [driver, "--port=0"]  # any free port; it says which
+        self._driver = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self._session = ""
         try:
-            self._wait_until_ready()
+            self._base = f"http://127.0.0.1:{self._port()}"
             arguments = [*FLAGS, f"--user-data-dir={self._profile.name}", f"--window-size={width},{height}", *flags]
             options = {
                 "browserName": "chrome",
@@ -100,20 +94,16 @@ class Browser:
                 self._ask("DELETE", self._session)
         finally:
             self._driver.terminate()
-            self._driver.wait()
+            self._driver.communicate()
             self._profile.cleanup()
 
-    def _wait_until_ready(self) -> None:
-        end = time.monotonic() + 60
-        while True:
-            try:
-                if self._ask("GET", "/status")["ready"]:
-                    return
-            except OSError:
-                pass
-            assert time.monotonic() < end, "chromedriver does not answer"
-            assert self._driver.poll() is None, "chromedriver ended"
-            time.sleep(0.05)  # between questions to a process that starts; nothing is assumed of its speed
+    def _port(self) -> int:
+        """Where the driver listens, as soon as it says so."""
+        assert self._driver.stdout is not None
+        for line in self._driver.stdout:
+            if found := re.search(r"successfully on port (\d+)", line):
+                return int(found[1])
+        raise AssertionError("chromedriver ended before it listened")
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
