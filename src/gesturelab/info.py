@@ -123,6 +123,9 @@ class TrainingInfo(TypedDict):
     device: str
     precision: str
     batch_size: int
+    batches_per_epoch: int | None
+    gradient_clip_norm: float | None
+    callbacks: dict[str, Any]
     optimizer: dict[str, Any]
     scheduler: dict[str, Any] | None
     history: list[Epoch]

@@ -53,7 +53,7 @@ def test_wheel_carries_every_file_of_conf_and_nothing_of_the_tests(wheel):
         assert f"gesturelab/report/page/{name}" in inside
     assert "gesturelab/py.typed" in inside
     assert any(name.endswith("licenses/LICENSE") for name in inside)
-    assert {name.split("/")[0].split("-")[0] for name in inside} == {"gesturelab"}
+    assert {name.split("/")[0].split("-")[0] for name in inside} == {"gesturelab", "hydra_plugins"}
 
 
 def test_conf_is_the_one_inside_the_package(installed, tmp_path):

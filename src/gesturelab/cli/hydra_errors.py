@@ -3,11 +3,22 @@
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
+from difflib import get_close_matches
 
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from gesturelab.errors import ConfigError, GesturelabError, RunError
+
+
+def _similar_keys(error: BaseException | None) -> list[str]:
+    """What a misspelt key may have been meant to be."""
+    if not isinstance(error, OmegaConfBaseException) or not is_dataclass(error.object_type) or error.key is None:
+        return []
+    keys = [field.name for field in fields(error.object_type)]
+    close = get_close_matches(str(error.key), keys)
+    return [f"Did you mean {' or '.join(close)}?" if close else f"Keys here are {', '.join(keys)}"]
 
 
 @contextmanager
@@ -28,7 +39,8 @@ def plain_errors() -> Generator[None]:
         if isinstance(error.__cause__, GesturelabError):
             raise error.__cause__ from None
         texts = [str(cause).strip() for cause in causes if isinstance(cause, (HydraException, OmegaConfBaseException))]
-        raise ConfigError("\n".join(dict.fromkeys(texts))) from error
+        lines = [line for line in "\n".join(dict.fromkeys(texts)).splitlines() if not line.startswith("To append")]
+        raise ConfigError("\n".join([*lines, *_similar_keys(error.__cause__)])) from error
     except OmegaConfBaseException as error:
         raise ConfigError(str(error)) from error
     except OSError as error:

@@ -22,9 +22,16 @@ from gesturelab.config.training import TrainConfig
 from gesturelab.errors import GesturelabError, RunError, StoppedError
 from gesturelab.info import Info
 from gesturelab.runs import RunDir, write_text
+from gesturelab.sweep.difference import differences
 from gesturelab.sweep.status import LOCK, reason_of, reported
 
 log = logging.getLogger(__name__)
+
+FLAGS_WITH_A_VALUE = (
+    *("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp"),
+    *("--cfg", "-c", "--package", "-p", "--experimental-rerun"),
+)
+"""Hydra's flags whose next word belongs to them."""
 
 FEW_PEOPLE = 10
 """Below so many test people a result says so."""
@@ -44,11 +51,40 @@ def run(arguments: list[str]) -> int:
         return 0
     register()
     OmegaConf.register_new_resolver("every_person", _every_person, replace=True)
-    flags = [argument for argument in arguments if argument in ("-m", "--multirun")]  # Hydra wants them first
-    sys.argv = ["gesturelab train", *flags, *(argument for argument in arguments if argument not in flags)]
-    with plain_errors():
-        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(_job)()
+    sys.argv = ["gesturelab train", *_flags_first(arguments)]
+    try:
+        with plain_errors():
+            hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(_job)()
+    except _SingleRunFailedError as failure:
+        raise failure.error from failure.error.__cause__
     return 0
+
+
+class _SingleRunFailedError(BaseException):
+    """Carries an error past Hydra, which would print lines of its own for an ordinary one."""
+
+    def __init__(self, error: GesturelabError) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+def _flags_first(arguments: list[str]) -> list[str]:
+    """Flags may stand anywhere; Hydra wants them before the overrides.
+
+    >>> _flags_first(["seed=1", "--config-dir", "my", "-m", "model=mine"])
+    ['--config-dir', 'my', '-m', 'seed=1', 'model=mine']
+    """
+    flags: list[str] = []
+    overrides: list[str] = []
+    remaining = iter(arguments)
+    for argument in remaining:
+        if argument.startswith("-"):
+            flags.append(argument)
+            if argument in FLAGS_WITH_A_VALUE:
+                flags += [value for value in [next(remaining, None)] if value is not None]
+        else:
+            overrides.append(argument)
+    return flags + overrides
 
 
 def _every_person(_root_: DictConfig) -> str:
@@ -72,16 +108,16 @@ def _job(composed: DictConfig) -> None:
     except StoppedError as error:
         if sweep:
             raise KeyboardInterrupt(str(error)) from error  # an ordinary error would begin the next job
-        raise CompactHydraException(f"gesturelab: error: {error}") from error
+        raise _SingleRunFailedError(error) from error
     except GesturelabError as error:
         if sweep:
             log.error("failed: %s", error)
-        else:
-            _leave_nothing_empty(folder)
-            with suppress(OSError):  # the folders above go as well, unless they hold something
-                for empty in (folder.parent, folder.parent.parent):
-                    empty.rmdir()
-        raise CompactHydraException(f"gesturelab: error: {error}") from error
+            raise CompactHydraException(f"gesturelab: error: {error}") from error
+        _leave_nothing_empty(folder)
+        with suppress(OSError):  # the folders above go as well, unless they hold something
+            for empty in (folder.parent, folder.parent.parent):
+                empty.rmdir()
+        raise _SingleRunFailedError(error) from error
     except Exception as error:
         if sweep:
             log.error("failed: %s", reason_of(error))
@@ -98,6 +134,7 @@ def train_in(folder: Path, config: TrainConfig, composed: str) -> tuple[RunDir, 
     run = RunDir(folder, config.model.name)
     if run.complete:
         raise RunError(f"{folder} already holds a finished run; give this one another folder or name")
+    _refuse_another_configuration(run, composed)
     with _nothing_empty(run), reported(folder, config.trainer.max_epochs) as reporter:
         run.info.unlink(missing_ok=True)  # with another artefact gone it is not finished
         from gesturelab.training.device import prepare_device
@@ -109,13 +146,26 @@ def train_in(folder: Path, config: TrainConfig, composed: str) -> tuple[RunDir, 
         return train(config, folder, accelerator, reporter.epoch)
 
 
+def _refuse_another_configuration(run: RunDir, composed: str) -> None:
+    """A checkpoint may only go on with its own configuration: another one could test people whom it has seen.
+
+    Raises:
+        RunError: Naming each key that differs.
+    """
+    if not (run.checkpoints / "last.ckpt").exists() or not run.config.exists():
+        return
+    if changed := differences(run.config.read_text(encoding="utf-8"), composed):
+        listed = "\n  ".join(map(str, changed))
+        raise RunError(f"{run.path} holds a run of another configuration; give this one another folder\n  {listed}")
+
+
 @contextmanager
 def _nothing_empty(run: RunDir) -> Generator[None]:
     """Removes the folder of a run that never began, unless it was there before or belongs to a sweep."""
     there_before = run.status.exists() or run.config.exists()
     try:
         yield
-    except GesturelabError:
+    except (GesturelabError, KeyboardInterrupt):
         if not there_before and not run.checkpoints.exists():
             run.config.unlink(missing_ok=True)
             _leave_nothing_empty(run.path)

@@ -197,6 +197,10 @@ class TrainerConfig:
         positive("trainer.gradient_clip_norm", self.gradient_clip_norm)
 
 
+MONITORED = ("validation_loss", "validation_accuracy", "validation_recording_accuracy")
+"""What is measured on validation people after each epoch."""
+
+
 @dataclass
 class EarlyStoppingConfig:
     """Stop when the validation people stop getting better."""
@@ -214,6 +218,8 @@ class EarlyStoppingConfig:
 
     def __post_init__(self) -> None:
         at_least("callbacks.early_stopping.patience", self.patience, 0)
+        if self.monitor not in MONITORED:
+            raise ConfigError(f"callbacks.early_stopping.monitor={self.monitor}: must be one of {', '.join(MONITORED)}")
         if self.mode not in ("min", "max"):
             raise ConfigError(f"callbacks.early_stopping.mode={self.mode}: must be min or max")
 

@@ -1,5 +1,6 @@
 """The LightningDataModule: a shell around windows, split and loaders."""
 
+import hashlib
 from functools import cached_property
 
 from lightning.pytorch import LightningDataModule
@@ -28,6 +29,14 @@ class GestureData(LightningDataModule):
         self.augment = augment
         self.batch_size = batch_size
         self.seed = seed
+
+    def identity(self) -> str:
+        """A hash of the recordings and of what is on each side: a training may only go on with the same."""
+        parts = (self.windows.start, self.windows.step, self.sides.train, self.sides.validation, self.sides.test)
+        digest = hashlib.sha256(f"{self.corpus.fingerprint} {self.windows.length_frames}".encode())
+        for part in parts:
+            digest.update(part.tobytes())
+        return digest.hexdigest()
 
     @cached_property
     def store(self) -> FrameStore:

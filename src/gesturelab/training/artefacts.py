@@ -18,7 +18,7 @@ from gesturelab.data.recording import Corpus
 from gesturelab.data.scaler import Scaler
 from gesturelab.data.split import make_folds
 from gesturelab.evaluation.recordings import combine_windows
-from gesturelab.info import DataInfo, ModelInfo, RejectedInfo, Side, SplitInfo, TrainingInfo
+from gesturelab.info import DataInfo, Epoch, ModelInfo, RejectedInfo, Side, SplitInfo, TrainingInfo
 from gesturelab.model.lstm import count_parameters
 from gesturelab.runs import RunDir, write_whole
 from gesturelab.training.build import as_options, device_name
@@ -59,8 +59,8 @@ def write_weights(run: RunDir, config: TrainConfig, corpus: Corpus, scaler: Scal
         "skeleton": corpus.skeleton.name,
         "state_dict": {name: value.cpu() for name, value in module.recogniser.classifier.state_dict().items()},
     }
-    with write_whole(run.weights) as beside:
-        torch.save(contents, beside)
+    with write_whole(run.weights) as beside, beside.open("wb") as file:  # an open file: torch would store its name
+        torch.save(contents, file)
 
 
 def data_info(config: TrainConfig, data: GestureData) -> DataInfo:
@@ -126,16 +126,24 @@ def training_info(config: TrainConfig, trainer: Trainer, module: GestureModule, 
     return TrainingInfo(
         epochs=len(history),
         max_epochs=config.trainer.max_epochs,
-        best_epoch=min(history, key=lambda epoch: epoch["validation_loss"])["epoch"],
+        best_epoch=best_epoch(history),
         stopped_early=len(history) < config.trainer.max_epochs,
         seconds=round(module.seconds, 3),
         device=device_name(accelerator),
         precision=lightning_precision(config.trainer.precision, accelerator),
         batch_size=config.trainer.batch_size * trainer.world_size,
+        batches_per_epoch=config.trainer.batches_per_epoch,
+        gradient_clip_norm=config.trainer.gradient_clip_norm,
+        callbacks={name: as_options(entry) for name, entry in config.callbacks.items()},
         optimizer=as_options(config.optimizer),
         scheduler=plain(config.scheduler),
         history=history,
     )
+
+
+def best_epoch(history: list[Epoch]) -> int:
+    """The epoch with the lowest validation loss, the first of equals, from 0."""
+    return min(history, key=lambda epoch: epoch["validation_loss"])["epoch"]
 
 
 def plain(config: Any) -> dict[str, Any]:

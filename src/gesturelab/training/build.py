@@ -9,7 +9,7 @@ import torch
 from hydra.utils import get_class
 from jaxtyping import Float, Int64
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.loggers import Logger
 from torch import Tensor
 
@@ -25,6 +25,7 @@ from gesturelab.data.windows import Windows, cut_windows
 from gesturelab.errors import ConfigError
 from gesturelab.model.lstm import LSTMClassifier
 from gesturelab.model.recogniser import Recogniser
+from gesturelab.training.checkpoints import BestCheckpoint, last_checkpoint
 from gesturelab.training.device import lightning_precision
 from gesturelab.training.module import GestureModule
 
@@ -66,7 +67,8 @@ def _side_by_side(
     windows: Windows, index: Int64[np.ndarray, " windows"], stride_frames: int
 ) -> Int64[np.ndarray, " some_windows"]:
     """Of overlapping windows, those that hardly overlap, from each recording's first on: no frame counts many times."""
-    number = np.rint(windows.start[index] / (windows.step[index] * stride_frames)).astype(np.int64)
+    stride = np.maximum(windows.step[index] * stride_frames, 1e-6)  # a recording of one frame has no step
+    number = np.rint(windows.start[index] / stride).astype(np.int64)
     return index[number % max(windows.length_frames // stride_frames, 1) == 0]
 
 
@@ -76,6 +78,7 @@ def make_module(config: TrainConfig, data: GestureData, scaler: Scaler) -> Gestu
     classifier = LSTMClassifier(len(scaler.names), len(corpus.gesture_names), config.model)
     return GestureModule(
         Recogniser(config.features, corpus.skeleton, scaler, classifier),
+        data.identity(),
         config.loss,
         as_options(config.optimizer),
         config.scheduler,
@@ -93,14 +96,8 @@ def class_weights(data: GestureData) -> Float[Tensor, " classes"]:
 def make_trainer(config: TrainConfig, accelerator: str, folder: Path, *, progress_bar: bool) -> Trainer:
     """Lightning's trainer; it keeps the best and the last checkpoint in the run's folder."""
     options = config.trainer
-    checkpoint = ModelCheckpoint(
-        dirpath=folder / "checkpoints",
-        filename="best",
-        monitor="validation_loss",
-        save_last=True,
-        enable_version_counter=False,
-    )
-    callbacks = [checkpoint, *(make_callback(name, entry) for name, entry in config.callbacks.items())]
+    callbacks: list[Callback] = [make_callback(name, entry) for name, entry in config.callbacks.items()]
+    callbacks += [BestCheckpoint(folder / "checkpoints"), last_checkpoint(folder / "checkpoints")]
     return Trainer(
         accelerator=accelerator,
         devices=options.devices,

@@ -1,6 +1,7 @@
 """The LightningModule: a shell around the recogniser."""
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from typing import Any, cast
@@ -16,6 +17,7 @@ from torch.nn import functional
 from gesturelab.config.training import LossConfig, SchedulerConfig
 from gesturelab.data.frames import Batch
 from gesturelab.data.loader import TrainingLoader, mixed_seed
+from gesturelab.errors import RunError
 from gesturelab.evaluation.recordings import combine_windows
 from gesturelab.info import Epoch
 from gesturelab.model.recogniser import Recogniser
@@ -36,6 +38,7 @@ class GestureModule(LightningModule):
     def __init__(
         self,
         recogniser: Recogniser,
+        data_identity: str,
         loss: LossConfig,
         optimizer: dict[str, Any],
         scheduler: SchedulerConfig,
@@ -43,21 +46,17 @@ class GestureModule(LightningModule):
     ) -> None:
         super().__init__()
         self.recogniser = recogniser
+        self.data_identity = data_identity
         self.loss = loss
         self.optimizer_options = optimizer
         self.scheduler = scheduler
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.history: list[Epoch] = []
         self.report: Callable[[Epoch], None] | None = None
-        self.seconds_before = 0.0
-        self._resumed_at = time.monotonic()
+        self.seconds = 0.0
+        self._since = time.monotonic()
         self._sums: list[Tensor] = []
         self._validated: list[tuple[Tensor, Batch]] = []
-
-    @property
-    def seconds(self) -> float:
-        """Time spent on training, over all resumed parts."""
-        return self.seconds_before + time.monotonic() - self._resumed_at
 
     def forward(self, positions: Float[Tensor, "batch frames joints 3"]) -> Float[Tensor, "batch classes"]:
         """Logits."""
@@ -65,7 +64,7 @@ class GestureModule(LightningModule):
 
     def on_fit_start(self) -> None:
         """Starts the clock."""
-        self._resumed_at = time.monotonic()
+        self._since = time.monotonic()
 
     def on_train_epoch_start(self) -> None:
         """Tells the loader which epoch's order and augmentation to draw; dropout follows the epoch too.
@@ -115,6 +114,8 @@ class GestureModule(LightningModule):
         sums = cast(Tensor, self.all_gather(self._sums[0]))  # of all processes
         loss, correct, count = sums.reshape(-1, 3).sum(dim=0).tolist()
         measured = self.trainer.callback_metrics
+        now = time.monotonic()
+        self.seconds, self._since = self.seconds + now - self._since, now
         epoch = Epoch(
             epoch=self.current_epoch,
             train_loss=loss / count,
@@ -123,6 +124,7 @@ class GestureModule(LightningModule):
             validation_accuracy=float(measured["validation_accuracy"]),
             learning_rate=float(self.trainer.optimizers[0].param_groups[0]["lr"]),
         )
+        _require_finite(epoch)
         self.history.append(epoch)
         for key in ("train_loss", "train_accuracy", "learning_rate"):
             self.log(key, epoch[key])
@@ -151,9 +153,32 @@ class GestureModule(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds history and clock, as plain values."""
-        checkpoint["gesturelab"] = {"history": [dict(epoch) for epoch in self.history], "seconds": self.seconds}
+        checkpoint["gesturelab"] = {
+            "history": [dict(epoch) for epoch in self.history],
+            "seconds": self.seconds,
+            "data": self.data_identity,
+        }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Takes history and clock up again."""
-        self.history = checkpoint["gesturelab"]["history"]
-        self.seconds_before = checkpoint["gesturelab"]["seconds"]
+        """Takes history and clock up again.
+
+        Raises:
+            RunError: If the recordings, or who is on which side, are not those that the training began with.
+        """
+        saved = checkpoint["gesturelab"]
+        if saved["data"] != self.data_identity:
+            raise RunError(
+                "this run began with other recordings, or with other people on its sides: going on could test people "
+                "whom it has already seen; bring the data back, or train in a new folder"
+            )
+        self.history = saved["history"]
+        self.seconds = saved["seconds"]
+
+
+def _require_finite(epoch: Epoch) -> None:
+    if not (math.isfinite(epoch["train_loss"]) and math.isfinite(epoch["validation_loss"])):
+        raise RunError(
+            f"the loss is not finite in epoch {epoch['epoch'] + 1} (training {epoch['train_loss']:g}, validation "
+            f"{epoch['validation_loss']:g}, learning rate {epoch['learning_rate']:g}): lower optimizer.lr, or set "
+            "trainer.gradient_clip_norm"
+        )

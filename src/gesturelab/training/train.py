@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from gesturelab.config.training import TrainConfig
 from gesturelab.data.datamodule import GestureData
 from gesturelab.data.load import load
 from gesturelab.data.split import make_folds
-from gesturelab.errors import StoppedError
+from gesturelab.errors import RunError, StoppedError
 from gesturelab.evaluation.recordings import combine_windows
 from gesturelab.evaluation.selective import fit_temperature
 from gesturelab.info import (
@@ -33,6 +33,7 @@ from gesturelab.model.lstm import count_parameters
 from gesturelab.report.figures import draw_confusion, draw_curves
 from gesturelab.runs import RunDir, sha256, write_json
 from gesturelab.training.artefacts import (
+    best_epoch,
     data_info,
     model_info,
     plain,
@@ -42,6 +43,7 @@ from gesturelab.training.artefacts import (
     write_weights,
 )
 from gesturelab.training.build import make_data, make_module, make_scaler, make_trainer
+from gesturelab.training.checkpoints import BEST, LAST
 from gesturelab.training.metrics import confusion, score
 from gesturelab.training.module import GestureModule
 from gesturelab.training.provenance import git_state, versions
@@ -79,7 +81,7 @@ def train(
     _announce(config, data, module, caveats)
     trainer = make_trainer(config, accelerator, folder, progress_bar=_on_terminal())
     _fit(trainer, module, data, run)
-    probabilities = _predict(trainer, module, data)
+    probabilities = _predict(trainer, module, data, run)
     if not trainer.is_global_zero:
         sys.exit(0)  # the other processes of a multi-GPU run have done their part
 
@@ -119,7 +121,7 @@ def train(
 
 
 def _fit(trainer: Trainer, module: GestureModule, data: GestureData, run: RunDir) -> None:
-    last = run.checkpoints / "last.ckpt"
+    last = run.checkpoints / LAST
     if last.exists():
         log.info("resuming from %s", last)
     try:
@@ -127,13 +129,23 @@ def _fit(trainer: Trainer, module: GestureModule, data: GestureData, run: RunDir
     except SystemExit:  # how Lightning ends after Ctrl-C
         kept = f"the last whole epoch is in {last}" if last.exists() else "no epoch was finished, so nothing was kept"
         raise StoppedError(f"stopped by Ctrl-C; {kept}. Go on with: gesturelab resume {run.path}") from None
+    except OSError as error:
+        raise RunError(
+            f"cannot write {error.filename or run.path}: {error.strerror or error}; make room, then go on with: "
+            f"gesturelab resume {run.path}"
+        ) from error
 
 
-def _predict(trainer: Trainer, module: GestureModule, data: GestureData) -> list[Float[np.ndarray, "_ classes"]]:
+def _predict(
+    trainer: Trainer, module: GestureModule, data: GestureData, run: RunDir
+) -> list[Float[np.ndarray, "_ classes"]]:
     """Probabilities of training, validation and test windows, with the best weights."""
-    best = cast(Any, trainer.checkpoint_callback).best_model_path
-    state = torch.load(best, map_location=module.device, weights_only=True)["state_dict"]
-    module.load_state_dict(state)
+    best = torch.load(run.checkpoints / BEST, map_location=module.device, weights_only=True)
+    if best["epoch"] != best_epoch(module.history):
+        raise RunError(
+            f"{run.checkpoints / BEST} is not of the best epoch {best_epoch(module.history) + 1}; train anew"
+        )
+    module.load_state_dict(best["state_dict"])
     sides = trainer.predict(module, dataloaders=data.predict_dataloader())
     assert sides is not None, "every process predicts all sides"
     return [torch.cat(cast(list[torch.Tensor], batches)).cpu().numpy() for batches in sides]
@@ -195,8 +207,6 @@ def _quiet_lightning() -> None:
     """Drops what Lightning says of itself, and warnings that are not the user's to act on."""
     # Lightning 2.6 still asks for a class that torch 2.13 calls by another name
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
-    # it is right to train without srun on a machine that has it: our Slurm jobs have one task
-    warnings.filterwarnings("ignore", message="The `srun` command is available")
     # nothing is logged in a step, so there is no interval to be too long
     warnings.filterwarnings("ignore", message="The number of training batches")
     # a resumed run finds its own checkpoints
