@@ -1,4 +1,5 @@
 import base64
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gesturelab.cli.main import main
+from gesturelab.config.compose import compose_training
 from gesturelab.report.collect import collect
 from gesturelab.report.groups import group
 from gesturelab.report.page.build import MOST_BYTES, page
@@ -175,8 +177,9 @@ def test_without_data_the_page_says_so(tmp_path: Path, capsys: pytest.CaptureFix
 
 def test_changed_data_are_not_shown(tmp_path: Path):
     write_folds(tmp_path / "sweep", folds=2)
-    config = "data:\n  source: synthetic\n  people: 6\n  repetitions: 1\n  cache_dir: " + str(tmp_path / "cache") + "\n"
-    (tmp_path / "sweep" / "0" / "config.yaml").write_text(config, encoding="utf-8")
+    chosen = compose_training(["data=synthetic", "data.people=6", "data.repetitions=1"]).data
+    config = {"data": {**dataclasses.asdict(chosen), "cache_dir": str(tmp_path / "cache")}}
+    (tmp_path / "sweep" / "0" / "config.yaml").write_text(json.dumps(config), encoding="utf-8")
     assert main(["report", str(tmp_path / "sweep"), "-o", str(tmp_path / "r.html")]) == 0
     assert "the fingerprint differs" in (tmp_path / "r.html").read_text(encoding="utf-8")
 
