@@ -19,8 +19,8 @@ NAME = "<script>alert(1)</script>"
 
 
 def waving(name: str) -> Motion:
-    positions = np.random.default_rng(0).normal(0, 0.3, (1, 25, 3)).repeat(60, axis=0)
-    positions[:, KINECT_V2.index("HandLeft"), 0] += np.linspace(0, 1, 60)
+    positions = np.random.default_rng(0).normal(0, 0.3, (1, 25, 3)).repeat(150, axis=0)
+    positions[:, KINECT_V2.index("HandLeft"), 0] += np.linspace(0, 1, 150)
     return Motion(positions.astype(np.float32), 30.0, KINECT_V2.joints, KINECT_V2.parents, "patient", "chair")
 
 
@@ -71,7 +71,7 @@ def test_a_recording_plays_pauses_and_is_scrubbed(opened: Browser):
     opened.wait("return Number(document.getElementById('scrub').value) > 0.3")
     assert opened.run(PICTURE) != first
     opened.wait("return document.getElementById('play').textContent === 'Play'")  # at the end
-    assert opened.run("return document.getElementById('time').textContent") == "1.9 of 1.9 s"
+    assert opened.run("return document.getElementById('time').textContent") == "4.9 of 4.9 s"
     opened.run("document.getElementById('speed').value = '0.25'")
     opened.click("#play")
     opened.wait("return Number(document.getElementById('scrub').value) > 0")
