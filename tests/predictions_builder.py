@@ -65,6 +65,10 @@ def fold_run(
     info["gestures"] = list(GESTURES)
     info["data"]["groups"] = {one: "patient" if one.startswith("2") else "healthy" for one in PEOPLE}
     found = random_predictions([person], 12, accuracy, seed=1000 * seed + 10 * fold + parameters % 7)
+    pairs = zip(found.truth.tolist(), found.predicted.tolist(), strict=True)
+    info["confusion"] = np.zeros((3, 3), dtype=int).tolist()
+    for truth, predicted in pairs:
+        info["confusion"][truth][predicted] += 1
     info["data"]["postures"] = {name: "chair" if at % 2 else "stand" for at, name in enumerate(found.names)}
     return FoldRun(f"{size}/{fold}-{seed}", info, found)  # type: ignore[arg-type]
 

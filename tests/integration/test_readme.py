@@ -108,7 +108,8 @@ def test_command_runs(command, folder, request):
     done = gesturelab(*arguments, folder=folder, COLUMNS="100")
     assert done.returncode == 0, done.stderr
     assert done.stdout
-    for name in (each for each in arguments if re.fullmatch(r"\w+\.(md|csv|png)", each)):
+    assert "no player" not in done.stdout, "the report found the data of its runs"
+    for name in (each for each in arguments if re.fullmatch(r"\w+\.(md|csv|png|html)", each)):
         assert (folder / name).stat().st_size > 0
 
 

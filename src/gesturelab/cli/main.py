@@ -11,6 +11,7 @@ VERBS = {
     "resume": "go on with a run that was stopped",
     "status": "what the jobs of a sweep are doing",
     "compare": "compare runs: which size to use, which ones overfit",
+    "report": "runs as one HTML page, with a player of recordings",
     "audit": "prove from a saved run that its test people are unseen",
     "models": "the model sizes: parameters, use case, cost",
     "data": "fetch IntelliRehabDS, or check a folder of recordings",

@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from gesturelab.config.data import SOURCES
+from gesturelab.config.data import SOURCES, DataConfig
 from gesturelab.config.split import SPLITS
 from gesturelab.config.training import TrainConfig
 from gesturelab.errors import ConfigError
@@ -29,3 +29,19 @@ def read_config(path: Path) -> TrainConfig:
         raise ConfigError(f"{path} cannot be read: {error.strerror}; is this the folder of a run?") from error
     except (OmegaConfBaseException, YAMLError, KeyError, ValueError) as error:
         raise ConfigError(f"{path} is not the configuration of a run of this version: {error}") from error
+
+
+def read_data_config(path: Path) -> DataConfig:
+    """The data that a run was made with; the rest of its configuration may be of another version.
+
+    Raises:
+        ConfigError: If the file is missing, is not YAML, or its data have a key or value that this version lacks.
+    """
+    try:
+        saved = cast(Any, OmegaConf.load(path)).data
+        schema = OmegaConf.structured(SOURCES[saved.source])
+        return cast(DataConfig, OmegaConf.to_object(OmegaConf.merge(schema, saved)))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}; is this the folder of a run?") from error
+    except (OmegaConfBaseException, YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ConfigError(f"{path} does not say which data this version can read: {error}") from error

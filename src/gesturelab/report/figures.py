@@ -8,9 +8,11 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -210,7 +212,7 @@ def dress(axes: Axes, x: str, y: str) -> None:
 
 
 def save(figure: Figure, path: Path, title: str, said: Sequence[str], note: str = "") -> None:
-    """Title, note and warnings around the axes, then the file, whole or not at all."""
+    """Title, note and warnings around the axes, then the file (SVG or PNG by its ending), whole or not at all."""
     inches_wide, inches_high = figure.get_size_inches()
     lines = [line for text in said for line in textwrap.wrap(text, int(inches_wide * 12.8))]
     heading = 0.28 * len(title.splitlines()) + 0.1
@@ -231,4 +233,8 @@ def save(figure: Figure, path: Path, title: str, said: Sequence[str], note: str 
         warnings.filterwarnings("ignore", message="Glyph .* missing from")  # a name in a script the font lacks
         for _ in range(2 if figure.axes[0].get_legend() else 1):  # a legend below the axes moves with them
             figure.tight_layout(rect=(0, foot / high, 1, 1 - (heading + banner) / high))
-        FigureCanvasAgg(figure).print_figure(beside, dpi=DPI, format="png")
+        if path.suffix == ".svg":
+            with rc_context({"svg.hashsalt": "gesturelab"}):  # the same picture, the same file
+                FigureCanvasSVG(figure).print_figure(beside, format="svg", metadata={"Date": None})
+        else:
+            FigureCanvasAgg(figure).print_figure(beside, dpi=DPI, format="png")

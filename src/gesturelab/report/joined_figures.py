@@ -20,13 +20,14 @@ MARKERS = "osD^vP"
 NOTE = "95 % intervals from a bootstrap over people"
 
 
-def draw_joined(item: dict[str, Any], group: dict[str, Any], folder: Path) -> list[Path]:
+def draw_joined(item: dict[str, Any], group: dict[str, Any], folder: Path, form: str = "png") -> list[Path]:
     """All pictures of a group of folds.
 
     Args:
         item: As `gesturelab.report.joined.joined` gives it.
         group: The group in the comparison that it belongs to.
         folder: Where the files go.
+        form: png or svg.
 
     Returns:
         The files: sizes, people, reliability and coverage; none when nothing was joined.
@@ -45,7 +46,7 @@ def draw_joined(item: dict[str, Any], group: dict[str, Any], folder: Path) -> li
     ]
     split = f"{group['data']}, {group['split']['kind']}"
     number = "" if group["group"] == 1 else f"_{group['group']}"
-    files = {name: folder / f"{name}{number}.png" for name in ("sizes", "people", "reliability", "coverage")}
+    files = {name: folder / f"{name}{number}.{form}" for name in ("sizes", "people", "reliability", "coverage")}
     _sizes(results, files["sizes"], split, said)
     _people(results, files["people"], split, said)
     _reliability(results, files["reliability"], split, said)

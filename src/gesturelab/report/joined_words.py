@@ -89,7 +89,8 @@ def confidence(result: dict[str, Any]) -> str:
             f"{group} {percent(part['accuracy'])} of {percent(part['coverage'])}"
             for group, part in one["by_group"].items()
         )
-        shares.append(f"accuracy {percent(one['accuracy'])} at {100 * one['coverage']:.0f} % coverage ({groups})")
+        share = f"accuracy {percent(one['accuracy'])} at {100 * one['coverage']:.0f} % coverage"
+        shares.append(f"{share} ({groups})" if groups else share)
     said += "; ".join(shares)
     if result["calibrated_error"] is not None:
         before, after = result["all"]["calibration_error"], result["calibrated_error"]

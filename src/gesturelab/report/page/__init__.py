@@ -1,0 +1,1 @@
+"""A comparison as one self-contained HTML page: tables that sort, pictures, and a player of test recordings."""

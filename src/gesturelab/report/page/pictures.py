@@ -1,0 +1,127 @@
+"""The pictures of a comparison as SVG within the page."""
+
+import base64
+import copy
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from gesturelab.info import Info
+from gesturelab.report.figures import draw_confusion, draw_curves, draw_sizes
+from gesturelab.report.groups import Candidate, Group
+from gesturelab.report.joined_figures import draw_joined, draw_leakage
+from gesturelab.report.page.html import text
+from gesturelab.report.table import frame
+
+MOST_CURVES = 12
+"""More training curves than that make a page that nobody reads; each run's folder has its own."""
+
+JOINED = {
+    "sizes": "Accuracy on unseen people against parameters, with intervals",
+    "people": "Accuracy by person; patients are hatched",
+    "reliability": "Confidence against the share recognised",
+    "coverage": "Accuracy when the least confident recordings get no answer",
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture with what it shows in words."""
+
+    caption: str
+    svg: bytes
+
+    @property
+    def html(self) -> str:
+        """An image that holds its own data; scripts do not run in it."""
+        data = base64.b64encode(self.svg).decode("ascii")
+        said = text(self.caption)
+        return (
+            f'<figure><img src="data:image/svg+xml;base64,{data}" alt="{said}">'
+            f"<figcaption>{said}</figcaption></figure>\n"
+        )
+
+
+def pictures(groups: Sequence[Group], report: dict[str, Any]) -> list[Picture]:
+    """Of everything together, then of each group and size.
+
+    Args:
+        groups: Of runs that may be compared.
+        report: The comparison, as `gesturelab.report.table.comparison` gives it.
+    """
+    found: list[Picture] = []
+    if len({row["parameters"] for row in report["runs"]}) > 1:
+        table = frame(list(groups))
+        found.append(
+            _drawn("Accuracy against size: test filled, validation hollow", lambda path: draw_sizes(table, path))
+        )
+    if len({group.leaky for group in groups}) > 1:
+        found.append(
+            _drawn("The same model, divided differently: leaky splits beside unseen people",
+                   lambda path: draw_leakage(report["runs"], path))
+        )  # fmt: skip
+    described = {group["group"]: group for group in report["groups"]}
+    for item in report["joined"]:
+        found += _joined(item, described[item["group"]])
+    for group in groups:
+        for candidate in group.candidates:
+            if not all(_has_confusion(run.info) for run in candidate.runs):
+                continue
+            info = together(candidate)
+            caption = f"Which gestures are taken for which: {_name(group, groups)}{candidate.label}, test recordings"
+            found.append(_drawn(caption, lambda path, info=info: draw_confusion(info, path)))
+    return found
+
+
+def curves(groups: Sequence[Group]) -> list[Picture]:
+    """Training curves of the first runs."""
+    runs = [(group, run) for group in groups for run in group.runs if run.info["training"].get("history")][:MOST_CURVES]
+    return [
+        _drawn(
+            f"Training curves of {_name(group, groups)}{run.label}", lambda path, info=run.info: draw_curves(info, path)
+        )
+        for group, run in runs
+    ]
+
+
+def together(candidate: Candidate) -> Info:
+    """What the runs of a size say together, as far as the confusion matrix needs it."""
+    info = cast(Any, copy.deepcopy(candidate.runs[0].info))
+    if len(candidate.runs) > 1:
+        info["confusion"] = np.sum([run.info["confusion"] for run in candidate.runs], axis=0).tolist()
+        info["name"] = f"{len(candidate.runs)} runs together"
+        info["seed"] = ", ".join(map(str, candidate.seeds))
+        folds = sorted({json.dumps(run.info["split"]["options"].get("fold")) for run in candidate.runs})
+        if len(folds) > 1:
+            info["split"]["options"]["fold"] = None
+    return cast(Info, info)
+
+
+def _has_confusion(info: Info) -> bool:
+    """A damaged info file has its numbers compared all the same."""
+    size = len(info.get("gestures", []))
+    return size > 0 and np.shape(cast(Any, info.get("confusion", ()))) == (size, size)
+
+
+def _joined(item: dict[str, Any], group: dict[str, Any]) -> Iterator[Picture]:
+    with tempfile.TemporaryDirectory() as folder:
+        for path in draw_joined(item, group, Path(folder), "svg"):
+            kind = path.stem.split("_")[0]
+            if kind != "sizes" or len(item["results"]) > 1:
+                yield Picture(f"{JOINED[kind]} (group {group['group']})", path.read_bytes())
+
+
+def _name(group: Group, groups: Sequence[Group]) -> str:
+    return f"group {group.number}, " if len(groups) > 1 else ""
+
+
+def _drawn(caption: str, draw: Callable[[Path], None]) -> Picture:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "picture.svg"
+        draw(path)
+        return Picture(caption, path.read_bytes())

@@ -1,0 +1,159 @@
+"""Which test recordings the player shows, with what each size said of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gesturelab.errors import RunError
+from gesturelab.evaluation.predictions import Predictions, read_predictions
+from gesturelab.report.groups import Group
+from gesturelab.report.page.motion import RATE_HZ, Motions, downsample, encode
+from gesturelab.runs import RunDir
+
+MOST_WRONG, MOST_RIGHT = 200, 40
+"""How many recordings are shown at most."""
+
+CORRECTNESS = {1: "correct", 2: "incorrect", 3: "poorly executed"}
+
+
+@dataclass
+class Seen:
+    """A test recording of a group, and the mean probabilities that each size (by its place) gave it."""
+
+    name: str
+    group: Group
+    subject: str
+    truth: str
+    correctness: int
+    sums: dict[int, tuple[np.ndarray, int]] = field(default_factory=dict[int, tuple[np.ndarray, int]])
+    gestures: tuple[str, ...] = ()
+
+    def add(self, model: int, probabilities: np.ndarray) -> None:
+        """One run's word on it."""
+        total, count = self.sums.get(model, (np.zeros(len(probabilities)), 0))
+        self.sums[model] = (total + probabilities, count + 1)
+
+    def mean(self, model: int) -> np.ndarray:
+        """Over the runs of a size that tested it."""
+        total, count = self.sums[model]
+        return total / count
+
+    @property
+    def wrong(self) -> int:
+        """How many sizes misclassify it."""
+        return sum(self.gestures[int(self.mean(model).argmax())] != self.truth for model in self.sums)
+
+    @property
+    def place(self) -> tuple[float, float, str]:
+        """Misclassified by most sizes first, then the one whose true gesture was thought least likely."""
+        own = self.gestures.index(self.truth)
+        return -self.wrong / len(self.sums), float(np.mean([self.mean(one)[own] for one in self.sums])), self.name
+
+
+@dataclass(frozen=True)
+class Player:
+    """What the page's player holds.
+
+    Attributes:
+        data: For the script.
+        shown: Recordings that it holds.
+        shown_wrong: Those that a size misclassified.
+        tested: All test recordings.
+        wrong: Those that a size misclassified.
+        absent: Recordings without motion, by reason.
+    """
+
+    data: dict[str, Any]
+    shown: int
+    shown_wrong: int
+    tested: int
+    wrong: int
+    absent: dict[str, int]
+
+
+def player(groups: Sequence[Group], motions: Mapping[str, Motions | str], budget: int) -> Player:
+    """The player's recordings: misclassified ones first, then a sample of the others, spread evenly.
+
+    Args:
+        groups: Of runs, as compared.
+        motions: For each data fingerprint where motion is found, or why it is not.
+        budget: Characters that the motion may take.
+    """
+    models, found, absent = _gather(groups)
+    by_place = sorted(found, key=lambda one: one.place)
+    wrong = [one for one in by_place if one.wrong]
+    right = sorted((one for one in by_place if not one.wrong), key=lambda one: one.name)
+    few = right[:: max(1, -(-len(right) // MOST_RIGHT))]
+    sets: list[dict[str, Any]] = []
+    recordings: list[dict[str, Any]] = []
+    used = shown_wrong = 0
+    counts = {True: 0, False: 0}
+    for one in [*wrong, *few]:
+        source = motions.get(one.group.basis.fingerprint, "the data were not looked for")
+        motion = source if isinstance(source, str) else source(one.name)
+        if motion is None or isinstance(motion, str):
+            reason = motion or "the recording is not in the data"
+            absent[reason] = absent.get(reason, 0) + 1
+            continue
+        if counts[bool(one.wrong)] >= (MOST_WRONG if one.wrong else MOST_RIGHT):
+            continue
+        code = encode(downsample(motion.positions, motion.rate_hz))
+        if used + len(code) > budget:
+            continue
+        used += len(code)
+        counts[bool(one.wrong)] += 1
+        shown_wrong += bool(one.wrong)
+        shared = {"gestures": list(one.gestures), "joints": list(motion.joints), "parents": list(motion.parents)}
+        if shared not in sets:
+            sets.append(shared)
+        recordings.append(_plain(one, sets.index(shared), motion.group, motion.posture, code))
+    data = {"rate": RATE_HZ, "models": models, "sets": sets, "recordings": recordings}
+    return Player(data, len(recordings), shown_wrong, len(found), len(wrong), absent)
+
+
+def _plain(one: Seen, shared: int, group: str, posture: str, code: str) -> dict[str, Any]:
+    said = {str(model): [round(float(value), 3) for value in one.mean(model)] for model in one.sums}
+    return {
+        "name": one.name,
+        "set": shared,
+        "flags": " ".join(one.group.flags),
+        "subject": one.subject,
+        "group": group,
+        "posture": posture,
+        "correctness": CORRECTNESS.get(one.correctness, str(one.correctness)),
+        "truth": one.gestures.index(one.truth),
+        "runs": {str(model): one.sums[model][1] for model in one.sums},
+        "said": said,
+        "motion": code,
+    }
+
+
+def _gather(groups: Sequence[Group]) -> tuple[list[str], list[Seen], dict[str, int]]:
+    """Sizes by name, all test recordings, and the reasons why some runs' predictions are not there."""
+    models: list[str] = []
+    found: dict[tuple[int, str], Seen] = {}
+    absent: dict[str, int] = {}
+    for group in groups:
+        for candidate in group.candidates:
+            models.append(candidate.label if len(groups) == 1 else f"group {group.number}: {candidate.label}")
+            for run in candidate.runs:
+                try:
+                    predictions = read_predictions(RunDir(run.path, run.info["model"]["size"]).predictions)
+                except RunError as error:
+                    absent[str(error)] = 0
+                    continue
+                _add(found, group, len(models) - 1, predictions)
+    return models, list(found.values()), absent
+
+
+def _add(found: dict[tuple[int, str], Seen], group: Group, model: int, said: Predictions) -> None:
+    for at, name in enumerate(said.names):
+        truth = said.gestures[int(said.truth[at])]
+        one = found.setdefault(
+            (group.number, name),
+            Seen(name, group, said.subjects[at], truth, int(said.correctness[at]), gestures=said.gestures),
+        )
+        if one.gestures == said.gestures:
+            one.add(model, said.probabilities[at])

@@ -1,0 +1,147 @@
+"""The page of `gesturelab report` in a real browser."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from browser import Browser
+from gesturelab.data.skeleton import KINECT_V2
+from gesturelab.report.collect import collect
+from gesturelab.report.groups import group
+from gesturelab.report.page.build import page
+from gesturelab.report.page.motion import Motion
+from gesturelab.report.table import comparison
+from predictions_builder import fold_run, write_fold_run
+
+NAME = "<script>alert(1)</script>"
+
+
+def waving(name: str) -> Motion:
+    positions = np.random.default_rng(0).normal(0, 0.3, (1, 25, 3)).repeat(150, axis=0)
+    positions[:, KINECT_V2.index("HandLeft"), 0] += np.linspace(0, 1, 150)
+    return Motion(positions.astype(np.float32), 30.0, KINECT_V2.joints, KINECT_V2.parents, "patient", "chair")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    one = Browser()
+    yield one
+    one.close()
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sweep")
+    for size, parameters in (("tiny", 500_000), ("large", 4_500_000)):
+        for fold in range(3):
+            write_fold_run(folder / size / str(fold), fold_run(fold, size=size, parameters=parameters, name=NAME))
+    finished, unread = collect([folder])
+    groups = group(finished)
+    path = folder / "report.html"
+    path.write_text(page(groups, comparison(groups, unread), {"f1": waving}), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def opened(browser: Browser, written: Path) -> Iterator[Browser]:
+    browser.open(written)
+    yield browser
+    assert browser.log() == [], "the console is silent"
+
+
+PICTURE = "return document.getElementById('skeleton').toDataURL()"
+
+
+def test_page_opens_and_a_hostile_name_is_only_text(opened: Browser):
+    assert opened.run("return document.title") == NAME
+    assert opened.run("return document.querySelector('h1').textContent") == NAME
+    assert opened.run("return document.querySelectorAll('script').length") == 2
+    loaded = "return [...document.images].filter((one) => !one.complete || !one.naturalWidth).length"
+    assert opened.run(loaded) == 0
+    assert opened.run("return document.images.length") > 5
+    assert opened.run("return performance.getEntriesByType('resource').every((one) => one.name.startsWith('data:'))")
+
+
+def test_a_recording_plays_pauses_and_is_scrubbed(opened: Browser):
+    first = opened.run(PICTURE)
+    opened.run("document.getElementById('speed').value = '4'")
+    opened.click("#play")
+    opened.wait("return Number(document.getElementById('scrub').value) > 0.3")
+    assert opened.run(PICTURE) != first
+    opened.wait("return document.getElementById('play').textContent === 'Play'")  # at the end
+    assert opened.run("return document.getElementById('time').textContent") == "4.9 of 4.9 s"
+    opened.run("document.getElementById('speed').value = '0.25'")
+    opened.click("#play")
+    opened.wait("return Number(document.getElementById('scrub').value) > 0")
+    opened.click("#play")
+    still = opened.run(PICTURE)
+    assert opened.run(PICTURE) == still
+    scrub = "const one = document.getElementById('scrub'); one.value = 0; one.dispatchEvent(new Event('input'))"
+    opened.run(scrub)
+    assert opened.run(PICTURE) == first
+
+
+def test_misclassified_recordings_are_listed_first_for_each_size(opened: Browser):
+    marks = "return [...document.querySelectorAll('#recording option')].map((one) => one.textContent[0]).join('')"
+    lists: list[str] = []
+    for size in (0, 1):
+        choose = "const one = document.getElementById('model'); one.value = arguments[0];"
+        opened.run(choose + " one.dispatchEvent(new Event('change'))", str(size))
+        lists.append(opened.run(marks))
+        assert lists[-1] == "".join(sorted(lists[-1], key="✗✓".index))
+    assert lists[0] != lists[1]
+
+
+def test_bars_are_the_probabilities_of_the_chosen_recording(opened: Browser):
+    found = opened.run(
+        "const data = JSON.parse(document.getElementById('motion').textContent);"
+        "const one = data.recordings[document.getElementById('recording').value];"
+        "return [one.said[0], [...document.querySelectorAll('#bars dd')].map((each) => each.textContent),"
+        " document.getElementById('about').textContent, one.name]"
+    )
+    assert [float(text.split()[0]) for text in found[1]] == [pytest.approx(100 * share) for share in found[0]]
+    assert found[3] in found[2]
+    assert "(wrong)" in found[2]
+
+
+def test_a_table_sorts_by_number_and_back(opened: Browser):
+    column = "const table = [...document.querySelectorAll('table')].find((one) => one.caption.textContent === 'Runs');"
+    column += " const at = [...table.tHead.rows[0].cells].findIndex((one) => one.textContent === 'parameters');"
+    column += " table.tHead.rows[0].cells[at].firstChild.id = 'heading';"
+    column += " return [[...table.tBodies[0].rows].map((row) => row.cells[at].textContent),"
+    column += " table.tHead.rows[0].cells[at].getAttribute('aria-sort')]"
+    expected = ["500 K"] * 3 + ["4.50 M"] * 3
+    assert opened.run(column)[1] == "none"
+    opened.click("#heading")
+    assert opened.run(column) == [expected, "ascending"]
+    opened.click("#heading")
+    assert opened.run(column) == [expected[::-1], "descending"]
+    assert opened.run("return document.querySelectorAll('th:not([aria-sort=none])').length") == 1
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_in_light_and_dark(opened: Browser, scheme: str):
+    opened.devtools("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+    pairs = (("--ink", "--paper"), ("--soft", "--panel"), ("--warn", "--warnback"), ("--accent", "--paper"))
+    for front, back in pairs:
+        colours = [
+            opened.run("return getComputedStyle(document.documentElement).getPropertyValue(arguments[0])", name).strip()
+            for name in (front, back)
+        ]
+        assert contrast(*colours) >= 4.5, (front, back)
+    shown = opened.run("return getComputedStyle(document.body).backgroundColor")
+    assert (shown == "rgb(255, 255, 255)") == (scheme == "light")
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG 2.2's contrast ratio."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        line = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * line[0] + 0.7152 * line[1] + 0.0722 * line[2]
+
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
