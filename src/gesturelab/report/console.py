@@ -166,13 +166,24 @@ def _table(*columns: Sequence[str]) -> Table:
     return table
 
 
+LONGEST_WHOLE_WORD = 12
+"""Words up to this length are never folded."""
+
+
 def _print(console: Console, table: Table) -> None:
     """A table, wider than the console if need be: rich would cut its numbers."""
     width = console.width
+    for column in table.columns:
+        if not column.no_wrap:
+            column.min_width = max(column.min_width or 1, min(_longest_word(column), LONGEST_WHOLE_WORD))
     gaps = 2 * (len(table.columns) - 1)
     console.width = max(width, gaps + sum(_least(column) for column in table.columns))
     console.print(table)
     console.width = width
+
+
+def _longest_word(column: Column) -> int:
+    return max(len(word) for cell in (column.header, *column.cells) for word in [*str(cell).split(), ""])
 
 
 def _least(column: Column) -> int:

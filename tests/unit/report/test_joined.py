@@ -17,6 +17,7 @@ from predictions_builder import FoldRun, fold_run, write_fold_run
 def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two sizes, six folds, two seeds."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
     for size, parameters, accuracy in (("tiny", 500_000, 0.7), ("large", 4_500_000, 0.95)):
         for fold in range(6):
             for seed in (0, 1):
