@@ -100,7 +100,7 @@ def parse_raw(data: bytes) -> Track:
 
 
 def _rows(data: bytes) -> list[bytes]:
-    if not data.strip():
+    if not data or data.isspace():
         raise RecordingError("it is empty")
     if b"\0" in data:
         raise RecordingError("it is a binary file, not text")
@@ -120,10 +120,11 @@ def _in_blocks(
 ) -> list[_Parsed]:
     """Parses many lines at a time; line by line only to name the bad one."""
     commas = COLUMNS[form] - 1
-    for row, line in zip(rows, lines, strict=True):
-        if row.count(b",") != commas:
-            cut = " (the file looks cut off)" if line == lines[-1] and row.count(b",") < commas else ""
-            raise RecordingError(f"line {line} has {row.count(b',') + 1} columns, not {commas + 1}{cut}")
+    counts = [row.count(b",") for row in rows]
+    if counts.count(commas) != len(rows):
+        at = next(at for at, count in enumerate(counts) if count != commas)
+        cut = " (the file looks cut off)" if at == len(rows) - 1 and counts[at] < commas else ""
+        raise RecordingError(f"line {lines[at]} has {counts[at] + 1} columns, not {commas + 1}{cut}")
     blocks: list[_Parsed] = []
     for start in range(0, len(rows), _BLOCK):
         block = rows[start : start + _BLOCK]
