@@ -5,23 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
+from gesturelab.data.irds.files import GESTURES, MIRRORED_GESTURES
 from gesturelab.data.synthetic.kinematics import ANGLES, LEFT, RIGHT, Limb, Trunk, column
 
-GESTURES = (
-    "elbow_flexion_left",
-    "elbow_flexion_right",
-    "shoulder_flexion_left",
-    "shoulder_flexion_right",
-    "shoulder_abduction_left",
-    "shoulder_abduction_right",
-    "shoulder_forward_elevation",
-    "side_tap_left",
-    "side_tap_right",
-)
-"""The gestures, by index. As in IntelliRehabDS the sensor's view is mirrored: a gesture called "left" moves the joints
-named Right."""
-
-MIRRORED = (1, 0, 3, 2, 5, 4, 6, 8, 7)
+# As in IntelliRehabDS the sensor's view is mirrored: a gesture called "left" moves the joints named Right.
+MIRRORED = MIRRORED_GESTURES
 """For each gesture the one it becomes when left and right are swapped."""
 
 SEATED = ("chair", "wheelchair", "sit")
