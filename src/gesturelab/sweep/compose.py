@@ -2,13 +2,18 @@
 
 import copy
 from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any, cast
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from gesturelab.errors import ConfigError
+from gesturelab.config.compose import typed
+from gesturelab.errors import ConfigError, GesturelabError
+from gesturelab.sweep.plan import Composed
 
 UNUSED = ("help", "hydra_help", "hydra_logging", "job_logging")
 """Parts of Hydra's own configuration that no job refers to; copying them takes half the time."""
@@ -78,6 +83,32 @@ class JobComposer:
                     del base.hydra[key]
             self._bases[overrides] = base
         return self._bases[overrides]
+
+
+def composed_job(config: DictConfig, overrides: Sequence[str], varying: str) -> Composed:
+    """Makes a job of a configuration, after checking it as training will.
+
+    Raises:
+        ConfigError: If a value breaks a rule.
+    """
+    cast(Any, HydraConfig.instance()).cfg = OmegaConf.masked_copy(config, "hydra")  # for ${hydra:...} in values
+    root, name = Path(config.hydra.sweep.dir), str(config.hydra.sweep.subdir)
+    with read_write(config), open_dict(config):
+        del config["hydra"]
+    try:
+        typed(config)
+    except GesturelabError as error:
+        raise ConfigError(f"{error} (in the job {varying or name})") from error
+    return Composed(
+        overrides=tuple(overrides),
+        varying=varying,
+        root=root,
+        name=name,
+        size=str(config.model.name),
+        device=str(config.trainer.device),
+        devices=int(config.trainer.devices),
+        text=OmegaConf.to_yaml(config, resolve=True),
+    )
 
 
 def _line(override: Override) -> str:

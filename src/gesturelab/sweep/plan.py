@@ -45,6 +45,7 @@ class Composed:
         name: The name that the job's folder has by rights.
         size: The model option's name.
         device: ``trainer.device``.
+        devices: ``trainer.devices``.
         text: The configuration as YAML, as ``config.yaml`` will hold it.
     """
 
@@ -54,6 +55,7 @@ class Composed:
     name: str
     size: str
     device: str
+    devices: int
     text: str
 
 

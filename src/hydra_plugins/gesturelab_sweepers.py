@@ -1,0 +1,109 @@
+"""Sweepers. Hydra finds its plugins by the name of this package; what they do is in `gesturelab.sweep`.
+
+Hydra imports this file at each start of any of its applications, so nothing heavy is imported at the top.
+"""
+
+import logging
+import sys
+from typing import Any, cast
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
+
+from hydra_plugins.gesturelab_launchers import FolderLauncher
+
+log = logging.getLogger("gesturelab.sweep")
+
+
+class ResumingSweeper(BasicSweeper):
+    """Hydra's basic sweeper, which plans before it launches, whatever the launcher.
+
+    Finished jobs are skipped, unfinished ones go on, changed ones are refused; at the end each job's own files say what
+    became of it, so one failure hides no other result.
+    """
+
+    def __init__(
+        self, max_batch_size: int | None = None, params: dict[str, str] | None = None, on_change: str = "refuse"
+    ) -> None:
+        super().__init__(max_batch_size, params)
+        self._on_change = on_change
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Plans, launches and tells.
+
+        Raises:
+            SystemExit: With status 1, unless all jobs are finished at the end.
+        """
+        from gesturelab.sweep.outcome import outcome_of, table
+
+        jobs, naming = self._plan(arguments)
+        self._prepare([job for job in jobs if job.to_do])
+        try:
+            self._launch([job for job in jobs if job.to_do], naming)
+        finally:
+            outcomes = [outcome_of(job) for job in jobs]
+            log.info("")
+            for line in table(outcomes):
+                log.info(line)
+        if not all(outcome.result.good for outcome in outcomes):
+            sys.exit(1)
+        return []
+
+    def _plan(self, arguments: list[str]) -> tuple[list[Any], list[str]]:
+        from gesturelab.errors import ConfigError
+        from gesturelab.sweep.compose import JobComposer, composed_job
+        from gesturelab.sweep.plan import Composed, OnChange, plan
+
+        assert self.config is not None
+        assert self.hydra_context is not None
+        if self._on_change not in [*OnChange]:
+            raise ConfigError(f"hydra.sweeper.on_change={self._on_change}: must be one of {', '.join(OnChange)}")
+        loader = cast(ConfigLoaderImpl, self.hydra_context.config_loader)
+        parser = OverridesParser.create(config_loader=loader)
+        # the last of several overrides of a key counts, as in split_arguments
+        parsed = {item.get_key_element(): item for item in parser.parse_overrides([*self._parse_config(), *arguments])}
+        varying = {key for key, item in parsed.items() if item.is_sweep_override()}
+        fixed = [item.key_or_group for key, item in parsed.items() if key not in varying]
+        compose = JobComposer(loader, self.config, fixed)
+        sweep: list[Composed] = []
+        for overrides in self.split_arguments(list(parsed.values()), None)[0]:
+            config = compose(overrides)
+            shown = [item for item, key in zip(overrides, parsed, strict=True) if key in varying]
+            sweep.append(composed_job(config, overrides, " ".join(shown)))
+        return plan(sweep, OnChange(self._on_change)), compose.naming
+
+    def _prepare(self, jobs: list[Any]) -> None:
+        """Makes sure that each job can begin, before any does."""
+        from gesturelab.errors import RunError
+        from gesturelab.sweep.status import queue
+
+        assert self.config is not None
+        for root in {job.composed.root for job in jobs}:
+            if root.is_dir() and any(root.iterdir()) and not (root / "multirun.yaml").exists():
+                raise RunError(f"{root} is not a sweep's folder, but it is not empty; choose another name=NAME")
+        for job in jobs:
+            queue(job.folder)
+        for root in {job.composed.root for job in jobs}:
+            OmegaConf.save(self.config, root / "multirun.yaml")
+
+    def _launch(self, jobs: list[Any], naming: list[str]) -> None:
+        from gesturelab.errors import GesturelabError
+
+        assert self.launcher is not None
+        size = self.max_batch_size or max(len(jobs), 1)
+        for first in range(0, len(jobs), size):
+            batch = jobs[first : first + size]
+            try:
+                if isinstance(self.launcher, FolderLauncher):
+                    self.launcher.launch_jobs(batch)
+                    continue
+                overrides = [
+                    [*job.composed.overrides, *naming, f"hydra.sweep.subdir='{job.folder.name}'"] for job in batch
+                ]
+                self.launcher.launch(overrides, initial_job_idx=first)
+            except GesturelabError:
+                raise
+            except Exception:
+                log.exception("the launcher failed; what it did not begin can be launched again")
