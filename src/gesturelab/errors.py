@@ -39,3 +39,7 @@ class DeviceError(GesturelabError):
 
 class JoinError(GesturelabError):
     """Runs cannot be joined into one result; the message names the key that differs."""
+
+
+class Requeued(BaseException):
+    """Leaves a training whose Slurm job goes back into the queue. No error: nothing must catch it on its way out."""

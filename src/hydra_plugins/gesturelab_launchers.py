@@ -11,7 +11,7 @@ from typing import Any
 from hydra.core.utils import JobReturn, JobStatus, filter_overrides
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 log = logging.getLogger("gesturelab.sweep")
 
@@ -19,10 +19,8 @@ log = logging.getLogger("gesturelab.sweep")
 class FolderLauncher(Launcher):
     """Begins jobs that read their own ``config.yaml``; what became of each is in its ``status.json``.
 
-    The keys of the option in ``conf/hydra/launcher`` are the fields of `options_class`, which checks them.
+    `options_class` is the schema of the option in ``conf/hydra/launcher``.
     """
-
-    name: str
 
     def __init__(self, **options: Any) -> None:
         self._given = options
@@ -33,7 +31,26 @@ class FolderLauncher(Launcher):
     @staticmethod
     @abstractmethod
     def options_class() -> type:
-        """The dataclass of the launcher's options."""
+        """The schema of the launcher's options."""
+
+    def check(self, jobs: Sequence[Any]) -> None:
+        """Looks whether jobs can be begun, before anything is written.
+
+        Raises:
+            GesturelabError: If they cannot.
+        """
+
+    @property
+    def detached(self) -> bool:
+        """Whether `launch_jobs` returns before the jobs have ended."""
+        return False
+
+    def preview(self, jobs: Sequence[Any]) -> list[str]:
+        """Texts that show how jobs would be begun."""
+        return []
+
+    def wait_for(self, jobs: Sequence[Any]) -> None:
+        """Waits for jobs that were begun before, if this launcher knows how."""
 
     @abstractmethod
     def launch_jobs(self, jobs: Sequence[Any], watcher: Any = None) -> None:
@@ -53,18 +70,10 @@ class FolderLauncher(Launcher):
         Raises:
             ConfigError: If an option is wrong.
         """
-        from dataclasses import fields
-        from difflib import get_close_matches
-
-        from gesturelab.errors import ConfigError
-
-        options = self.options_class()
-        known = [field.name for field in fields(options)]
-        for key in self._given.keys() - set(known):
-            close = get_close_matches(key, known)
-            hint = f"did you mean {' or '.join(close)}?" if close else f"options are {', '.join(known)}"
-            raise ConfigError(f"hydra.launcher.{key}: hydra/launcher={self.name} has no such option; {hint}")
-        self._options = options(**self._given)
+        given = {
+            key: OmegaConf.to_object(each) if OmegaConf.is_config(each) else each for key, each in self._given.items()
+        }
+        self._options = self.options_class()(**given)
         self._config = config
         self._loader = hydra_context.config_loader
 
@@ -95,14 +104,12 @@ class FolderLauncher(Launcher):
 class LocalLauncher(FolderLauncher):
     """Runs several jobs at a time, each in a process of its own; see `gesturelab.sweep.local`."""
 
-    name = "local"
-
     @staticmethod
     def options_class() -> type:
         """The launcher's options."""
-        from gesturelab.sweep.places import LocalOptions
+        from gesturelab.config.launcher import LocalLauncherConfig
 
-        return LocalOptions
+        return LocalLauncherConfig
 
     def launch_jobs(self, jobs: Sequence[Any], watcher: Any = None) -> None:
         """Runs planned jobs on this machine.
@@ -124,3 +131,77 @@ class LocalLauncher(FolderLauncher):
         threads = slots[0]["OMP_NUM_THREADS"]
         log.info("%d jobs, %d at a time, %s CPU threads each", len(jobs), len(slots), threads)
         run_tasks([Task(job.name, job.folder) for job in jobs], slots, watcher or view.watcher(len(jobs)))
+
+
+class SlurmLauncher(FolderLauncher):
+    """Submits jobs to Slurm as an array, and waits for them unless told not to; see `gesturelab.sweep.slurm`."""
+
+    @staticmethod
+    def options_class() -> type:
+        """The launcher's options."""
+        from gesturelab.config.launcher import SlurmLauncherConfig
+
+        return SlurmLauncherConfig
+
+    @property
+    def detached(self) -> bool:
+        """Whether to return when the jobs are submitted."""
+        return self._options.detach
+
+    def check(self, jobs: Sequence[Any]) -> None:
+        """Asks Slurm whether jobs can be submitted; warns of what will not go well.
+
+        Raises:
+            ConfigError: If there is no Slurm here, or not the partition.
+            RunError: If Slurm does not answer.
+        """
+        from gesturelab.sweep.slurm.submission import check
+
+        for warning in check(jobs, self._options):
+            log.warning(warning)
+
+    def preview(self, jobs: Sequence[Any]) -> list[str]:
+        """The batch scripts."""
+        from gesturelab.sweep.slurm.submission import scripts
+
+        return scripts(jobs, self._options)
+
+    def launch_jobs(self, jobs: Sequence[Any], watcher: Any = None) -> None:
+        """Submits planned jobs; unless detached, returns when all have ended.
+
+        Raises:
+            RunError: If Slurm refuses.
+            KeyboardInterrupt: After Ctrl-C; the jobs go on.
+        """
+        from gesturelab.cli.slurm_task import TrainFolder
+        from gesturelab.sweep.slurm.submission import submit
+        from gesturelab.training.provenance import git_state
+
+        if not jobs:
+            return
+        ids = submit(jobs, self._options, TrainFolder(self._options.max_requeues), git_state())
+        arrays = "job" if len(jobs) == 1 else "job array" if len(ids) == 1 else "job arrays"
+        log.info("submitted %d jobs to Slurm as %s %s", len(jobs), arrays, ", ".join(ids))
+        if not self.detached:
+            self._wait(jobs, watcher)
+
+    def wait_for(self, jobs: Sequence[Any]) -> None:
+        """Waits for jobs that an earlier call submitted."""
+        jobs = [job for job in jobs if job.in_slurm]
+        if jobs and not self.detached:
+            log.info("waiting for %d jobs that Slurm has already", len(jobs))
+            self._wait(jobs, None)
+
+    def _wait(self, jobs: Sequence[Any], watcher: Any) -> None:
+        from gesturelab.sweep import view
+        from gesturelab.sweep.local import Task
+        from gesturelab.sweep.slurm.watch import wait
+
+        root = jobs[0].composed.root
+        try:
+            wait([Task(job.name, job.folder) for job in jobs], self._options.poll_s, watcher or view.watcher(len(jobs)))
+        except KeyboardInterrupt:
+            log.info("")
+            log.info("the jobs go on in Slurm. See them: gesturelab status %s", root)
+            log.info("end them: gesturelab cancel %s; wait again: the same command", root)
+            raise

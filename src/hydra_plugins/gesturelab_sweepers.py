@@ -25,10 +25,15 @@ class ResumingSweeper(BasicSweeper):
     """
 
     def __init__(
-        self, max_batch_size: int | None = None, params: dict[str, str] | None = None, on_change: str = "refuse"
+        self,
+        max_batch_size: int | None = None,
+        params: dict[str, str] | None = None,
+        on_change: str = "refuse",
+        dry_run: bool = False,
     ) -> None:
         super().__init__(max_batch_size, params)
         self._on_change = on_change
+        self._dry_run = dry_run
 
     def sweep(self, arguments: list[str]) -> Any:
         """Plans, launches and tells.
@@ -39,17 +44,40 @@ class ResumingSweeper(BasicSweeper):
         from gesturelab.sweep.outcome import outcome_of, table
 
         jobs, naming = self._plan(arguments)
-        self._prepare([job for job in jobs if job.to_do])
+        ours = self.launcher if isinstance(self.launcher, FolderLauncher) else None
+        if self._dry_run:
+            self._preview(jobs, ours)
+            return []
+        to_do = [job for job in jobs if job.to_do]
+        if ours is not None and to_do:
+            ours.check(to_do)
+        self._prepare(to_do)
         try:
-            self._launch([job for job in jobs if job.to_do], naming)
+            self._launch(to_do, naming)
+            if ours is not None:
+                ours.wait_for([job for job in jobs if not job.to_do])
         finally:
             outcomes = [outcome_of(job) for job in jobs]
             log.info("")
             for line in table(outcomes):
                 log.info(line)
-        if not all(outcome.result.good for outcome in outcomes):
+        if ours is not None and ours.detached:
+            root = jobs[0].composed.root
+            log.info("see them: gesturelab status %s; end them: gesturelab cancel %s", root, root)
+        elif not all(outcome.result.good for outcome in outcomes):
             sys.exit(1)
         return []
+
+    def _preview(self, jobs: list[Any], launcher: FolderLauncher | None) -> None:
+        """Says what would be done."""
+        for job in jobs:
+            log.info("%-7s %s", job.action, job.folder)
+        to_do = [job for job in jobs if job.to_do]
+        if launcher is not None and to_do:
+            launcher.check(to_do)
+            for text in launcher.preview(to_do):
+                log.info("\n%s", text.rstrip())
+        log.info("\n%d jobs, %d to do; nothing was begun (--dry-run)", len(jobs), len(to_do))
 
     def _plan(self, arguments: list[str]) -> tuple[list[Any], list[str]]:
         from gesturelab.errors import ConfigError

@@ -3,6 +3,7 @@
 import faulthandler
 import logging
 import sys
+import traceback
 from pathlib import Path
 
 from gesturelab.cli.train import print_result, train_in
@@ -10,7 +11,7 @@ from gesturelab.config.saved import read_config
 from gesturelab.errors import StoppedError
 from gesturelab.runs import RunDir
 from gesturelab.sweep.local import end_with_parent
-from gesturelab.sweep.status import State, end_status, read_status, reason_of
+from gesturelab.sweep.status import State, end_status, is_first_process, read_status, reason_of
 
 
 def main(folder: Path) -> int:
@@ -33,6 +34,8 @@ def main(folder: Path) -> int:
         status = read_status(folder)
         if status is None or status.get("state") == State.queued:  # it never began
             end_status(folder, State.failed, reason_of(error))
+        if not is_first_process():  # the first one's error is in the log and in status.json
+            traceback.print_exc()
         return 1
     return 0
 

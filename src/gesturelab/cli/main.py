@@ -10,6 +10,7 @@ VERBS = {
     "train": "train one model size, or with -m a sweep, and test on unseen people",
     "resume": "go on with a run that was stopped",
     "status": "what the jobs of a sweep are doing",
+    "cancel": "end the jobs of a sweep that Slurm has",
     "compare": "compare runs: which size to use, which ones overfit",
     "report": "runs as one HTML page, with a player of recordings",
     "audit": "prove from a saved run that its test people are unseen",

@@ -1,4 +1,4 @@
-"""``gesturelab status``: what the jobs of a sweep are doing."""
+"""``gesturelab status``: what the jobs of a sweep are doing, by their own files and by Slurm."""
 
 import argparse
 import sys
@@ -12,7 +12,7 @@ from rich.table import Table
 
 from gesturelab.errors import RunError
 from gesturelab.sweep.status import State
-from gesturelab.sweep.view import cells, status_table
+from gesturelab.sweep.view import job_states, status_table
 
 REFRESH_S = 2.0
 
@@ -45,7 +45,7 @@ def run(arguments: list[str]) -> int:
         while options.watch and _active(folders):
             time.sleep(REFRESH_S)
         console.print(_table(sweep, folders))
-    return int(any(cells(folder)[0] in ("died", State.failed, State.stopped) for folder in folders))
+    return int(any(state in ("died", State.failed, State.stopped) for state, _ in job_states(folders)))
 
 
 def last_sweep(root: Path) -> Path:
@@ -73,10 +73,10 @@ def job_folders(sweep: Path) -> list[Path]:
 
 
 def _table(sweep: Path, folders: list[Path]) -> Table:
-    states = [cells(folder)[0] for folder in folders]
+    states = [str(state) for state, _ in job_states(folders)]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
     return status_table([(folder.name, folder) for folder in folders], f"{sweep}: {len(folders)} jobs, {counts}")
 
 
 def _active(folders: list[Path]) -> bool:
-    return any(cells(folder)[0] in (State.running, State.queued) for folder in folders)
+    return any(state in (State.running, State.queued, "pending") for state, _ in job_states(folders))

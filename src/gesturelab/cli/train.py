@@ -1,6 +1,7 @@
 """``gesturelab train``: a Hydra application; composing and printing a configuration imports no torch."""
 
 import logging
+import re
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -69,8 +70,10 @@ class _SingleRunFailedError(BaseException):
 
 
 def _flags_first(arguments: list[str]) -> list[str]:
-    """Flags may stand anywhere; Hydra wants them before the overrides.
+    """Flags may stand anywhere; Hydra wants them before the overrides. Two short forms become what Hydra knows.
 
+    >>> _flags_first(["-m", "seed=0,1", "launcher.detach=true", "--dry-run"])
+    ['-m', 'seed=0,1', 'hydra.launcher.detach=true', 'hydra.sweeper.dry_run=true']
     >>> _flags_first(["seed=1", "--config-dir", "my", "-m", "model=mine"])
     ['--config-dir', 'my', '-m', 'seed=1', 'model=mine']
     """
@@ -78,12 +81,14 @@ def _flags_first(arguments: list[str]) -> list[str]:
     overrides: list[str] = []
     remaining = iter(arguments)
     for argument in remaining:
-        if argument.startswith("-"):
+        if argument == "--dry-run":
+            overrides.append("hydra.sweeper.dry_run=true")
+        elif argument.startswith("-"):
             flags.append(argument)
             if argument in FLAGS_WITH_A_VALUE:
                 flags += [value for value in [next(remaining, None)] if value is not None]
         else:
-            overrides.append(argument)
+            overrides.append(re.sub(r"^(\+{0,2})launcher\.", r"\1hydra.launcher.", argument))
     return flags + overrides
 
 

@@ -20,12 +20,15 @@ from typing import Any, cast, get_args, get_origin, get_type_hints
 from omegaconf import OmegaConf
 
 from gesturelab.config.compose import compose_training, options
+from gesturelab.config.launcher import LocalLauncherConfig, SlurmLauncherConfig
 from gesturelab.config.store import conf_dir
 from gesturelab.config.training import TrainConfig
 from gesturelab.errors import ConfigError
 
 BEGIN = "<!-- configuration reference: begin; written by `make reference` -->"
 END = "<!-- configuration reference: end -->"
+
+LAUNCHERS = {"local": LocalLauncherConfig, "slurm": SlurmLauncherConfig}
 
 WORDS: dict[Any, str] = {str: "text", int: "whole number", float: "number", bool: "true or false", NoneType: "null"}
 
@@ -58,7 +61,17 @@ def reference() -> str:
                 rows.setdefault((row.key, row.meaning), row).options.append(name)
         title = f"**`{group}`**: {meaning(TrainConfig, group)}"
         parts += [title, _listed(group, names, default), _table(list(rows.values()), names)]
+    parts.append("**`hydra/launcher`**: how the jobs of a sweep are run; one after another unless asked for.")
+    for name, schema in LAUNCHERS.items():
+        parts += [_listed("hydra/launcher", [name]), _table(list(_launcher_rows(name, schema)), [])]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _launcher_rows(name: str, schema: type) -> Iterator[Row]:
+    values = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.load(conf_dir() / f"hydra/launcher/{name}.yaml")))
+    hints = get_type_hints(schema)
+    for each in (each.name for each in fields(schema) if not each.name.startswith("_")):
+        yield Row(f"launcher.{each}", type_in_words(hints[each]), _shown(values[each]), meaning(schema, each))
 
 
 def default_options() -> dict[str, str | None]:
@@ -125,6 +138,8 @@ def type_in_words(hint: Any) -> str:
         return " or ".join(type_in_words(each) for each in get_args(hint))
     if get_origin(hint) is list:
         return f"list of {type_in_words(get_args(hint)[0]).replace('number', 'numbers')}"
+    if get_origin(hint) is dict:
+        return "names and values"
     return WORDS.get(hint, "anything")
 
 

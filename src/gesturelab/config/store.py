@@ -8,7 +8,7 @@ from pathlib import Path
 from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
-from gesturelab.config import data, split, training
+from gesturelab.config import data, launcher, split, training
 
 SCHEMAS: dict[str, type] = {
     **data.SOURCES,
@@ -24,6 +24,8 @@ SCHEMAS: dict[str, type] = {
     "trainer": training.TrainerConfig,
     "early_stopping": training.EarlyStoppingConfig,
     "logger": training.LoggerConfig,
+    "local_launcher": launcher.LocalLauncherConfig,
+    "slurm_launcher": launcher.SlurmLauncherConfig,
 }
 """Each schema by the name under which a file in conf/ begins with it: ``/schema/<name>@_here_``."""
 

@@ -169,7 +169,9 @@ class TrainerConfig:
     device: Device = MISSING
     """auto: a GPU if there is one. gpu: any GPU or an error. rocm: an AMD GPU or an error. cpu."""
     devices: int = MISSING
-    """GPUs, or CPU processes, to train on together."""
+    """GPUs, or CPU processes, to train on together, on each node."""
+    num_nodes: int = MISSING
+    """Nodes to train on together; more than one under Slurm only."""
     precision: Precision = MISSING
     """float32; bf16 or float16: mixed precision. auto: bf16 on a GPU, float32 on a CPU."""
     max_epochs: int = MISSING
@@ -188,6 +190,7 @@ class TrainerConfig:
     def __post_init__(self) -> None:
         for key, value in (
             ("devices", self.devices),
+            ("num_nodes", self.num_nodes),
             ("max_epochs", self.max_epochs),
             ("batch_size", self.batch_size),
             ("threads", self.threads),

@@ -107,6 +107,7 @@ def composed_job(config: DictConfig, overrides: Sequence[str], varying: str) -> 
         size=str(config.model.name),
         device=str(config.trainer.device),
         devices=int(config.trainer.devices),
+        nodes=int(config.trainer.num_nodes),
         text=OmegaConf.to_yaml(config, resolve=True),
     )
 

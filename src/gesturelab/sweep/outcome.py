@@ -19,6 +19,7 @@ class Result(StrEnum):
     resumed = "resumed"
     skipped = "skipped"
     running = "running"
+    queued = "queued"
     stopped = "stopped"
     failed = "failed"
     not_begun = "not begun"
@@ -47,6 +48,8 @@ def outcome_of(job: Job) -> Outcome:
         return Outcome(job.name, Result.resumed if job.action is Action.resume else Result.done)
     status = read_status(job.folder)
     if status is not None and is_alive(job.folder, status):
+        if status.get("state") == State.queued:
+            return Outcome(job.name, Result.queued, status.get("reason") or f"in Slurm as {status.get('slurm_name')}")
         return Outcome(job.name, Result.running, f"process {status.get('pid')} on {status.get('host')}", _log(job))
     state = status.get("state") if status is not None else None
     reason = (status or {}).get("reason", "")

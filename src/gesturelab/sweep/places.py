@@ -6,31 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gesturelab.config.rules import at_least
+from gesturelab.config.launcher import LocalLauncherConfig
 from gesturelab.errors import ConfigError
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-
-
-@dataclass(frozen=True)
-class LocalOptions:
-    """The options of ``hydra/launcher=local``.
-
-    Attributes:
-        n_jobs: Jobs at a time; None: as many as the GPUs take, or one for every two CPU cores.
-        threads: CPU threads of each job; None: the cores divided by the jobs.
-        gpus: GPUs to use, by number; None: all that are there, none: ``[]``.
-        jobs_per_gpu: How many jobs share a GPU.
-    """
-
-    n_jobs: int | None = None
-    threads: int | None = None
-    gpus: list[int] | None = None
-    jobs_per_gpu: int = 1
-
-    def __post_init__(self) -> None:
-        for key in ("n_jobs", "threads", "jobs_per_gpu"):
-            at_least(f"hydra.launcher.{key}", getattr(self, key), 1)
 
 
 @dataclass(frozen=True)
@@ -41,11 +20,8 @@ class Gpus:
     ids: tuple[str, ...]
 
 
-def places(options: LocalOptions, gpus: Gpus | None, cores: int, jobs: int) -> list[dict[str, str]]:
+def places(options: LocalLauncherConfig, gpus: Gpus | None, cores: int, jobs: int) -> list[dict[str, str]]:
     """The environment variables of each job that runs at the same time.
-
-    >>> places(LocalOptions(jobs_per_gpu=2), Gpus("CUDA_VISIBLE_DEVICES", ("0", "1")), cores=8, jobs=99)[1]
-    {'CUDA_VISIBLE_DEVICES': '1', 'OMP_NUM_THREADS': '2', 'MKL_NUM_THREADS': '2', 'OPENBLAS_NUM_THREADS': '2'}
 
     Raises:
         ConfigError: If a GPU is asked for that is not there.
@@ -59,7 +35,7 @@ def places(options: LocalOptions, gpus: Gpus | None, cores: int, jobs: int) -> l
     return [{**variables, **dict.fromkeys(THREADS, threads)} for variables in device]
 
 
-def _chosen(options: LocalOptions, gpus: Gpus | None) -> list[str]:
+def _chosen(options: LocalLauncherConfig, gpus: Gpus | None) -> list[str]:
     there = gpus.ids if gpus is not None else ()
     if options.gpus is None:
         return list(there)

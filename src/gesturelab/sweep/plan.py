@@ -46,6 +46,7 @@ class Composed:
         size: The model option's name.
         device: ``trainer.device``.
         devices: ``trainer.devices``.
+        nodes: ``trainer.num_nodes``.
         text: The configuration as YAML, as ``config.yaml`` will hold it.
     """
 
@@ -56,6 +57,7 @@ class Composed:
     size: str
     device: str
     devices: int
+    nodes: int
     text: str
 
 
@@ -76,6 +78,11 @@ class Job:
     def name(self) -> str:
         """What varies, or the folder's name if nothing does."""
         return self.composed.varying or self.folder.name
+
+    @property
+    def in_slurm(self) -> bool:
+        """Whether a Slurm array that we submitted has it."""
+        return self.action is Action.busy and "slurm_name" in (read_status(self.folder) or {})
 
     @property
     def to_do(self) -> bool:

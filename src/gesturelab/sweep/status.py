@@ -13,9 +13,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO, TypedDict, cast
 
-from gesturelab.errors import GesturelabError, RunError, StoppedError
+from gesturelab.errors import GesturelabError, Requeued, RunError, StoppedError
 from gesturelab.info import Epoch
 from gesturelab.runs import RunDir, write_json
+from gesturelab.sweep.slurm.cluster import find_task, my_tasks
 
 try:
     import fcntl
@@ -50,6 +51,15 @@ class Status(TypedDict, total=False):
     pid: int
     host: str
     slurm_job: str | None
+    """The Slurm job that this attempt runs in."""
+    slurm_name: str
+    """The name of the array that `hydra/launcher=slurm` gave the run to."""
+    slurm_index: int | None
+    """Its number in that array; None if it was the only job."""
+    requeues: int
+    """How often Slurm put the job back into its queue."""
+    node: str
+    """Slurm's name of the node."""
     started: str
     """When this attempt began."""
     heartbeat: str
@@ -89,23 +99,33 @@ def write_status(folder: Path, status: Status) -> None:
     write_json(RunDir(folder, "").status, {**status, "schema": STATUS_SCHEMA, "heartbeat": _now()})
 
 
-def queue(folder: Path) -> None:
+def queue(folder: Path, slurm_name: str | None = None, slurm_index: int | None = None) -> None:
     """Says that a run waits to begin; what earlier attempts came to is kept.
+
+    Args:
+        folder: The run's.
+        slurm_name: The name of the Slurm array that it waits in.
+        slurm_index: Its number there.
 
     Raises:
         RunError: If the folder cannot be written.
     """
     before = read_status(folder) or Status()
-    kept = {key: before.get(key) for key in ("attempt", "epoch", "max_epochs", "best_validation_accuracy")}
-    status = {key: value for key, value in kept.items() if value is not None}
-    write_status(folder, cast(Status, {**status, "state": State.queued}))
+    keys = ("attempt", "epoch", "max_epochs", "best_validation_accuracy", "epoch_s")
+    status = {key: value for key, value in before.items() if key in keys}
+    slurm = {} if slurm_name is None else {"slurm_name": slurm_name, "slurm_index": slurm_index}
+    write_status(folder, cast(Status, {**status, **slurm, "state": State.queued}))
 
 
 def is_alive(folder: Path, status: Status | None) -> bool:
-    """Whether some process is working on the run now."""
-    if status is None or status.get("state") != State.running:
+    """Whether some process is working on the run now, or Slurm will begin one."""
+    if status is None or status.get("state") not in (State.running, State.queued):
         return False
-    if fcntl is not None and _locked(folder):
+    if "slurm_name" in status and (tasks := my_tasks()) is not None:
+        return find_task(tasks, None, status["slurm_name"], status.get("slurm_index")) is not None
+    if status.get("state") == State.queued:
+        return False
+    if fcntl is not None and is_locked(folder):
         return True
     if fcntl is not None and status.get("host") == socket.gethostname():
         return False
@@ -174,7 +194,7 @@ class Reporter:
 
 @contextmanager
 def reported(folder: Path, max_epochs: int) -> Generator[Reporter]:
-    """Claims a run's folder, and reports what happens in the block: running, then done, stopped or failed.
+    """Claims a run's folder, and reports what happens in the block: running, then done, stopped, failed or queued.
 
     Other processes of a multi-GPU run neither claim nor report. An exception is written to ``status.json`` and, with
     its traceback, to ``train.log``, and goes on its way.
@@ -182,7 +202,7 @@ def reported(folder: Path, max_epochs: int) -> Generator[Reporter]:
     Raises:
         RunError: If another process is working in the folder.
     """
-    if _rank() != 0:
+    if not is_first_process():
         yield Reporter(folder, Status())
         return
     with _claimed(folder):
@@ -197,6 +217,11 @@ def reported(folder: Path, max_epochs: int) -> Generator[Reporter]:
             started=_now(),
             max_epochs=max_epochs,
         )
+        if "slurm_name" in before and before["slurm_name"] == os.environ.get("SLURM_JOB_NAME"):
+            status["slurm_name"] = before["slurm_name"]
+            status["slurm_index"] = before.get("slurm_index")
+            status["requeues"] = int(os.environ.get("SLURM_RESTART_COUNT") or 0)
+            status["node"] = os.environ.get("SLURMD_NODENAME", socket.gethostname())
         if "epoch" in kept:
             status["epoch"] = kept["epoch"]
         if "best_validation_accuracy" in kept:
@@ -206,6 +231,9 @@ def reported(folder: Path, max_epochs: int) -> Generator[Reporter]:
         threading.Thread(target=reporter.keep_beating, daemon=True).start()
         try:
             yield reporter
+        except Requeued as leaving:
+            reporter.end(State.queued, str(leaving))
+            raise
         except (KeyboardInterrupt, StoppedError) as error:
             reporter.end(State.stopped, str(error) or "stopped by Ctrl-C")
             raise
@@ -262,7 +290,8 @@ def _lock(file: IO[str]) -> bool:
     return True
 
 
-def _locked(folder: Path) -> bool:
+def is_locked(folder: Path) -> bool:
+    """Whether a process holds the run's folder; not seen from another machine where the file system knows no locks."""
     try:
         with (folder / LOCK).open("r+") as file:
             return not _lock(file)
@@ -270,8 +299,9 @@ def _locked(folder: Path) -> bool:
         return False
 
 
-def _rank() -> int:
-    return int(os.environ.get("LOCAL_RANK") or 0) + int(os.environ.get("SLURM_PROCID") or 0)
+def is_first_process() -> bool:
+    """Whether this is the process that writes files, in a run on several devices."""
+    return not any(int(os.environ.get(name) or 0) for name in ("LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"))
 
 
 def _slurm_job() -> str | None:

@@ -12,6 +12,9 @@ from rich.live import Live
 from rich.table import Table
 
 from gesturelab.sweep.local import Task, Watcher
+from gesturelab.sweep.slurm.cluster import SlurmTask, ended_tasks, my_tasks
+from gesturelab.sweep.slurm.submission import job_id
+from gesturelab.sweep.slurm.watch import in_queue, in_words
 from gesturelab.sweep.status import State, Status, is_alive, read_status
 
 log = logging.getLogger(__name__)
@@ -74,32 +77,72 @@ class LiveView(Watcher):
         self._live.update(status_table(rows, f"{self._ended} of {self._total} ended"), refresh=True)
 
 
+HEADINGS = ("job", "state", "epoch", "loss", "validation", "accuracy", "best", "remaining")
+SLURM_HEADINGS = ("node", "requeues", "Slurm job")
+
+
 def status_table(rows: Sequence[tuple[str, Path]], caption: str = "") -> Table:
-    """One line a job: state, epoch, losses, validation accuracy, remaining time."""
+    """One line a job: state, epoch, losses, validation accuracy, remaining time; under Slurm node, requeues, job."""
+    statuses = [read_status(folder) or Status() for _, folder in rows]
+    states = job_states([folder for _, folder in rows])
+    in_slurm = any("slurm_name" in status for status in statuses)
+    headings = [*HEADINGS, *(SLURM_HEADINGS if in_slurm else ()), ""]
     table = Table(box=None, caption=caption, caption_justify="left", pad_edge=False)
-    for heading in ("job", "state", "epoch", "loss", "validation", "accuracy", "best", "remaining", ""):
-        table.add_column(heading, overflow="fold", justify="left" if heading in ("job", "state", "") else "right")
-    for name, folder in rows:
-        table.add_row(name, *cells(folder))
+    for heading in headings:
+        left = heading in ("job", "state", "", *SLURM_HEADINGS)
+        table.add_column(heading, overflow="fold", justify="left" if left else "right")
+    for (name, folder), status, (state, reason) in zip(rows, statuses, states, strict=True):
+        slurm = [status.get("node", ""), str(status.get("requeues", "")), job_id(folder, status) or ""]
+        table.add_row(name, state, *cells(status, state), *(slurm if in_slurm else ()), reason)
     return table
 
 
-def cells(folder: Path) -> list[str]:
-    """What a job's status file says: state, epoch, training and validation loss, accuracy, best, time left, reason."""
-    status = read_status(folder) or Status()
-    state = status.get("state", "unknown")
-    if state == State.running and not is_alive(folder, status):
-        state = "died"
+def job_states(folders: Sequence[Path]) -> list[tuple[str, str]]:
+    """For each job its state and the reason: its status file's word, corrected by Slurm's and by whether it lives.
+
+    The state is one of `State`, or pending (Slurm has it, and will begin it), or died (it never said how it ended).
+    """
+    statuses = [read_status(folder) or Status() for folder in folders]
+    alive = [is_alive(folder, status) for folder, status in zip(folders, statuses, strict=True)]
+    over = [
+        status.get("state") in (State.running, State.queued) and not living and "slurm_name" in status
+        for status, living in zip(statuses, alive, strict=True)
+    ]
+    ids = [
+        job_id(folder, status) if dead else None for folder, status, dead in zip(folders, statuses, over, strict=True)
+    ]
+    ended = ended_tasks([each for each in ids if each is not None])
+    return [
+        _state(status, living, ended.get(number or ""))
+        for status, living, number in zip(statuses, alive, ids, strict=True)
+    ]
+
+
+def _state(status: Status, alive: bool, ended: SlurmTask | None) -> tuple[str, str]:
+    state, reason = status.get("state", "unknown"), status.get("reason", "")
+    if ended is not None:
+        return in_words(ended)
+    if alive and "slurm_name" in status:
+        task = in_queue(status, my_tasks() or [])
+        if task is not None and task.state in ("PENDING", "REQUEUED", "CONFIGURING"):
+            return "pending", reason or (task.reason if task.reason not in ("None", "") else "")
+    if state == State.running and not alive:
+        return "died", reason
+    if state == State.queued and not alive and "slurm_name" in status:
+        return "died", "Slurm does not have it; the same command begins it again"
+    return state, reason
+
+
+def cells(status: Status, state: str) -> list[str]:
+    """Epoch, training and validation loss, accuracy, best accuracy, time left."""
     metrics = status.get("metrics", {})
     best = status.get("best_validation_accuracy")
     return [
-        state,
         f"{status.get('epoch', 0)}/{status['max_epochs']}" if "max_epochs" in status else "",
         *(f"{metrics[key]:.3f}" if key in metrics else "" for key in ("train_loss", "validation_loss")),
         f"{100 * metrics['validation_accuracy']:.1f} %" if "validation_accuracy" in metrics else "",
         f"{100 * best:.1f} %" if best is not None else "",
         remaining(status) if state == State.running else "",
-        status.get("reason", ""),
     ]
 
 

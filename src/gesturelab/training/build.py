@@ -1,5 +1,6 @@
 """From configuration to objects."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -8,12 +9,15 @@ import numpy as np
 import torch
 from hydra.utils import get_class
 from jaxtyping import Float, Int64
+from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.loggers import Logger
 from torch import Tensor
 
-from gesturelab.config.training import TrainConfig
+from gesturelab.config.training import TrainConfig, TrainerConfig
 from gesturelab.data.augment import Augment
 from gesturelab.data.datamodule import GestureData
 from gesturelab.data.features import Features
@@ -28,6 +32,7 @@ from gesturelab.model.recogniser import Recogniser
 from gesturelab.training.checkpoints import best_checkpoint, last_checkpoint
 from gesturelab.training.device import lightning_precision
 from gesturelab.training.module import GestureModule
+from gesturelab.training.signals import StayUntilKilled
 
 
 def make_data(config: TrainConfig, corpus: Corpus) -> GestureData:
@@ -98,9 +103,14 @@ def make_trainer(config: TrainConfig, accelerator: str, folder: Path, *, progres
     options = config.trainer
     callbacks: list[Callback] = [make_callback(name, entry) for name, entry in config.callbacks.items()]
     callbacks += [best_checkpoint(folder / "checkpoints"), last_checkpoint(folder / "checkpoints")]
+    if "SUBMITIT_EXECUTOR" in os.environ:
+        callbacks.append(StayUntilKilled())
     return Trainer(
         accelerator=accelerator,
         devices=options.devices,
+        num_nodes=options.num_nodes,
+        strategy="ddp" if options.devices * options.num_nodes > 1 else "auto",
+        plugins=[environment] if (environment := cluster_environment(options)) is not None else None,
         precision=cast(Any, lightning_precision(options.precision, accelerator)),
         max_epochs=options.max_epochs,
         limit_train_batches=options.batches_per_epoch,
@@ -115,6 +125,20 @@ def make_trainer(config: TrainConfig, accelerator: str, folder: Path, *, progres
         enable_model_summary=False,
         log_every_n_steps=10**9,  # values are logged once an epoch; asking at each step costs time
     )
+
+
+def cluster_environment(options: TrainerConfig) -> ClusterEnvironment | None:
+    """How Lightning finds the other processes under Slurm; None leaves it to Lightning.
+
+    Requeueing is not Lightning's business: our launcher does it. In a job that Slurm did not begin as so many tasks,
+    such as a plain batch script, Lightning begins the processes itself.
+    """
+    if "SLURM_JOB_ID" not in os.environ:
+        return None
+    tasks = int(os.environ.get("SLURM_STEP_NUM_TASKS") or 0)
+    if tasks == options.devices * options.num_nodes and "SLURM_PROCID" in os.environ:
+        return SLURMEnvironment(auto_requeue=False)
+    return LightningEnvironment()
 
 
 def make_callback(name: str, entry: Any) -> Callback:

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
 
@@ -20,7 +21,8 @@ def prepare_device(config: TrainerConfig) -> str:
     Raises:
         DeviceError: If the device is not there.
     """
-    if config.device is Device.rocm:
+    _leave_gpus_to_slurm()
+    if config.device is not Device.cpu and (config.device is Device.rocm or _is_rocm_build()):
         _separate_miopen_caches()
     import torch
 
@@ -62,9 +64,23 @@ def warm_up_rocm(torch: ModuleType) -> None:
     (ones @ ones).sum().item()
 
 
+def _leave_gpus_to_slurm() -> None:
+    """Under Slurm, where it chose AMD GPUs, drops the variables that would choose once more among what is left."""
+    if "SLURM_JOB_ID" in os.environ and "ROCR_VISIBLE_DEVICES" in os.environ:
+        for variable in ("HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES"):
+            os.environ.pop(variable, None)
+
+
+def _is_rocm_build() -> bool:
+    try:
+        return "rocm" in version("torch")
+    except PackageNotFoundError:
+        return False
+
+
 def _separate_miopen_caches() -> None:
     """Gives this process MIOpen cache folders of its own: jobs that share them corrupt them. Set ones are kept."""
-    job = os.environ.get("SLURM_JOB_ID", str(os.getpid()))
+    job = f"{os.environ.get('SLURM_JOB_ID', 'local')}-{os.getpid()}"  # a Slurm job may run several trainings
     folder = Path(tempfile.gettempdir()) / f"miopen-{os.environ.get('USER', 'user')}-{job}"
     for variable in ("MIOPEN_USER_DB_PATH", "MIOPEN_CUSTOM_CACHE_DIR"):
         if variable not in os.environ:

@@ -1,8 +1,11 @@
 """Where a result comes from: versions of what computed it, and the state of the code."""
 
+import json
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import cast
 
 from gesturelab.config.store import conf_dir
 from gesturelab.info import GitInfo
@@ -22,7 +25,12 @@ def versions() -> dict[str, str]:
 
 
 def git_state() -> GitInfo | None:
-    """The checkout's commit, and whether files differ from it; None when the code is not in a checkout of its own."""
+    """The checkout's commit, and whether files differ from it; None when the code is not in a checkout of its own.
+
+    A snapshot of the code, as Slurm jobs run it, remembers this of the checkout that it was taken from.
+    """
+    if (remembered := Path(__file__).parents[1] / "git.json").exists():
+        return cast(GitInfo | None, json.loads(remembered.read_text(encoding="utf-8")))
     top = conf_dir().parent
     if not (top / ".git").exists():
         return None

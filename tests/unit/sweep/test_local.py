@@ -9,12 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from gesturelab.config.launcher import LocalLauncherConfig
 from gesturelab.errors import ConfigError
 from gesturelab.sweep.local import Task, Watcher, run_tasks
-from gesturelab.sweep.places import Gpus, LocalOptions, find_gpus, places
+from gesturelab.sweep.places import Gpus, find_gpus, places
 from gesturelab.sweep.status import is_alive, read_status
 
+OPTIONS = {"_target_": "", "n_jobs": None, "threads": None, "gpus": None, "jobs_per_gpu": 1}
 STUB = Path(__file__).with_name("stub_job.py")
+
+
+def local(**changes):
+    return LocalLauncherConfig(**{**OPTIONS, **changes})
 
 
 def stub(folder):
@@ -123,22 +129,22 @@ def _exists(pid):
 
 def test_places_divide_threads_and_gpus():
     two = Gpus("CUDA_VISIBLE_DEVICES", ("4", "7"))
-    threads = [place["OMP_NUM_THREADS"] for place in places(LocalOptions(n_jobs=3), None, cores=16, jobs=99)]
+    threads = [place["OMP_NUM_THREADS"] for place in places(local(n_jobs=3), None, cores=16, jobs=99)]
     assert threads == ["5", "5", "5"]
-    devices = [p["CUDA_VISIBLE_DEVICES"] for p in places(LocalOptions(jobs_per_gpu=2), two, cores=8, jobs=99)]
+    devices = [p["CUDA_VISIBLE_DEVICES"] for p in places(local(jobs_per_gpu=2), two, cores=8, jobs=99)]
     assert devices == ["4", "7", "4", "7"]
-    assert len(places(LocalOptions(n_jobs=9), two, cores=8, jobs=99)) == 2  # a GPU each, no more
-    assert len(places(LocalOptions(n_jobs=9), None, cores=8, jobs=2)) == 2
-    assert places(LocalOptions(gpus=[1]), two, cores=8, jobs=9)[0]["CUDA_VISIBLE_DEVICES"] == "7"
-    assert "CUDA_VISIBLE_DEVICES" not in places(LocalOptions(gpus=[]), two, cores=8, jobs=9)[0]
-    assert places(LocalOptions(threads=2), None, cores=1, jobs=9)[0]["OMP_NUM_THREADS"] == "2"
+    assert len(places(local(n_jobs=9), two, cores=8, jobs=99)) == 2  # a GPU each, no more
+    assert len(places(local(n_jobs=9), None, cores=8, jobs=2)) == 2
+    assert places(local(gpus=[1]), two, cores=8, jobs=9)[0]["CUDA_VISIBLE_DEVICES"] == "7"
+    assert "CUDA_VISIBLE_DEVICES" not in places(local(gpus=[]), two, cores=8, jobs=9)[0]
+    assert places(local(threads=2), None, cores=1, jobs=9)[0]["OMP_NUM_THREADS"] == "2"
 
 
 def test_a_gpu_that_is_not_there_is_refused():
     with pytest.raises(ConfigError, match=r"there is no GPU 2; there are 1"):
-        places(LocalOptions(gpus=[2]), Gpus("CUDA_VISIBLE_DEVICES", ("0",)), cores=2, jobs=1)
+        places(local(gpus=[2]), Gpus("CUDA_VISIBLE_DEVICES", ("0",)), cores=2, jobs=1)
     with pytest.raises(ConfigError, match=r"hydra.launcher.n_jobs=0: must be at least 1"):
-        LocalOptions(n_jobs=0)
+        local(n_jobs=0)
 
 
 @pytest.mark.parametrize(

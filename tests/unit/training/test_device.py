@@ -53,7 +53,7 @@ def test_rocm_jobs_get_miopen_folders_of_their_own_but_keep_yours(monkeypatch, t
         with pytest.raises(DeviceError, match="is not a ROCm build"):
             prepare_device(config)
     assert os.environ["MIOPEN_USER_DB_PATH"] == str(tmp_path)
-    assert os.environ["MIOPEN_CUSTOM_CACHE_DIR"].endswith("-4711")
+    assert os.environ["MIOPEN_CUSTOM_CACHE_DIR"].endswith(f"-4711-{os.getpid()}")
     os.rmdir(os.environ["MIOPEN_CUSTOM_CACHE_DIR"])  # noqa: PTH106 # made by the call above, and empty
 
 

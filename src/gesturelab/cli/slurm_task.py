@@ -1,0 +1,104 @@
+"""What a Slurm job of a sweep does: trains in a folder, and goes back into the queue when it must leave."""
+
+import faulthandler
+import os
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from submitit.core.utils import DelayedSubmission
+
+from gesturelab.cli.job import main
+from gesturelab.errors import Requeued
+from gesturelab.runs import RunDir
+from gesturelab.sweep.status import HEARTBEAT_S, State, Status, end_status, is_first_process, is_locked, read_status
+
+OLD_BEAT_S = 3 * HEARTBEAT_S
+
+
+class TrainFolder:
+    """A function for submitit, which calls `checkpoint` on SIGUSR2: the time limit is near, or the node is taken away.
+
+    Args:
+        max_requeues: How often the job may go back into the queue, whoever sends it there.
+    """
+
+    def __init__(self, max_requeues: int) -> None:
+        self.max_requeues = max_requeues
+
+    def __call__(self, folder: str) -> None:
+        """Trains in a folder, from its last checkpoint on if it has one.
+
+        Raises:
+            SystemExit: With status 0 when the job went back into the queue, else with 1 if it is not finished.
+        """
+        path = Path(folder)
+        if is_first_process():
+            _write_into_the_log(path)
+            if _requeues() > self.max_requeues:
+                reason = f"requeued more than hydra.launcher.max_requeues={self.max_requeues} times"
+                end_status(path, State.failed, reason)
+                sys.exit(f"gesturelab: {reason}")
+        try:
+            if is_first_process() and _requeues() and not _wait_for_the_one_before(path):
+                return  # it finished
+            code = main(path)
+        except Requeued as leaving:
+            print(f"gesturelab: {leaving}", flush=True)
+            sys.exit(0)
+        if code:
+            sys.exit(code)
+
+    def checkpoint(self, folder: str) -> DelayedSubmission | None:
+        """Sends the job back into the queue; the last finished epoch's checkpoint is there already.
+
+        Returns:
+            None, which submitit takes for the job's end, when it may not go back.
+
+        Raises:
+            Requeued: When it goes back.
+        """
+        if _requeues() >= self.max_requeues:
+            print(f"gesturelab: not requeued: hydra.launcher.max_requeues={self.max_requeues}", flush=True)
+            return None
+        array, number = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
+        job = f"{array}_{number}" if array and number else os.environ["SLURM_JOB_ID"]
+        subprocess.run(["scontrol", "requeue", job], timeout=60, check=True)
+        times = f"{_requeues() + 1} of {self.max_requeues}"
+        raise Requeued(f"back into the queue: near its time limit, or preempted ({times})")
+
+
+def _requeues() -> int:
+    return int(os.environ.get("SLURM_RESTART_COUNT") or 0)
+
+
+def _write_into_the_log(folder: Path) -> None:
+    """Sends what this process prints, and why it crashed, into the run's ``train.log``."""
+    with RunDir(folder, "").log.open("ab") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    faulthandler.enable()
+
+
+def _wait_for_the_one_before(folder: Path) -> bool:
+    """Waits while a lost node still works on the run: it may be cut off and alive.
+
+    Returns:
+        Whether the run is still to be done.
+    """
+    told = False
+    while True:
+        status = read_status(folder) or Status()
+        if status.get("state") == State.done:
+            return False
+        beat = datetime.fromisoformat(status.get("heartbeat", "1970-01-01T00:00:00+00:00"))
+        elsewhere = status.get("host") != os.uname().nodename and status.get("state") == State.running
+        fresh = elsewhere and (datetime.now(UTC) - beat).total_seconds() < OLD_BEAT_S
+        if not (is_locked(folder) or fresh):
+            return True
+        if not told:
+            told = True
+            print("gesturelab: the attempt before this one is still at work; waiting for it", flush=True)
+        time.sleep(1)

@@ -1,0 +1,105 @@
+"""Schemas of the launchers: how the jobs of a sweep are run."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from omegaconf import MISSING
+
+from gesturelab.config.rules import at_least, positive
+from gesturelab.errors import ConfigError
+
+
+@dataclass
+class LocalLauncherConfig:
+    """Several jobs at a time on this machine."""
+
+    _target_: str = MISSING
+    """The launcher's class."""
+    n_jobs: int | None = MISSING
+    """Jobs at a time; null: as many as the GPUs take, or one for every two CPU cores."""
+    threads: int | None = MISSING
+    """CPU threads of each job; null: the cores divided by the jobs."""
+    gpus: list[int] | None = MISSING
+    """GPUs to use, by number; null: all that are there; []: none."""
+    jobs_per_gpu: int = MISSING
+    """How many jobs share a GPU."""
+
+    def __post_init__(self) -> None:
+        for key in ("n_jobs", "threads", "jobs_per_gpu"):
+            at_least(f"hydra.launcher.{key}", getattr(self, key), 1)
+
+
+@dataclass
+class SlurmLauncherConfig:
+    """What to ask Slurm for; nodes and tasks follow from trainer.num_nodes and trainer.devices."""
+
+    _target_: str = MISSING
+    """The launcher's class."""
+    partition: str | None = MISSING
+    """Where to run; null: the cluster's default."""
+    account: str | None = MISSING
+    """Who pays."""
+    qos: str | None = MISSING
+    """Quality of service."""
+    gpus_per_node: int | None = MISSING
+    """GPUs of a node; null: trainer.devices, or none if trainer.device is cpu."""
+    gres: str | None = MISSING
+    """Instead of gpus_per_node, such as gpu:mi250:1."""
+    cpus_per_task: int = MISSING
+    """CPU cores of a job, and threads of its training."""
+    mem_gb: float | None = MISSING
+    """Memory of a node; null: the cluster's default."""
+    timeout_min: int = MISSING
+    """Time limit of a job, in minutes; a requeued job has it anew."""
+    signal_delay_s: int = MISSING
+    """So many seconds before the limit a job goes back into the queue."""
+    array_parallelism: int = MISSING
+    """Jobs of the array at a time."""
+    max_requeues: int = MISSING
+    """How often a job may go back into the queue, for whatever reason."""
+    constraint: str | None = MISSING
+    """Features that nodes must have."""
+    nodelist: str | None = MISSING
+    """Nodes to use."""
+    exclude: str | None = MISSING
+    """Nodes not to use."""
+    mail_user: str | None = MISSING
+    """Whom to write to."""
+    mail_type: str | None = MISSING
+    """When, such as END,FAIL."""
+    modules: list[str] = MISSING
+    """Loaded with module load, in this order."""
+    environment: dict[str, str] = MISSING
+    """Variables for the jobs."""
+    setup: list[str] = MISSING
+    """Shell lines before the training; the first one that fails ends the job."""
+    srun_args: list[str] = MISSING
+    """More arguments of srun."""
+    additional_parameters: dict[str, Any] = MISSING
+    """More #SBATCH lines, such as {reservation: lab}."""
+    detach: bool = MISSING
+    """Submit and return at once."""
+    poll_s: float = MISSING
+    """How often Slurm is asked while waiting, in seconds."""
+
+    def __post_init__(self) -> None:
+        for key, low in (("gpus_per_node", 0), ("max_requeues", 0), ("cpus_per_task", 1), ("timeout_min", 1)):
+            at_least(f"hydra.launcher.{key}", getattr(self, key), low)
+        at_least("hydra.launcher.array_parallelism", self.array_parallelism, 1)
+        at_least("hydra.launcher.signal_delay_s", self.signal_delay_s, 10)
+        positive("hydra.launcher.mem_gb", self.mem_gb)
+        positive("hydra.launcher.poll_s", self.poll_s)
+        if 2 * self.signal_delay_s > 60 * self.timeout_min:
+            raise ConfigError(
+                f"hydra.launcher.signal_delay_s={self.signal_delay_s}: jobs of {self.timeout_min} minutes "
+                "(hydra.launcher.timeout_min) would be told to leave before half of that; lower it, or allow more time"
+            )
+        if self.gres is not None and self.gpus_per_node is not None:
+            raise ConfigError("hydra.launcher.gres and hydra.launcher.gpus_per_node both ask for GPUs; set one of them")
+        for name in self.environment:
+            if not re.fullmatch(r"[A-Za-z_]\w*", name):
+                raise ConfigError(f"hydra.launcher.environment: {name!r} cannot be the name of a variable")
+        for key in ("HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"):
+            if key in self.environment:
+                raise ConfigError(f"hydra.launcher.environment.{key}: Slurm hands GPUs out; leave it to Slurm")

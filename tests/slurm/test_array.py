@@ -1,0 +1,1 @@
+"""A sweep as one job array on a real Slurm."""

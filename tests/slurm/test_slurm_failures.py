@@ -1,0 +1,119 @@
+"""What goes wrong on a cluster: killed, lost, preempted, out of time; what is told; and that nothing is lost."""
+
+import os
+import signal
+import subprocess
+
+import pytest
+import torch
+
+from gesturelab.runs import RunDir
+from gesturelab.sweep.slurm.cluster import my_tasks
+from slurm_testbed import ONE_CORE, SMALL, command, gesturelab, slurm, status, until
+
+LONG = (*SMALL, "trainer.max_epochs=30", "trainer.batches_per_epoch=30", "scheduler=constant")
+JOBS = ("optimizer.lr=1e-3,1e30", "seed=0,1,2,3")
+SWEEP = ("train", "-m", *JOBS, *LONG, *ONE_CORE, "launcher.exclude=node4")
+
+
+def weights(run):
+    return torch.load(run.weights, weights_only=True)["state_dict"]
+
+
+def job(root, seed, rate="1e-3"):
+    return root / f"optimizer.lr={rate},seed={seed}"
+
+
+def restarts(task):
+    return int(slurm("scontrol", "show", "job", task).split("Restarts=")[1].split()[0])
+
+
+@pytest.fixture(scope="module")
+def disturbed(testbed, tmp_path_factory):
+    """Four good jobs and four that raise, on three nodes; the launcher is killed, then each good job meets a fate."""
+    folder = tmp_path_factory.mktemp("disturbed")
+    root = folder / "multirun" / "gestures"
+    with subprocess.Popen(command(*SWEEP), cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as first:
+        until(lambda: all(status(job(root, seed)).get("epoch", 0) >= 2 for seed in (0, 1, 2)))
+        first.kill()
+    with (folder / "second.log").open("w") as log:
+        second = subprocess.Popen(command(*SWEEP), cwd=folder, stdout=log, stderr=subprocess.STDOUT)
+    until(lambda: "waiting for" in (folder / "second.log").read_text())
+    os.kill(status(job(root, 0))["pid"], signal.SIGKILL)
+    slurm("scancel", "--signal=USR2", status(job(root, 1))["slurm_job"])  # as Slurm does near the time limit
+    lost = status(job(root, 2))["node"]
+    testbed("lose", lost.removeprefix("node"))
+    last = until(lambda: status(job(root, 3)).get("epoch", 0) >= 2 and status(job(root, 3)))
+    urgent = slurm(
+        "sbatch", "--parsable", "--partition=urgent", f"--nodelist={last['node']}", "--exclusive", "--wrap=true"
+    )
+    until(lambda: status(job(root, 3)).get("requeues") == 1)
+    until(lambda: restarts(status(job(root, 2))["slurm_job"]) == 1)
+    testbed("join", lost.removeprefix("node"))
+    assert second.wait(timeout=240) == 1
+    assert urgent
+    return folder, root, (folder / "second.log").read_text()
+
+
+def test_the_same_command_takes_the_sweep_up_and_nothing_runs_twice(disturbed):
+    _, root, said = disturbed
+    assert "submitted" not in said
+    assert len(list(root.glob(".slurm/*/array.json"))) == 1
+    for seed in (1, 2, 3):
+        log = RunDir(job(root, seed), "tiny").log.read_text()
+        assert [f"epoch {epoch:3d} of 30" in log for epoch in range(1, 31)] == [True] * 30
+        assert log.count("epoch  30 of 30") == 1
+
+
+@pytest.mark.parametrize(("seed", "why"), [(1, "time limit"), (2, "lost node"), (3, "preemption")])
+def test_requeued_jobs_resume_at_the_epoch_they_left(disturbed, seed, why):
+    _, root, said = disturbed
+    ended = status(job(root, seed))
+    assert (ended["state"], ended["requeues"], ended["attempt"]) == ("done", 1, 2), why
+    assert ended["first_epoch"] >= 2
+    assert "resuming from" in RunDir(job(root, seed), "tiny").log.read_text()
+    assert f"done       optimizer.lr=1e-3 seed={seed}" in said
+
+
+def test_the_killed_one_and_the_ones_that_raise_are_told_truly(disturbed):
+    folder, root, said = disturbed
+    assert "8 jobs: 3 done, 5 failed" in said
+    assert "was killed by SIGKILL" in said
+    for seed in range(4):
+        failed = status(job(root, seed, "1e30"))
+        assert failed["state"] == "failed"
+        assert "the loss is not finite" in failed["reason"]
+        assert "Traceback" in RunDir(job(root, seed, "1e30"), "tiny").log.read_text()
+    shown = gesturelab("status", "multirun/gestures", folder=folder)
+    assert shown.returncode == 1
+    assert "8 jobs, 3 done, 5 failed" in shown.stdout.replace("5 failed, 3 done", "3 done, 5 failed")
+
+
+def test_again_runs_only_what_is_missing_and_weights_are_those_of_undisturbed_runs(disturbed, tmp_path):
+    folder, root, _ = disturbed
+    good = [part.replace("1e-3,1e30", "1e-3") for part in SWEEP]
+    again = gesturelab(*good, folder=folder)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "4 jobs: 1 resumed, 3 skipped" in again.stdout
+    assert status(job(root, 0))["first_epoch"] >= 2
+    local = ("hydra/launcher=local", "hydra.launcher.n_jobs=2", "hydra.launcher.threads=1")
+    whole = gesturelab("train", "-m", "optimizer.lr=1e-3", "seed=0,1,2,3", *LONG, *local, folder=tmp_path)
+    assert whole.returncode == 0, whole.stdout + whole.stderr
+    for seed in range(4):
+        expected = weights(RunDir(tmp_path / "multirun" / "gestures" / f"seed={seed}", "tiny"))
+        got = weights(RunDir(job(root, seed), "tiny"))
+        assert all(torch.equal(expected[name], got[name]) for name in expected)
+
+
+def test_requeues_are_limited(testbed, tmp_path):
+    options = ("trainer.max_epochs=10000", "launcher.max_requeues=0")
+    with subprocess.Popen(
+        command("train", "-m", "seed=0", *SMALL, *ONE_CORE, *options), cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    ) as launcher:
+        folder = tmp_path / "multirun" / "gestures" / "job"
+        until(lambda: status(folder).get("epoch"))
+        slurm("scancel", "--signal=USR2", my_tasks()[0].id)
+        said, _ = launcher.communicate(timeout=120)
+    assert launcher.returncode == 1
+    assert "1 jobs: 1 failed" in said
+    assert "max_requeues=0" in status(folder)["reason"]
