@@ -7,11 +7,10 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-
-from submitit.core.utils import DelayedSubmission
+from typing import NoReturn
 
 from gesturelab.cli.job import main
-from gesturelab.errors import Requeued
+from gesturelab.errors import Requeued, RunError
 from gesturelab.runs import RunDir
 from gesturelab.sweep.status import HEARTBEAT_S, State, Status, end_status, is_first_process, is_locked, read_status
 
@@ -51,18 +50,18 @@ class TrainFolder:
         if code:
             sys.exit(code)
 
-    def checkpoint(self, folder: str) -> DelayedSubmission | None:
+    def checkpoint(self, folder: str) -> NoReturn:
         """Sends the job back into the queue; the last finished epoch's checkpoint is there already.
-
-        Returns:
-            None, which submitit takes for the job's end, when it may not go back.
 
         Raises:
             Requeued: When it goes back.
+            RunError: When it may not.
         """
         if _requeues() >= self.max_requeues:
-            print(f"gesturelab: not requeued: hydra.launcher.max_requeues={self.max_requeues}", flush=True)
-            return None
+            raise RunError(
+                "near its time limit, or preempted, for the last time (hydra.launcher.max_requeues="
+                f"{self.max_requeues}); the same command goes on with it"
+            )
         array, number = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
         job = f"{array}_{number}" if array and number else os.environ["SLURM_JOB_ID"]
         subprocess.run(["scontrol", "requeue", job], timeout=60, check=True)

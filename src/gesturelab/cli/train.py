@@ -2,6 +2,7 @@
 
 import logging
 import re
+import subprocess
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -24,7 +25,8 @@ from gesturelab.errors import GesturelabError, RunError, StoppedError
 from gesturelab.info import Info
 from gesturelab.runs import RunDir, write_text
 from gesturelab.sweep.difference import differences
-from gesturelab.sweep.status import LOCK, reason_of, reported
+from gesturelab.sweep.local import train_command
+from gesturelab.sweep.status import LOCK, State, read_status, reason_of, reported
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +111,11 @@ def _job(composed: DictConfig) -> None:
     sweep = hydra_config.mode == RunMode.MULTIRUN
     try:
         config = typed(composed)
-        done, info = train_in(folder, config, OmegaConf.to_yaml(composed, resolve=True))
+        text = OmegaConf.to_yaml(composed, resolve=True)
+        if config.trainer.devices * config.trainer.num_nodes > 1:
+            train_in_processes(folder, config, text)
+            return
+        done, info = train_in(folder, config, text)
     except StoppedError as error:
         if sweep:
             raise KeyboardInterrupt(str(error)) from error  # an ordinary error would begin the next job
@@ -128,6 +134,40 @@ def _job(composed: DictConfig) -> None:
             log.error("failed: %s", reason_of(error))
         raise
     print_result(done, info)
+
+
+def train_in_processes(folder: Path, config: TrainConfig, composed: str) -> None:
+    """Trains on several devices: in a process that Lightning can begin again for each of them.
+
+    It cannot begin this one again, whose arguments Hydra has taken apart.
+
+    Raises:
+        RunError: If the training fails; its log holds why.
+        StoppedError: After Ctrl-C.
+    """
+    run = RunDir(folder, config.model.name)
+    if run.complete:
+        raise RunError(f"{folder} already holds a finished run; give this one another folder or name")
+    _refuse_another_configuration(run, composed)
+    write_text(run.config, composed)
+    with (
+        run.log.open("a", encoding="utf-8") as file,
+        # its input closes when this process ends, however that happens; then it ends too
+        subprocess.Popen(
+            train_command(folder), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process,
+    ):
+        assert process.stdout is not None
+        with suppress(KeyboardInterrupt):  # it reaches the other process too, which keeps what it has
+            for line in process.stdout:
+                file.write(line)
+                print(line, end="", flush=True)
+        process.wait()
+    status = read_status(folder) or {}
+    if status.get("state") == State.stopped:
+        raise StoppedError(status.get("reason", "stopped"))
+    if process.returncode or not run.complete:
+        raise RunError(status.get("reason") or f"training ended with exit status {process.returncode}; see {run.log}")
 
 
 def train_in(folder: Path, config: TrainConfig, composed: str) -> tuple[RunDir, Info]:

@@ -32,6 +32,7 @@ from gesturelab.info import (
 from gesturelab.model.lstm import count_parameters
 from gesturelab.report.figures import draw_confusion, draw_curves
 from gesturelab.runs import RunDir, sha256, write_json
+from gesturelab.sweep.status import is_first_process
 from gesturelab.training.artefacts import (
     best_epoch,
     data_info,
@@ -78,7 +79,8 @@ def train(
     scaler = make_scaler(config, data)
     module = make_module(config, data, scaler)
     module.report = report
-    _announce(config, data, module, caveats)
+    if is_first_process():
+        _announce(config, data, module, caveats)
     trainer = make_trainer(config, accelerator, folder, progress_bar=_on_terminal())
     _fit(trainer, module, data, run)
     probabilities = _predict(trainer, module, data, run)
@@ -215,5 +217,8 @@ def _quiet_lightning() -> None:
     warnings.filterwarnings("ignore", message="The '.*_dataloader' does not have many workers")
     # Slurm is installed, but this training was not started by it
     warnings.filterwarnings("ignore", message="The `srun` command is available")
+    # several devices: the sums are of all of them already, and Lightning uses a function that torch renames
+    warnings.filterwarnings("ignore", message="It is recommended to use `self.log")
+    warnings.filterwarnings("ignore", message="torch.distributed.nn.functional.all_gather is deprecated")
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -80,7 +80,7 @@ def ending(folder: Path, status: Status) -> tuple[State, str]:
 def in_words(task: SlurmTask) -> tuple[State, str]:
     """How an ended job ended; `SlurmTask.reason` is its exit code.
 
-    >>> in_words(SlurmTask("7_1", "s", "FAILED", "node2", "137:0"))[1]
+    >>> in_words(SlurmTask("7_1", "s", "FAILED", "node2", "9:0"))[1]
     'Slurm job 7_1 was killed by SIGKILL on node2 (memory, or a person)'
     >>> in_words(SlurmTask("7", "s", "TIMEOUT", "node2", "0:15"))[1]
     'Slurm job 7 met its time limit on node2'
@@ -92,7 +92,7 @@ def in_words(task: SlurmTask) -> tuple[State, str]:
         return State.stopped, f"Slurm job {task.id} was cancelled"
     if word in ENDINGS:
         return State.failed, f"Slurm job {task.id} {ENDINGS[word]}{where}"
-    if "9" in (number, str(int(code) - 128) if code.isdigit() else ""):
+    if number == "9" or code in ("9", "137"):  # srun passes a task's signal on in either way
         return State.failed, f"Slurm job {task.id} was killed by SIGKILL{where} (memory, or a person)"
     return State.failed, f"Slurm job {task.id} ended as {word}, exit code {task.reason}{where}, and did not say why"
 
