@@ -30,6 +30,12 @@ NOT_RUN = {
     "gesturelab train -m experiment=irds_leakage model=tiny data.root=data/irds": "see test_sweeps.py",
     "gesturelab compare multirun/irds_leakage --leakage leakage.png": "needs those; see test_joined_figures.py",
 }
+SLURM = [
+    line
+    for line in COMMANDS
+    if "launcher=slurm" in line or line.startswith(("gesturelab cancel", "gesturelab status m"))
+]
+NOT_RUN |= dict.fromkeys(SLURM, "tests/slurm runs such commands on a real Slurm")
 TRAININGS = [line for line in dict.fromkeys(COMMANDS) if line.startswith("gesturelab train ") and line not in NOT_RUN]
 QUICK = ("trainer.device=cpu", "trainer.precision=float32", "trainer.max_epochs=1", "trainer.batches_per_epoch=2")
 FEW_PEOPLE = ("data.people=10", "data.repetitions=1")
