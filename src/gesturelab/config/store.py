@@ -24,6 +24,9 @@ SCHEMAS: dict[str, type] = {
     "trainer": training.TrainerConfig,
     "early_stopping": training.EarlyStoppingConfig,
     "logger": training.LoggerConfig,
+    "mlflow": training.MlflowConfig,
+    "wandb": training.WandbConfig,
+    "aim": training.AimConfig,
 }
 """Each schema by the name under which a file in conf/ begins with it: ``/schema/<name>@_here_``."""
 

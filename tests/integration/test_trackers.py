@@ -1,0 +1,457 @@
+"""Trackers show what the run's files say, once, also after a kill; none of them ends a training."""
+
+import csv
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from command import gesturelab
+from omegaconf import OmegaConf
+
+from gesturelab.cli.train import train_in
+from gesturelab.config.compose import compose_training
+from gesturelab.errors import ConfigError
+from gesturelab.info import SYNTHETIC
+from gesturelab.runs import find_runs
+
+QUICK = ("data.people=8", "data.repetitions=1", "trainer=cpu", "model.hidden=16", "trainer.max_epochs=3")
+SLOW_EPOCHS = (*QUICK[:-1], "trainer.max_epochs=40", "trainer.batches_per_epoch=2", "callbacks=none", "trainer.threads=1")
+
+
+def needs(package):
+    return pytest.mark.skipif(find_spec(package) is None, reason=f"{package} is not installed")
+
+
+def train_quickly(folder, *overrides):
+    config = compose_training([*QUICK, *overrides])
+    return train_in(folder, config, OmegaConf.to_yaml(OmegaConf.structured(config)))
+
+
+def history(info):
+    """Values by name, then by epoch."""
+    epochs = info["training"]["history"]
+    names = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "learning_rate")
+    return {name: {epoch["epoch"]: epoch[name] for epoch in epochs} for name in names}
+
+
+def kill_after(epochs, folder, *overrides, environment=None):
+    """Begins a training, and kills it with SIGKILL when its log has told of so many epochs."""
+    command = [sys.executable, "-m", "gesturelab", "train", *SLOW_EPOCHS, *overrides]
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, **(environment or {}), "PYTHONUNBUFFERED": "1"},
+    ) as process:
+        assert process.stdout is not None
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if line.startswith(f"epoch {epochs:3d} of"):
+                process.send_signal(signal.SIGKILL)
+        process.wait(60)
+    assert process.returncode == -signal.SIGKILL, "".join(said)
+
+
+def killed_and_resumed(folder, *overrides):
+    """The info file of a run that was killed after some epochs and resumed."""
+    kill_after(5, folder, "hydra.run.dir=run", *overrides)
+    done = gesturelab("resume", "run", folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert "resuming from" in done.stdout
+    assert "fails" not in done.stdout
+    return json.loads((folder / "run" / "info_tiny.json").read_text())
+
+
+# --- several loggers, none, and what cannot be made ---
+
+
+def test_many_is_a_dictionary_that_can_be_composed():
+    assert list(compose_training(["logger=many"]).logger) == ["csv", "tensorboard", "mlflow"]
+    assert list(compose_training(["logger=[csv,wandb]"]).logger) == ["csv", "wandb"]
+    changed = compose_training(["logger=many", "logger.mlflow.tracking_uri=http://127.0.0.1:1"])
+    assert changed.logger["mlflow"].tracking_uri == "http://127.0.0.1:1"
+
+
+@pytest.mark.parametrize("name", ["mlflow", "wandb", "aim", "tensorboard"])
+def test_a_missing_package_is_one_clear_error_and_leaves_no_folder(tmp_path, monkeypatch, name):
+    monkeypatch.setattr("gesturelab.training.trackers.make.find_spec", lambda _: None)
+    with pytest.raises(ConfigError, match=rf"logger.{name} needs {name}: pip install -e '.\[{name}\]'"):
+        train_quickly(tmp_path / "run", f"logger={name}")
+    assert not (tmp_path / "run").exists()
+
+
+def test_csv_imports_no_tracker(tmp_path):
+    check = (
+        "import sys; from gesturelab.cli.main import main; main(sys.argv[1:]);"
+        "print({'mlflow', 'wandb', 'aim', 'tensorboard', 'sqlalchemy'} & set(sys.modules))"
+    )
+    command = [sys.executable, "-c", check, "train", *QUICK, "trainer.max_epochs=1"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=True)
+    assert done.stdout.rstrip().endswith("set()")
+
+
+def test_lightnings_own_loggers_can_be_given(tmp_path):
+    own = "{_target_: lightning.pytorch.loggers.CSVLogger, name: own}"
+    run, _ = train_quickly(tmp_path / "run", "logger=none", f"+logger.mine={own}")
+    with (run.path / "own" / "logs" / "metrics.csv").open(newline="") as file:
+        assert len({row["epoch"] for row in csv.DictReader(file)}) == 3
+
+
+def test_a_logger_that_cannot_begin_is_named(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ConfigError, match=r"logger.mine._target_=no.such.Logger: there is no such class"):
+        train_quickly(tmp_path / "a", "+logger.mine._target_=no.such.Logger")
+    if find_spec("mlflow"):
+        with pytest.raises(ConfigError, match=r"logger.mlflow.tracking_uri: cannot make"):
+            train_quickly(tmp_path / "b", "logger=mlflow", f"logger.mlflow.tracking_uri=sqlite:///{tmp_path}/file/x.db")
+
+
+def test_a_logger_that_fails_while_training_warns_once_and_ends_nothing(tmp_path, caplog, monkeypatch):
+    def broken(*_):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("gesturelab.training.trackers.tensorboard.TensorboardTracker.log", broken)
+    with caplog.at_level(logging.INFO):
+        run, _ = train_quickly(tmp_path / "run", "logger=[csv,tensorboard]")
+    assert run.complete
+    assert len((run.path / "metrics.csv").read_text().splitlines()) == 4
+    warned = [record.message for record in caplog.records if "logger." in record.message]
+    assert warned == ["logger.tensorboard fails, training goes on without it: No space left on device"]
+
+
+# --- TensorBoard ---
+
+
+def scalars(folder):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 0, "images": 0})
+    events.Reload()
+    return events, {
+        tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]
+    }
+
+
+def assert_epochs(shown, info, *, approximately=1e-5):
+    """Each value of each epoch is shown once, and is the info file's."""
+    for name, values in history(info).items():
+        assert [step for step, _ in shown[name]] == sorted(values), name
+        assert [value for _, value in shown[name]] == pytest.approx(list(values.values()), rel=approximately), name
+
+
+@needs("tensorboard")
+def test_tensorboard_files_read_back(tmp_path):
+    run, info = train_quickly(tmp_path / "run", "logger=tensorboard", "notes=first try")
+    events, shown = scalars(run.path / "logs")
+    assert_epochs(shown, info)
+    best = info["training"]["best_epoch"]
+    accuracy = info["metrics"]["test"]["recording"]["accuracy"]
+    assert shown["test/recording_accuracy"] == [(best, pytest.approx(accuracy))]
+    assert set(events.Tags()["images"]) == {"curves", "confusion"}
+    about = events.Tensors("about/text_summary")[0].tensor_proto.string_val[0].decode()
+    assert SYNTHETIC in about
+    assert "first try" in about
+
+
+@needs("tensorboard")
+def test_tensorboard_of_a_killed_run_has_each_epoch_once(tmp_path):
+    info = killed_and_resumed(tmp_path, "logger=tensorboard")
+    assert len(info["training"]["history"]) == 40
+    assert_epochs(scalars(tmp_path / "run" / "logs")[1], info)
+
+
+# --- MLflow ---
+
+
+def store(folder):
+    return f"sqlite:///{folder}/mlruns/mlflow.db"
+
+
+@pytest.fixture
+def client():
+    """Makes an MLflow client of a store."""
+    pytest.importorskip("mlflow")
+    import warnings
+
+    def make(uri):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from mlflow import MlflowClient
+
+            return MlflowClient(uri)
+
+    return make
+
+
+def mlflow_runs(client, name="gestures"):
+    experiment = client.get_experiment_by_name(name)
+    return client.search_runs([experiment.experiment_id])
+
+
+def mlflow_metrics(client, run):
+    return {
+        name: sorted((point.step, point.value) for point in client.get_metric_history(run.info.run_id, name))
+        for name in run.data.metrics
+    }
+
+
+def assert_tracked(client, run, info, folder):
+    """A finished run in MLflow says what the run's files say."""
+    assert run.info.status == "FINISHED"
+    shown = mlflow_metrics(client, run)
+    assert_epochs(shown, info)
+    best = info["training"]["best_epoch"]
+    for level in ("recording", "window"):
+        for score, value in info["metrics"]["test"][level].items():
+            assert shown[f"test/{level}_{score}"] == [(best, pytest.approx(value))]
+    finals = {name for name in shown if "/" in name}
+    assert finals == {
+        f"{side}/{level}_{score}"
+        for side, levels in info["metrics"].items()
+        for level, found in levels.items()
+        for score in found
+    }
+    assert run.data.params["model.hidden"] == "16"
+    assert run.data.params["split.kind"] == "subject_holdout"
+    assert SYNTHETIC in run.data.tags["caveats"]
+    assert SYNTHETIC in run.data.tags["mlflow.note.content"]
+    names = {"info_tiny.json", "curves_tiny.png", "confusion_tiny.png", "predictions_tiny.csv", "config.yaml"}
+    assert {file.path for file in client.list_artifacts(run.info.run_id)} == names
+    for name in names:
+        copy = client.download_artifacts(run.info.run_id, name)
+        assert Path(copy).read_bytes() == (folder / name).read_bytes()
+
+
+@needs("mlflow")
+@pytest.mark.slow
+def test_mlflow_has_one_run_of_a_run_that_was_killed_and_resumed(tmp_path, client):
+    info = killed_and_resumed(tmp_path, "logger=mlflow", "tags=[trial]", "notes=hello")
+    runs = mlflow_runs(client(store(tmp_path)))
+    assert [run.info.run_name for run in runs] == ["run"]
+    assert runs[0].data.tags["tags"] == "trial"
+    assert_tracked(client(store(tmp_path)), runs[0], info, tmp_path / "run")
+    assert [run.path.name for run in find_runs(tmp_path)] == ["run"], "copies in the store are no runs"
+
+
+@needs("mlflow")
+@pytest.mark.slow
+def test_a_run_resumed_from_another_folder_goes_on_in_its_store(tmp_path, client):
+    kill_after(3, tmp_path, "hydra.run.dir=run", "logger=mlflow")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    done = gesturelab("resume", str(tmp_path / "run"), folder=elsewhere)
+    assert done.returncode == 0, done.stderr
+    assert not list(elsewhere.iterdir())
+    assert [run.info.status for run in mlflow_runs(client(store(tmp_path)))] == ["FINISHED"]
+
+
+@needs("mlflow")
+@pytest.mark.slow
+def test_two_jobs_at_once_share_a_new_store(tmp_path, client):
+    done = gesturelab(
+        "train", "-m", *QUICK, "logger=mlflow", "seed=0,1,2,3", "hydra/launcher=local", "hydra.launcher.n_jobs=2",
+        folder=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "fails" not in "".join(path.read_text() for path in tmp_path.glob("multirun/gestures/*/train.log"))
+    mlflow = client(store(tmp_path))
+    runs = {run.info.run_name: run for run in mlflow_runs(mlflow)}
+    assert sorted(runs) == ["seed=0", "seed=1", "seed=2", "seed=3"]
+    for name, run in runs.items():
+        folder = tmp_path / "multirun" / "gestures" / name
+        assert_tracked(mlflow, run, json.loads((folder / "info_tiny.json").read_text()), folder)
+
+
+@needs("mlflow")
+def test_a_leaky_run_and_a_deleted_experiment_say_so(tmp_path, client, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    train_quickly(tmp_path / "run", "logger=mlflow", "split=random_window", "trainer.max_epochs=1")
+    mlflow = client(store(tmp_path))
+    (run,) = mlflow_runs(mlflow)
+    assert run.data.tags["caveats"].startswith("LEAKY")
+    mlflow.delete_experiment(run.info.experiment_id)
+    with pytest.raises(ConfigError, match="experiment 'gestures' was deleted in MLflow"):
+        train_quickly(tmp_path / "other", "logger=mlflow")
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+class Server:
+    """MLflow's own server, on a free loopback port."""
+
+    def __init__(self, folder):
+        self.folder, self.port = folder, free_port()
+        self.uri = f"http://127.0.0.1:{self.port}"
+
+    def start(self):
+        files = ("--backend-store-uri", "sqlite:///server.db", "--artifacts-destination", str(self.folder / "files"))
+        command = (sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port))
+        quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        with (self.folder / "server.log").open("a") as log:
+            self.process = subprocess.Popen(
+                [*command, "--workers", "1", *files],
+                cwd=self.folder,
+                env={**os.environ, **quiet},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        until = time.monotonic() + 90
+        while True:
+            try:
+                urllib.request.urlopen(f"{self.uri}/health", timeout=5).close()
+                return
+            except OSError:
+                said = (self.folder / "server.log").read_text()
+                assert self.process.poll() is None, said
+                assert time.monotonic() < until, said
+                time.sleep(0.2)
+
+    def stop(self):
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGTERM)  # the server and its worker
+            self.process.wait(30)
+
+
+@pytest.fixture
+def server(tmp_path):
+    pytest.importorskip("mlflow")
+    folder = tmp_path / "server"
+    folder.mkdir()
+    found = Server(folder)
+    found.start()
+    yield found
+    found.stop()
+
+
+@pytest.mark.slow
+def test_mlflow_server_has_the_run_that_was_killed_and_resumed(tmp_path, server, client):
+    info = killed_and_resumed(tmp_path, "logger=mlflow", f"logger.mlflow.tracking_uri={server.uri}")
+    mlflow = client(server.uri)
+    (run,) = mlflow_runs(mlflow)
+    assert_tracked(mlflow, run, info, tmp_path / "run")
+    assert not (tmp_path / "mlruns").exists()
+
+
+@pytest.mark.slow
+def test_a_server_that_goes_ends_no_training_and_gets_everything_when_it_is_back(tmp_path, server, client, caplog):
+    import gesturelab.training.trackers.guard as guard
+
+    stopped = []
+
+    def stop_after(epoch):
+        if epoch["epoch"] == 0:
+            server.stop()
+            stopped.append(True)
+        if epoch["epoch"] == 2:
+            assert any("logger.mlflow fails" in record.message for record in caplog.records)
+            server.start()
+
+    from gesturelab.training.device import prepare_device
+    from gesturelab.training.train import train
+
+    config = compose_training([*QUICK, "logger=mlflow", f"logger.mlflow.tracking_uri={server.uri}"])
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.structured(config)))
+    with caplog.at_level(logging.WARNING):
+        run, info = train(config, tmp_path / "run", prepare_device(config.trainer), stop_after)
+    assert stopped
+    assert run.complete
+    told = [record.message for record in caplog.records if record.message.startswith("logger.mlflow")]
+    assert len(told) == 2
+    assert told[0].startswith("logger.mlflow fails, training goes on without it")
+    assert told[1] == "logger.mlflow works again; nothing is missing"
+    assert guard.RETRY_S > 1, "tries are far apart"
+    mlflow = client(server.uri)
+    (tracked,) = mlflow_runs(mlflow)
+    assert_tracked(mlflow, tracked, info, run.path)
+
+
+@needs("mlflow")
+def test_a_server_that_is_not_there_is_an_error_at_the_beginning(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(ConfigError, match="logger.mlflow cannot begin with"):
+        train_quickly(tmp_path / "run", "logger=mlflow", f"logger.mlflow.tracking_uri=http://127.0.0.1:{free_port()}")
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+# --- Weights & Biases ---
+
+
+def wandb_records(folder):
+    from gesturelab.training.trackers.wandb_file import read_records
+
+    (file,) = folder.glob("wandb/offline-run-*/*.wandb")
+    return file.parent, list(read_records(file))
+
+
+@needs("wandb")
+@pytest.mark.slow
+def test_wandb_offline_has_one_folder_of_a_run_that_was_killed_and_resumed(tmp_path):
+    info = killed_and_resumed(tmp_path, "logger=wandb", "tags=[trial]", "split=random_window")
+    folder, records = wandb_records(tmp_path)
+    run = next(record.run for record in records if record.WhichOneof("record_type") == "run")
+    assert (run.project, run.display_name) == ("gestures", "run")
+    assert run.run_id == json.loads((tmp_path / "run" / "trackers.json").read_text())["id"]
+    assert set(run.tags) == {"trial", "LEAKY", "SYNTHETIC"}
+    config = {item.key: json.loads(item.value_json) for item in run.config.update}
+    assert config["model.hidden"] == 16
+    shown: dict[str, list[tuple[int, float]]] = {}
+    for record in records:
+        if record.WhichOneof("record_type") == "history":
+            for item in record.history.item:
+                name = item.key or item.nested_key[0]
+                shown.setdefault(name, []).append((record.history.step.num, json.loads(item.value_json)))
+    assert_epochs(shown, info)
+    summary = {
+        item.key or item.nested_key[0]: json.loads(item.value_json)
+        for record in records
+        if record.WhichOneof("record_type") == "summary"
+        for item in record.summary.update
+    }
+    assert summary["test/recording_accuracy"] == info["metrics"]["test"]["recording"]["accuracy"]
+    files = {path.name for path in (folder / "files").iterdir()}
+    assert {"info_tiny.json", "predictions_tiny.csv", "curves_tiny.png", "gesturelab_config.yaml"} <= files
+    assert len(list(folder.glob("files/media/images/*.png"))) == 2
+    assert [found.path.name for found in find_runs(tmp_path)] == ["run"], "copies are no runs"
+
+
+# --- Aim ---
+
+
+@needs("aim")
+@pytest.mark.slow
+def test_aim_has_one_run_of_a_run_that_was_killed_and_resumed(tmp_path):
+    info = killed_and_resumed(tmp_path, "logger=aim", "tags=[trial]")
+    from aim import Repo
+
+    repo = Repo(str(tmp_path))
+    (mark,) = repo.list_all_runs()
+    run = repo.get_run(mark)
+    assert (run.name, run.experiment) == ("run", "gestures")
+    assert set(run.tags) == {"trial", "SYNTHETIC"}
+    assert run["settings"]["model.hidden"] == 16
+    assert run["scores"]["test/recording_accuracy"] == info["metrics"]["test"]["recording"]["accuracy"]
+    shown = {}
+    for metric in run.metrics():
+        side = metric.context.to_dict().get("subset")
+        steps, values = metric.values.sparse_list()
+        shown[f"{side}_{metric.name}" if side else metric.name] = list(zip(steps, values, strict=True))
+    assert_epochs(shown, info)
+    assert {path.name for path in tmp_path.glob(".aim/artifacts/**/*.*")} >= {"info_tiny.json", "config.yaml"}
