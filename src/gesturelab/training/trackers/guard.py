@@ -6,9 +6,9 @@ from argparse import Namespace
 from collections.abc import Callable
 from typing import Any
 
+from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from gesturelab.info import Epoch, Info
 from gesturelab.runs import RunDir
@@ -18,6 +18,11 @@ log = logging.getLogger(__name__)
 
 RETRY_S = 60.0
 """A tracker that failed is left alone for so long: each try could wait for a network."""
+
+
+def is_first_process() -> bool:
+    """Whether this is the one process of a multi-GPU run that logs."""
+    return getattr(rank_zero_only, "rank", 0) == 0
 
 
 class Guarded(Logger):
@@ -50,19 +55,19 @@ class Guarded(Logger):
 
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         """Takes values of the epoch that ``metrics`` names."""
-        if rank_zero_only.rank == 0:
+        if is_first_process():
             self._waiting.append((dict(metrics), step))
             if time.monotonic() >= self._silent_until:
                 self._try(self._send)
 
     def save(self) -> None:
         """Lightning calls this after each epoch's values."""
-        if rank_zero_only.rank == 0 and time.monotonic() >= self._silent_until:
+        if is_first_process() and time.monotonic() >= self._silent_until:
             self._try(self.inner.save)
 
     def finalize(self, status: str) -> None:
         """Lightning calls this after fitting, after predicting, and when either fails."""
-        if rank_zero_only.rank != 0:
+        if not is_first_process():
             return
         inner = self.inner
         if not isinstance(inner, Tracker):
@@ -73,13 +78,13 @@ class Guarded(Logger):
     def resume(self, history: list[Epoch]) -> None:
         """Tells the tracker which epochs were trained before."""
         inner = self.inner
-        if rank_zero_only.rank == 0 and isinstance(inner, Tracker):
+        if is_first_process() and isinstance(inner, Tracker):
             self._try(lambda: inner.resume(history))
 
     def finish(self, run: RunDir, info: Info) -> None:
         """Gives the tracker the finished run."""
         inner = self.inner
-        if rank_zero_only.rank != 0:
+        if not is_first_process():
             return
         sent = self._try(self._send)
         if isinstance(inner, Tracker) and self._try(lambda: inner.finish(run, info)) and sent and self._told:

@@ -2,15 +2,14 @@
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra.utils import get_class
 from lightning.pytorch.loggers import Logger
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from gesturelab.config.training import TrainConfig
 from gesturelab.errors import ConfigError
-from gesturelab.training.trackers.guard import Guarded
+from gesturelab.training.trackers.guard import Guarded, is_first_process
 from gesturelab.training.trackers.tracker import Tracker, tracked_run
 
 
@@ -37,7 +36,7 @@ def make_loggers(config: TrainConfig, folder: Path, caveats: list[str]) -> list[
         ConfigError: If one cannot be made, naming it.
         RunError: If the folder cannot be written.
     """
-    if rank_zero_only.rank != 0:
+    if not is_first_process():
         return []
     return [
         Guarded(name, _make(name, entry, config, folder, caveats))
@@ -52,7 +51,7 @@ def _make(name: str, entry: Any, config: TrainConfig, folder: Path, caveats: lis
     options.pop("_target_")
     try:
         if issubclass(found, Tracker):
-            return found(tracked_run(config, folder, caveats), **options)
+            return cast(Any, found)(tracked_run(config, folder, caveats), **options)
         return found(**{"save_dir": folder, "name": "", "version": "logs", **options})
     except ConfigError:
         raise

@@ -3,6 +3,8 @@
 import logging
 import os
 import warnings
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,11 @@ from gesturelab.errors import ConfigError
 from gesturelab.info import Epoch, Info
 from gesturelab.runs import RunDir
 from gesturelab.training.trackers.tracker import TrackedRun, Tracker, attachments, epoch_values, scores
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 SQLITE = "sqlite:///"
 
@@ -30,7 +37,7 @@ class MlflowTracker(Tracker):
         for name in ("alembic", "mlflow.store.db.utils", "lightning.pytorch.loggers.mlflow"):
             logging.getLogger(name).setLevel(logging.WARNING)
         store, artifacts = _place(run, tracking_uri)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _alone(store):
             warnings.simplefilter("ignore")  # MLflow's tables use what SQLAlchemy 2.1 deprecates
             from mlflow import MlflowClient
 
@@ -96,6 +103,18 @@ class MlflowTracker(Tracker):
     def fail(self) -> None:
         """Ends the run as failed; to resume it makes it run again."""
         self._client.set_terminated(self._id, "FAILED")
+
+
+@contextmanager
+def _alone(store: str) -> Generator[None]:
+    """Lets one job at a time make the tables of a local store; MLflow's own lock fails when two begin together."""
+    if fcntl is None or not store.startswith(SQLITE):
+        yield
+        return
+    with Path(store.removeprefix(SQLITE)).with_suffix(".lock").open("a") as file:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _place(run: TrackedRun, uri: str) -> tuple[str, str | None]:

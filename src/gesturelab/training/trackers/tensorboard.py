@@ -1,7 +1,7 @@
 """Logger ``tensorboard``: event files in the run's folder."""
 
 import warnings
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -48,7 +48,7 @@ class TensorboardTracker(Tracker):
 
         events = EventAccumulator(str(self._run.folder / "logs"), size_guidance={"scalars": 0})
         events.Reload()
-        return {(tag, event.step) for tag in events.Tags()["scalars"] for event in events.Scalars(tag)}
+        return {(tag, event.step) for tag in cast(list[str], events.Tags()["scalars"]) for event in events.Scalars(tag)}
 
     def finish(self, run: RunDir, info: Info) -> None:
         """Writes settings beside scores, the pictures and the caveats."""

@@ -21,7 +21,7 @@ class WandbTracker(Tracker):
     package = "wandb"
     extra = "wandb"
 
-    def __init__(self, run: TrackedRun, offline: bool, dir: str, entity: str | None) -> None:  # noqa: FBT001
+    def __init__(self, run: TrackedRun, offline: bool, dir: str, entity: str | None) -> None:
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
         import wandb
 

@@ -17,7 +17,9 @@ def read_rows(path: Path) -> dict[int, dict[str, float]]:
     rows: dict[int, dict[str, float]] = {}
     for record in read_records(path):
         if record.WhichOneof("record_type") == "history":
-            values = {item.key or ".".join(item.nested_key): json.loads(item.value_json) for item in record.history.item}
+            values = {
+                item.key or ".".join(item.nested_key): json.loads(item.value_json) for item in record.history.item
+            }
             numbers = {key: value for key, value in values.items() if isinstance(value, (int, float)) and key[0] != "_"}
             rows.setdefault(record.history.step.num, {}).update(numbers)
     return rows
@@ -25,7 +27,9 @@ def read_rows(path: Path) -> dict[int, dict[str, float]]:
 
 def read_records(path: Path) -> Iterator[Any]:
     """Each whole record, as Weights & Biases defines it; the last one of a killed process may be missing."""
-    from wandb.proto import wandb_internal_pb2 as internal
+    from wandb.proto import wandb_internal_pb2
+
+    internal: Any = wandb_internal_pb2  # it makes its classes when it is imported
 
     for record in _records(path.read_bytes()):
         found = internal.Record()
