@@ -93,7 +93,7 @@ def test_many_is_a_dictionary_that_can_be_composed():
     assert changed.logger["mlflow"].tracking_uri == "http://127.0.0.1:1"
 
 
-@pytest.mark.parametrize("name", ["mlflow", "wandb", "aim", "tensorboard"])
+@pytest.mark.parametrize("name", ["mlflow", "wandb", "tensorboard"])
 def test_a_missing_package_is_one_clear_error_and_leaves_no_folder(tmp_path, monkeypatch, name):
     monkeypatch.setattr("gesturelab.training.trackers.make.find_spec", lambda _: None)
     with pytest.raises(ConfigError, match=rf"logger.{name} needs {name}: pip install -e '.\[{name}\]'"):
@@ -104,7 +104,7 @@ def test_a_missing_package_is_one_clear_error_and_leaves_no_folder(tmp_path, mon
 def test_csv_imports_no_tracker(tmp_path):
     check = (
         "import sys; from gesturelab.cli.main import main; main(sys.argv[1:]);"
-        "print({'mlflow', 'wandb', 'aim', 'tensorboard', 'sqlalchemy'} & set(sys.modules))"
+        "print({'mlflow', 'wandb', 'tensorboard', 'sqlalchemy'} & set(sys.modules))"
     )
     command = [sys.executable, "-c", check, "train", *QUICK, "trainer.max_epochs=1"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=True)
@@ -396,12 +396,14 @@ def test_a_server_that_is_not_there_is_an_error_at_the_beginning(tmp_path, monke
 @needs("mlflow")
 @pytest.mark.slow
 def test_only_the_first_process_of_a_run_on_two_devices_logs(tmp_path, client):
-    done = gesturelab("train", *QUICK, "trainer.devices=2", "logger=many", "hydra.run.dir=run", folder=tmp_path)
+    config = compose_training([*QUICK, "trainer.devices=2", "logger=many"])
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.structured(config)))
+    done = gesturelab("resume", "run", folder=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     (run,) = mlflow_runs(client(store(tmp_path)))
-    assert_tracked(
-        client(store(tmp_path)), run, json.loads((tmp_path / "run" / "info_tiny.json").read_text()), tmp_path / "run"
-    )
+    info = json.loads((tmp_path / "run" / "info_tiny.json").read_text())
+    assert_tracked(client(store(tmp_path)), run, info, tmp_path / "run")
     assert len(list(tmp_path.glob("run/logs/events*"))) == 1
 
 
@@ -444,29 +446,3 @@ def test_wandb_offline_has_one_folder_of_a_run_that_was_killed_and_resumed(tmp_p
     assert {"info_tiny.json", "predictions_tiny.csv", "curves_tiny.png", "gesturelab_config.yaml"} <= files
     assert len(list(folder.glob("files/media/images/*.png"))) == 2
     assert [found.path.name for found in find_runs(tmp_path)] == ["run"], "copies are no runs"
-
-
-# --- Aim ---
-
-
-@needs("aim")
-@pytest.mark.slow
-def test_aim_has_one_run_of_a_run_that_was_killed_and_resumed(tmp_path):
-    info = killed_and_resumed(tmp_path, "logger=aim", "tags=[trial]")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from aim import Repo
-    repo = Repo(str(tmp_path))
-    (mark,) = repo.list_all_runs()
-    run = repo.get_run(mark)
-    assert (run.name, run.experiment) == ("run", "gestures")
-    assert set(run.tags) == {"trial", "SYNTHETIC"}
-    assert run["settings"]["model.hidden"] == 16
-    assert run["scores"]["test/recording_accuracy"] == info["metrics"]["test"]["recording"]["accuracy"]
-    shown = {}
-    for metric in run.metrics():
-        side = metric.context.to_dict().get("subset")
-        steps, values = metric.values.sparse_list()
-        shown[f"{side}_{metric.name}" if side else metric.name] = list(zip(steps, values, strict=True))
-    assert_epochs(shown, info)
-    assert {path.name for path in tmp_path.glob(".aim/artifacts/**/*.*")} >= {"info_tiny.json", "config.yaml"}

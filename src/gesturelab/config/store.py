@@ -26,7 +26,6 @@ SCHEMAS: dict[str, type] = {
     "logger": training.LoggerConfig,
     "mlflow": training.MlflowConfig,
     "wandb": training.WandbConfig,
-    "aim": training.AimConfig,
 }
 """Each schema by the name under which a file in conf/ begins with it: ``/schema/<name>@_here_``."""
 

@@ -253,14 +253,6 @@ class WandbConfig(LoggerConfig):
 
 
 @dataclass
-class AimConfig(LoggerConfig):
-    """Aim."""
-
-    repo: str = MISSING
-    """Where the repository (the folder .aim) is made."""
-
-
-@dataclass
 class TrainConfig:
     """Everything that decides a training."""
 
