@@ -82,6 +82,11 @@ class RunDir:
         return self.path / "status.json"
 
     @property
+    def trackers(self) -> Path:
+        """Under which id trackers know the run, as JSON; only of a run with one."""
+        return self.path / "trackers.json"
+
+    @property
     def artefacts(self) -> tuple[Path, ...]:
         """The six files that a finished run leaves for others to read."""
         return (self.weights, self.scaler, self.info, self.curves, self.confusion, self.predictions)
@@ -115,11 +120,13 @@ def find_runs(root: Path) -> list[RunDir]:
     """Every run below a folder, finished or not, in order of path.
 
     A folder is a run when it holds ``config.yaml`` or an ``info_*.json``; a run that is not finished and whose size is
-    not known has size ``""``.
+    not known has size ``""``. Hidden folders and those of trackers, which hold copies of such files, are left out.
     """
     found: list[RunDir] = []
     for folder, folders, files in os.walk(root):
-        folders.sort()
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "offline-run-")))
+        if "mlflow.db" in files:
+            folders.clear()
         path = Path(folder)
         infos = sorted(name for name in files if name.startswith("info_") and name.endswith(".json"))
         found += [RunDir(path, name.removeprefix("info_").removesuffix(".json")) for name in infos]

@@ -26,6 +26,8 @@ SCHEMAS: dict[str, type] = {
     "logger": training.LoggerConfig,
     "local_launcher": launcher.LocalLauncherConfig,
     "slurm_launcher": launcher.SlurmLauncherConfig,
+    "mlflow": training.MlflowConfig,
+    "wandb": training.WandbConfig,
 }
 """Each schema by the name under which a file in conf/ begins with it: ``/schema/<name>@_here_``."""
 

@@ -229,10 +229,30 @@ class EarlyStoppingConfig:
 
 @dataclass
 class LoggerConfig:
-    """One of Lightning's loggers; it writes into the run's folder."""
+    """One logger; any of Lightning's can be given as _target_."""
 
     _target_: str = MISSING
-    """The logger's class; it is given save_dir, name and version."""
+    """The logger's class; one of Lightning's is given save_dir, name and version."""
+
+
+@dataclass
+class MlflowConfig(LoggerConfig):
+    """MLflow."""
+
+    tracking_uri: str = MISSING
+    """A local store, sqlite:///<file>, or a server, such as http://127.0.0.1:5000."""
+
+
+@dataclass
+class WandbConfig(LoggerConfig):
+    """Weights & Biases."""
+
+    offline: bool = MISSING
+    """Write into a folder only, for wandb sync; false needs an account and a network."""
+    dir: str = MISSING
+    """Where the folder wandb is made."""
+    entity: str | None = MISSING
+    """The user or team whose project it is; null: your own."""
 
 
 @dataclass
@@ -269,8 +289,9 @@ class TrainConfig:
     """How long to train, and on what."""
     callbacks: dict[str, Any] = MISSING
     """Lightning callbacks, by names of your choice."""
-    logger: Any = MISSING
-    """A Lightning logger."""
+    logger: dict[str, Any] = MISSING
+    """Where values by epoch, scores and pictures are shown; the run's own files hold them all anyway. Several:
+    logger=[csv,mlflow]."""
 
     def __post_init__(self) -> None:
         at_least("seed", self.seed, 0)

@@ -14,7 +14,6 @@ from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import RichProgressBar
-from lightning.pytorch.loggers import Logger
 from torch import Tensor
 
 from gesturelab.config.training import TrainConfig, TrainerConfig
@@ -33,6 +32,7 @@ from gesturelab.training.checkpoints import best_checkpoint, last_checkpoint
 from gesturelab.training.device import lightning_precision
 from gesturelab.training.module import GestureModule
 from gesturelab.training.signals import StayUntilKilled
+from gesturelab.training.trackers.guard import Guarded, Resuming
 
 
 def make_data(config: TrainConfig, corpus: Corpus) -> GestureData:
@@ -98,11 +98,13 @@ def class_weights(data: GestureData) -> Float[Tensor, " classes"]:
     return torch.from_numpy(len(gestures) / (np.count_nonzero(counts) * np.maximum(counts, 1))).float()
 
 
-def make_trainer(config: TrainConfig, accelerator: str, folder: Path, *, progress_bar: bool) -> Trainer:
+def make_trainer(
+    config: TrainConfig, accelerator: str, folder: Path, loggers: list[Guarded], *, progress_bar: bool
+) -> Trainer:
     """Lightning's trainer; it keeps the best and the last checkpoint in the run's folder."""
     options = config.trainer
     callbacks: list[Callback] = [make_callback(name, entry) for name, entry in config.callbacks.items()]
-    callbacks += [best_checkpoint(folder / "checkpoints"), last_checkpoint(folder / "checkpoints")]
+    callbacks += [best_checkpoint(folder / "checkpoints"), last_checkpoint(folder / "checkpoints"), Resuming()]
     if "SUBMITIT_EXECUTOR" in os.environ:
         callbacks.append(StayUntilKilled())
     return Trainer(
@@ -118,7 +120,7 @@ def make_trainer(config: TrainConfig, accelerator: str, folder: Path, *, progres
         deterministic=options.deterministic and ("warn" if accelerator == "gpu" else True),
         callbacks=[*callbacks, RichProgressBar()] if progress_bar else callbacks,
         enable_progress_bar=progress_bar,
-        logger=make_logger(config.logger, folder),
+        logger=loggers,
         default_root_dir=folder,
         use_distributed_sampler=False,  # the training loader deals windows to processes itself
         num_sanity_val_steps=0,  # our own tests do that; it costs a validation batch at each start
@@ -148,19 +150,6 @@ def make_callback(name: str, entry: Any) -> Callback:
         ConfigError: If it cannot be made.
     """
     return cast(Callback, _instantiate(f"callbacks.{name}", as_options(entry)))
-
-
-def make_logger(entry: Any, folder: Path) -> Logger | bool:
-    """A Lightning logger that writes into the run's folder, or False for none.
-
-    Raises:
-        ConfigError: If it cannot be made.
-    """
-    options = as_options(entry)
-    if options.get("_target_") is None:
-        return False
-    placed = {"save_dir": folder, "name": "", "version": "logs"}
-    return cast(Logger, _instantiate("logger", {**placed, **options}))
 
 
 def as_options(entry: Any) -> dict[str, Any]:

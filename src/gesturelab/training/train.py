@@ -48,6 +48,7 @@ from gesturelab.training.checkpoints import BEST, LAST
 from gesturelab.training.metrics import confusion, score
 from gesturelab.training.module import GestureModule
 from gesturelab.training.provenance import git_state, versions
+from gesturelab.training.trackers.make import check_loggers, make_loggers
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ def train(
     started = datetime.now(UTC)
     run = RunDir(folder, config.model.name)
     _quiet_lightning()
+    check_loggers(config)  # before anything is read
     seed_everything(config.seed, verbose=False)
     corpus = load(config.data)
     caveats = [text for text, applies in ((LEAKY, config.split.leaky), (SYNTHETIC, corpus.synthetic)) if applies]
@@ -81,7 +83,8 @@ def train(
     module.report = report
     if is_first_process():
         _announce(config, data, module, caveats)
-    trainer = make_trainer(config, accelerator, folder, progress_bar=_on_terminal())
+    loggers = make_loggers(config, folder, caveats)
+    trainer = make_trainer(config, accelerator, folder, loggers, progress_bar=_on_terminal())
     _fit(trainer, module, data, run)
     probabilities = _predict(trainer, module, data, run)
     if not trainer.is_global_zero:
@@ -119,6 +122,8 @@ def train(
     draw_curves(info, run.curves)
     draw_confusion(info, run.confusion)
     write_json(run.info, info)
+    for logger in loggers:
+        logger.finish(run, info)
     return run, info
 
 

@@ -1,0 +1,165 @@
+"""What a tracker does, and what it is told of a run."""
+
+import hashlib
+import json
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+from gesturelab.config.training import TrainConfig
+from gesturelab.errors import RunError
+from gesturelab.info import Epoch, Info
+from gesturelab.runs import RunDir, write_json
+
+
+@dataclass(frozen=True)
+class TrackedRun:
+    """A run as trackers know it.
+
+    Attributes:
+        folder: The run's folder.
+        experiment: What trackers call the experiment, or project.
+        id: Of 32 hexadecimal digits; a resumed run has the id that it began with.
+        settings: The whole configuration but the loggers, flat.
+        tags: Words to find the run by.
+        notes: Anything worth remembering.
+        caveats: What must be said wherever its numbers appear.
+    """
+
+    folder: Path
+    experiment: str
+    id: str
+    settings: dict[str, Any]
+    tags: list[str]
+    notes: str
+    caveats: list[str]
+
+    @property
+    def name(self) -> str:
+        """What trackers call the run: its folder's name."""
+        return self.folder.resolve().name
+
+    @property
+    def labels(self) -> list[str]:
+        """The tags, and the first word of each caveat."""
+        return [*self.tags, *(caveat.split(":")[0] for caveat in self.caveats)]
+
+    @property
+    def description(self) -> str:
+        """The caveats and the notes, a line each."""
+        return "\n".join([*self.caveats, *([self.notes] if self.notes else [])])
+
+    def recall(self, what: str) -> str | None:
+        """What `remember` was given, in this attempt or an earlier one."""
+        return _read(RunDir(self.folder, "").trackers).get(what)
+
+    def remember(self, what: str, value: str) -> None:
+        """Keeps a value in the run's folder, for when it is resumed.
+
+        Raises:
+            RunError: If the folder cannot be written.
+        """
+        path = RunDir(self.folder, "").trackers
+        write_json(path, {**_read(path), what: value})
+
+
+def tracked_run(config: TrainConfig, folder: Path, caveats: list[str]) -> TrackedRun:
+    """The run that a folder holds: the id in its ``trackers.json`` if that is of the same settings, else a new one.
+
+    Raises:
+        RunError: If the folder cannot be written.
+    """
+    settings = flat({key: value for key, value in asdict(config).items() if key != "logger"})
+    path = RunDir(folder, "").trackers
+    known = _read(path)
+    mark = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    if known.get("settings") != mark:  # trackers cannot change a run's settings
+        known = {"id": uuid.uuid4().hex, "settings": mark}
+        write_json(path, known)
+    return TrackedRun(folder, config.name, known["id"], settings, config.tags, config.notes, caveats)
+
+
+def flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings under dotted keys.
+
+    >>> flat({"model": {"hidden": 16}, "tags": ["a", "b"]})
+    {'model.hidden': 16, 'tags': "['a', 'b']"}
+    """
+    found: dict[str, Any] = {}
+    for key, item in value.items():
+        if isinstance(item, Mapping):
+            found |= flat(cast(Mapping[str, Any], item), f"{prefix}{key}.")
+        elif item is None or isinstance(item, (bool, int, float)):
+            found[prefix + key] = item
+        else:
+            found[prefix + key] = str(item)
+    return found
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        return cast(dict[str, str], json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} cannot be read: {error}; without it the trackers begin a new run") from error
+
+
+class Tracker(ABC):
+    """One place where a run is shown; making one finds the run there, or begins it.
+
+    Whatever a method raises is told once and ends nothing; see `gesturelab.training.trackers.guard`.
+    """
+
+    package: ClassVar[str]
+    """What must be installed."""
+    extra: ClassVar[str]
+    """The extra of pyproject.toml that installs it."""
+
+    @abstractmethod
+    def log(self, values: dict[str, float], epoch: int) -> None:
+        """Shows values of an epoch; one that is shown already stays as it is."""
+
+    @abstractmethod
+    def resume(self, history: list[Epoch]) -> None:
+        """Makes ready for the epoch after these; shows those that are missing."""
+
+    @abstractmethod
+    def finish(self, run: RunDir, info: Info) -> None:
+        """Shows the scores, attaches files and pictures, and ends the run as a success."""
+
+    @abstractmethod
+    def fail(self) -> None:
+        """Ends the run as a failure; it may still be resumed."""
+
+    def save(self) -> None:
+        """Makes sure that what was shown stays."""
+        return
+
+
+def epoch_values(epoch: Epoch) -> dict[str, float]:
+    """An epoch's values by name, without its number."""
+    return {key: float(cast(float, value)) for key, value in epoch.items() if key != "epoch"}
+
+
+def scores(info: Info) -> dict[str, float]:
+    """The scores of the info file, with the best weights, such as ``test/recording_accuracy``."""
+    return {
+        f"{side}/{level}_{name}": float(value)
+        for side, levels in cast(dict[str, dict[str, dict[str, float]]], info["metrics"]).items()
+        for level, named in levels.items()
+        for name, value in named.items()
+    }
+
+
+def attachments(run: RunDir) -> tuple[Path, ...]:
+    """The files that trackers are given; the weights are not among them."""
+    return (run.info, run.curves, run.confusion, run.predictions, run.config)
+
+
+def pictures(run: RunDir) -> dict[str, Path]:
+    """The pictures by name."""
+    return {"curves": run.curves, "confusion": run.confusion}

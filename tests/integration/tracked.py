@@ -1,0 +1,78 @@
+"""What the tests of trackers share: quick runs, runs that are killed and resumed, and what a tracker must show."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import pytest
+from command import gesturelab
+from omegaconf import OmegaConf
+
+from gesturelab.cli.train import train_in
+from gesturelab.config.compose import compose_training
+
+QUICK = ("data.people=8", "data.repetitions=1", "trainer=cpu", "model.hidden=16", "trainer.max_epochs=3")
+SLOW_EPOCHS = (
+    *QUICK[:-1],
+    "trainer.max_epochs=40",
+    "trainer.batches_per_epoch=2",
+    "callbacks=none",
+    "trainer.threads=1",
+)
+
+
+def needs(package):
+    return pytest.mark.skipif(find_spec(package) is None, reason=f"{package} is not installed")
+
+
+def train_quickly(folder, *overrides):
+    config = compose_training([*QUICK, *overrides])
+    return train_in(folder, config, OmegaConf.to_yaml(OmegaConf.structured(config)))
+
+
+def history(info):
+    """Values by name, then by epoch."""
+    epochs = info["training"]["history"]
+    names = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "learning_rate")
+    return {name: {epoch["epoch"]: epoch[name] for epoch in epochs} for name in names}
+
+
+def kill_after(epochs, folder, *overrides, environment=None):
+    """Begins a training, and kills it with SIGKILL when its log has told of so many epochs."""
+    command = [sys.executable, "-m", "gesturelab", "train", *SLOW_EPOCHS, *overrides]
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, **(environment or {}), "PYTHONUNBUFFERED": "1"},
+    ) as process:
+        assert process.stdout is not None
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if line.startswith(f"epoch {epochs:3d} of"):
+                process.send_signal(signal.SIGKILL)
+        process.wait(60)
+    assert process.returncode == -signal.SIGKILL, "".join(said)
+
+
+def killed_and_resumed(folder, *overrides):
+    """The info file of a run that was killed after some epochs and resumed."""
+    kill_after(5, folder, "hydra.run.dir=run", *overrides)
+    done = gesturelab("resume", "run", folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert "resuming from" in done.stdout
+    assert "fails" not in done.stdout
+    return json.loads((folder / "run" / "info_tiny.json").read_text())
+
+
+def assert_epochs(shown, info, *, approximately=1e-5):
+    """Each value of each epoch is shown once, and is the info file's."""
+    for name, values in history(info).items():
+        assert [step for step, _ in shown[name]] == sorted(values), name
+        assert [value for _, value in shown[name]] == pytest.approx(list(values.values()), rel=approximately), name
