@@ -9,6 +9,7 @@ from typing import cast
 from gesturelab.cli.train import print_result, train_in
 from gesturelab.config.saved import read_config
 from gesturelab.runs import RunDir
+from gesturelab.sweep.stop import withdraw
 
 
 def run(arguments: list[str]) -> int:
@@ -24,5 +25,6 @@ def run(arguments: list[str]) -> int:
     saved = RunDir(folder, "").config
     config = read_config(saved)
     logging.getLogger().addHandler(logging.FileHandler(RunDir(folder, "").log, encoding="utf-8"))
+    withdraw(folder)
     print_result(*train_in(folder, config, saved.read_text(encoding="utf-8")))
     return 0

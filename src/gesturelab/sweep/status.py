@@ -26,6 +26,8 @@ STATUS_SCHEMA = 1
 LOCK = ".lock"
 """An empty file that a running process keeps locked; the system frees it however the process ends."""
 HEARTBEAT_S = 15.0
+NOT_FINITE = "the loss is not finite"
+"""How the reason begins when a training diverged."""
 SILENT_S = 8 * HEARTBEAT_S
 """A run on another machine that has not been heard of for so long is taken for dead."""
 
@@ -61,6 +63,8 @@ class Status(TypedDict, total=False):
     max_epochs: int
     metrics: dict[str, float]
     """The last finished epoch's losses and accuracies."""
+    validation_losses: list[float | None]
+    """Of every finished epoch, over all attempts; null where it was not finite or is not known."""
     best_validation_accuracy: float
     """The best of all epochs (windows)."""
     epoch_s: float
@@ -96,7 +100,10 @@ def queue(folder: Path) -> None:
         RunError: If the folder cannot be written.
     """
     before = read_status(folder) or Status()
-    kept = {key: before.get(key) for key in ("attempt", "epoch", "max_epochs", "best_validation_accuracy")}
+    kept = {
+        key: before.get(key)
+        for key in ("attempt", "epoch", "max_epochs", "validation_losses", "best_validation_accuracy")
+    }
     status = {key: value for key, value in kept.items() if value is not None}
     write_status(folder, cast(Status, {**status, "state": State.queued}))
 
@@ -144,6 +151,9 @@ class Reporter:
                 for key, value in epoch.items()
                 if key != "epoch" and isinstance(value, float) and value - value == 0
             }
+            before = status.get("validation_losses", [])[: epoch["epoch"]]
+            unknown: list[float | None] = [None] * (epoch["epoch"] - len(before))
+            status["validation_losses"] = [*before, *unknown, status["metrics"].get("validation_loss")]
             status["best_validation_accuracy"] = max(accuracy, status.get("best_validation_accuracy", 0.0))
             status["epoch_s"] = round((datetime.now(UTC) - self._began).total_seconds() / self._epochs, 3)
         self.beat()
@@ -201,6 +211,8 @@ def reported(folder: Path, max_epochs: int) -> Generator[Reporter]:
             status["epoch"] = kept["epoch"]
         if "best_validation_accuracy" in kept:
             status["best_validation_accuracy"] = kept["best_validation_accuracy"]
+        if "validation_losses" in kept:
+            status["validation_losses"] = kept["validation_losses"]
         reporter = Reporter(folder, status)
         reporter.beat()
         threading.Thread(target=reporter.keep_beating, daemon=True).start()

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from gesturelab.sweep.local import Task, Watcher
 from gesturelab.sweep.status import State, Status, is_alive, read_status
+from gesturelab.sweep.stop import PRUNED
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +91,8 @@ def cells(folder: Path) -> list[str]:
     state = status.get("state", "unknown")
     if state == State.running and not is_alive(folder, status):
         state = "died"
+    if state == State.stopped and status.get("reason", "").startswith(PRUNED):
+        state = "pruned"
     metrics = status.get("metrics", {})
     best = status.get("best_validation_accuracy")
     return [

@@ -28,6 +28,7 @@ from gesturelab.model.recogniser import Recogniser
 from gesturelab.training.checkpoints import best_checkpoint, last_checkpoint
 from gesturelab.training.device import lightning_precision
 from gesturelab.training.module import GestureModule
+from gesturelab.training.stopping import StopWhenAsked
 
 
 def make_data(config: TrainConfig, corpus: Corpus) -> GestureData:
@@ -98,6 +99,7 @@ def make_trainer(config: TrainConfig, accelerator: str, folder: Path, *, progres
     options = config.trainer
     callbacks: list[Callback] = [make_callback(name, entry) for name, entry in config.callbacks.items()]
     callbacks += [best_checkpoint(folder / "checkpoints"), last_checkpoint(folder / "checkpoints")]
+    callbacks.append(StopWhenAsked(folder))
     return Trainer(
         accelerator=accelerator,
         devices=options.devices,
