@@ -107,6 +107,13 @@ def read_search(root: Path) -> Search | None:
         found: Any = json.loads((root / SEARCH).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
+    return cast(Search, found) if _is_search(found) else None
+
+
+def _is_search(found: Any) -> bool:
     if not isinstance(found, dict) or found.get("schema") != SEARCH_SCHEMA:
-        return None
-    return cast(Search, found)
+        return False
+    if not found.keys() >= Search.__required_keys__ or not isinstance(found["trials"], list):
+        return False
+    trials: list[Any] = [*found["trials"], *([found["best"]] if found["best"] else [])]
+    return all(isinstance(trial, dict) and trial.keys() >= TrialResult.__required_keys__ for trial in trials)

@@ -24,7 +24,7 @@ from gesturelab.sweep.stop import PRUNED, ask_to_stop, withdraw
 
 log = logging.getLogger("gesturelab.sweep")
 
-POLL_S = 0.5
+POLL_S = 0.2
 """Between two looks at running trials."""
 
 
@@ -135,7 +135,7 @@ class Searcher:
 
     def _plan(self, trials: list[SearchTrial]) -> None:
         jobs = plan([composed for trial in trials for composed in trial.composed], OnChange.beside)
-        by_text = {job.composed.text: job for job in jobs}
+        by_text = {job.composed.text: job for job in reversed(jobs)}  # the first of equal ones
         for trial in trials:
             trial.jobs = [by_text[composed.text] for composed in trial.composed]
 

@@ -86,16 +86,16 @@ class Study:
 
     def unfinished(self) -> list[Trial]:
         """The trials that were begun and have no result."""
-        frozen = [trial for trial in self._study.trials if trial.state == TrialState.RUNNING]
-        return [self._seeded(trial) for trial in frozen]
+        running = [trial for trial in self._study.trials if trial.state == TrialState.RUNNING]
+        return [Trial(self._study, trial._trial_id) for trial in running]  # pyright: ignore[reportPrivateUsage]
 
     def ask(self) -> Trial:
         """A new trial."""
-        self._study.sampler = self._sampler(len(self._study.trials))
         return self._study.ask()
 
     def values(self, trial: Trial) -> dict[str, Value]:
         """The trial's value of each key; what it has no value of yet is proposed now."""
+        self._study.sampler = self._sampler(trial.number)
         return {each.key: _suggest(trial, each) for each in self._space}
 
     def hopeless(self, trial: Trial, epoch: int, validation_loss: float) -> bool:
@@ -104,7 +104,7 @@ class Study:
             return False
         # the pruner compares in the direction of the objective
         trial.report(-validation_loss if OBJECTIVES[self._options.objective].maximise else validation_loss, epoch)
-        return trial.should_prune()
+        return bool(trial.should_prune())  # numpy.bool otherwise
 
     def end(self, trial: Trial, result: TrialResult) -> None:
         """Stores what became of a trial."""
@@ -131,10 +131,6 @@ class Study:
     def _sampler(self, number: int) -> BaseSampler:
         seed = int(np.random.SeedSequence([self._options.seed, number]).generate_state(1)[0])
         return RandomSampler(seed=seed) if self._options.sampler == "random" else TPESampler(seed=seed)
-
-    def _seeded(self, trial: FrozenTrial) -> Trial:
-        self._study.sampler = self._sampler(trial.number)
-        return Trial(self._study, trial._trial_id)  # pyright: ignore[reportPrivateUsage]
 
     def _result(self, trial: FrozenTrial) -> TrialResult:
         known: TrialResult | None = trial.user_attrs.get(ABOUT)
