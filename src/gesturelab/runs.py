@@ -87,6 +87,11 @@ class RunDir:
         return self.path / "trackers.json"
 
     @property
+    def stop(self) -> Path:
+        """While it is there, the run stops at the end of its epoch; holds the reason."""
+        return self.path / "stop.txt"
+
+    @property
     def artefacts(self) -> tuple[Path, ...]:
         """The six files that a finished run leaves for others to read."""
         return (self.weights, self.scaler, self.info, self.curves, self.confusion, self.predictions)

@@ -129,7 +129,8 @@ class LocalLauncher(FolderLauncher):
         for job in jobs:
             write_text(job.run.config, job.composed.text)
         threads = slots[0]["OMP_NUM_THREADS"]
-        log.info("%d jobs, %d at a time, %s CPU threads each", len(jobs), len(slots), threads)
+        if watcher is None:
+            log.info("%d jobs, %d at a time, %s CPU threads each", len(jobs), len(slots), threads)
         run_tasks([Task(job.name, job.folder) for job in jobs], slots, watcher or view.watcher(len(jobs)))
 
 

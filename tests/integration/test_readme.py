@@ -83,12 +83,15 @@ def test_training_runs_in_a_fast_form(command, folder, request):
             *QUICK,
             *FEW_PEOPLE,
             "model.hidden=16",
+            *(["hydra.sweeper.n_trials=2"] if "hydra/sweeper=optuna" in arguments else []),
             *(["seed=0", "name=sweep"] if "seed=0,1,2" in arguments else []),
         )
     kept = [given for given in arguments if given.split("=")[0] not in {each.split("=")[0] for each in quick}]
     done = gesturelab(*kept, *quick, folder=folder)
     assert done.returncode == 0, done.stderr
-    if quick:
+    if "hydra/sweeper=optuna" in arguments:
+        assert "2 trials: 2 completed" in done.stdout
+    elif quick:
         assert re.search(r"/info_\w+\.json$", done.stdout, re.MULTILINE), "the files of the run are named"
     if "experiment=original_tiny" in arguments:
         assert "LEAKY" in done.stdout

@@ -6,9 +6,10 @@ from typing import cast
 
 from gesturelab.cli.status import job_folders
 from gesturelab.errors import RunError
+from gesturelab.sweep.claim import is_locked
 from gesturelab.sweep.slurm.cluster import cancel, my_tasks, require_slurm
 from gesturelab.sweep.slurm.watch import in_queue
-from gesturelab.sweep.status import State, end_status, is_locked, read_status
+from gesturelab.sweep.status import State, end_status, read_status
 
 
 def run(arguments: list[str]) -> int:

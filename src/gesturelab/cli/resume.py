@@ -9,6 +9,7 @@ from typing import cast
 from gesturelab.cli.train import print_result, train_in, train_in_processes
 from gesturelab.config.saved import read_config
 from gesturelab.runs import RunDir
+from gesturelab.sweep.stop import withdraw
 
 
 def run(arguments: list[str]) -> int:
@@ -24,6 +25,7 @@ def run(arguments: list[str]) -> int:
     saved = RunDir(folder, "").config
     config = read_config(saved)
     logging.getLogger().addHandler(logging.FileHandler(RunDir(folder, "").log, encoding="utf-8"))
+    withdraw(folder)
     text = saved.read_text(encoding="utf-8")
     if config.trainer.devices * config.trainer.num_nodes > 1:
         train_in_processes(folder, config, text)

@@ -12,7 +12,8 @@ from typing import NoReturn
 from gesturelab.cli.job import main
 from gesturelab.errors import Requeued, RunError
 from gesturelab.runs import RunDir
-from gesturelab.sweep.status import HEARTBEAT_S, State, Status, end_status, is_first_process, is_locked, read_status
+from gesturelab.sweep.claim import is_locked
+from gesturelab.sweep.status import HEARTBEAT_S, State, Status, end_status, is_first_process, read_status
 
 OLD_BEAT_S = 3 * HEARTBEAT_S
 

@@ -24,9 +24,11 @@ from gesturelab.config.training import TrainConfig
 from gesturelab.errors import GesturelabError, RunError, StoppedError
 from gesturelab.info import Info
 from gesturelab.runs import RunDir, write_text
+from gesturelab.sweep.claim import LOCK
 from gesturelab.sweep.difference import differences
 from gesturelab.sweep.local import train_command
-from gesturelab.sweep.status import LOCK, State, read_status, reason_of, reported
+from gesturelab.sweep.status import State, read_status, reason_of, reported
+from gesturelab.sweep.stop import asked_to_stop
 
 log = logging.getLogger(__name__)
 
@@ -181,6 +183,8 @@ def train_in(folder: Path, config: TrainConfig, composed: str) -> tuple[RunDir, 
         raise RunError(f"{folder} already holds a finished run; give this one another folder or name")
     _refuse_another_configuration(run, composed)
     with _nothing_empty(run), reported(folder, config.trainer.max_epochs) as reporter:
+        if reason := asked_to_stop(folder):
+            raise StoppedError(reason)
         run.info.unlink(missing_ok=True)  # with another artefact gone it is not finished
         from gesturelab.training.device import prepare_device
 

@@ -11,22 +11,18 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, TypedDict, cast
+from typing import TypedDict, cast
 
 from gesturelab.errors import GesturelabError, Requeued, RunError, StoppedError
 from gesturelab.info import Epoch
 from gesturelab.runs import RunDir, write_json
+from gesturelab.sweep.claim import KNOWS_LOCKS, LOCK, is_locked, try_lock
 from gesturelab.sweep.slurm.cluster import find_task, my_tasks
 
-try:
-    import fcntl
-except ImportError:  # Windows: heartbeats alone tell whether a run is alive
-    fcntl = None
-
 STATUS_SCHEMA = 1
-LOCK = ".lock"
-"""An empty file that a running process keeps locked; the system frees it however the process ends."""
 HEARTBEAT_S = 15.0
+NOT_FINITE = "the loss is not finite"
+"""How the reason begins when a training diverged."""
 SILENT_S = 8 * HEARTBEAT_S
 """A run on another machine that has not been heard of for so long is taken for dead."""
 
@@ -71,6 +67,8 @@ class Status(TypedDict, total=False):
     max_epochs: int
     metrics: dict[str, float]
     """The last finished epoch's losses and accuracies."""
+    validation_losses: list[float | None]
+    """Of every finished epoch, over all attempts; null where it was not finite or is not known."""
     best_validation_accuracy: float
     """The best of all epochs (windows)."""
     epoch_s: float
@@ -111,7 +109,7 @@ def queue(folder: Path, slurm_name: str | None = None, slurm_index: int | None =
         RunError: If the folder cannot be written.
     """
     before = read_status(folder) or Status()
-    keys = ("attempt", "epoch", "max_epochs", "best_validation_accuracy", "epoch_s")
+    keys = ("attempt", "epoch", "max_epochs", "validation_losses", "best_validation_accuracy", "epoch_s")
     status = {key: value for key, value in before.items() if key in keys}
     slurm = {} if slurm_name is None else {"slurm_name": slurm_name, "slurm_index": slurm_index}
     write_status(folder, cast(Status, {**status, **slurm, "state": State.queued}))
@@ -125,9 +123,9 @@ def is_alive(folder: Path, status: Status | None) -> bool:
         return find_task(tasks, None, status["slurm_name"], status.get("slurm_index")) is not None
     if status.get("state") == State.queued:
         return False
-    if fcntl is not None and is_locked(folder):
+    if is_locked(folder):
         return True
-    if fcntl is not None and status.get("host") == socket.gethostname():
+    if KNOWS_LOCKS and status.get("host") == socket.gethostname():
         return False
     silent = datetime.now(UTC) - datetime.fromisoformat(status.get("heartbeat", "1970-01-01T00:00:00+00:00"))
     return silent.total_seconds() < SILENT_S
@@ -164,6 +162,9 @@ class Reporter:
                 for key, value in epoch.items()
                 if key != "epoch" and isinstance(value, float) and value - value == 0
             }
+            before = status.get("validation_losses", [])[: epoch["epoch"]]
+            unknown: list[float | None] = [None] * (epoch["epoch"] - len(before))
+            status["validation_losses"] = [*before, *unknown, status["metrics"].get("validation_loss")]
             status["best_validation_accuracy"] = max(accuracy, status.get("best_validation_accuracy", 0.0))
             status["epoch_s"] = round((datetime.now(UTC) - self._began).total_seconds() / self._epochs, 3)
         self.beat()
@@ -226,6 +227,8 @@ def reported(folder: Path, max_epochs: int) -> Generator[Reporter]:
             status["epoch"] = kept["epoch"]
         if "best_validation_accuracy" in kept:
             status["best_validation_accuracy"] = kept["best_validation_accuracy"]
+        if "validation_losses" in kept:
+            status["validation_losses"] = kept["validation_losses"]
         reporter = Reporter(folder, status)
         reporter.beat()
         threading.Thread(target=reporter.keep_beating, daemon=True).start()
@@ -265,7 +268,7 @@ def _claimed(folder: Path) -> Generator[None]:
         raise RunError(f"cannot write {folder}: {error.strerror or error}") from error
     with file:
         for attempt in range(10):  # is_alive holds the lock for a moment when it looks
-            if _lock(file):
+            if try_lock(file):
                 break
             time.sleep(0.02 * attempt)
         else:
@@ -275,28 +278,6 @@ def _claimed(folder: Path) -> Generator[None]:
                 "wait for it, or end it first"
             )
         yield
-
-
-def _lock(file: IO[str]) -> bool:
-    """Whether the lock is ours now; also True where the file system knows no locks."""
-    if fcntl is None:
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def is_locked(folder: Path) -> bool:
-    """Whether a process holds the run's folder; not seen from another machine where the file system knows no locks."""
-    try:
-        with (folder / LOCK).open("r+") as file:
-            return not _lock(file)
-    except OSError:
-        return False
 
 
 def is_first_process() -> bool:

@@ -16,6 +16,7 @@ from gesturelab.sweep.slurm.cluster import SlurmTask, ended_tasks, my_tasks
 from gesturelab.sweep.slurm.submission import job_id
 from gesturelab.sweep.slurm.watch import in_queue, in_words
 from gesturelab.sweep.status import State, Status, is_alive, read_status
+from gesturelab.sweep.stop import PRUNED
 
 log = logging.getLogger(__name__)
 
@@ -128,6 +129,8 @@ def _state(status: Status, alive: bool, ended: SlurmTask | None) -> tuple[str, s
             return "pending", reason or (task.reason if task.reason not in ("None", "") else "")
     if state == State.running and not alive:
         return "died", reason
+    if state == State.stopped and reason.startswith(PRUNED):
+        return "pruned", reason
     if state == State.queued and not alive and "slurm_name" in status:
         return "died", "Slurm does not have it; the same command begins it again"
     return state, reason

@@ -32,6 +32,7 @@ from gesturelab.training.checkpoints import best_checkpoint, last_checkpoint
 from gesturelab.training.device import lightning_precision
 from gesturelab.training.module import GestureModule
 from gesturelab.training.signals import StayUntilKilled
+from gesturelab.training.stopping import StopWhenAsked
 from gesturelab.training.trackers.guard import Guarded, Resuming
 
 
@@ -104,7 +105,8 @@ def make_trainer(
     """Lightning's trainer; it keeps the best and the last checkpoint in the run's folder."""
     options = config.trainer
     callbacks: list[Callback] = [make_callback(name, entry) for name, entry in config.callbacks.items()]
-    callbacks += [best_checkpoint(folder / "checkpoints"), last_checkpoint(folder / "checkpoints"), Resuming()]
+    callbacks += [best_checkpoint(folder / "checkpoints"), last_checkpoint(folder / "checkpoints")]
+    callbacks += [Resuming(), StopWhenAsked(folder)]
     if "SUBMITIT_EXECUTOR" in os.environ:
         callbacks.append(StayUntilKilled())
     return Trainer(

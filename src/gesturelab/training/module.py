@@ -21,6 +21,7 @@ from gesturelab.errors import RunError
 from gesturelab.evaluation.recordings import combine_windows
 from gesturelab.info import Epoch
 from gesturelab.model.recogniser import Recogniser
+from gesturelab.sweep.status import NOT_FINITE
 from gesturelab.training.optim import make_optimizer, with_schedule
 
 log = logging.getLogger(__name__)
@@ -178,7 +179,7 @@ class GestureModule(LightningModule):
 def _require_finite(epoch: Epoch) -> None:
     if not (math.isfinite(epoch["train_loss"]) and math.isfinite(epoch["validation_loss"])):
         raise RunError(
-            f"the loss is not finite in epoch {epoch['epoch'] + 1} (training {epoch['train_loss']:g}, validation "
+            f"{NOT_FINITE} in epoch {epoch['epoch'] + 1} (training {epoch['train_loss']:g}, validation "
             f"{epoch['validation_loss']:g}, learning rate {epoch['learning_rate']:g}): lower optimizer.lr, or set "
             "trainer.gradient_clip_norm"
         )

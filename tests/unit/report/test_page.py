@@ -184,6 +184,39 @@ def test_changed_data_are_not_shown(tmp_path: Path):
     assert "the fingerprint differs" in (tmp_path / "r.html").read_text(encoding="utf-8")
 
 
+def searched(folder: Path, **changes: Any) -> str:
+    write_folds(folder, folds=2)
+    trial = {"number": 3, "state": "completed", "value": 0.25, "params": {"optimizer.lr": 0.00123456}, "folders": ["0"],
+             "epochs": [7], "reason": ""}  # fmt: skip
+    pruned = trial | {"number": 4, "state": "pruned", "value": None, "reason": HOSTILE}
+    search = {
+        "schema": 1, "name": "mine", "objective": "validation_loss", "maximise": False, "n_trials": 2,
+        "average_over": [], "sampler": "tpe", "pruner": "median", "space": {"optimizer.lr": "numbers"},
+        "best": trial, "command": f"gesturelab train {HOSTILE}", "importances": {"optimizer.lr": 1.0},
+        "importances_missing": "", "trials": [trial, pruned],
+    }  # fmt: skip
+    (folder / "search.json").write_text(json.dumps(search | changes), encoding="utf-8")
+    return made(folder)
+
+
+def test_a_search_has_a_part_of_its_own(tmp_path: Path):
+    said = searched(tmp_path)
+    part = said[said.index('<section id="search">') :].split("</section>")[0]
+    assert "2 trials: 1 completed, 1 pruned" in part
+    assert "Best: trial 3, validation loss 0.2500." in part
+    assert "<td>optimizer.lr</td><td" in part
+    assert "100.0 %" in part
+    assert ">0.001235</td>" in part
+    assert "<img src=x" not in part
+    assert '<a href="#search">' in said
+
+
+@pytest.mark.parametrize("changes", [{"schema": 2}, {"trials": [{}]}, {"best": {"number": 1}}, {"trials": None}])
+def test_a_search_that_cannot_be_read_is_left_out(tmp_path: Path, changes: dict[str, Any]):
+    assert 'id="search"' not in searched(tmp_path, **changes)
+    assert "#search" not in made(tmp_path)
+
+
 def test_without_a_finished_run_there_is_no_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["report", str(tmp_path), "-o", str(tmp_path / "r.html")]) == 1
     assert "no finished run" in capsys.readouterr().err

@@ -10,7 +10,7 @@ from gesturelab.errors import DataError, RunError, StoppedError
 from gesturelab.info import Epoch
 from gesturelab.runs import RunDir
 from gesturelab.sweep.outcome import Outcome, Result, table
-from gesturelab.sweep.status import Status, is_alive, read_status, reported, write_status
+from gesturelab.sweep.status import Status, is_alive, queue, read_status, reported, write_status
 
 
 def epoch(number, loss=0.5, accuracy=0.75):
@@ -34,6 +34,22 @@ def test_a_run_reports_epochs_and_then_that_it_is_done(tmp_path):
         assert (now["epoch"], now["metrics"]["validation_accuracy"]) == (2, 0.8)
         assert now["best_validation_accuracy"] == 0.9
     assert read_status(tmp_path)["state"] == "done"
+
+
+def test_the_validation_loss_of_every_epoch_is_kept_over_attempts(tmp_path):
+    with reported(tmp_path, 5) as reporter:
+        for number, loss in enumerate((0.9, 0.8, float("nan"))):
+            reporter.epoch(epoch(number, loss))
+    assert read_status(tmp_path)["validation_losses"] == [0.9, 0.8, None]
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "last.ckpt").touch()
+    queue(tmp_path)
+    with reported(tmp_path, 5) as reporter:
+        assert read_status(tmp_path)["validation_losses"] == [0.9, 0.8, None]
+        reporter.epoch(epoch(1, 0.7))  # the checkpoint was one epoch behind
+        assert read_status(tmp_path)["validation_losses"] == [0.9, 0.7]
+        reporter.epoch(epoch(4, 0.6))
+    assert read_status(tmp_path)["validation_losses"] == [0.9, 0.7, None, None, 0.6]
 
 
 def test_a_diverged_loss_still_gives_json(tmp_path):

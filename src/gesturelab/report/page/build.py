@@ -13,6 +13,7 @@ from gesturelab.report.page.html import paragraphs, text
 from gesturelab.report.page.motion import Motions
 from gesturelab.report.page.pictures import MOST_CURVES, curves, pictures
 from gesturelab.report.page.player import Player, player
+from gesturelab.report.page.searches import searches_of, section
 from gesturelab.report.page.sections import configurations, tables, verdict
 
 MOST_BYTES = 4_800_000
@@ -37,13 +38,15 @@ def page(groups: Sequence[Group], report: dict[str, Any], motions: Mapping[str, 
     left_out = (
         f" {MOST_CURVES} of {len(runs)} runs; each run's folder has its own." if len(runs) > len(learning) else ""
     )
+    searched = section(searches_of(runs))
     last = max(str(run.info.get("finished", "?")) for run in runs)[:10]
     before = (
         f'<header><h1>{text(names)}</h1><p class="sub">gesturelab {text(__version__)}, {len(runs)} '
-        f"run{'s' if len(runs) > 1 else ''}, the last finished on {text(last)}</p></header>\n{NAVIGATION}<main>\n"
+        f"run{'s' if len(runs) > 1 else ''}, the last finished on {text(last)}</p></header>\n"
+        f"{_navigation(bool(searched))}<main>\n"
         f'<section id="verdict"><h2>Verdict</h2>\n{verdict(report)}</section>\n'
         f'<section id="tables"><h2>Tables</h2>\n<p class="sub onlyscreen">Click a heading to sort.</p>\n'
-        f"{tables(report)}</section>\n"
+        f"{tables(report)}</section>\n{searched}"
     )
     after = (
         f'<section id="pictures"><h2>Pictures</h2>\n<div class="pictures">{drawn}</div>\n<details><summary>'
@@ -56,11 +59,10 @@ def page(groups: Sequence[Group], report: dict[str, Any], motions: Mapping[str, 
     return _document(names, before + _player(shown) + after, shown)
 
 
-NAVIGATION = (
-    '<nav aria-label="Parts of this page"><a href="#verdict">Verdict</a> <a href="#tables">Tables</a> '
-    '<a href="#recordings">Recordings</a> <a href="#pictures">Pictures</a> '
-    '<a href="#configurations">Configurations</a></nav>\n'
-)
+def _navigation(searched: bool) -> str:
+    parts = ["Verdict", "Tables", *(["Search"] if searched else []), "Recordings", "Pictures", "Configurations"]
+    links = " ".join(f'<a href="#{part.lower()}">{part}</a>' for part in parts)
+    return f'<nav aria-label="Parts of this page">{links}</nav>\n'
 
 
 def _player(found: Player) -> str:
