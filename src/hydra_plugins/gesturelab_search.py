@@ -65,6 +65,7 @@ class OptunaSweeper(Sweeper):
         loader = cast(ConfigLoaderImpl, self.hydra_context.config_loader)
         given = understand(loader, self.config, arguments, self._options)
         launch = cast(FolderLauncher, self.launcher).launch_jobs
+        cast(FolderLauncher, self.launcher).check([])
         if not search(given, self.config, launch, config_flags(loader)):
             sys.exit(1)
         return []

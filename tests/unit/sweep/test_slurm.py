@@ -17,9 +17,9 @@ from gesturelab.sweep.plan import Action, Job, OnChange, plan
 from gesturelab.sweep.slurm import cluster
 from gesturelab.sweep.slurm.cluster import SlurmTask, find_task, outside_of_a_job
 from gesturelab.sweep.slurm.script import Shape, parameters
-from gesturelab.sweep.slurm.submission import arrays
+from gesturelab.sweep.slurm.submission import arrays, check
 from gesturelab.sweep.slurm.watch import in_words
-from gesturelab.sweep.status import State, is_alive, queue, read_status
+from gesturelab.sweep.status import State, is_alive, queue, read_status, write_status
 
 ONE = Shape(nodes=1, devices=1, cpu=False)
 
@@ -166,6 +166,19 @@ def test_endings_in_words(state, code, said):
     assert found is State.failed
     assert said in reason
     assert in_words(SlurmTask("7", "s", "CANCELLED by 0", "n1", "0:15"))[0] is State.stopped
+
+
+def test_a_time_limit_shorter_than_an_epoch_is_warned_of(tmp_path, programs):
+    for name in ("sbatch", "srun", "squeue", "scontrol", "sinfo"):
+        programs(name, "gpu")
+    (job,) = jobs(tmp_path, 1)
+    queue(job.folder)
+    write_status(job.folder, {"state": State.failed, "epoch_s": 700.0})
+    assert check([job], options("timeout_min=20")) == []
+    (warning,) = check([job], options("timeout_min=10"))
+    assert "timeout_min=10: an epoch took 12 minutes" in warning
+    with pytest.raises(ConfigError, match="choose gpu"):
+        check([job], options("partition=night"))
 
 
 def test_no_slurm_names_the_local_launcher(programs):

@@ -90,7 +90,7 @@ def check(jobs: Sequence[Job], options: SlurmLauncherConfig) -> list[str]:
             f"hydra.launcher.timeout_min={options.timeout_min}: an epoch took {seconds / 60:.0f} minutes so far; a job "
             "that cannot finish one within its time never gets on"
         )
-    if all(job.composed.device == "cpu" for job in jobs) and (options.gpus_per_node or options.gres):
+    if jobs and all(job.composed.device == "cpu" for job in jobs) and (options.gpus_per_node or options.gres):
         warnings.append("the jobs ask Slurm for GPUs that trainer.device=cpu does not use")
     return warnings
 
