@@ -42,7 +42,7 @@ test: install ## lint, check formatting, types and imports, run the tests, show 
 	$(bin)/ruff format --check
 	$(bin)/pyright --pythonpath $(bin)/python
 	$(bin)/lint-imports
-	$(bin)/pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered --cov-fail-under=85 $(ARGS)
+	$(bin)/pytest -n 3 --dist loadgroup --cov --cov-report=term:skip-covered --cov-fail-under=85 $(ARGS)
 
 bench: install ## time the preparation of data against the original scripts' way
 	$(bin)/python benchmarks/data_preparation.py $(ARGS)

@@ -18,7 +18,7 @@ def test_two_processes_leave_one_run(tmp_path):
     log = (tmp_path / "run" / "train.log").read_text()
     assert log.count("epoch   2 of 2") == 1
     assert json.loads((tmp_path / "run" / "status.json").read_text())["state"] == "done"
-    assert json.loads((tmp_path / "run" / "info_tiny.json").read_text())["training"]["epochs_trained"] == 2
+    assert json.loads((tmp_path / "run" / "info_tiny.json").read_text())["training"]["epochs"] == 2
     again = gesturelab("train", *SHAPE, *SMALL, folder=tmp_path)
     assert again.returncode == 1
     assert "already holds a finished run" in again.stderr

@@ -34,8 +34,8 @@ def run(arguments: list[str]) -> int:
     tasks = {folder: task for folder in folders if (task := in_queue(read_status(folder) or {}, queue)) is not None}
     if tasks:
         cancel([task.id for task in tasks.values()])
-    for folder in tasks:
-        if not is_locked(folder):  # it never began, so nobody else will say so
+    for folder, task in tasks.items():
+        if task.state == "PENDING":  # nobody else will say so
             end_status(folder, State.stopped, "cancelled while it waited")
     waiting = sum(task.state == "PENDING" for task in tasks.values())
     print(f"cancelled {len(tasks)} of {len(folders)} jobs: {waiting} were waiting, {len(tasks) - waiting} running")
