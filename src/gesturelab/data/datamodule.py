@@ -13,7 +13,9 @@ from gesturelab.data.split import Sides
 from gesturelab.data.windows import Windows
 
 EVALUATION_BATCH = 512
-"""Windows in a batch without gradients; results do not depend on it."""
+"""Windows in a batch without gradients, fewer if they are long; results do not depend on it."""
+EVALUATION_FRAMES = 65_536
+"""Frames in such a batch: AMD's LSTM was reported to compute more of them wrongly."""
 
 
 class GestureData(LightningDataModule):
@@ -64,9 +66,13 @@ class GestureData(LightningDataModule):
 
     def val_dataloader(self) -> WindowLoader:
         """Validation windows, as they are."""
-        return WindowLoader(self.store, self.sides.validation, EVALUATION_BATCH)
+        return WindowLoader(self.store, self.sides.validation, self._evaluation_batch)
 
     def predict_dataloader(self) -> list[WindowLoader]:
         """Training, validation and test windows, as they are."""
         sides = (self.sides.train, self.sides.validation, self.sides.test)
-        return [WindowLoader(self.store, side, EVALUATION_BATCH) for side in sides]
+        return [WindowLoader(self.store, side, self._evaluation_batch) for side in sides]
+
+    @property
+    def _evaluation_batch(self) -> int:
+        return max(min(EVALUATION_BATCH, EVALUATION_FRAMES // self.windows.length_frames), 1)

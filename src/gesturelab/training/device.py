@@ -6,8 +6,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
 
-from gesturelab.config.training import Device, Precision, TrainerConfig
-from gesturelab.errors import DeviceError
+from gesturelab.config.training import Device, ModelConfig, Precision, TrainerConfig
+from gesturelab.errors import ConfigError, DeviceError
 
 _LIGHTNING_PRECISION = {Precision.float32: "32-true", Precision.bf16: "bf16-mixed", Precision.float16: "16-mixed"}
 
@@ -86,6 +86,28 @@ def _separate_miopen_caches() -> None:
         if variable not in os.environ:
             folder.mkdir(parents=True, exist_ok=True)
             os.environ[variable] = str(folder)
+
+
+def check_miopen(model: ModelConfig, frames: int, batch: int) -> None:
+    """Refuses what AMD's library for LSTMs is known to compute wrongly without a word.
+
+    Its indices are 32 bits wide, and wrong outputs were reported from 65,536 time steps in a batch on.
+
+    Args:
+        model: The LSTM; its layers are separate ones, so each counts alone.
+        frames: Of a window.
+        batch: Windows in a step.
+
+    Raises:
+        ConfigError: With the batch size that is still right.
+    """
+    # hidden is the width of both directions together; 6 values a unit and frame are kept for the gradient
+    most = min(65_536 // frames, (2**31 - 1) // (6 * frames * model.hidden))
+    if batch > most:
+        raise ConfigError(
+            f"trainer.batch_size={batch}: with windows of {frames} frames, MIOpen (AMD) may give wrong results without "
+            f"a word; use at most {most}"
+        )
 
 
 def lightning_precision(precision: Precision, accelerator: str) -> str:

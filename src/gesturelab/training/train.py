@@ -45,6 +45,7 @@ from gesturelab.training.artefacts import (
 )
 from gesturelab.training.build import make_data, make_module, make_scaler, make_trainer
 from gesturelab.training.checkpoints import BEST, LAST
+from gesturelab.training.device import check_miopen
 from gesturelab.training.metrics import confusion, score
 from gesturelab.training.module import GestureModule
 from gesturelab.training.provenance import git_state, versions
@@ -79,6 +80,8 @@ def train(
     caveats = [text for text, applies in ((LEAKY, config.split.leaky), (SYNTHETIC, corpus.synthetic)) if applies]
     data = make_data(config, corpus)
     scaler = make_scaler(config, data)
+    if accelerator == "gpu" and torch.version.hip is not None:
+        check_miopen(config.model, data.windows.length_frames, config.trainer.batch_size)
     module = make_module(config, data, scaler)
     module.report = report
     if is_first_process():

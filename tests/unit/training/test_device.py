@@ -8,8 +8,8 @@ import torch
 
 from gesturelab.config.compose import compose_training
 from gesturelab.config.training import Precision
-from gesturelab.errors import DeviceError
-from gesturelab.training.device import lightning_precision, prepare_device, warm_up_rocm
+from gesturelab.errors import ConfigError, DeviceError
+from gesturelab.training.device import check_miopen, lightning_precision, prepare_device, warm_up_rocm
 
 
 def fake_torch(hip, available=True, log=None):
@@ -34,6 +34,14 @@ def test_warming_up_computes_on_the_device():
 def test_a_torch_without_rocm_is_named():
     with pytest.raises(DeviceError, match=r"torch 2.9.1\+fake is not a ROCm build"):
         warm_up_rocm(fake_torch(None))
+
+
+@pytest.mark.parametrize(("frames", "hidden", "most"), [(32, 128, 2048), (512, 1024, 128), (2, 1_000_000, 178)])
+def test_batches_that_amd_computes_wrongly_are_refused(frames, hidden, most):
+    model = compose_training([f"model.hidden={hidden}"]).model
+    check_miopen(model, frames, most)
+    with pytest.raises(ConfigError, match=rf"trainer.batch_size={most + 1}: .* at most {most}"):
+        check_miopen(model, frames, most + 1)
 
 
 def test_no_visible_device_tells_the_variables(monkeypatch):
