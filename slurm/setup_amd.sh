@@ -15,7 +15,9 @@ PYTHON=${PYTHON:-python3}
 
 if [[ -n ${MODULES:-} ]]; then
   type module >/dev/null 2>&1 || . "${MODULESHOME:-/usr/share/modules}/init/bash"
+  set +u # module is not made for it
   for module in $MODULES; do module load "$module"; done
+  set -u
 fi
 
 if [[ -z ${TORCH_INDEX+set} ]]; then

@@ -13,6 +13,10 @@ from typing import Any, cast
 from gesturelab.errors import RunError
 from gesturelab.info import INFO_SCHEMA, Info
 
+UMASK = os.umask(0o077)
+"""What the user wants taken from new files' permissions: read once, as reading it means changing it for a moment."""
+os.umask(UMASK)
+
 
 @dataclass(frozen=True)
 class RunDir:
@@ -121,6 +125,12 @@ class RunDir:
         return cast(Info, info)
 
 
+def is_finished(folder: Path) -> bool:
+    """Whether a folder holds a run with all its files, of whatever size."""
+    infos = folder.glob("info_*.json")
+    return any(RunDir(folder, path.stem.removeprefix("info_")).complete for path in infos)
+
+
 def find_runs(root: Path) -> list[RunDir]:
     """Every run below a folder, finished or not, in order of path.
 
@@ -160,18 +170,12 @@ def write_whole(path: Path) -> Generator[Path]:
         yield beside
         with beside.open("rb") as file:
             os.fsync(file.fileno())
-        beside.chmod(0o666 & ~_umask())
+        beside.chmod(0o666 & ~UMASK)
         beside.replace(path)
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         beside.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current
 
 
 def write_text(path: Path, text: str) -> None:

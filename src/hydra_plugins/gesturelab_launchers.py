@@ -40,6 +40,9 @@ class FolderLauncher(Launcher):
             GesturelabError: If they cannot.
         """
 
+    marks_jobs = False
+    """Whether `launch_jobs` says itself in the jobs' status files that they wait."""
+
     @property
     def detached(self) -> bool:
         """Whether `launch_jobs` returns before the jobs have ended."""
@@ -115,8 +118,9 @@ class LocalLauncher(FolderLauncher):
         """Runs planned jobs on this machine.
 
         Raises:
-            ConfigError: If a GPU is asked for that is not there.
+            ConfigError: If a GPU is asked for that is not there, or more than one for a job.
         """
+        from gesturelab.errors import ConfigError
         from gesturelab.runs import write_text
         from gesturelab.sweep import view
         from gesturelab.sweep.local import Task, run_tasks
@@ -125,6 +129,11 @@ class LocalLauncher(FolderLauncher):
         if not jobs:
             return
         gpus = None if all(job.composed.device == "cpu" for job in jobs) else find_gpus()
+        if gpus is not None and any(job.composed.devices > 1 for job in jobs):
+            raise ConfigError(
+                "hydra/launcher=local gives each job one GPU, but trainer.devices asks for more; leave the launcher "
+                "out, and the jobs run one after another on all GPUs"
+            )
         slots = places(self._options, gpus, cpu_cores(), len(jobs))
         for job in jobs:
             write_text(job.run.config, job.composed.text)
@@ -136,6 +145,8 @@ class LocalLauncher(FolderLauncher):
 
 class SlurmLauncher(FolderLauncher):
     """Submits jobs to Slurm as an array, and waits for them unless told not to; see `gesturelab.sweep.slurm`."""
+
+    marks_jobs = True
 
     @staticmethod
     def options_class() -> type:

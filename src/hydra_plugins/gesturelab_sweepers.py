@@ -51,9 +51,10 @@ class ResumingSweeper(BasicSweeper):
         to_do = [job for job in jobs if job.to_do]
         if ours is not None and to_do:
             ours.check(to_do)
-        self._prepare(to_do)
+        self._prepare(jobs, marks=ours is None or not ours.marks_jobs)
+        broken = False
         try:
-            self._launch(to_do, naming)
+            broken = not self._launch(to_do, naming)
             if ours is not None:
                 ours.wait_for([job for job in jobs if not job.to_do])
         finally:
@@ -61,6 +62,8 @@ class ResumingSweeper(BasicSweeper):
             log.info("")
             for line in table(outcomes):
                 log.info(line)
+        if broken:
+            sys.exit(1)
         if ours is not None and ours.detached:
             root = jobs[0].composed.root
             log.info("see them: gesturelab status %s; end them: gesturelab cancel %s", root, root)
@@ -102,21 +105,28 @@ class ResumingSweeper(BasicSweeper):
             sweep.append(composed_job(config, overrides, " ".join(shown)))
         return plan(sweep, OnChange(self._on_change)), compose.naming
 
-    def _prepare(self, jobs: list[Any]) -> None:
-        """Makes sure that each job can begin, before any does."""
+    def _prepare(self, jobs: list[Any], marks: bool) -> None:
+        """Makes sure that each job can begin, before any does; and that finished ones say so, however they ended."""
         from gesturelab.errors import RunError
-        from gesturelab.sweep.status import queue
+        from gesturelab.sweep.plan import Action
+        from gesturelab.sweep.status import State, end_status, queue, read_status
 
         assert self.config is not None
+        for job in jobs:
+            if job.action is Action.skip and (status := read_status(job.folder)) and status.get("state") != State.done:
+                end_status(job.folder, State.done, "")
+        jobs = [job for job in jobs if job.to_do]
         for root in {job.composed.root for job in jobs}:
             if root.is_dir() and any(root.iterdir()) and not (root / "multirun.yaml").exists():
                 raise RunError(f"{root} is not a sweep's folder, but it is not empty; choose another name=NAME")
-        for job in jobs:
+        for job in jobs if marks else []:
             queue(job.folder)
         for root in {job.composed.root for job in jobs}:
+            root.mkdir(parents=True, exist_ok=True)
             OmegaConf.save(self.config, root / "multirun.yaml")
 
-    def _launch(self, jobs: list[Any], naming: list[str]) -> None:
+    def _launch(self, jobs: list[Any], naming: list[str]) -> bool:
+        """Whether the launcher began all it was given."""
         from gesturelab.errors import GesturelabError
 
         assert self.launcher is not None
@@ -135,3 +145,5 @@ class ResumingSweeper(BasicSweeper):
                 raise
             except Exception:
                 log.exception("the launcher failed; what it did not begin can be launched again")
+                return False
+        return True

@@ -9,8 +9,8 @@ from hydra.core.global_hydra import GlobalHydra
 
 from gesturelab.cli.main import main
 from gesturelab.sweep import local
+from gesturelab.sweep.claim import alone
 from gesturelab.sweep.search import search as searching
-from gesturelab.sweep.search.lock import alone
 from gesturelab.sweep.search.study import mend
 from made_search import KilledError, MadeUpTrainings
 
@@ -288,7 +288,7 @@ def test_a_combination_that_is_wrong_is_a_failed_trial(search):
 
 
 def test_two_searches_of_one_name_are_refused(search, tmp_path):
-    with alone(tmp_path / "multirun" / "gestures"):
+    with alone(tmp_path / "multirun" / "gestures", ".search.lock", "another search is at work in"):
         (tmp_path / "multirun" / "gestures" / "multirun.yaml").touch()
         assert "another search is at work in" in search(DROPOUT).said
 

@@ -59,7 +59,7 @@ def test_all_artefacts_appear_and_compare_shows_four_rows(sizes):
 
 
 def test_a_finished_sweep_asks_slurm_for_nothing(sizes):
-    before = slurm("sacct", "-nPX", "--format=JobID")
+    before = slurm("sacct", "-nPX", "-S", "now-1day", "--format=JobID")
     again = gesturelab(
         "train",
         "-m",
@@ -73,7 +73,7 @@ def test_a_finished_sweep_asks_slurm_for_nothing(sizes):
     )
     assert again.returncode == 0
     assert "2 jobs: 2 skipped" in again.stdout
-    assert slurm("sacct", "-nPX", "--format=JobID") == before
+    assert slurm("sacct", "-nPX", "-S", "now-1day", "--format=JobID") == before
 
 
 def test_dry_run_prints_script_and_jobs_and_does_nothing(testbed, tmp_path):
@@ -128,7 +128,7 @@ def test_code_is_the_snapshot_of_the_submission(testbed, tmp_path):
     for path in (code / "gesturelab").rglob("*.py"):
         path.write_text("raise RuntimeError('edited')")
     folder = tmp_path / "multirun" / "gestures" / "job"
-    (task,) = my_tasks()
+    (task,) = [task for task in my_tasks() if task.name == status(folder)["slurm_name"]]
     slurm("scontrol", "release", task.id)
     until(lambda: status(folder).get("state") in ("done", "failed"))
     assert status(folder)["state"] == "done", status(folder)

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from gesturelab.runs import RunDir
-from gesturelab.sweep.slurm.cluster import my_tasks
 from slurm_testbed import ONE_CORE, SMALL, command, gesturelab, slurm, status, until
 
 LONG = (*SMALL, "trainer.max_epochs=80", "+callbacks.pace._target_=pace.Pace")
@@ -38,7 +37,7 @@ def disturbed(testbed, tmp_path_factory):
     patch.setenv("PYTHONPATH", f"{Path(__file__).parents[1]}:{os.environ.get('PYTHONPATH', '')}")
     root = folder / "multirun" / "gestures"
     with subprocess.Popen(command(*SWEEP), cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as first:
-        until(lambda: all(status(job(root, seed)).get("epoch", 0) >= 2 for seed in (0, 1, 2)))
+        until(lambda: all(status(job(root, seed)).get("epoch", 0) >= 3 for seed in (0, 1, 2)))
         first.kill()
     with (folder / "second.log").open("w") as log:
         second = subprocess.Popen(command(*SWEEP), cwd=folder, stdout=log, stderr=subprocess.STDOUT)
@@ -49,7 +48,7 @@ def disturbed(testbed, tmp_path_factory):
     until(lambda: "back into the queue" in status(job(root, 1)).get("reason", ""))  # Slurm has told it to leave
     lost = status(job(root, 2))["node"]
     testbed("lose", lost.removeprefix("node"))
-    until(lambda: status(job(root, 3)).get("epoch", 0) >= 2)
+    until(lambda: status(job(root, 3)).get("epoch", 0) >= 3)
     slurm("scancel", "--signal=USR2", status(job(root, 3))["slurm_job"])  # as Slurm does near the time limit
     until(lambda: restarts(status(job(root, 2))["slurm_job"]) == 1)
     testbed("join", lost.removeprefix("node"))
@@ -117,7 +116,7 @@ def test_requeues_are_limited(testbed, tmp_path):
     ) as launcher:
         folder = tmp_path / "multirun" / "gestures" / "job"
         until(lambda: status(folder).get("epoch"))
-        slurm("scancel", "--signal=USR2", my_tasks()[0].id)
+        slurm("scancel", "--signal=USR2", status(folder)["slurm_job"])
         said, _ = launcher.communicate(timeout=120)
     assert launcher.returncode == 1
     assert "1 jobs: 1 failed" in said

@@ -9,7 +9,7 @@ import pytest
 
 from gesturelab.runs import RunDir
 from gesturelab.sweep.slurm.cluster import my_tasks
-from slurm_testbed import ONE_CORE, SMALL, gesturelab, slurm, until
+from slurm_testbed import ONE_CORE, SMALL, gesturelab, slurm, status, until
 
 SCRIPT = Path(__file__).parents[2] / "slurm" / "gesturelab.sbatch"
 
@@ -29,7 +29,8 @@ def test_processes_train_together_on_one_node_and_over_nodes(testbed, tmp_path, 
     lines = script.read_text().splitlines()
     assert f"#SBATCH --nodes={nodes}" in lines
     assert f"#SBATCH --ntasks-per-node={devices}" in lines
-    assert f"{nodes}|2" in slurm("sacct", "-nP", "--format=NNodes,NTasks").split()
+    steps = slurm("sacct", "-nP", "-j", status(folder)["slurm_job"], "--format=NNodes,NTasks").split()
+    assert f"{nodes}|2" in steps
 
 
 def test_the_plain_batch_script_loads_modules_and_trains_the_four_sizes(testbed, tmp_path):

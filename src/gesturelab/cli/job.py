@@ -9,7 +9,7 @@ from pathlib import Path
 from gesturelab.cli.train import print_result, train_in
 from gesturelab.config.saved import read_config
 from gesturelab.errors import StoppedError
-from gesturelab.runs import RunDir
+from gesturelab.runs import RunDir, is_finished
 from gesturelab.sweep.local import end_with_parent
 from gesturelab.sweep.status import State, end_status, is_first_process, read_status, reason_of
 
@@ -25,6 +25,9 @@ def main(folder: Path) -> int:
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stdout, force=True
     )
     saved = RunDir(folder, "").config
+    if is_finished(folder):  # it was killed between its last file and saying so
+        end_status(folder, State.done, "")
+        return 0
     try:
         config = read_config(saved)
         print_result(*train_in(folder, config, saved.read_text(encoding="utf-8")))

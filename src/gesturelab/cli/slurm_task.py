@@ -13,7 +13,7 @@ from gesturelab.cli.job import main
 from gesturelab.errors import Requeued, RunError
 from gesturelab.runs import RunDir
 from gesturelab.sweep.claim import is_locked
-from gesturelab.sweep.status import HEARTBEAT_S, State, Status, end_status, is_first_process, read_status
+from gesturelab.sweep.status import HEARTBEAT_S, SILENT_S, State, Status, end_status, is_first_process, read_status
 
 OLD_BEAT_S = 3 * HEARTBEAT_S
 
@@ -65,7 +65,9 @@ class TrainFolder:
             )
         array, number = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
         job = f"{array}_{number}" if array and number else os.environ["SLURM_JOB_ID"]
-        subprocess.run(["scontrol", "requeue", job], timeout=60, check=True)
+        done = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, timeout=60, check=False)
+        if done.returncode:
+            raise RunError(f"Slurm does not take the job back: {done.stderr.strip()}; the same command goes on with it")
         times = f"{_requeues() + 1} of {self.max_requeues}"
         raise Requeued(f"back into the queue: near its time limit, or preempted ({times})")
 
@@ -96,7 +98,8 @@ def _wait_for_the_one_before(folder: Path) -> bool:
         beat = datetime.fromisoformat(status.get("heartbeat", "1970-01-01T00:00:00+00:00"))
         elsewhere = status.get("host") != os.uname().nodename and status.get("state") == State.running
         fresh = elsewhere and (datetime.now(UTC) - beat).total_seconds() < OLD_BEAT_S
-        if not (is_locked(folder) or fresh):
+        silent = (datetime.now(UTC) - beat).total_seconds() > SILENT_S
+        if not (is_locked(folder) or fresh) or silent:  # a lock can outlive a node that lost its power
             return True
         if not told:
             told = True

@@ -36,16 +36,17 @@ def run(arguments: list[str]) -> int:
     if options.watch and sys.stdout.isatty():
         with Live(console=console, auto_refresh=False) as live:
             while True:
-                live.update(_table(sweep, folders), refresh=True)
-                if not _active(folders):
+                states = job_states(folders)
+                live.update(_table(sweep, folders, states), refresh=True)
+                if not _active(states):
                     break
                 time.sleep(REFRESH_S)
                 folders = job_folders(sweep)
     else:
-        while options.watch and _active(folders):
+        while _active(states := job_states(folders)) and options.watch:
             time.sleep(REFRESH_S)
-        console.print(_table(sweep, folders))
-    return int(any(state in ("died", State.failed, State.stopped) for state, _ in job_states(folders)))
+        console.print(_table(sweep, folders, states))
+    return int(any(state in ("died", State.failed, State.stopped) for state, _ in states))
 
 
 def last_sweep(root: Path) -> Path:
@@ -72,11 +73,12 @@ def job_folders(sweep: Path) -> list[Path]:
     return folders
 
 
-def _table(sweep: Path, folders: list[Path]) -> Table:
-    states = [str(state) for state, _ in job_states(folders)]
-    counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
-    return status_table([(folder.name, folder) for folder in folders], f"{sweep}: {len(folders)} jobs, {counts}")
+def _table(sweep: Path, folders: list[Path], states: list[tuple[str, str]]) -> Table:
+    words = [str(state) for state, _ in states]
+    counts = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
+    rows = [(folder.name, folder) for folder in folders]
+    return status_table(rows, f"{sweep}: {len(folders)} jobs, {counts}", states)
 
 
-def _active(folders: list[Path]) -> bool:
-    return any(state in (State.running, State.queued, "pending") for state, _ in job_states(folders))
+def _active(states: list[tuple[str, str]]) -> bool:
+    return any(state in (State.running, State.queued, "pending") for state, _ in states)

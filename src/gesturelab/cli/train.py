@@ -2,6 +2,7 @@
 
 import logging
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Generator
@@ -156,15 +157,23 @@ def train_in_processes(folder: Path, config: TrainConfig, composed: str) -> None
         run.log.open("a", encoding="utf-8") as file,
         # its input closes when this process ends, however that happens; then it ends too
         subprocess.Popen(
-            train_command(folder), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            train_command(folder),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,  # when it ends all that it has begun, that is nobody else
         ) as process,
     ):
         assert process.stdout is not None
-        with suppress(KeyboardInterrupt):  # it reaches the other process too, which keeps what it has
-            for line in process.stdout:
-                file.write(line)
-                print(line, end="", flush=True)
-        process.wait()
+        while process.poll() is None:
+            try:
+                for line in process.stdout:
+                    file.write(line)
+                    print(line, end="", flush=True)
+                process.wait()
+            except KeyboardInterrupt:  # it keeps what it has
+                process.send_signal(signal.SIGINT)
     status = read_status(folder) or {}
     if status.get("state") == State.stopped:
         raise StoppedError(status.get("reason", "stopped"))

@@ -9,6 +9,11 @@ from omegaconf import MISSING
 from gesturelab.config.rules import at_least, positive
 from gesturelab.errors import ConfigError
 
+SIGNAL_EARLY_S = 60
+"""Slurm may send a signal so much earlier than asked."""
+OURS = ("job_name", "array", "output", "error", "open_mode", "signal", "requeue", "no_requeue", "export", "wckey")
+"""Parameters of sbatch by which the launcher finds its jobs again."""
+
 
 @dataclass
 class LocalLauncherConfig:
@@ -90,13 +95,18 @@ class SlurmLauncherConfig:
         at_least("hydra.launcher.signal_delay_s", self.signal_delay_s, 10)
         positive("hydra.launcher.mem_gb", self.mem_gb)
         positive("hydra.launcher.poll_s", self.poll_s)
-        if 2 * self.signal_delay_s > 60 * self.timeout_min:
+        if 2 * (self.signal_delay_s + SIGNAL_EARLY_S) > 60 * self.timeout_min:
             raise ConfigError(
                 f"hydra.launcher.signal_delay_s={self.signal_delay_s}: jobs of {self.timeout_min} minutes "
                 "(hydra.launcher.timeout_min) would be told to leave before half of that; lower it, or allow more time"
             )
         if self.gres is not None and self.gpus_per_node is not None:
             raise ConfigError("hydra.launcher.gres and hydra.launcher.gpus_per_node both ask for GPUs; set one of them")
+        for key in self.additional_parameters:
+            if key.replace("-", "_") in OURS:
+                raise ConfigError(
+                    f"hydra.launcher.additional_parameters.{key}: the launcher needs its own; leave it out"
+                )
         for name in self.environment:
             if not re.fullmatch(r"[A-Za-z_]\w*", name):
                 raise ConfigError(f"hydra.launcher.environment: {name!r} cannot be the name of a variable")

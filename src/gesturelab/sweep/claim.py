@@ -1,7 +1,11 @@
 """Who works in a folder: a file that a running process keeps locked; the system frees it however the process ends."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+from gesturelab.errors import RunError
 
 try:
     import fcntl
@@ -24,6 +28,29 @@ def try_lock(file: IO[str]) -> bool:
     except OSError:
         return True
     return True
+
+
+@contextmanager
+def alone(root: Path, name: str, otherwise: str) -> Generator[None]:
+    """Keeps every other command out of a folder that does the same; the system ends that however this process ends.
+
+    Args:
+        root: The folder.
+        name: The file that is locked.
+        otherwise: Begins the message when another one is at work; the folder's path follows.
+
+    Raises:
+        RunError: If another one is at work there, or the folder cannot be written.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        file = (root / name).open("a")
+    except OSError as error:
+        raise RunError(f"cannot write {root}: {error.strerror or error}") from error
+    with file:
+        if not try_lock(file):
+            raise RunError(f"{otherwise} {root}; wait for it, or end it first")
+        yield
 
 
 def is_locked(folder: Path) -> bool:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from gesturelab.runs import RunDir
+from gesturelab.runs import RunDir, is_finished
 from gesturelab.sweep.status import State, end_status, read_status
 
 POLL_S = 0.05
@@ -137,7 +137,9 @@ def _settle(folder: Path, code: int) -> None:
     state = status.get("state") if status is not None else None
     if state in (State.done, State.failed, State.stopped):
         return
-    if code in (-signal.SIGINT, 130):
+    if is_finished(folder):
+        end_status(folder, State.done, "")
+    elif code in (-signal.SIGINT, 130):
         end_status(folder, State.stopped, "stopped by Ctrl-C")
     elif code == -signal.SIGKILL:
         end_status(folder, State.failed, "killed by SIGKILL (the system does so when memory runs out)")

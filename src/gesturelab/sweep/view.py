@@ -82,10 +82,18 @@ HEADINGS = ("job", "state", "epoch", "loss", "validation", "accuracy", "best", "
 SLURM_HEADINGS = ("node", "requeues", "Slurm job")
 
 
-def status_table(rows: Sequence[tuple[str, Path]], caption: str = "") -> Table:
-    """One line a job: state, epoch, losses, validation accuracy, remaining time; under Slurm node, requeues, job."""
+def status_table(
+    rows: Sequence[tuple[str, Path]], caption: str = "", states: Sequence[tuple[str, str]] | None = None
+) -> Table:
+    """One line a job: state, epoch, losses, validation accuracy, remaining time; under Slurm node, requeues, job.
+
+    Args:
+        rows: Each job's name and folder.
+        caption: Stands below.
+        states: What `job_states` says of them, if it was asked already.
+    """
     statuses = [read_status(folder) or Status() for _, folder in rows]
-    states = job_states([folder for _, folder in rows])
+    states = job_states([folder for _, folder in rows]) if states is None else states
     in_slurm = any("slurm_name" in status for status in statuses)
     headings = [*HEADINGS, *(SLURM_HEADINGS if in_slurm else ()), ""]
     table = Table(box=None, caption=caption, caption_justify="left", pad_edge=False)

@@ -136,13 +136,19 @@ def cluster_environment(options: TrainerConfig) -> ClusterEnvironment | None:
 
     Requeueing is not Lightning's business: our launcher does it. In a job that Slurm did not begin as so many tasks,
     such as a plain batch script, Lightning begins the processes itself.
+
+    Raises:
+        ConfigError: If there should be several nodes, but Slurm did not begin a process on each.
     """
-    if "SLURM_JOB_ID" not in os.environ:
-        return None
     tasks = int(os.environ.get("SLURM_STEP_NUM_TASKS") or 0)
     if tasks == options.devices * options.num_nodes and "SLURM_PROCID" in os.environ:
         return SLURMEnvironment(auto_requeue=False)
-    return LightningEnvironment()
+    if options.num_nodes > 1:
+        raise ConfigError(
+            f"trainer.num_nodes={options.num_nodes}: several nodes need hydra/launcher=slurm, which begins a process "
+            "on each; here they would wait for each other for ever"
+        )
+    return LightningEnvironment() if "SLURM_JOB_ID" in os.environ else None
 
 
 def make_callback(name: str, entry: Any) -> Callback:

@@ -1,9 +1,10 @@
 """Which device to train on. Imports torch, but not Lightning: an AMD GPU must be woken up between the two."""
 
+import atexit
 import os
+import shutil
 import tempfile
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from types import ModuleType
 
 from gesturelab.config.training import Device, ModelConfig, Precision, TrainerConfig
@@ -65,9 +66,12 @@ def warm_up_rocm(torch: ModuleType) -> None:
 
 
 def _leave_gpus_to_slurm() -> None:
-    """Under Slurm, where it chose AMD GPUs, drops the variables that would choose once more among what is left."""
-    if "SLURM_JOB_ID" in os.environ and "ROCR_VISIBLE_DEVICES" in os.environ:
-        for variable in ("HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES"):
+    """Under Slurm, where it chose AMD GPUs, drops the variables that would choose once more among what is left.
+
+    Slurm may set them all; on NVIDIA's, CUDA_VISIBLE_DEVICES is the one that counts.
+    """
+    if "SLURM_JOB_ID" in os.environ and "ROCR_VISIBLE_DEVICES" in os.environ and _is_rocm_build():
+        for variable in ("HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL"):
             os.environ.pop(variable, None)
 
 
@@ -80,12 +84,12 @@ def _is_rocm_build() -> bool:
 
 def _separate_miopen_caches() -> None:
     """Gives this process MIOpen cache folders of its own: jobs that share them corrupt them. Set ones are kept."""
-    job = f"{os.environ.get('SLURM_JOB_ID', 'local')}-{os.getpid()}"  # a Slurm job may run several trainings
-    folder = Path(tempfile.gettempdir()) / f"miopen-{os.environ.get('USER', 'user')}-{job}"
-    for variable in ("MIOPEN_USER_DB_PATH", "MIOPEN_CUSTOM_CACHE_DIR"):
-        if variable not in os.environ:
-            folder.mkdir(parents=True, exist_ok=True)
-            os.environ[variable] = str(folder)
+    missing = [name for name in ("MIOPEN_USER_DB_PATH", "MIOPEN_CUSTOM_CACHE_DIR") if name not in os.environ]
+    if missing:
+        # MIOpen runs what it finds there, so nobody else may have made the folder
+        folder = tempfile.mkdtemp(prefix=f"miopen-{os.environ.get('SLURM_JOB_ID', 'local')}-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        os.environ |= dict.fromkeys(missing, folder)
 
 
 def check_miopen(model: ModelConfig, frames: int, batch: int) -> None:

@@ -1,13 +1,14 @@
 """What Slurm is asked for, and how its answers are read; the real one is in tests/slurm."""
 
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from made_run import begin, composed
+from made_run import begin, composed, finish
 from omegaconf import OmegaConf
 
 from gesturelab.config.launcher import SlurmLauncherConfig
@@ -15,10 +16,10 @@ from gesturelab.config.store import conf_dir, register
 from gesturelab.errors import ConfigError
 from gesturelab.sweep.plan import Action, Job, OnChange, plan
 from gesturelab.sweep.slurm import cluster
-from gesturelab.sweep.slurm.cluster import SlurmTask, find_task, outside_of_a_job
+from gesturelab.sweep.slurm.cluster import SlurmTask, find_task, only_our_wishes
 from gesturelab.sweep.slurm.script import Shape, parameters
 from gesturelab.sweep.slurm.submission import arrays, check
-from gesturelab.sweep.slurm.watch import in_words
+from gesturelab.sweep.slurm.watch import in_words, settle
 from gesturelab.sweep.status import State, is_alive, queue, read_status, write_status
 
 ONE = Shape(nodes=1, devices=1, cpu=False)
@@ -28,7 +29,7 @@ def options(*overrides, launcher="slurm"):
     register()
     GlobalHydra.instance().clear()
     with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir())):
-        given = [f"hydra/launcher={launcher}", *(f"hydra.launcher.{each}" for each in overrides)]
+        given = [f"hydra/launcher={launcher}", *(re.sub(r"^(\+?)", r"\1hydra.launcher.", each) for each in overrides)]
         found = compose("train", overrides=given, return_hydra_config=True).hydra.launcher
     made = OmegaConf.to_object(found)
     assert isinstance(made, SlurmLauncherConfig)
@@ -93,6 +94,7 @@ def test_the_first_setup_line_makes_any_failure_the_end():
         (("array_parallelism=0",), "array_parallelism=0: must be at least 1"),
         (("gres='gpu:1'", "gpus_per_node=1"), "both ask for GPUs"),
         (("mem_gb=-1",), "mem_gb"),
+        (("+additional_parameters.job-name=x",), "leave it out"),
     ],
 )
 def test_options_that_cannot_work_are_refused_by_name(wrong, message):
@@ -186,15 +188,30 @@ def test_no_slurm_names_the_local_launcher(programs):
         cluster.require_slurm()
 
 
-def test_variables_of_an_outer_job_are_hidden_and_come_back(monkeypatch):
-    monkeypatch.setenv("SLURM_CONF", "c")
-    monkeypatch.setenv("SBATCH_ACCOUNT", "mine")
+def test_variables_that_would_overrule_the_script_are_hidden_and_come_back(monkeypatch):
+    for name in ("SBATCH_ACCOUNT", "SBATCH_PARTITION", "SBATCH_JOB_NAME", "SLURM_CONF", "SLURM_MEM_PER_CPU"):
+        monkeypatch.setenv(name, "theirs")
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
-    with outside_of_a_job():
-        assert os.environ["SBATCH_ACCOUNT"] == "mine"
+    with only_our_wishes({"partition": "ours"}):
+        assert os.environ["SBATCH_ACCOUNT"] == "theirs"
+        assert not {"SBATCH_PARTITION", "SBATCH_JOB_NAME"} & set(os.environ)
+    assert os.environ["SBATCH_PARTITION"] == "theirs"
     monkeypatch.setenv("SLURM_JOB_ID", "7")
-    monkeypatch.setenv("SLURM_MEM_PER_CPU", "100")
-    with outside_of_a_job():
-        assert "SLURM_MEM_PER_CPU" not in os.environ
-        assert os.environ["SLURM_CONF"] == "c"
-    assert os.environ["SLURM_MEM_PER_CPU"] == "100"
+    with only_our_wishes({}):
+        assert not {"SBATCH_ACCOUNT", "SLURM_MEM_PER_CPU"} & set(os.environ)
+        assert os.environ["SLURM_CONF"] == "theirs"
+    assert os.environ["SLURM_MEM_PER_CPU"] == "theirs"
+
+
+def test_jobs_that_were_cancelled_while_they_waited_share_a_row(programs):
+    programs("sacct", "7_[2-4%1]|s|CANCELLED by 0|None assigned|0:0|00:00:00")
+    ended = cluster.ended_tasks(["7_3", "7_5"])
+    assert list(ended) == ["7_3"]
+    assert in_words(ended["7_3"])[0] is State.stopped
+
+
+def test_a_finished_run_that_was_killed_before_it_said_so_is_done(tmp_path):
+    run = finish(composed(tmp_path))
+    write_status(run.path, {"state": State.running, "slurm_name": "s-1"})
+    settle(run.path)
+    assert (read_status(run.path) or {})["state"] == State.done

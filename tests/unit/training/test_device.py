@@ -2,6 +2,7 @@
 
 import os
 import types
+from pathlib import Path
 
 import pytest
 import torch
@@ -61,7 +62,9 @@ def test_rocm_jobs_get_miopen_folders_of_their_own_but_keep_yours(monkeypatch, t
         with pytest.raises(DeviceError, match="is not a ROCm build"):
             prepare_device(config)
     assert os.environ["MIOPEN_USER_DB_PATH"] == str(tmp_path)
-    assert os.environ["MIOPEN_CUSTOM_CACHE_DIR"].endswith(f"-4711-{os.getpid()}")
+    own = Path(os.environ["MIOPEN_CUSTOM_CACHE_DIR"])
+    assert own.name.startswith("miopen-4711-")
+    assert own.stat().st_mode & 0o077 == 0, "nobody else may put anything there"
     os.rmdir(os.environ["MIOPEN_CUSTOM_CACHE_DIR"])  # noqa: PTH106 # made by the call above, and empty
 
 

@@ -15,10 +15,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from gesturelab.config.store import job_folder
 from gesturelab.errors import ConfigError, RunError
+from gesturelab.sweep.claim import alone
 from gesturelab.sweep.compose import JobComposer, composed_job
 from gesturelab.sweep.local import Watcher
 from gesturelab.sweep.plan import Composed, Job
-from gesturelab.sweep.search.lock import alone
 from gesturelab.sweep.search.options import SearchOptions
 from gesturelab.sweep.search.result import Result
 from gesturelab.sweep.search.space import HINT, Parameter, Value, as_override, parameter, replicates
@@ -152,7 +152,7 @@ def search(
     if root.is_dir() and any(root.iterdir()) and not (root / "multirun.yaml").exists():
         raise RunError(f"{root} is not a sweep's folder, but it is not empty; choose another name=NAME")
     max_epochs = max(int(yaml.safe_load(base.text)["trainer"]["max_epochs"]) for base in bases)
-    with alone(root):
+    with alone(root, ".search.lock", "another search is at work in"):
         OmegaConf.save(config, root / "multirun.yaml")
         study = Study(root, given.options, given.space, max_epochs)
         study.take_up(given.about(bases[0]))

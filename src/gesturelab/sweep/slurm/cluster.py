@@ -5,17 +5,60 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Collection, Generator
+from collections.abc import Collection, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from gesturelab.errors import ConfigError, RunError
 
 ASK_TIMEOUT_S = 60
-FRESH_S = 0.5
+FRESH_S = 2.0
 """An answer about the queue holds so long: a sweep of hundreds of jobs asks once, not for each."""
-INHERITED = ("SLURM", "SBATCH_", "SRUN_", "SUBMITIT_", "ROCR_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")
-ACTIVE = ("PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "REQUEUED", "RESIZING")
+INHERITED = (
+    "SLURM",
+    "SBATCH_",
+    "SRUN_",
+    "SUBMITIT_",
+    "ROCR_VISIBLE_DEVICES",
+    "CUDA_VISIBLE_DEVICES",
+    "GPU_DEVICE_ORDINAL",
+)
+ENDED = (
+    "BOOT_FAIL",
+    "CANCELLED",
+    "COMPLETED",
+    "DEADLINE",
+    "FAILED",
+    "NODE_FAIL",
+    "OUT_OF_MEMORY",
+    "PREEMPTED",
+    "TIMEOUT",
+)
+"""States from which a job does not come back by itself; whatever else Slurm may say, it still has the job."""
+SBATCH_ALWAYS = (
+    "JOB_NAME",
+    "ARRAY_INX",
+    "OUTPUT",
+    "ERROR",
+    "OPEN_MODE",
+    "SIGNAL",
+    "REQUEUE",
+    "NO_REQUEUE",
+    "TIMELIMIT",
+    "EXPORT",
+)
+SBATCH_IF_ASKED = {
+    "PARTITION": "partition",
+    "ACCOUNT": "account",
+    "QOS": "qos",
+    "CONSTRAINT": "constraint",
+    "GRES": "gres",
+    "GPUS_PER_NODE": "gpus_per_node",
+    "MEM_PER_NODE": "mem",
+    "EXCLUSIVE": "exclusive",
+}
+"""Variables of sbatch and the parameter of ours that each would overrule."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +124,20 @@ def my_tasks() -> list[SlurmTask] | None:
     if time.monotonic() - asked > FRESH_S:
         answer = None
         if shutil.which("squeue") is not None:
-            answer = _ask("squeue", "--noheader", "--array", "--user", str(os.getuid()), "--format=%i|%j|%T|%N|%r|%M")
+            answer = _ask(
+                "squeue", "--noheader", "--all", "--array", "--user", str(os.getuid()), "--format=%i|%j|%T|%N|%r|%M"
+            )
         tasks = None if answer is None else [SlurmTask(*line.split("|", 5)) for line in answer.splitlines()]
         if tasks is not None:  # what has just ended is listed for a while
-            tasks = [task for task in tasks if task.state in ACTIVE]
+            tasks = [task for task in tasks if task.state not in ENDED]
         _queue = (time.monotonic(), tasks)
     return tasks
+
+
+def forget() -> None:
+    """Makes the next `my_tasks` ask anew."""
+    global _queue
+    _queue = (-1e9, None)
 
 
 def find_task(tasks: Collection[SlurmTask], job: str | None, name: str | None, index: int | None) -> SlurmTask | None:
@@ -108,7 +159,23 @@ def ended_tasks(ids: Collection[str]) -> dict[str, SlurmTask]:
     found = [SlurmTask(*line.split("|", 5)) for line in (answer or "").splitlines() if line.count("|") >= 5]
     if not found:
         found = [task for array in arrays for task in _from_controller(array)]
-    return {task.id: task for task in found if task.id in ids and task.state not in ACTIVE}
+    over = [task for task in found if task.state.split()[0] in ENDED]
+    return {each: task for task in over for each in ids if _covers(task.id, each)}
+
+
+def _covers(listed: str, job: str) -> bool:
+    """Whether a row of an answer is about a job; jobs that never began share one.
+
+    >>> _covers("7_[2-4,9%2]", "7_3"), _covers("7_[2-4,9%2]", "7_5"), _covers("7_3", "7_3")
+    (True, False, True)
+    """
+    array, _, numbers = listed.partition("_")
+    if not numbers.startswith("["):
+        return listed == job
+    wanted, _, number = job.partition("_")
+    parts = [part.partition("-") for part in numbers.strip("[]").split("%")[0].split(",")]
+    within = (int(first) <= int(number) <= int(last or first) for first, _, last in parts if number)
+    return array == wanted and any(within)
 
 
 def cancel(ids: Collection[str]) -> None:
@@ -117,21 +184,28 @@ def cancel(ids: Collection[str]) -> None:
     Raises:
         RunError: If Slurm refuses.
     """
-    done = subprocess.run(["scancel", *ids], capture_output=True, text=True, timeout=ASK_TIMEOUT_S, check=False)
+    try:
+        done = subprocess.run(["scancel", *ids], capture_output=True, text=True, timeout=ASK_TIMEOUT_S, check=False)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise RunError(f"scancel: {error}") from error
     if done.returncode:
         raise RunError(f"scancel: {done.stderr.strip()}")
 
 
 @contextmanager
-def outside_of_a_job() -> Generator[None]:
-    """Hides that this process runs in a Slurm job itself, from what is started in the block.
+def only_our_wishes(parameters: Mapping[str, Any]) -> Generator[None]:
+    """Hides variables from sbatch that would overrule the script: of the user's shell, and of a job that this runs in.
 
-    Inherited variables would set the new job's resources, and make its tasks look for the old one's files. Outside of
-    a job nothing is hidden: there ``SBATCH_ACCOUNT`` and the like are the user's wishes.
+    Of a job around this process everything is hidden: its resources would be asked for again, and new tasks would look
+    for its files. What the script does not say, such as ``SBATCH_ACCOUNT`` without ``account``, stays the user's.
+
+    Args:
+        parameters: What the script says.
     """
-    hidden: dict[str, str] = {}
+    written = {*SBATCH_ALWAYS, *(name for name, key in SBATCH_IF_ASKED.items() if key in parameters)}
+    hidden = {key: value for key, value in os.environ.items() if key.removeprefix("SBATCH_") in written}
     if "SLURM_JOB_ID" in os.environ:
-        hidden = {key: value for key, value in os.environ.items() if key.startswith(INHERITED) and key != "SLURM_CONF"}
+        hidden |= {key: value for key, value in os.environ.items() if key.startswith(INHERITED) and key != "SLURM_CONF"}
     for key in hidden:
         del os.environ[key]
     try:
@@ -146,6 +220,8 @@ def _from_controller(array: str) -> list[SlurmTask]:
         values = dict(part.split("=", 1) for part in line.split() if "=" in part)
         number = values.get("ArrayTaskId")
         task = array if number is None else f"{values['ArrayJobId']}_{number}"
+        if number is not None and not number.isdigit():
+            task = f"{values['ArrayJobId']}_[{number}]"
         shown = (values.get(key, "") for key in ("JobName", "JobState", "NodeList", "ExitCode", "RunTime"))
         tasks.append(SlurmTask(task, *shown))
     return tasks
@@ -153,7 +229,11 @@ def _from_controller(array: str) -> list[SlurmTask]:
 
 def _ask(*command: str) -> str | None:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=ASK_TIMEOUT_S, check=False)
+        # without this, long lists of an array's numbers are cut
+        environment = os.environ | {"SLURM_BITSTR_LEN": "0"}
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=ASK_TIMEOUT_S, check=False
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout if done.returncode == 0 else None

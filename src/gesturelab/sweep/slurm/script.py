@@ -43,6 +43,8 @@ def parameters(options: SlurmLauncherConfig, shape: Shape, name: str, code: Path
         code: The snapshot of our code that the jobs run.
     """
     gpus = options.gpus_per_node if options.gpus_per_node is not None else 0 if shape.cpu else shape.devices
+    # one process that fails must not leave the others waiting for it
+    together = ["--kill-on-bad-exit=1"] if shape.nodes * shape.devices > 1 else []
     given: dict[str, Any] = {
         "job_name": name,
         "partition": options.partition,
@@ -63,7 +65,7 @@ def parameters(options: SlurmLauncherConfig, shape: Shape, name: str, code: Path
         "signal_delay_s": options.signal_delay_s,
         "array_parallelism": options.array_parallelism,
         "setup": setup_lines(options, shape, code),
-        "srun_args": options.srun_args or None,
+        "srun_args": [*together, *options.srun_args] or None,
         "stderr_to_stdout": True,
     }
     requeue = "requeue" if options.max_requeues else "no-requeue"
@@ -76,8 +78,9 @@ def setup_lines(options: SlurmLauncherConfig, shape: Shape, code: Path) -> list[
     """Shell lines before the training; the first one that fails ends the job."""
     lines = [
         "set -e",
+        "export SLURM_EXPORT_ENV=ALL  # srun hands on what is set here, also where sbatch took nothing over",
         f"export PYTHONPATH={shlex.quote(str(code))}${{PYTHONPATH:+:$PYTHONPATH}}",
-        "export PYTHONUNBUFFERED=1",
+        "export PYTHONUNBUFFERED=1 PYTHONSAFEPATH=1  # the snapshot, also when submitted from within src",
         "export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK  # srun no longer takes it from sbatch",
         "export OMP_NUM_THREADS=$SLURM_CPUS_PER_TASK MKL_NUM_THREADS=$SLURM_CPUS_PER_TASK",
         "unset HIP_VISIBLE_DEVICES  # its numbers count within what Slurm leaves",

@@ -9,6 +9,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,11 @@ from gesturelab.config.launcher import SlurmLauncherConfig
 from gesturelab.errors import ConfigError, RunError
 from gesturelab.info import GitInfo
 from gesturelab.runs import write_json, write_text
+from gesturelab.sweep.claim import alone
 from gesturelab.sweep.plan import Job
-from gesturelab.sweep.slurm.cluster import largest_array, outside_of_a_job, partitions, require_slurm
+from gesturelab.sweep.slurm.cluster import forget, largest_array, only_our_wishes, partitions, require_slurm
 from gesturelab.sweep.slurm.script import Shape, parameters
-from gesturelab.sweep.status import Status, queue, read_status
+from gesturelab.sweep.status import Status, is_alive, queue, read_status
 
 FOLDER = ".slurm"
 RECORD = "array.json"
@@ -113,22 +115,32 @@ def submit(
         RunError: If Slurm refuses; jobs that it has already keep running.
     """
     ids: list[str] = []
-    for array in arrays(jobs, largest_array()):
-        take_snapshot(array.folder / "code", git)
-        for number, job in enumerate(array.jobs):
-            write_text(job.run.config, job.composed.text)
-            queue(job.folder, array.name, number if len(array.jobs) > 1 else None)
-        executor = _executor(array, options)
-        try:
-            with outside_of_a_job():
-                found = executor.map_array(function, [str(job.folder.resolve()) for job in array.jobs])
-        except Exception as error:
-            said = str(getattr(error, "stderr", None) or error).strip()
-            raise RunError(f"Slurm refuses the jobs: {said}") from error
-        ids.append(str(found[0].job_id).split("_")[0])
-        folders = [job.folder.name for job in array.jobs]
-        write_json(array.folder / RECORD, {"id": ids[-1], "name": array.name, "folders": folders})
+    with ExitStack() as locks:
+        for root in sorted({job.composed.root for job in jobs}):
+            locks.enter_context(alone(root, ".submit.lock", "another command is submitting jobs of"))
+        forget()  # the command that held the lock before may have submitted them
+        jobs = [job for job in jobs if not is_alive(job.folder, read_status(job.folder))]
+        ids += [_submit(array, options, function, git) for array in arrays(jobs, largest_array())]
     return ids
+
+
+def _submit(array: Array, options: SlurmLauncherConfig, function: Callable[[str], None], git: GitInfo | None) -> str:
+    take_snapshot(array.folder / "code", git)
+    for number, job in enumerate(array.jobs):
+        write_text(job.run.config, job.composed.text)
+        queue(job.folder, array.name, number if len(array.jobs) > 1 else None)
+    asked = parameters(options, array.shape, array.name, array.folder / "code")
+    try:
+        with only_our_wishes(asked):
+            folders = [str(job.folder.resolve()) for job in array.jobs]
+            found = _executor(array, asked).map_array(function, folders)
+    except Exception as error:
+        said = str(getattr(error, "stderr", None) or error).strip()
+        raise RunError(f"Slurm refuses the jobs: {said}") from error
+    number = str(found[0].job_id).split("_")[0]
+    names = [job.folder.name for job in array.jobs]
+    write_json(array.folder / RECORD, {"id": number, "name": array.name, "folders": names})
+    return number
 
 
 def job_id(folder: Path, status: Status) -> str | None:
@@ -148,7 +160,8 @@ def scripts(jobs: Sequence[Job], options: SlurmLauncherConfig) -> list[str]:
     return [
         executor._make_submission_file_text(executor._submitit_command_str, "")  # pyright: ignore[reportPrivateUsage]
         for array in arrays(jobs, largest_array())
-        for executor in [_executor(array, options)]
+        for asked in [parameters(options, array.shape, array.name, array.folder / "code")]
+        for executor in [_executor(array, asked)]
         for _ in [executor.parameters.update({"map_count": len(array.jobs)} if len(array.jobs) > 1 else {})]
     ]
 
@@ -167,12 +180,12 @@ def take_snapshot(target: Path, git: GitInfo | None) -> None:
     write_json(target / "gesturelab" / GIT, git)
 
 
-def _executor(array: Array, options: SlurmLauncherConfig) -> Any:
+def _executor(array: Array, asked: dict[str, Any]) -> Any:
     from submitit import SlurmExecutor
 
     # we count requeues ourselves: submitit counts only time limits, and takes every signal in a short job for one
     executor = SlurmExecutor(array.folder, max_num_timeout=10**6)
-    executor.update_parameters(**parameters(options, array.shape, array.name, array.folder / "code"))
+    executor.update_parameters(**asked)
     return executor
 
 

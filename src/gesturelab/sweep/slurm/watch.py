@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from gesturelab.runs import is_finished
 from gesturelab.sweep.local import Task, Watcher
 from gesturelab.sweep.slurm.cluster import SlurmTask, ended_tasks, find_task, my_tasks
 from gesturelab.sweep.slurm.submission import job_id
@@ -66,7 +67,7 @@ def settle(folder: Path) -> None:
     status = read_status(folder) or Status()
     if status.get("state") in OVER:
         return
-    state, reason = ending(folder, status)
+    state, reason = (State.done, "") if is_finished(folder) else ending(folder, status)
     end_status(folder, state, reason)
 
 

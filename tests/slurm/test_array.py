@@ -1,1 +1,0 @@
-"""A sweep as one job array on a real Slurm."""
