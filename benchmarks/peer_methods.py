@@ -1,11 +1,11 @@
 """Methods from elsewhere that recognise whole recordings: what `peers.py` trains beside our own runs.
 
-Every recording is resampled to 64 frames (linear in time), centred on the mean of its root joint, and divided by its mean
-spine length, as our own default features are; a method sees the 75 coordinates as channels.
+Every recording is resampled to 64 frames (linear in time), centred on the mean of its root joint, and divided by its
+mean spine length, as our own default features are; a method sees the 75 coordinates as channels.
 
-No LSTM from another library is here: tsai, the one well-kept library that has one for PyTorch, cannot be installed
-beside the pinned versions (it lowers scikit-learn, and another torch comes with it); those of aeon and sktime need
-TensorFlow. Dynamic time warping is left out too: 2.5 million pairs of recordings take hours on one core.
+The LSTM is sktime's LSTM-FCN. tsai, which has more of them, cannot be installed here: it wants another torch and an older
+scikit-learn; those of aeon need TensorFlow. Dynamic time warping is left out: 2.5 million pairs of recordings are not
+cheap.
 """
 
 from collections.abc import Callable
@@ -152,6 +152,30 @@ def multirocket_hydra(motion: Motion, gestures: Int64[np.ndarray, " recordings"]
     return _ridge(values, gestures, classes, transform)
 
 
+EPOCHS = 100
+
+
+def lstm_fcn(motion: Motion, gestures: Int64[np.ndarray, " recordings"], classes: int, seed: int) -> Fitted:
+    """LSTM-FCN (F. Karim et al., Neural Networks, 2019) as sktime has it, but for the number of epochs.
+
+    Coordinates are standardised, a mean and deviation a channel, fitted on the recordings that it is trained on.
+    """
+    from sktime.classification.deep_learning.lstmfcn import LSTMFCNClassifierTorch
+
+    mean, deviation = motion.mean(axis=(0, 2), keepdims=True), motion.std(axis=(0, 2), keepdims=True) + 1e-6
+    network = LSTMFCNClassifierTorch(num_epochs=EPOCHS, random_state=seed)
+    network.fit((motion - mean) / deviation, gestures)
+
+    def scores(motion: Motion) -> Shares:
+        whole = np.zeros((len(motion), classes))
+        found = network.predict_proba((motion - mean) / deviation)
+        whole[:, network.classes_] = found / found.sum(axis=1, keepdims=True)
+        return whole
+
+    parameters = sum(one.numel() for one in network.network.parameters())
+    return Fitted(scores, scores(motion), parameters, "")
+
+
 def _ridge(
     values: np.ndarray,
     gestures: Int64[np.ndarray, " recordings"],
@@ -184,5 +208,6 @@ METHODS: dict[str, Method] = {
     "nearest": Method(nearest, {"distance": "Euclidean"}),
     "minirocket": ROCKET(minirocket, {"kernels": 10_000, **RIDGE}),
     "multirocket_hydra": ROCKET(multirocket_hydra, {"kernels": 6_250, "hydra_kernels": 8, "hydra_groups": 64, **RIDGE}),
+    "lstm_fcn": Method(lstm_fcn, {"epochs": EPOCHS}, ("sktime",)),
 }
 """From quick to slow."""

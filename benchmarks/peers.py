@@ -4,9 +4,9 @@
     python benchmarks/peers.py multirun/irds_loso
     gesturelab compare multirun/irds_loso multirun/irds_loso-peers
 
-It reads who was trained on and who was tested from the runs' info files. A method needs no early stopping, so it trains on
-the validation people as well, which favours it; `--train-people only` leaves them out, as our own runs do. The same command
-again skips what is done. `peer_methods.py` says what each method sees and which are missing, and why.
+It reads who was trained on and who was tested from the runs' info files. A method needs no early stopping, so it trains
+on the validation people as well, which favours it; `--train-people only` leaves them out, as our own runs do. The same
+command again skips what is done. `peer_methods.py` says what each method sees and which are missing, and why.
 """
 
 import argparse
@@ -60,6 +60,7 @@ class Fold:
 
     @property
     def number(self) -> int:
+        """Of the fold, from 0."""
         return int(self.info["split"]["options"]["fold"])
 
 

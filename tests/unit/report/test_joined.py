@@ -91,7 +91,7 @@ def test_missing_folds_mark_the_result_partial(sweep: Path, capsys: pytest.Captu
     out = " ".join(capsys.readouterr().out.split())
     assert "tiny: 5 of 6 folds" in out
     assert "PARTIAL: not tested yet: 103" in out
-    assert "on the 60 recordings of 5 people that all sizes were tested on" in out
+    assert "on the 60 recordings of 5 people that all were tested on" in out
     assert "5 people are too few" in out
 
 
