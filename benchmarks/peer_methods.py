@@ -3,9 +3,9 @@
 Every recording is resampled to 64 frames (linear in time), centred on the mean of its root joint, and divided by its
 mean spine length, as our own default features are; a method sees the 75 coordinates as channels.
 
-The LSTM is sktime's LSTM-FCN. tsai, which has more of them, cannot be installed here: it wants another torch and an older
-scikit-learn; those of aeon need TensorFlow. Dynamic time warping is left out: 2.5 million pairs of recordings are not
-cheap.
+The LSTM is LSTM-FCN from sktime. tsai, which has more of them, cannot be installed here: it wants another torch and an
+older scikit-learn; those of aeon need TensorFlow. Dynamic time warping is left out: 2.5 million pairs of recordings are
+not cheap.
 """
 
 from collections.abc import Callable
