@@ -189,3 +189,22 @@ def test_a_peer_of_another_library(trained: Path, method: str, package: str):
     infos = [json.loads(path.read_text()) for path in trained.glob(f"others/method={method},*/info_{method}.json")]
     assert len(infos) == 6
     assert np.mean([info["metrics"]["test"]["recording"]["accuracy"] for info in infos]) > 0.3  # chance is 0.11
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("method", "classifier"),
+    [("minirocket", "MiniRocketClassifier"), ("multirocket_hydra", "MultiRocketHydraClassifier")],
+)
+def test_our_composition_says_what_the_classifier_of_aeon_says(
+    trained: Path, methods: Any, method: str, classifier: str
+):
+    pytest.importorskip("aeon", reason=f"{method} needs aeon: pip install -e '.[peers]'")
+    from aeon.classification import convolution_based
+
+    corpus = load(read_data_config(trained / "multirun/sweep/split.fold=2/config.yaml"))
+    motion = methods.whole_recordings(corpus)
+    test = np.isin(corpus.subjects, "103")
+    ours = methods.METHODS[method].fit(motion[~test], corpus.gestures[~test], len(corpus.gesture_names), 0)
+    theirs = getattr(convolution_based, classifier)(random_state=0).fit(motion[~test], corpus.gestures[~test])
+    assert ours.scores(motion[test]).argmax(axis=1).tolist() == theirs.predict(motion[test]).tolist()

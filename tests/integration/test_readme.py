@@ -28,7 +28,7 @@ NOT_RUN = {
     "gesturelab compare multirun/irds_loso --figures figures --joined joined.csv": "needs those; see test_joined.py",
     "python3 -m venv .venv-peers": "Python's own",
     ".venv-peers/bin/python -m pip install -e '.[peers]'": "no network in tests",
-    ".venv-peers/bin/python benchmarks/peers.py multirun/irds_loso --methods majority,nearest,minirocket": "test_peers.py",
+    ".venv-peers/bin/python benchmarks/peers.py multirun/irds_loso --methods majority,nearest,minirocket": "test_peers",
     "gesturelab compare multirun/irds_loso multirun/irds_loso-peers": "needs those; see test_peers.py",
     "gesturelab audit multirun/irds_loso": "needs those; see test_audit_command.py",
     "gesturelab train -m experiment=irds_leakage model=tiny data.root=data/irds": "see test_sweeps.py",
