@@ -38,6 +38,7 @@ class Metrics(TypedDict):
 
     train: SideScores
     validation: SideScores
+    """Absent for a peer (see `ModelInfo`)."""
     test: SideScores
 
 
@@ -95,6 +96,9 @@ class ModelInfo(TypedDict):
     size: str
     parameters: int
     hyperparameters: dict[str, Any]
+    peer: NotRequired[bool]
+    """True for a method from elsewhere (see benchmarks/peers.py): it stands beside the sizes in every table and test,
+    but is never recommended: it has no validation scores, and what it gives for probabilities are none."""
 
 
 class Epoch(TypedDict):
@@ -167,3 +171,8 @@ class Info(TypedDict):
     """Null when the code was not in a git checkout."""
     files: dict[str, str]
     """SHA-256 of the weights, scaler and predictions files, by file name."""
+
+
+def is_peer(info: Info) -> bool:
+    """Whether a run is of a method from elsewhere, so that it is compared with the sizes but not chosen among them."""
+    return info["model"].get("peer") is True

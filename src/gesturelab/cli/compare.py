@@ -82,7 +82,7 @@ def _compare(dirs: list[Path], given: argparse.Namespace) -> int:
             sys.stdout.write(text())
         elif name is not None:
             write_text(Path(name), text())
-    if given.png is not None and finished:
+    if given.png is not None and any(one.sizes for one in groups):
         from gesturelab.report.figures import draw_sizes
 
         draw_sizes(frame(groups), Path(given.png))

@@ -7,7 +7,7 @@ from typing import Any, cast
 from gesturelab.errors import JoinError
 from gesturelab.evaluation.predictions import Predictions, put_together
 from gesturelab.evaluation.selective import calibrated
-from gesturelab.info import Info
+from gesturelab.info import Info, is_peer
 
 OUTCOMES = frozenset({"epochs", "best_epoch", "stopped_early", "seconds", "device", "history"})
 """Keys of ``training`` that tell what happened; the others tell what was asked for."""
@@ -164,7 +164,10 @@ def differing(one: Info, other: Info) -> list[str]:
 
 
 def asked(info: Info) -> dict[str, Any]:
-    """What a run was made from, without fold, seed, name and machine."""
+    """What a run was made from, without fold, seed, name and machine.
+
+    How many numbers a peer holds is left out too: the nearest neighbour stores its training people, others each fold.
+    """
     options = {key: value for key, value in info["split"]["options"].items() if key != "fold"}
     return {
         "data": {"fingerprint": info["data"]["fingerprint"]},
@@ -172,7 +175,7 @@ def asked(info: Info) -> dict[str, Any]:
         "split": {"kind": info["split"]["kind"], "options": options},
         "window": info["window"],
         "features": info["features"],
-        "model": info["model"],
+        "model": {key: value for key, value in info["model"].items() if key != "parameters" or not is_peer(info)},
         "training": {key: value for key, value in info.get("training", {}).items() if key not in OUTCOMES},
     }
 

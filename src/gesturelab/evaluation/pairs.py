@@ -43,8 +43,15 @@ class Pair:
         return self.adjusted < 0.05
 
 
-def compare_pairs(values: Float64[np.ndarray, "sizes people"]) -> list[Pair]:
+def compare_pairs(values: Float64[np.ndarray, "sizes people"], peers: Sequence[bool] = ()) -> list[Pair]:
     """Every pair of sizes, from a value a person (such as accuracy).
+
+    Pairs with a peer are corrected apart, so that what is said of the sizes does not depend on which peers stand beside
+    them.
+
+    Args:
+        values: Of each size and person.
+        peers: For each size whether it is a peer, a method from elsewhere; empty when none is.
 
     >>> import numpy as np
     >>> [pair] = compare_pairs(np.array([np.linspace(0.6, 0.9, 8), np.linspace(0.5, 0.8, 8)]))
@@ -55,8 +62,12 @@ def compare_pairs(values: Float64[np.ndarray, "sizes people"]) -> list[Pair]:
     # so that 0.9 - 0.8 and 0.3 - 0.2 are one rank
     apart = [np.round(values[one] - values[other], 9) for one, other in places]
     raw = [signed_rank_p(gaps) for gaps in apart]
+    with_peer = [any(peers[at] for at in pair) if peers else False for pair in places]
+    corrected = {kind: iter(holm([p for p, is_kind in zip(raw, with_peer, strict=True) if is_kind == kind]))
+                 for kind in (False, True)}  # fmt: skip
     found: list[Pair] = []
-    for (one, other), gaps, p, adjusted in zip(places, apart, raw, holm(raw), strict=True):
+    for (one, other), gaps, p, kind in zip(places, apart, raw, with_peer, strict=True):
+        adjusted = next(corrected[kind])
         low, high = intervals(partial(_weighted_mean, gaps), len(gaps))[0]
         found.append(Pair(one, other, float(gaps.mean()), float(low), float(high), rank_biserial(gaps), p, adjusted))
     return found

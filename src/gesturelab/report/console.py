@@ -84,7 +84,7 @@ def _joined(console: Console, item: dict[str, Any]) -> None:
         _print(console, table)
         _say(console, joined_words.pair_note(item))
         _say(console, joined_words.ranks(item))
-    for line in item["verdict"]:
+    for line in [*item["verdict"], *item["beside_peers"]]:
         _say(console, line, "bold")
     for left in item["left_out"]:
         _say(console, f"Not joined: {left['run']}: {left['reason']}", "bold red")

@@ -126,6 +126,7 @@ def draw_sizes(table: "pd.DataFrame", path: Path) -> None:
         RunError: If the file cannot be written.
     """
     rows: list[dict[str, Any]] = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+    rows = [row for row in rows if not row["peer"]]  # their parameters say nothing of a size
     figure = Figure(figsize=(8, 5))
     axes = figure.subplots()
     groups = sorted({row["group"] for row in rows})

@@ -6,7 +6,7 @@ from statistics import fmean
 from typing import Any, cast
 
 from gesturelab.evaluation.join import FOLDED, asked
-from gesturelab.info import Info
+from gesturelab.info import Info, is_peer
 from gesturelab.report.collect import SIDES, Finished
 
 
@@ -94,6 +94,11 @@ class Candidate:
         return self.runs[0].info["model"]["parameters"]
 
     @property
+    def peer(self) -> bool:
+        """Whether it is a method from elsewhere, not a size to choose."""
+        return is_peer(self.runs[0].info)
+
+    @property
     def seeds(self) -> list[int]:
         """The runs' seeds, in order; each once."""
         return sorted({run.info["seed"] for run in self.runs})
@@ -111,7 +116,7 @@ class Group:
     Attributes:
         number: From 1.
         basis: What they share.
-        candidates: By parameters, then label.
+        candidates: By parameters, then label; peers last.
     """
 
     number: int
@@ -125,10 +130,16 @@ class Group:
 
     @property
     def on_shared_folds(self) -> tuple["Candidate", ...]:
-        """The candidates with only those folds that all of them have: sizes are chosen on the same people."""
-        shared = set[int | None].intersection(*({_fold(run) for run in one.runs} for one in self.candidates))
-        kept = [tuple(run for run in one.runs if _fold(run) in shared) for one in self.candidates]
-        return tuple(replace(one, runs=runs) for one, runs in zip(self.candidates, kept, strict=True) if runs)
+        """The sizes with only those folds that all of them have: they are chosen on the same people."""
+        sizes = self.sizes
+        shared = set[int | None].intersection(*({_fold(run) for run in one.runs} for one in sizes)) if sizes else set()
+        kept = [tuple(run for run in one.runs if _fold(run) in shared) for one in sizes]
+        return tuple(replace(one, runs=runs) for one, runs in zip(sizes, kept, strict=True) if runs)
+
+    @property
+    def sizes(self) -> tuple["Candidate", ...]:
+        """The candidates that one may choose: all but peers."""
+        return tuple(one for one in self.candidates if not one.peer)
 
     @property
     def leaky(self) -> bool:
@@ -191,7 +202,10 @@ def settings(info: Info) -> str:
 
 
 def candidates(runs: list[Finished]) -> tuple[Candidate, ...]:
-    """Runs of one group by size and settings, by parameters, then label; seeds and folds are runs of one candidate."""
+    """Runs of one group by size and settings; seeds and folds are runs of one candidate.
+
+    Sizes come first, then peers; each by parameters, then label.
+    """
     together: dict[str, list[Finished]] = {}
     for run in runs:
         together.setdefault(settings(run.info), []).append(run)
@@ -203,7 +217,7 @@ def candidates(runs: list[Finished]) -> tuple[Candidate, ...]:
     for same, size, name in zip(members, sizes, named, strict=True):
         label = size if sizes.count(size) == 1 else name if named.count(name) == 1 else f"{size} ({same[0].label})"
         found.append(Candidate(size, label, same))
-    return tuple(sorted(found, key=lambda candidate: (candidate.parameters, candidate.label)))
+    return tuple(sorted(found, key=lambda candidate: (candidate.peer, candidate.parameters, candidate.label)))
 
 
 def _fold(run: Finished) -> int | None:

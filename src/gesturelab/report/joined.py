@@ -13,7 +13,7 @@ from gesturelab.evaluation.predictions import read_predictions
 from gesturelab.evaluation.result import accuracy_by_person, summarise
 from gesturelab.report.collect import Finished
 from gesturelab.report.groups import Candidate, Group
-from gesturelab.report.verdict import verdict
+from gesturelab.report.verdict import beside_peers, verdict
 from gesturelab.runs import RunDir, sha256
 
 
@@ -22,15 +22,17 @@ def joined(group: Group) -> dict[str, Any]:
 
     Returns:
         ``group``: its number.
-        ``results``, one a size: ``candidate``, ``size``, ``parameters``, ``train_accuracy``, ``validation_accuracy``
-        (means over runs) and what `gesturelab.evaluation.result.Result` holds.
+        ``results``, one a size or peer: ``candidate``, ``size``, ``peer``, ``parameters``, ``train_accuracy``,
+        ``validation_accuracy`` (means over runs) and what `gesturelab.evaluation.result.Result` holds. A peer has no
+        validation accuracy, and nothing that needs probabilities (null or empty).
         ``pairs``, one a pair of sizes: ``first``, ``second``, ``difference`` (of the mean accuracy over people, first
         minus second) with ``low`` and ``high``, ``effect``, ``p``, ``adjusted``, ``distinguishable``, as
         `gesturelab.evaluation.pairs.Pair` explains them, and ``people`` and ``recordings``: how many all sizes were
         tested on.
         ``ranks``: ``mean`` (by candidate), ``friedman_p``, ``critical_difference``, ``cliques``, ``people``; null for
         one size.
-        ``verdict``: sentences.
+        ``verdict``: sentences about sizes; the same with and without peers.
+        ``beside_peers``: sentences about a size and the peers.
         ``left_out``: ``run`` and ``reason`` for runs that could not be joined.
     """
     results: list[dict[str, Any]] = []
@@ -49,11 +51,14 @@ def joined(group: Group) -> dict[str, Any]:
         described: dict[str, Any] = {
             "candidate": candidate.label,
             "size": candidate.size,
+            "peer": candidate.peer,
             "parameters": candidate.parameters,
             "train_accuracy": candidate.accuracy("train"),
-            "validation_accuracy": candidate.accuracy("validation"),
+            "validation_accuracy": None if candidate.peer else candidate.accuracy("validation"),
             **cast(dict[str, Any], summarise(whole)),
         }
+        if candidate.peer:
+            _forget_confidence(described)
         described["notes"] = [*described["notes"], *_namesakes(candidate, group.candidates)]
         results.append(described)
     pairs, ranks = _compare(those)
@@ -62,7 +67,8 @@ def joined(group: Group) -> dict[str, Any]:
         "results": results,
         "pairs": pairs,
         "ranks": ranks,
-        "verdict": verdict(results, pairs),
+        "verdict": verdict(*_sizes_only(results, pairs)),
+        "beside_peers": beside_peers(results, pairs),
         "left_out": left_out,
     }
 
@@ -80,6 +86,26 @@ def _read(runs: Sequence[Finished], left_out: list[dict[str, str]]) -> list[Fold
         except RunError as error:
             left_out.append({"run": run.label, "reason": str(error)})
     return found
+
+
+def _forget_confidence(result: dict[str, Any]) -> None:
+    """Takes out what would mean something of probabilities only."""
+    nothing = {"value": None, "low": None, "high": None}
+    parts = [result["all"], result["ensemble"], *(part for kind in PARTS for part in result[kind].values())]
+    for part in filter(None, parts):
+        part["calibration_error"] = nothing
+    for one in result["seeds"]:
+        one["calibration_error"] = None
+    result |= {"calibrated_error": None, "answered": [], "coverage_curve": [], "reliability": []}
+
+
+def _sizes_only(
+    results: list[dict[str, Any]], pairs: list[dict[str, Any]]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """What there is without peers."""
+    peers = {result["candidate"] for result in results if result["peer"]}
+    sizes = [result for result in results if not result["peer"]]
+    return sizes, [pair for pair in pairs if not peers & {pair["first"], pair["second"]}]
 
 
 def _namesakes(candidate: Candidate, those: Sequence[Candidate]) -> list[str]:
@@ -102,7 +128,7 @@ def _compare(those: Sequence[tuple[Candidate, Joined]]) -> tuple[list[dict[str, 
 
     labels = [candidate.label for candidate, _ in those]
     values = np.array([[one[person] for person in people] for one in accuracies])
-    pairs = compare_pairs(values)
+    pairs = compare_pairs(values, [candidate.peer for candidate, _ in those])
     ranks = rank_sizes(values, pairs)
     found = [
         {

@@ -30,7 +30,7 @@ def draw_joined(item: dict[str, Any], group: dict[str, Any], folder: Path, form:
         form: png or svg.
 
     Returns:
-        The files: sizes, people, reliability and coverage; none when nothing was joined.
+        The files: sizes, people, reliability and coverage; of peers only people; none when nothing was joined.
 
     Raises:
         RunError: If a file cannot be written.
@@ -47,11 +47,12 @@ def draw_joined(item: dict[str, Any], group: dict[str, Any], folder: Path, form:
     split = f"{group['data']}, {group['split']['kind']}"
     number = "" if group["group"] == 1 else f"_{group['group']}"
     files = {name: folder / f"{name}{number}.{form}" for name in ("sizes", "people", "reliability", "coverage")}
-    _sizes(results, files["sizes"], split, said)
     _people(results, files["people"], split, said)
-    _reliability(results, files["reliability"], split, said)
-    _coverage(results, files["coverage"], split, said)
-    return list(files.values())
+    if sizes := [result for result in results if not result["peer"]]:
+        _sizes(sizes, files["sizes"], split, said)
+        _reliability(sizes, files["reliability"], split, said)
+        _coverage(sizes, files["coverage"], split, said)
+    return list(files.values()) if sizes else [files["people"]]
 
 
 def _sizes(results: Sequence[dict[str, Any]], path: Path, split: str, said: list[str]) -> None:

@@ -13,6 +13,8 @@ def interval(value: dict[str, Any]) -> str:
     >>> interval({"value": 0.884, "low": 0.801, "high": 0.9321})
     '88.4 (80.1-93.2)'
     """
+    if value["value"] is None:
+        return "-"
     shown = f"{100 * value['value']:.1f}"
     return shown if value["low"] is None else f"{shown} ({100 * value['low']:.1f}-{100 * value['high']:.1f})"
 
@@ -24,8 +26,8 @@ SHOWN = ("accuracy", "balanced_accuracy", "macro_f1", "calibration_error")
 
 PART_NOTE = (
     "In per cent, in brackets 95 % intervals from a bootstrap over people (BCa, 5,000 draws; rough for fewer than ten "
-    "people). balanced: mean recall over gestures; ECE: expected calibration error, 15 bins of equal width; mean over "
-    "people: of each one's accuracy."
+    "people). balanced: mean recall over gestures; ECE: expected calibration error, 15 bins of equal width (a peer's "
+    "scores are no probabilities); mean over people: of each one's accuracy."
 )
 
 
@@ -81,7 +83,9 @@ def completeness(result: dict[str, Any]) -> str:
 
 
 def confidence(result: dict[str, Any]) -> str:
-    """What leaving out the least confident recordings gives, and what calibration does."""
+    """What leaving out the least confident recordings gives, and what calibration does; of a peer, what it is."""
+    if result["peer"]:
+        return f"{result['candidate']} is a peer: a method from elsewhere on the same folds and recordings."
     said = f"{result['candidate']}, answering the most confident recordings only: "
     shares: list[str] = []
     for one in result["answered"][1:]:
@@ -114,16 +118,16 @@ def pairs(item: dict[str, Any]) -> list[tuple[str, ...]]:
     ]
 
 
-PAIR_COLUMNS = ("sizes", "difference in points", "effect", "p", "Holm", "verdict")
+PAIR_COLUMNS = ("pair", "difference in points", "effect", "p", "Holm", "verdict")
 
 
 def pair_note(item: dict[str, Any]) -> str:
     """How the pairs were tested."""
     people, recordings = item["pairs"][0]["people"], item["pairs"][0]["recordings"]
     return (
-        f"Accuracy a person, on the {recordings:,} recordings of {people} people that all sizes were tested on; "
-        "Wilcoxon's signed-rank test (exact), Holm's correction; effect: matched-pairs rank-biserial correlation, "
-        "-1 to 1."
+        f"Accuracy a person, on the {recordings:,} recordings of {people} people that all were tested on; "
+        "Wilcoxon's signed-rank test (exact), Holm's correction (pairs with a peer apart); effect: matched-pairs "
+        "rank-biserial correlation, -1 to 1."
     )
 
 

@@ -88,7 +88,8 @@ def _joined(item: dict[str, Any]) -> list[str]:
     if item["pairs"]:
         lines += [*table(joined_words.PAIR_COLUMNS, joined_words.pairs(item)), ""]
         lines += [joined_words.pair_note(item), "", cell(joined_words.ranks(item)), ""]
-    lines += [part for line in item["verdict"] for part in (f"**{cell(line)}**", "")]
+    concluded = [*item["verdict"], *item["beside_peers"]]
+    lines += [part for line in concluded for part in (f"**{cell(line)}**", "")]
     lines += [part for left in item["left_out"] for part in (cell(f"Not joined: {left['run']}: {left['reason']}"), "")]
     return lines
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 import pandas as pd
 
@@ -26,23 +26,25 @@ class Row(TypedDict):
     path: str
     name: str
     model: str
-    """The size."""
+    """The size, or the peer's method."""
+    peer: bool
+    """Of a method from elsewhere; it has no validation scores."""
     parameters: int
     group: int
     """Runs of one group may be compared."""
     candidate: str
     """Runs of one group and candidate differ in the seed only."""
     train_recording_accuracy: float
-    validation_recording_accuracy: float
+    validation_recording_accuracy: float | None
     test_recording_accuracy: float
     train_window_accuracy: float
-    validation_window_accuracy: float
+    validation_window_accuracy: float | None
     test_window_accuracy: float
     train_recording_loss: float
-    validation_recording_loss: float
+    validation_recording_loss: float | None
     test_recording_loss: float
     train_window_loss: float
-    validation_window_loss: float
+    validation_window_loss: float | None
     test_window_loss: float
     seconds: float
     """Training time."""
@@ -64,7 +66,7 @@ def rows(groups: list[Group]) -> list[Row]:
     found: list[Row] = []
     for number, (group, candidate, run) in enumerate(placed, 1):
         info = run.info
-        train, validation, test = (info["metrics"][side] for side in ("train", "validation", "test"))
+        train, validation, test = (cast(Any, info["metrics"]).get(side) for side in ("train", "validation", "test"))
         found.append(
             Row(
                 run=number,
@@ -72,20 +74,21 @@ def rows(groups: list[Group]) -> list[Row]:
                 path=str(run.path),
                 name=info["name"],
                 model=info["model"]["size"],
+                peer=candidate.peer,
                 parameters=info["model"]["parameters"],
                 group=group.number,
                 candidate=candidate.label,
                 train_recording_accuracy=train["recording"]["accuracy"],
-                validation_recording_accuracy=validation["recording"]["accuracy"],
+                validation_recording_accuracy=validation and validation["recording"]["accuracy"],
                 test_recording_accuracy=test["recording"]["accuracy"],
                 train_window_accuracy=train["window"]["accuracy"],
-                validation_window_accuracy=validation["window"]["accuracy"],
+                validation_window_accuracy=validation and validation["window"]["accuracy"],
                 test_window_accuracy=test["window"]["accuracy"],
                 train_recording_loss=train["recording"]["loss"],
-                validation_recording_loss=validation["recording"]["loss"],
+                validation_recording_loss=validation and validation["recording"]["loss"],
                 test_recording_loss=test["recording"]["loss"],
                 train_window_loss=train["window"]["loss"],
-                validation_window_loss=validation["window"]["loss"],
+                validation_window_loss=validation and validation["window"]["loss"],
                 test_window_loss=test["window"]["loss"],
                 seconds=info["training"]["seconds"],
                 epochs=info["training"]["epochs"],
@@ -131,7 +134,7 @@ def comparison(groups: list[Group], unread: list[Unread]) -> dict[str, Any]:
         ``runs``: as `Row`.
         ``groups``: ``group`` (number), ``runs`` (numbers), ``data``, ``fingerprint``, ``split`` (``kind``,
         ``options``), ``folded`` (the runs are folds), ``people`` (by side; over all folds), ``leaky``, ``synthetic``,
-        ``warnings``, ``differs`` (why it is not compared with group 1).
+        ``warnings``, ``differs`` (why it is not compared with group 1). A ``peer`` is a method from elsewhere.
         ``recommendations``, one a group: ``group``, ``leaky``, ``synthetic``, ``chosen_by``, ``candidates`` (how many),
         ``recommended`` and ``best_by_test`` (each ``size``, ``candidate``, ``parameters``, ``seeds``, ``runs``, and
         ``train_accuracy``, ``validation_accuracy``, ``test_accuracy``: means over the runs, of recordings; the second
@@ -200,7 +203,7 @@ def _recommendation(group: Group) -> dict[str, Any]:
         "leaky": group.leaky,
         "synthetic": group.synthetic,
         "chosen_by": "validation accuracy of recordings",
-        "candidates": len(group.candidates),
+        "candidates": len(group.sizes),
         "recommended": _candidate(best(those, "validation")) if those else None,
         "best_by_test": {**_candidate(best(those, "test")), "optimistic": True} if those else None,
     }

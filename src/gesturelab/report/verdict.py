@@ -56,6 +56,28 @@ def verdict(results: Sequence[dict[str, Any]], pairs: Sequence[dict[str, Any]]) 
     return said
 
 
+def beside_peers(results: Sequence[dict[str, Any]], pairs: Sequence[dict[str, Any]]) -> list[str]:
+    """How the size with the best validation accuracy does beside methods from elsewhere, best first.
+
+    Args:
+        results: As `gesturelab.report.joined.joined` gives them.
+        pairs: The same.
+    """
+    sizes = [one for one in results if not one["peer"]]
+    peers = [one for one in results if one["peer"]]
+    if not sizes or not peers or not pairs:
+        return []
+    own = min(sizes, key=lambda one: (-one["validation_accuracy"], one["parameters"], one["candidate"]))["candidate"]
+    said: list[str] = []
+    for peer in sorted(peers, key=lambda one: -one["all"]["person_accuracy"]["value"]):
+        pair = _from(own, peer["candidate"], pairs)
+        word = "better than" if pair["difference"] > 0 else "worse than"
+        word = word if pair["distinguishable"] else "not distinguishable from"
+        said.append(f"{own} is {word} {peer['candidate']}, a peer, on these {pair['people']} people: {own} minus ")
+        said[-1] += f"{peer['candidate']}: {_difference(pair)}."
+    return said
+
+
 def _alike(pair: dict[str, Any]) -> bool:
     """Neither the test nor the interval tells the two sizes apart."""
     within = pair["low"] is None or pair["low"] <= 0 <= pair["high"]

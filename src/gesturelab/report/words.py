@@ -6,12 +6,14 @@ from typing import Any
 from gesturelab.report.overfitting import ADVICE, BANDS
 
 
-def percent(fraction: float) -> str:
-    """A fraction as a percentage with one decimal.
+def percent(fraction: float | None) -> str:
+    """A fraction as a percentage with one decimal; a dash where there is none.
 
-    >>> percent(0.884)
-    '88.4 %'
+    >>> percent(0.884), percent(None)
+    ('88.4 %', '-')
     """
+    if fraction is None:
+        return "-"
     return f"{100 * fraction + 0.0:.1f} %".replace("-0.0", "0.0")
 
 
@@ -76,6 +78,8 @@ def recommendation(item: dict[str, Any], verdict: bool = False) -> list[str]:
         verdict: A verdict on joined folds says what to take, so only the best validation accuracy is said.
     """
     chosen, top = item["recommended"], item["best_by_test"]
+    if not item["candidates"]:
+        return ["Nothing is recommended: there are only peers here, methods from elsewhere."]
     if chosen is None:
         return ["Nothing can be recommended: no fold was run with every size, so each was tested on other people."]
     said = (

@@ -92,3 +92,13 @@ def test_cliques_hold_neighbours_that_cannot_be_told_apart():
     apart = [Pair(0, 2, 0.2, 0.1, 0.3, 1.0, 0.001, 0.003), Pair(0, 1, 0.1, 0.0, 0.2, 1.0, 0.2, 0.4)]
     assert rank_sizes(values, apart).cliques == ((0, 1), (1, 2))
     assert rank_sizes(values, []).cliques == ((0, 1, 2),)
+
+
+def test_peers_do_not_change_what_is_said_of_the_sizes():
+    rng = np.random.default_rng(3)
+    values = rng.random((5, 12))
+    sizes = compare_pairs(values[:3])
+    both = compare_pairs(values, [False, False, False, True, True])
+    assert [pair for pair in both if pair.second < 3] == sizes
+    with_peer = [pair for pair in both if pair.second >= 3]
+    assert [pair.adjusted for pair in with_peer] == pytest.approx(holm([pair.p for pair in with_peer]))

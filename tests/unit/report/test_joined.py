@@ -91,7 +91,7 @@ def test_missing_folds_mark_the_result_partial(sweep: Path, capsys: pytest.Captu
     out = " ".join(capsys.readouterr().out.split())
     assert "tiny: 5 of 6 folds" in out
     assert "PARTIAL: not tested yet: 103" in out
-    assert "on the 60 recordings of 5 people that all sizes were tested on" in out
+    assert "on the 60 recordings of 5 people that all were tested on" in out
     assert "5 people are too few" in out
 
 
@@ -145,3 +145,27 @@ def test_a_run_whose_people_overlap_another_fold_is_refused(tmp_path: Path):
     item = result_of(tmp_path)
     assert item["results"] == []
     assert "subject 101 was tested in folds 0 and 1" in item["left_out"][0]["reason"]
+
+
+def test_the_verdict_about_sizes_is_the_same_beside_a_peer(sweep: Path, capsys: pytest.CaptureFixture[str]):
+    alone = result_of(sweep)
+    for fold in range(6):
+        one = fold_run(fold, size="rocket", parameters=10 + fold, accuracy=1.0)
+        one.info["model"]["peer"] = True
+        del one.info["metrics"]["validation"]  # type: ignore[misc]
+        write_fold_run(sweep / f"rocket-{fold}", one)
+    beside = result_of(sweep)
+    assert [one["candidate"] for one in beside["results"]] == ["tiny", "large", "rocket"]
+    assert beside["verdict"] == alone["verdict"] != []
+    assert beside["pairs"][0] == alone["pairs"][0]
+    assert len(beside["pairs"]) == 3
+    assert alone["beside_peers"] == []
+    (said,) = beside["beside_peers"]
+    assert said.startswith("large is not distinguishable from rocket, a peer, on these 6 people: large minus rocket: ")
+    assert run(["--json", "c.json", "--csv", "c.csv", "--markdown", "c.md"]) == 0
+    report = json.loads(Path("c.json").read_text())
+    assert report["recommendations"][0]["recommended"]["size"] == "large"
+    assert report["recommendations"][0]["candidates"] == 2
+    rows = list(csv.DictReader(Path("c.csv").read_text().splitlines()))
+    assert {row["validation_recording_accuracy"] for row in rows if row["peer"] == "True"} == {""}
+    assert "rocket is a peer" in Path("c.md").read_text()

@@ -1,6 +1,6 @@
 from typing import Any
 
-from gesturelab.report.verdict import verdict
+from gesturelab.report.verdict import beside_peers, verdict
 
 
 def size(name: str, parameters: int, validation: float, *, partial: bool = False) -> dict[str, Any]:
@@ -67,3 +67,18 @@ def test_a_partial_sweep_gives_a_provisional_verdict():
 
 def test_one_size_has_no_verdict():
     assert verdict([TINY], []) == []
+
+
+def test_a_size_beside_peers_best_first():
+    def described(one: dict[str, Any], peer: bool, accuracy: float) -> dict[str, Any]:
+        return {**one, "peer": peer, "all": {"person_accuracy": {"value": accuracy}}}
+
+    peers = [size(name, 1, 0.0) for name in ("weak", "strong")]
+    results = [described(MEDIUM, False, 0.9), described(peers[0], True, 0.5), described(peers[1], True, 0.95)]
+    pairs = [pair("medium", "weak", 0.4, 0.001), pair("medium", "strong", -0.05, 0.01), pair("weak", "strong", -0.4, 0)]
+    strong, weak = beside_peers(results, pairs)
+    assert strong.startswith(
+        "medium is worse than strong, a peer, on these 24 people: medium minus strong: -5.0 points"
+    )
+    assert weak.startswith("medium is better than weak, a peer")
+    assert beside_peers(results[:1], []) == []

@@ -55,7 +55,7 @@ def pictures(groups: Sequence[Group], report: dict[str, Any]) -> list[Picture]:
         report: The comparison, as `gesturelab.report.table.comparison` gives it.
     """
     found: list[Picture] = []
-    if len({row["parameters"] for row in report["runs"]}) > 1:
+    if len({row["parameters"] for row in report["runs"] if not row["peer"]}) > 1:
         table = frame(list(groups))
         found.append(
             _drawn("Accuracy against size: test filled, validation hollow", lambda path: draw_sizes(table, path))
@@ -112,7 +112,7 @@ def _joined(item: dict[str, Any], group: dict[str, Any]) -> Iterator[Picture]:
     with tempfile.TemporaryDirectory() as folder:
         for path in draw_joined(item, group, Path(folder), "svg"):
             kind = path.stem.split("_")[0]
-            if kind != "sizes" or len(item["results"]) > 1:
+            if kind != "sizes" or sum(not result["peer"] for result in item["results"]) > 1:
                 yield Picture(f"{JOINED[kind]} (group {group['group']})", path.read_bytes())
 
 

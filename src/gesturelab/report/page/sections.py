@@ -33,10 +33,12 @@ def _verdict(
     if results:
         said += '<div class="cards">' + "".join(map(_card, results)) + "</div>\n"
     else:
-        said += '<div class="cards">' + _plain_card(recommendation["recommended"]) + "</div>\n"
+        chosen = recommendation["recommended"]
+        said += f'<div class="cards">{_plain_card(chosen)}</div>\n' if chosen else ""
     lines = item["verdict"] if item else []
     said += paragraphs(lines, "lead") + paragraphs(words.recommendation(recommendation, bool(lines)))
-    return said + paragraphs([words.people(group)])
+    beside = item["beside_peers"] if item else []
+    return said + paragraphs([*beside, words.people(group)])
 
 
 def _card(result: dict[str, Any]) -> str:
