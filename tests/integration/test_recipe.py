@@ -1,6 +1,10 @@
 """What experiment=irds_best combines, from configuration to files, on made-up people."""
 
 import math
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -18,6 +22,7 @@ from gesturelab.evaluation.recordings import combine_windows
 from gesturelab.training.build import make_data, make_module, make_scaler
 from gesturelab.training.module import GestureModule
 
+BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "recipes.py"
 QUICK = ("data=synthetic", "data.people=8", "data.repetitions=1", "trainer=cpu", "model.hidden=16")
 
 
@@ -40,14 +45,22 @@ def test_key_features_are_thirteen_joints_and_eight_angles():
     assert len(features.names) == 13 * 3 * 3 + 8
 
 
-def test_mirror_images_have_their_say_in_test_and_validation_and_nowhere_else(tmp_path):
-    overrides = ("trainer.max_epochs=2", "callbacks=none")
-    _, plain_info = train(tmp_path / "plain", *overrides)
-    run, info = train(tmp_path / "run", *overrides, "augment.mirror_at_test=true")
+SHORT = ("trainer.max_epochs=2", "callbacks=none")
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    """One training without and with mirror images at test."""
+    folder = tmp_path_factory.mktemp("pair")
+    return train(folder / "plain", *SHORT), train(folder / "mirrored", *SHORT, "augment.mirror_at_test=true")
+
+
+def test_mirror_images_have_their_say_in_test_and_validation_and_nowhere_else(pair):
+    (_, plain_info), (run, info) = pair
     history, plain_history = (each["training"]["history"] for each in (info, plain_info))
     assert [epoch["train_loss"] for epoch in history] == [epoch["train_loss"] for epoch in plain_history]
     assert all(a["validation_loss"] != b["validation_loss"] for a, b in zip(history, plain_history, strict=True))
-    config = compose_training([*QUICK, *overrides])
+    config = compose_training([*QUICK, *SHORT])
     data = make_data(config, load(config.data))
     module = make_module(config, data, make_scaler(config, data))
     saved = torch.load(run.weights, weights_only=True)
@@ -68,6 +81,18 @@ def test_mirror_images_have_their_say_in_test_and_validation_and_nowhere_else(tm
     said = read_predictions(run.predictions)
     assert list(said.names) == [data.corpus.names[number] for number in ids.tolist()]
     assert said.probabilities == pytest.approx(combined, abs=1e-5)
+
+
+def test_the_benchmark_says_of_the_kept_weights_what_the_runs_say(pair):
+    folders = [str(run.path) for run, _ in pair]
+    command = [sys.executable, str(BENCHMARK), "--mirror", *folders]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\ntest: ")
+    for side, text in zip(("validation", "test"), said, strict=True):
+        shown = dict(re.findall(r"^\| (plain|mirrored) \| ([\d.]+) \(", text, re.MULTILINE))
+        expected = [info["metrics"][side]["recording"]["accuracy"] for _, info in pair]
+        assert shown == {
+            name: f"{100 * value:.1f}" for name, value in zip(("plain", "mirrored"), expected, strict=True)
+        }
 
 
 def test_the_kept_weights_are_the_average_of_the_best_epoch(tmp_path, monkeypatch):
