@@ -47,6 +47,28 @@ def test_ctrl_c_keeps_the_last_epoch_and_says_how_to_go_on(tmp_path):
     assert (tmp_path / "run" / "info_tiny.json").exists()
 
 
+def test_averaged_weights_survive_kill_9(tmp_path):
+    averaged = (*QUICK, "callbacks=averaged", "trainer.max_epochs=4")
+    with subprocess.Popen(
+        [*COMMAND, *averaged, "hydra.run.dir=run"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    ) as process:
+        assert process.stdout is not None
+        any(line.startswith("epoch   3") for line in process.stdout)  # reads until then
+        process.kill()
+    assert not (tmp_path / "run" / "info_tiny.json").exists()
+    going_on = [sys.executable, "-m", "gesturelab", "resume", "run"]
+    resumed = subprocess.run(going_on, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False)
+    assert resumed.returncode == 0, resumed.stderr
+    assert "resuming from" in resumed.stdout
+    assert "epoch   1 of" not in resumed.stdout
+    train(tmp_path, "callbacks=averaged", "trainer.max_epochs=4", "hydra.run.dir=whole")
+    assert (tmp_path / "run" / "model_tiny.pth").read_bytes() == (tmp_path / "whole" / "model_tiny.pth").read_bytes()
+
+
 def test_a_full_disk_is_one_clear_error_and_leaves_nothing_that_looks_finished(tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()

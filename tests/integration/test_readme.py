@@ -32,6 +32,10 @@ NOT_RUN = {
     "gesturelab compare multirun/irds_loso multirun/irds_loso-peers": "needs those; see test_peers.py",
     "gesturelab audit multirun/irds_loso": "needs those; see test_audit_command.py",
     "gesturelab train -m experiment=irds_leakage model=tiny data.root=data/irds": "see test_sweeps.py",
+    "gesturelab train -m experiment=irds_5fold name=default data.root=data/irds": "see test_recipe.py",
+    "gesturelab train -m experiment=irds_5fold name=key features=key data.root=data/irds": "see test_recipe.py",
+    "gesturelab train -m experiment=irds_best split=subject_kfold 'split.fold=range(5)' data.root=data/irds": "too",
+    "python benchmarks/recipes.py --mirror multirun/default multirun/key multirun/irds_best": "see test_recipe.py",
     "gesturelab compare multirun/irds_leakage --leakage leakage.png": "needs those; see test_joined_figures.py",
 }
 SLURM = [
@@ -77,7 +81,7 @@ def test_training_runs_in_a_fast_form(command, folder, request):
     if ready:
         sweep(ready[0], folder)
         return
-    if "data=irds" in arguments:
+    if {"data=irds", "experiment=irds_best"} & set(arguments):
         root = request.getfixturevalue("irds_root")
         quick = (*QUICK, *FEW_FILES, "model.hidden=16", f"data.root={root}", "data.cache_dir=cache")
     elif {"--cfg", "--help"} & set(arguments):

@@ -141,7 +141,8 @@ def test_the_same_command_twice_gives_the_same_weights_and_another_seed_others(f
     assert not same_weights(run, other)
 
 
-def test_a_stopped_run_resumes_to_the_weights_of_an_undisturbed_one(tmp_path, monkeypatch):
+@pytest.mark.parametrize("callbacks", ["default", "averaged"])
+def test_a_stopped_run_resumes_to_the_weights_of_an_undisturbed_one(tmp_path, monkeypatch, callbacks):
     from gesturelab.training.module import GestureModule
 
     real = GestureModule.on_train_epoch_start
@@ -156,9 +157,9 @@ def test_a_stopped_run_resumes_to_the_weights_of_an_undisturbed_one(tmp_path, mo
         with pytest.raises(
             RunError, match=r"stopped by Ctrl-C; the last whole epoch is in .*last.ckpt.*gesturelab resume"
         ):
-            train_quickly(tmp_path / "run")
-    again, again_info = train_quickly(tmp_path / "run")
-    whole, whole_info = train_quickly(tmp_path / "whole")
+            train_quickly(tmp_path / "run", f"callbacks={callbacks}")
+    again, again_info = train_quickly(tmp_path / "run", f"callbacks={callbacks}")
+    whole, whole_info = train_quickly(tmp_path / "whole", f"callbacks={callbacks}")
     assert same_weights(again, whole)
     assert again_info["metrics"] == whole_info["metrics"]
     assert [epoch["train_loss"] for epoch in again_info["training"]["history"]] == [
@@ -194,6 +195,7 @@ def test_a_leaky_split_says_so_everywhere(tmp_path, caplog, split):
         ("model.pooling=last", "features.face_sensor=true", "features.centre=frame", "features.scaler=false"),
         ("split=subject_kfold", "split.folds=3", "split.fold=2", "window.rate_hz=null", "window.short=drop"),
         ("split=loso", "split.fold=7", "trainer.precision=bf16", "trainer.gradient_clip_norm=null"),
+        ("features=key", "augment.mirror_at_test=true", "callbacks=averaged", "model.pooling=max"),
     ],
 )
 def test_every_kind_of_option_trains(tmp_path, overrides):

@@ -159,7 +159,7 @@ class FeaturesConfig:
 
 @dataclass
 class AugmentConfig:
-    """Random changes to training windows; validation and test windows are never changed."""
+    """Random changes to training windows; others are mirrored by mirror_at_test, and else stay as they are."""
 
     mirror_probability: float = MISSING
     """How often a window is mirrored left to right, with its label swapped."""
@@ -173,6 +173,9 @@ class AugmentConfig:
     """Largest relative change of body size: 0.1 makes people 0.9 to 1.1 times as large."""
     joint_dropout: float = MISSING
     """Chance that a joint is lost for a whole window (it then stays at the root)."""
+    mirror_at_test: bool = MISSING
+    """Answer for a window with the mean of its probabilities and of its mirror image's, labels swapped back. Twice
+    the work; validation does the same, so that the best epoch is chosen by what the test will see."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.mirror_probability <= 1:

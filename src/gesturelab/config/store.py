@@ -23,6 +23,7 @@ SCHEMAS: dict[str, type] = {
     "scheduler": training.SchedulerConfig,
     "trainer": training.TrainerConfig,
     "early_stopping": training.EarlyStoppingConfig,
+    "weight_averaging": training.WeightAveragingConfig,
     "logger": training.LoggerConfig,
     "local_launcher": launcher.LocalLauncherConfig,
     "slurm_launcher": launcher.SlurmLauncherConfig,

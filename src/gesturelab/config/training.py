@@ -228,6 +228,19 @@ class EarlyStoppingConfig:
 
 
 @dataclass
+class WeightAveragingConfig:
+    """Validate, keep and test a moving average of the weights."""
+
+    _target_: str = MISSING
+    """The callback's class."""
+    decay: float = MISSING
+    """How much of the average stays at each step: 0.98 averages over about 50 steps."""
+
+    def __post_init__(self) -> None:
+        fraction("callbacks.weight_averaging.decay", self.decay)
+
+
+@dataclass
 class LoggerConfig:
     """One logger; any of Lightning's can be given as _target_."""
 
@@ -276,7 +289,7 @@ class TrainConfig:
     features: FeaturesConfig = MISSING
     """What the network sees of each frame."""
     augment: AugmentConfig = MISSING
-    """Random changes to training windows; validation and test windows are never changed."""
+    """Random changes to training windows; others are mirrored by mirror_at_test, and else stay as they are."""
     model: ModelConfig = MISSING
     """The LSTM classifier: six sizes."""
     loss: LossConfig = MISSING

@@ -5,25 +5,49 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gesturelab.config.data import FeaturesConfig
+from gesturelab.data.augment import mirror
 from gesturelab.data.features import Features
 from gesturelab.data.scaler import Scaler
 from gesturelab.data.skeleton import Skeleton
 
 
 class Recogniser(nn.Module):
-    """All that stands between joint positions and an answer, so that training and use cannot differ."""
+    """All that stands between joint positions and an answer, so that training and use cannot differ.
+
+    Args:
+        mirrored_gestures: For each gesture the index of the one it becomes when left and right are swapped; with it,
+            the mirror image of a window has a say in its probabilities.
+    """
 
     mean: Tensor
     deviation: Tensor
+    mirrored_gestures: Tensor | None
 
-    def __init__(self, features: FeaturesConfig, skeleton: Skeleton, scaler: Scaler, classifier: nn.Module) -> None:
+    def __init__(
+        self,
+        features: FeaturesConfig,
+        skeleton: Skeleton,
+        scaler: Scaler,
+        classifier: nn.Module,
+        mirrored_gestures: tuple[int, ...] | None = None,
+    ) -> None:
         super().__init__()
         self.features = Features(features, skeleton)
         self.register_buffer("mean", torch.from_numpy(scaler.mean).float())
         self.register_buffer("deviation", torch.from_numpy(scaler.deviation).float())
         self.classifier = classifier
+        swapped = None if mirrored_gestures is None else torch.tensor(mirrored_gestures)
+        self.register_buffer("mirrored_gestures", swapped, persistent=False)
 
     def forward(self, positions: Float[Tensor, "batch frames joints 3"]) -> Float[Tensor, "batch classes"]:
         """Logits of windows of positions in metres."""
         features = (self.features(positions) - self.mean) / self.deviation  # batch frames features
         return self.classifier(features)
+
+    def probabilities(self, positions: Float[Tensor, "batch frames joints 3"]) -> Float[Tensor, "batch classes"]:
+        """The answer: the probability of each gesture."""
+        own = self(positions).float().softmax(dim=1)
+        if self.mirrored_gestures is None:
+            return own
+        image = self(mirror(positions, self.features.skeleton)).float().softmax(dim=1)
+        return (own + image[:, self.mirrored_gestures]) / 2

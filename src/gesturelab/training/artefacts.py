@@ -56,6 +56,8 @@ def write_weights(run: RunDir, config: TrainConfig, corpus: Corpus, scaler: Scal
         "feature_names": list(scaler.names),
         "window": plain(config.window),
         "gestures": list(corpus.gesture_names),
+        "mirror_at_test": config.augment.mirror_at_test,
+        "mirrored_gestures": list(corpus.mirrored_gestures),
         "skeleton": corpus.skeleton.name,
         "state_dict": {name: value.cpu() for name, value in module.recogniser.classifier.state_dict().items()},
     }

@@ -83,7 +83,13 @@ def make_module(config: TrainConfig, data: GestureData, scaler: Scaler) -> Gestu
     corpus = data.corpus
     classifier = LSTMClassifier(len(scaler.names), len(corpus.gesture_names), config.model)
     return GestureModule(
-        Recogniser(config.features, corpus.skeleton, scaler, classifier),
+        Recogniser(
+            config.features,
+            corpus.skeleton,
+            scaler,
+            classifier,
+            corpus.mirrored_gestures if config.augment.mirror_at_test else None,
+        ),
         data.identity(),
         config.loss,
         as_options(config.optimizer),

@@ -94,7 +94,7 @@ class GestureModule(LightningModule):
 
     def validation_step(self, batch: Batch, _index: int) -> None:
         """Keeps the probabilities of a batch for the end of the epoch."""
-        self._validated.append((self(batch.positions).float().softmax(dim=1), batch))
+        self._validated.append((self.recogniser.probabilities(batch.positions), batch))
 
     def on_validation_epoch_end(self) -> None:
         """Scores the validation windows and recordings."""
@@ -145,7 +145,7 @@ class GestureModule(LightningModule):
 
     def predict_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> Float[Tensor, "batch classes"]:
         """Probabilities."""
-        return self(batch.positions).float().softmax(dim=1)
+        return self.recogniser.probabilities(batch.positions)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The configured optimizer and schedule."""

@@ -9,7 +9,7 @@ from gesturelab.data.skeleton import KINECT_V2 as K
 
 def augment(**changes):
     off = dict.fromkeys(("mirror_probability", "rotation_deg", "noise_m", "speed", "scale", "joint_dropout"), 0.0)
-    return Augment(AugmentConfig(**{**off, **changes}), K, (1, 0, 2))
+    return Augment(AugmentConfig(**{**off, **changes}, mirror_at_test=False), K, (1, 0, 2))
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from gesturelab.data.frames import FrameStore
 from gesturelab.data.loader import TrainingLoader, WindowLoader
 from gesturelab.data.windows import cut_windows
 
-OFF = AugmentConfig(0, 0, 0, 0, 0, 0)
-NOISY = AugmentConfig(0.5, 10, 0.01, 0.2, 0.1, 0)
+OFF = AugmentConfig(0, 0, 0, 0, 0, 0, mirror_at_test=False)
+NOISY = AugmentConfig(0.5, 10, 0.01, 0.2, 0.1, 0, mirror_at_test=False)
 
 
 def loader(corpus, config=OFF, **options):
