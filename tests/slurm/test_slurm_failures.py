@@ -44,7 +44,7 @@ def disturbed(testbed, tmp_path_factory):
     until(lambda: "waiting for" in (folder / "second.log").read_text())
     os.kill(status(job(root, 0))["pid"], signal.SIGKILL)
     node = status(job(root, 1))["node"]
-    slurm("sbatch", "--partition=urgent", f"--nodelist={node}", "--exclusive", "--output=urgent.log", "--wrap=true")
+    slurm("sbatch", "--partition=urgent", f"--nodelist={node}", "--exclusive", "--output=/dev/null", "--wrap=true")
     until(lambda: "back into the queue" in status(job(root, 1)).get("reason", ""))  # Slurm has told it to leave
     lost = status(job(root, 2))["node"]
     testbed("lose", lost.removeprefix("node"))
