@@ -95,7 +95,7 @@ def main() -> None:
     for folder in options.folders:
         runs = sorted(find_runs(folder), key=lambda run: str(run.path))
         recipes[folder.name] = cases_of(runs, mirror=False)
-        if options.mirror:
+        if options.mirror and not all(read_config(run.config).augment.mirror_at_test for run in runs):
             recipes[f"{folder.name}, mirrored at test"] = cases_of(runs, mirror=True)
     base = next(iter(recipes.values()))
     for side in SIDES:
