@@ -13,11 +13,12 @@ PROGRAMS = ("slurmctld", "slurmd", "slurmdbd", "munged", "mariadbd")
 
 
 def pytest_collection_modifyitems(items):
-    """All on one worker: they share the cluster."""
+    """All on one worker, as they share the cluster; and first, as that worker mostly waits."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.slurm)
             item.add_marker(pytest.mark.xdist_group("slurm"))
+    items.sort(key=lambda item: HERE not in item.path.parents)
 
 
 @pytest.fixture(scope="session")
