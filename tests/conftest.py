@@ -1,7 +1,7 @@
 """What several tests share: a corpus with answers worked out by hand, and the real recordings if they are here."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side on two cores
@@ -20,6 +20,16 @@ def irds_root() -> Path:
     if not IRDS.is_dir():
         pytest.skip(f"real IntelliRehabDS recordings are not at {IRDS} (set GESTURELAB_IRDS)")
     return IRDS
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _measured(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Commands of a module that says `UNMEASURED = True` are not traced for coverage, which slows them."""
+    with pytest.MonkeyPatch.context() as patch:
+        if getattr(request.module, "UNMEASURED", False):
+            for name in [name for name in os.environ if name.startswith("COV")]:
+                patch.delenv(name)
+        yield
 
 
 def walker(

@@ -12,6 +12,8 @@ import torch
 from gesturelab.runs import RunDir
 from gesturelab.sweep.status import read_status
 
+UNMEASURED = True
+
 QUICK = ("trainer=debug", "data.people=7", "data.repetitions=1", "model.hidden=16", "trainer.max_epochs=12")
 COMMAND = (sys.executable, "-m", "gesturelab", "train", *QUICK)
 SWEEP = (*COMMAND, "-m", "hydra/launcher=local", "hydra.launcher.n_jobs=2", "seed=0,1")

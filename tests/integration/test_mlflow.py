@@ -24,6 +24,8 @@ from gesturelab.runs import find_runs
 from gesturelab.training.device import prepare_device
 from gesturelab.training.train import train
 
+UNMEASURED = True
+
 
 def store(folder):
     return f"sqlite:///{folder}/mlruns/mlflow.db"

@@ -16,6 +16,8 @@ from command import gesturelab
 from gesturelab.config.saved import read_data_config
 from gesturelab.data.load import load
 
+UNMEASURED = True
+
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 MADE_UP = ("data=synthetic", "data.people=6", "data.repetitions=1", "data.max_files=50")
 QUICK = ("model.hidden=8", "trainer=debug", "name=sweep")

@@ -22,6 +22,8 @@ from gesturelab.evaluation.recordings import combine_windows
 from gesturelab.training.build import make_data, make_module, make_scaler
 from gesturelab.training.module import GestureModule
 
+UNMEASURED = True
+
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "recipes.py"
 QUICK = ("data=synthetic", "data.people=8", "data.repetitions=1", "trainer=cpu", "model.hidden=16")
 

@@ -12,6 +12,8 @@ import pytest
 from gesturelab.runs import RunDir
 from gesturelab.sweep.status import read_status
 
+UNMEASURED = True
+
 # a rate of 0.00001 learns nothing in these few steps, so its trials are hopeless; equal trials are trained once
 SPACE = ("optimizer.lr=1e-5,3e-3,1e-2", "model.dropout=0.0,0.3")
 QUICK = ("trainer=debug", "data.people=6", "data.repetitions=1", "model.hidden=8", "model.layers=1", "logger=none")

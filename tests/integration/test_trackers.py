@@ -13,6 +13,8 @@ from gesturelab.config.compose import compose_training
 from gesturelab.errors import ConfigError
 from gesturelab.info import SYNTHETIC
 
+UNMEASURED = True
+
 
 def test_many_is_a_dictionary_that_can_be_composed():
     assert list(compose_training(["logger=many"]).logger) == ["csv", "tensorboard", "mlflow"]

@@ -11,6 +11,8 @@ import torch
 from gesturelab.runs import RunDir
 from slurm_testbed import ONE_CORE, SMALL, command, gesturelab, slurm, status, until
 
+UNMEASURED = True
+
 LONG = (*SMALL, "trainer.max_epochs=80", "+callbacks.pace._target_=pace.Pace")
 JOBS = ("optimizer.lr=1e-3,1e30", "seed=0,1,2,3")
 SWEEP = ("train", "-m", *JOBS, *LONG, *ONE_CORE, "launcher.exclude=node4")

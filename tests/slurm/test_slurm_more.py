@@ -11,6 +11,8 @@ from gesturelab.runs import RunDir
 from gesturelab.sweep.slurm.cluster import my_tasks
 from slurm_testbed import ONE_CORE, SMALL, gesturelab, slurm, status, until
 
+UNMEASURED = True
+
 SCRIPT = Path(__file__).parents[2] / "slurm" / "gesturelab.sbatch"
 
 
