@@ -12,6 +12,7 @@ TESTBED = HERE.parents[1] / "slurm" / "testbed" / "testbed.sh"
 PROGRAMS = ("slurmctld", "slurmd", "slurmdbd", "munged", "mariadbd")
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items):
     """All on one worker, as they share the cluster; and first, as that worker mostly waits."""
     for item in items:
