@@ -6,6 +6,7 @@
 #   slurm/testbed/testbed.sh status
 #   slurm/testbed/testbed.sh lose N       node N is gone at once, with all that ran on it, as after a power failure
 #   slurm/testbed/testbed.sh join N       node N is back
+#   slurm/testbed/testbed.sh guard PID    waits for a process to end, however it does, then stops
 #
 # Debian packages: slurm-wlm munge slurmdbd mariadb-server (--no-install-recommends). All files lie in the folder
 # GESTURELAB_TESTBED (gesturelab-testbed in the temporary folder); only daemons that were started from there are ended.
@@ -231,6 +232,10 @@ stop) stop ;;
 status) sinfo -N -o '%N %P %t %G' && squeue -a ;;
 lose) lose "$2" ;;
 join) join "$2" ;;
+guard)
+  while ! gone "$2"; do sleep 1; done
+  stop
+  ;;
 *)
   sed -n '2,/^set/{s/^# \{0,1\}//;/^set/d;p}' "$0" >&2
   exit 2

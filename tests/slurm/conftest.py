@@ -36,10 +36,19 @@ def testbed():
         done = subprocess.run([TESTBED, *arguments], env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 
+    guard = subprocess.Popen(  # of an interrupted worker nobody cleans up
+        [TESTBED, "guard", str(os.getpid())],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     with pytest.MonkeyPatch.context() as patch:
         try:
             testbed("start")
             patch.setenv("SLURM_CONF", str(folder / "etc" / "slurm.conf"))
             yield testbed
         finally:
+            guard.terminate()
+            guard.wait()
             testbed("stop")
