@@ -12,13 +12,8 @@ TESTBED = HERE.parents[1] / "slurm" / "testbed" / "testbed.sh"
 PROGRAMS = ("slurmctld", "slurmd", "slurmdbd", "munged", "mariadbd")
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items):
-    """All on one worker, as they share the cluster; and first, as that worker mostly waits."""
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.slurm)
-            item.add_marker(pytest.mark.xdist_group("slurm"))
+    """First, as the worker that has them mostly waits."""
     items.sort(key=lambda item: HERE not in item.path.parents)
 
 
