@@ -42,7 +42,10 @@ test: install ## lint, check formatting, types and imports, run the tests, show 
 	$(bin)/ruff format --check
 	$(bin)/pyright --pythonpath $(bin)/python
 	$(bin)/lint-imports
-	$(bin)/pytest -n 3 --dist loadgroup --cov --cov-report=term:skip-covered --cov-fail-under=85 $(ARGS)
+	@# the tests on a real Slurm mostly wait, so they run beside the others
+	@log=$$(mktemp); $(bin)/pytest -m slurm -p no:cacheprovider >$$log 2>&1 & slurm=$$!; \
+	code=0; $(bin)/pytest -n 2 -m 'not slurm' --cov --cov-report=term:skip-covered --cov-fail-under=85 $(ARGS) || code=1; \
+	wait $$slurm || code=1; echo 'tests on a real Slurm:'; cat $$log; rm -f $$log; exit $$code
 
 bench: install ## time the preparation of data against the original scripts' way
 	$(bin)/python benchmarks/data_preparation.py $(ARGS)

@@ -12,11 +12,6 @@ TESTBED = HERE.parents[1] / "slurm" / "testbed" / "testbed.sh"
 PROGRAMS = ("slurmctld", "slurmd", "slurmdbd", "munged", "mariadbd")
 
 
-def pytest_collection_modifyitems(items):
-    """First, as the worker that has them mostly waits."""
-    items.sort(key=lambda item: HERE not in item.path.parents)
-
-
 @pytest.fixture(scope="session")
 def testbed():
     """Runs a command of the testbed; SLURM_CONF in the environment points to it."""
@@ -24,7 +19,7 @@ def testbed():
     if missing := [program for program in PROGRAMS if shutil.which(program, path=path) is None]:
         pytest.skip(f"a Slurm for tests needs {', '.join(missing)} (apt: slurm-wlm munge slurmdbd mariadb-server)")
     folder = Path("/tmp") / f"gesturelab-testbed-{os.getpid()}"  # a socket's path must be short
-    port = str(28000 + os.getpid() % 1000)
+    port = str(28000 + 20 * (os.getpid() % 100))  # a testbed takes 15 of them
     environment = os.environ | {"GESTURELAB_TESTBED": str(folder), "GESTURELAB_TESTBED_PORT": port}
 
     def testbed(*arguments):

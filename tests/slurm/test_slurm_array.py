@@ -11,7 +11,7 @@ from gesturelab.sweep.slurm.cluster import my_tasks
 from slurm_testbed import ONE_CORE, SMALL, command, gesturelab, slurm, status, until
 
 UNMEASURED = True
-pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
+pytestmark = pytest.mark.slurm
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from gesturelab.runs import RunDir
 from slurm_testbed import ONE_CORE, SMALL, command, gesturelab, slurm, status, until
 
 UNMEASURED = True
-pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
+pytestmark = pytest.mark.slurm
 
 LONG = (*SMALL, "trainer.max_epochs=80", "+callbacks.pace._target_=pace.Pace")
 JOBS = ("optimizer.lr=1e-3,1e30", "seed=0,1,2,3")

@@ -12,7 +12,7 @@ from gesturelab.sweep.slurm.cluster import my_tasks
 from slurm_testbed import ONE_CORE, SMALL, gesturelab, slurm, status, until
 
 UNMEASURED = True
-pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
+pytestmark = pytest.mark.slurm
 
 SCRIPT = Path(__file__).parents[2] / "slurm" / "gesturelab.sbatch"
 
