@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from gesturelab.data.recording import Corpus, Recording, pack
+from slurm_testbed import testbed  # noqa: F401 - a fixture
 
 IRDS = Path(os.environ.get("GESTURELAB_IRDS", Path(__file__).parents[2] / "shared" / "irds"))
 
