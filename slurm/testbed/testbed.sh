@@ -160,6 +160,7 @@ join() {
   runs "$BED/run/slurmd.node$1.pid" slurmd && return
   mkdir -p "$BED/state/slurmd.node$1"
   slurmd -N "node$1" -f "$SLURM_CONF"
+  scontrol update NodeName="node$1" State=RESUME 2>/dev/null || true
 }
 
 # Tasks carry the node's name in their environment; their parents, the step daemons, do not. All is stopped before anything
@@ -167,7 +168,9 @@ join() {
 lose() {
   local pid parent file=$BED/run/slurmd.node$1.pid
   local -a doomed=()
-  if runs "$file" slurmd; then doomed+=("$(cat "$file")"); fi
+  if runs "$file" slurmd; then kill -KILL "$(cat "$file")"; fi
+  # the controller would notice within seconds; told, it sends the jobs back before a task's end can be reported
+  scontrol update NodeName="node$1" State=DOWN Reason=lost
   for pid in $(grep -lszx "SLURMD_NODENAME=node$1" /proc/[0-9]*/environ | cut -d/ -f3); do
     if grep -qszxF "SLURM_CONF=$SLURM_CONF" "/proc/$pid/environ"; then
       parent=$(ps -o ppid= -p "$pid" | tr -d ' ') || continue
