@@ -107,8 +107,7 @@ class ResumingSweeper(BasicSweeper):
 
     def _prepare(self, jobs: list[Any], marks: bool) -> None:
         """Makes sure that each job can begin, before any does; and that finished ones say so, however they ended."""
-        from gesturelab.errors import RunError
-        from gesturelab.sweep.plan import Action
+        from gesturelab.sweep.plan import Action, require_sweep_folder
         from gesturelab.sweep.status import State, end_status, queue, read_status
 
         assert self.config is not None
@@ -117,8 +116,7 @@ class ResumingSweeper(BasicSweeper):
                 end_status(job.folder, State.done, "")
         jobs = [job for job in jobs if job.to_do]
         for root in {job.composed.root for job in jobs}:
-            if root.is_dir() and any(root.iterdir()) and not (root / "multirun.yaml").exists():
-                raise RunError(f"{root} is not a sweep's folder, but it is not empty; choose another name=NAME")
+            require_sweep_folder(root)
         for job in jobs if marks else []:
             queue(job.folder)
         for root in {job.composed.root for job in jobs}:

@@ -97,6 +97,25 @@ def test_a_failure_loses_no_other_result_and_is_told(sweep, tmp_path):
     assert "2 skipped, 2 failed" in said
 
 
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(sweep, tmp_path):
+    sweep("seed=0")
+    before = sorted(tmp_path.rglob("*"))
+    status, trained, said = sweep("seed=0,1", "--dry-run")
+    assert (status, trained) == (0, [])
+    assert "skip    multirun/gestures/job" in said
+    assert "start   multirun/gestures/seed=1" in said
+    assert "2 jobs, 1 to do; nothing was begun" in said
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_dry_run_of_a_single_run_trains_nothing(sweep, tmp_path, capsys):
+    GlobalHydra.instance().clear()
+    assert main(["train", "seed=0", "--dry-run"]) == 1
+    close_logs()
+    assert "--dry-run says what a sweep would do" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("config.yaml"))
+
+
 def test_ctrl_c_ends_the_sweep_and_keeps_what_is_done(sweep):
     status, trained, said = sweep("notes=fine,ctrl_c,never", "seed=1")
     assert status == 130

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import cast
 
-from gesturelab.cli.train import print_result, train_in, train_in_processes
+from gesturelab.cli.train import train_and_tell
 from gesturelab.config.saved import read_config
 from gesturelab.runs import RunDir
 from gesturelab.sweep.stop import withdraw
@@ -26,9 +26,5 @@ def run(arguments: list[str]) -> int:
     config = read_config(saved)
     logging.getLogger().addHandler(logging.FileHandler(RunDir(folder, "").log, encoding="utf-8"))
     withdraw(folder)
-    text = saved.read_text(encoding="utf-8")
-    if config.trainer.devices * config.trainer.num_nodes > 1:
-        train_in_processes(folder, config, text)
-    else:
-        print_result(*train_in(folder, config, text))
+    train_and_tell(folder, config, saved.read_text(encoding="utf-8"))
     return 0

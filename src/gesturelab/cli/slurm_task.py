@@ -13,7 +13,16 @@ from gesturelab.cli.job import main
 from gesturelab.errors import Requeued, RunError
 from gesturelab.runs import RunDir
 from gesturelab.sweep.claim import is_locked
-from gesturelab.sweep.status import HEARTBEAT_S, SILENT_S, State, Status, end_status, is_first_process, read_status
+from gesturelab.sweep.status import (
+    HEARTBEAT_S,
+    SILENT_S,
+    State,
+    Status,
+    end_status,
+    is_first_process,
+    read_status,
+    slurm_job,
+)
 
 OLD_BEAT_S = 3 * HEARTBEAT_S
 
@@ -63,8 +72,8 @@ class TrainFolder:
                 "near its time limit, or preempted, for the last time (hydra.launcher.max_requeues="
                 f"{self.max_requeues}); the same command goes on with it"
             )
-        array, number = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
-        job = f"{array}_{number}" if array and number else os.environ["SLURM_JOB_ID"]
+        job = slurm_job()
+        assert job is not None, "Slurm sent the signal"
         done = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, timeout=60, check=False)
         if done.returncode:
             raise RunError(f"Slurm does not take the job back: {done.stderr.strip()}; the same command goes on with it")

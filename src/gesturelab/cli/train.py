@@ -22,7 +22,7 @@ from gesturelab.config.compose import typed
 from gesturelab.config.data import DataConfig
 from gesturelab.config.store import conf_dir, register
 from gesturelab.config.training import TrainConfig
-from gesturelab.errors import GesturelabError, RunError, StoppedError
+from gesturelab.errors import ConfigError, GesturelabError, RunError, StoppedError
 from gesturelab.info import Info
 from gesturelab.runs import RunDir, write_text
 from gesturelab.sweep.claim import LOCK
@@ -113,12 +113,9 @@ def _job(composed: DictConfig) -> None:
     folder = Path(hydra_config.runtime.output_dir)
     sweep = hydra_config.mode == RunMode.MULTIRUN
     try:
-        config = typed(composed)
-        text = OmegaConf.to_yaml(composed, resolve=True)
-        if config.trainer.devices * config.trainer.num_nodes > 1:
-            train_in_processes(folder, config, text)
-            return
-        done, info = train_in(folder, config, text)
+        if not sweep and hydra_config.sweeper.get("dry_run"):
+            raise ConfigError("--dry-run says what a sweep would do (-m); a single run's configuration: --cfg job")
+        train_and_tell(folder, typed(composed), OmegaConf.to_yaml(composed, resolve=True))
     except StoppedError as error:
         if sweep:
             raise KeyboardInterrupt(str(error)) from error  # an ordinary error would begin the next job
@@ -136,10 +133,21 @@ def _job(composed: DictConfig) -> None:
         if sweep:
             log.error("failed: %s", reason_of(error))
         raise
-    print_result(done, info)
 
 
-def train_in_processes(folder: Path, config: TrainConfig, composed: str) -> None:
+def train_and_tell(folder: Path, config: TrainConfig, composed: str) -> None:
+    """Trains in a folder as `train_in` does, on however many devices, and prints the result.
+
+    Raises:
+        GesturelabError: If anything that the user can mend is wrong.
+    """
+    if config.trainer.processes > 1:
+        _train_in_another_process(folder, config, composed)
+    else:
+        print_result(*train_in(folder, config, composed))
+
+
+def _train_in_another_process(folder: Path, config: TrainConfig, composed: str) -> None:
     """Trains on several devices: in a process that Lightning can begin again for each of them.
 
     It cannot begin this one again, whose arguments Hydra has taken apart.
@@ -148,10 +156,7 @@ def train_in_processes(folder: Path, config: TrainConfig, composed: str) -> None
         RunError: If the training fails; its log holds why.
         StoppedError: After Ctrl-C.
     """
-    run = RunDir(folder, config.model.name)
-    if run.complete:
-        raise RunError(f"{folder} already holds a finished run; give this one another folder or name")
-    _refuse_another_configuration(run, composed)
+    run = _free_folder(folder, config, composed)
     write_text(run.config, composed)
     with (
         run.log.open("a", encoding="utf-8") as file,
@@ -187,10 +192,7 @@ def train_in(folder: Path, config: TrainConfig, composed: str) -> tuple[RunDir, 
     Raises:
         GesturelabError: If anything that the user can mend is wrong.
     """
-    run = RunDir(folder, config.model.name)
-    if run.complete:
-        raise RunError(f"{folder} already holds a finished run; give this one another folder or name")
-    _refuse_another_configuration(run, composed)
+    run = _free_folder(folder, config, composed)
     with _nothing_empty(run), reported(folder, config.trainer.max_epochs) as reporter:
         if reason := asked_to_stop(folder):
             raise StoppedError(reason)
@@ -204,17 +206,23 @@ def train_in(folder: Path, config: TrainConfig, composed: str) -> tuple[RunDir, 
         return train(config, folder, accelerator, reporter.epoch)
 
 
-def _refuse_another_configuration(run: RunDir, composed: str) -> None:
-    """A checkpoint may only go on with its own configuration: another one could test people whom it has seen.
+def _free_folder(folder: Path, config: TrainConfig, composed: str) -> RunDir:
+    """The folder as a run to begin or to go on with.
+
+    A checkpoint may only go on with its own configuration: another one could test people whom it has seen.
 
     Raises:
-        RunError: Naming each key that differs.
+        RunError: If it holds a finished run, or a checkpoint of another configuration, naming each key that differs.
     """
+    run = RunDir(folder, config.model.name)
+    if run.complete:
+        raise RunError(f"{folder} already holds a finished run; give this one another folder or name")
     if not (run.checkpoints / "last.ckpt").exists() or not run.config.exists():
-        return
+        return run
     if changed := differences(run.config.read_text(encoding="utf-8"), composed):
         listed = "\n  ".join(map(str, changed))
         raise RunError(f"{run.path} holds a run of another configuration; give this one another folder\n  {listed}")
+    return run
 
 
 @contextmanager

@@ -199,6 +199,11 @@ class TrainerConfig:
             at_least(f"trainer.{key}", value, 1)
         positive("trainer.gradient_clip_norm", self.gradient_clip_norm)
 
+    @property
+    def processes(self) -> int:
+        """How many train together, on all nodes."""
+        return self.devices * self.num_nodes
+
 
 MONITORED = ("validation_loss", "validation_accuracy", "validation_recording_accuracy")
 """What is measured on validation people after each epoch."""

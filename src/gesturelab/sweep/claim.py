@@ -1,7 +1,7 @@
 """Who works in a folder: a file that a running process keeps locked; the system frees it however the process ends."""
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -15,6 +15,29 @@ except ImportError:  # Windows: heartbeats alone tell whether a run is alive
 KNOWS_LOCKS = fcntl is not None
 LOCK = ".lock"
 """An empty file in a run's folder."""
+
+
+def open_lock(folder: Path, name: str) -> IO[str]:
+    """A file to lock, made with its folder.
+
+    Raises:
+        RunError: If the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return (folder / name).open("a")
+    except OSError as error:
+        raise RunError(f"cannot write {folder}: {error.strerror or error}") from error
+
+
+@contextmanager
+def in_turn(path: Path) -> Generator[None]:
+    """Waits until no other process is in such a block with the same file."""
+    with path.open("a") as file:
+        if fcntl is not None:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def try_lock(file: IO[str]) -> bool:
@@ -42,12 +65,7 @@ def alone(root: Path, name: str, otherwise: str) -> Generator[None]:
     Raises:
         RunError: If another one is at work there, or the folder cannot be written.
     """
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        file = (root / name).open("a")
-    except OSError as error:
-        raise RunError(f"cannot write {root}: {error.strerror or error}") from error
-    with file:
+    with open_lock(root, name) as file:
         if not try_lock(file):
             raise RunError(f"{otherwise} {root}; wait for it, or end it first")
         yield

@@ -23,6 +23,10 @@ class Gpus:
 def places(options: LocalLauncherConfig, gpus: Gpus | None, cores: int, jobs: int) -> list[dict[str, str]]:
     """The environment variables of each job that runs at the same time.
 
+    >>> shared = LocalLauncherConfig("", n_jobs=None, threads=None, gpus=None, jobs_per_gpu=2)
+    >>> places(shared, Gpus("CUDA_VISIBLE_DEVICES", ("0", "1")), cores=8, jobs=99)[1]
+    {'CUDA_VISIBLE_DEVICES': '1', 'OMP_NUM_THREADS': '2', 'MKL_NUM_THREADS': '2', 'OPENBLAS_NUM_THREADS': '2'}
+
     Raises:
         ConfigError: If a GPU is asked for that is not there.
     """

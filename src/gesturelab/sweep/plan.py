@@ -127,6 +127,16 @@ def plan(sweep: Sequence[Composed], on_change: OnChange) -> list[Job]:
     return jobs
 
 
+def require_sweep_folder(root: Path) -> None:
+    """Makes sure that a sweep's jobs go nowhere else.
+
+    Raises:
+        RunError: If the folder holds something, but no sweep.
+    """
+    if root.is_dir() and any(root.iterdir()) and not (root / "multirun.yaml").exists():
+        raise RunError(f"{root} is not a sweep's folder, but it is not empty; choose another name=NAME")
+
+
 class _Shelf:
     """The folders of sweeps by what their ``config.yaml`` says, and which of them this sweep has taken."""
 

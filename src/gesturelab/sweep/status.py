@@ -16,7 +16,7 @@ from typing import TypedDict, cast
 from gesturelab.errors import GesturelabError, Requeued, RunError, StoppedError
 from gesturelab.info import Epoch
 from gesturelab.runs import RunDir, write_json
-from gesturelab.sweep.claim import KNOWS_LOCKS, LOCK, is_locked, try_lock
+from gesturelab.sweep.claim import KNOWS_LOCKS, LOCK, is_locked, open_lock, try_lock
 from gesturelab.sweep.slurm.cluster import find_task, my_tasks
 
 STATUS_SCHEMA = 1
@@ -214,7 +214,7 @@ def reported(folder: Path, max_epochs: int) -> Generator[Reporter]:
             attempt=before.get("attempt", 0) + 1,
             pid=os.getpid(),
             host=socket.gethostname(),
-            slurm_job=_slurm_job(),
+            slurm_job=slurm_job(),
             started=_now(),
             max_epochs=max_epochs,
         )
@@ -261,12 +261,7 @@ def reason_of(error: BaseException) -> str:
 
 @contextmanager
 def _claimed(folder: Path) -> Generator[None]:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / LOCK).open("a")
-    except OSError as error:
-        raise RunError(f"cannot write {folder}: {error.strerror or error}") from error
-    with file:
+    with open_lock(folder, LOCK) as file:
         for attempt in range(10):  # is_alive holds the lock for a moment when it looks
             if try_lock(file):
                 break
@@ -285,7 +280,8 @@ def is_first_process() -> bool:
     return not any(int(os.environ.get(name) or 0) for name in ("LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"))
 
 
-def _slurm_job() -> str | None:
+def slurm_job() -> str | None:
+    """The Slurm job that this process is part of, as Slurm's commands name it; None outside of one."""
     array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
     return f"{array}_{task}" if array and task else os.environ.get("SLURM_JOB_ID")
 

@@ -119,7 +119,7 @@ def make_trainer(
         accelerator=accelerator,
         devices=options.devices,
         num_nodes=options.num_nodes,
-        strategy="ddp" if options.devices * options.num_nodes > 1 else "auto",
+        strategy="ddp" if options.processes > 1 else "auto",
         plugins=[environment] if (environment := cluster_environment(options)) is not None else None,
         precision=cast(Any, lightning_precision(options.precision, accelerator)),
         max_epochs=options.max_epochs,
@@ -147,7 +147,7 @@ def cluster_environment(options: TrainerConfig) -> ClusterEnvironment | None:
         ConfigError: If there should be several nodes, but Slurm did not begin a process on each.
     """
     tasks = int(os.environ.get("SLURM_STEP_NUM_TASKS") or 0)
-    if tasks == options.devices * options.num_nodes and "SLURM_PROCID" in os.environ:
+    if tasks == options.processes and "SLURM_PROCID" in os.environ:
         return SLURMEnvironment(auto_requeue=False)
     if options.num_nodes > 1:
         raise ConfigError(

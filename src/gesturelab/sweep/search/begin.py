@@ -14,11 +14,11 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
 from gesturelab.config.store import job_folder
-from gesturelab.errors import ConfigError, RunError
+from gesturelab.errors import ConfigError
 from gesturelab.sweep.claim import alone
 from gesturelab.sweep.compose import JobComposer, composed_job
 from gesturelab.sweep.local import Watcher
-from gesturelab.sweep.plan import Composed, Job
+from gesturelab.sweep.plan import Composed, Job, require_sweep_folder
 from gesturelab.sweep.search.options import SearchOptions
 from gesturelab.sweep.search.result import Result
 from gesturelab.sweep.search.space import HINT, Parameter, Value, as_override, parameter, replicates
@@ -149,8 +149,7 @@ def search(
 
     bases = given.bases()
     root = bases[0].root
-    if root.is_dir() and any(root.iterdir()) and not (root / "multirun.yaml").exists():
-        raise RunError(f"{root} is not a sweep's folder, but it is not empty; choose another name=NAME")
+    require_sweep_folder(root)
     max_epochs = max(int(yaml.safe_load(base.text)["trainer"]["max_epochs"]) for base in bases)
     with alone(root, ".search.lock", "another search is at work in"):
         OmegaConf.save(config, root / "multirun.yaml")

@@ -6,23 +6,18 @@ from argparse import Namespace
 from collections.abc import Callable
 from typing import Any
 
-from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
 
 from gesturelab.info import Epoch, Info
 from gesturelab.runs import RunDir
+from gesturelab.sweep.status import is_first_process
 from gesturelab.training.trackers.tracker import Tracker
 
 log = logging.getLogger(__name__)
 
 RETRY_S = 60.0
 """A tracker that failed is left alone for so long: each try could wait for a network."""
-
-
-def is_first_process() -> bool:
-    """Whether this is the one process of a multi-GPU run that logs."""
-    return getattr(rank_zero_only, "rank", 0) == 0
 
 
 class Guarded(Logger):

@@ -9,7 +9,9 @@ from lightning.pytorch.loggers import Logger
 
 from gesturelab.config.training import TrainConfig
 from gesturelab.errors import ConfigError
-from gesturelab.training.trackers.guard import Guarded, is_first_process
+from gesturelab.sweep.status import is_first_process
+from gesturelab.training.build import as_options
+from gesturelab.training.trackers.guard import Guarded
 from gesturelab.training.trackers.tracker import Tracker, tracked_run
 
 
@@ -73,4 +75,4 @@ def _find(name: str, options: dict[str, Any]) -> type:
 def _options(name: str, entry: Any) -> dict[str, Any]:
     if isinstance(entry, str):
         raise ConfigError(f"logger.{name}={entry}: a logger has options of its own, as in logger=csv")
-    return dict(entry) if isinstance(entry, dict) else dict(vars(entry))
+    return as_options(entry)

@@ -3,8 +3,7 @@
 import logging
 import os
 import warnings
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,8 @@ from lightning.pytorch.loggers import MLFlowLogger
 from gesturelab.errors import ConfigError
 from gesturelab.info import Epoch, Info
 from gesturelab.runs import RunDir
+from gesturelab.sweep.claim import in_turn
 from gesturelab.training.trackers.tracker import TrackedRun, Tracker, attachments, epoch_values, scores
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
 
 SQLITE = "sqlite:///"
 
@@ -37,7 +32,7 @@ class MlflowTracker(Tracker):
         for name in ("alembic", "mlflow.store.db.utils", "lightning.pytorch.loggers.mlflow"):
             logging.getLogger(name).setLevel(logging.WARNING)
         store, artifacts = _place(run, tracking_uri)
-        with warnings.catch_warnings(), _alone(store):
+        with warnings.catch_warnings(), _in_turn(store):
             warnings.simplefilter("ignore")  # MLflow's tables use what SQLAlchemy 2.1 deprecates
             from mlflow import MlflowClient
 
@@ -105,16 +100,11 @@ class MlflowTracker(Tracker):
         self._client.set_terminated(self._id, "FAILED")
 
 
-@contextmanager
-def _alone(store: str) -> Generator[None]:
+def _in_turn(store: str) -> AbstractContextManager[None]:
     """Lets one job at a time make the tables of a local store; MLflow's own lock fails when two begin together."""
-    if fcntl is None or not store.startswith(SQLITE):
-        yield
-        return
-    with Path(store.removeprefix(SQLITE)).with_suffix(".lock").open("a") as file:
-        with suppress(OSError):  # a file system without locks
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    if not store.startswith(SQLITE):
+        return nullcontext()
+    return in_turn(Path(store.removeprefix(SQLITE)).with_suffix(".lock"))
 
 
 def _place(run: TrackedRun, uri: str) -> tuple[str, str | None]:
