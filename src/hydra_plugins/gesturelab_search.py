@@ -32,12 +32,12 @@ class OptunaSweeper(Sweeper):
         Raises:
             ConfigError: If an option is wrong, the launcher is not one of gesturelab's, or Optuna is not installed.
         """
+        from gesturelab.config.search import SearchConfig
         from gesturelab.errors import ConfigError
-        from gesturelab.sweep.search.options import SearchOptions
 
         if find_spec("optuna") is None:
             raise ConfigError("hydra/sweeper=optuna needs Optuna: pip install 'gesturelab[search]'")
-        self._options = SearchOptions.checked(self._given)
+        self._options = SearchConfig(**self._given)
         self.config = config
         self.hydra_context = hydra_context
         if config.hydra.launcher._target_ == "hydra._internal.core_plugins.basic_launcher.BasicLauncher":

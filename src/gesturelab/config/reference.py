@@ -21,6 +21,7 @@ from omegaconf import OmegaConf
 
 from gesturelab.config.compose import compose_training, options
 from gesturelab.config.launcher import LocalLauncherConfig, SlurmLauncherConfig
+from gesturelab.config.search import SearchConfig
 from gesturelab.config.store import conf_dir
 from gesturelab.config.training import TrainConfig
 from gesturelab.errors import ConfigError
@@ -28,7 +29,10 @@ from gesturelab.errors import ConfigError
 BEGIN = "<!-- configuration reference: begin; written by `make reference` -->"
 END = "<!-- configuration reference: end -->"
 
-LAUNCHERS = {"local": LocalLauncherConfig, "slurm": SlurmLauncherConfig}
+PLUGINS = {
+    "launcher": {"local": LocalLauncherConfig, "slurm": SlurmLauncherConfig},
+    "sweeper": {"optuna": SearchConfig},
+}
 
 WORDS: dict[Any, str] = {str: "text", int: "whole number", float: "number", bool: "true or false", NoneType: "null"}
 
@@ -61,17 +65,19 @@ def reference() -> str:
                 rows.setdefault((row.key, row.meaning), row).options.append(name)
         title = f"**`{group}`**: {meaning(TrainConfig, group)}"
         parts += [title, _listed(group, names, default), _table(list(rows.values()), names)]
-    parts.append("**`hydra/launcher`**: how the jobs of a sweep are run; one after another unless asked for.")
-    for name, schema in LAUNCHERS.items():
-        parts += [_listed("hydra/launcher", [name]), _table(list(_launcher_rows(name, schema)), [])]
+    parts.append("**`hydra/launcher`, `hydra/sweeper`**: how the jobs of a sweep are run, and which ones there are.")
+    for kind, schemas in PLUGINS.items():
+        for name, schema in schemas.items():
+            parts += [_listed(f"hydra/{kind}", [name]), _table(list(_plugin_rows(kind, name, schema)), [])]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _launcher_rows(name: str, schema: type) -> Iterator[Row]:
-    values = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.load(conf_dir() / f"hydra/launcher/{name}.yaml")))
+def _plugin_rows(kind: str, name: str, schema: type) -> Iterator[Row]:
+    values = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.load(conf_dir() / f"hydra/{kind}/{name}.yaml")))
+    prefix = "launcher" if kind == "launcher" else f"hydra.{kind}"
     hints = get_type_hints(schema)
     for each in (each.name for each in fields(schema) if not each.name.startswith("_")):
-        yield Row(f"launcher.{each}", type_in_words(hints[each]), _shown(values[each]), meaning(schema, each))
+        yield Row(f"{prefix}.{each}", type_in_words(hints[each]), _shown(values[each]), meaning(schema, each))
 
 
 def default_options() -> dict[str, str | None]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
-from gesturelab.config import data, launcher, split, training
+from gesturelab.config import callbacks, data, launcher, logger, search, split, training
 
 SCHEMAS: dict[str, type] = {
     **data.SOURCES,
@@ -22,13 +22,14 @@ SCHEMAS: dict[str, type] = {
     "sgd": training.SgdConfig,
     "scheduler": training.SchedulerConfig,
     "trainer": training.TrainerConfig,
-    "early_stopping": training.EarlyStoppingConfig,
-    "weight_averaging": training.WeightAveragingConfig,
-    "logger": training.LoggerConfig,
+    "early_stopping": callbacks.EarlyStoppingConfig,
+    "weight_averaging": callbacks.WeightAveragingConfig,
+    "logger": logger.LoggerConfig,
     "local_launcher": launcher.LocalLauncherConfig,
     "slurm_launcher": launcher.SlurmLauncherConfig,
-    "mlflow": training.MlflowConfig,
-    "wandb": training.WandbConfig,
+    "optuna_sweeper": search.SearchConfig,
+    "mlflow": logger.MlflowConfig,
+    "wandb": logger.WandbConfig,
 }
 """Each schema by the name under which a file in conf/ begins with it: ``/schema/<name>@_here_``."""
 

@@ -78,7 +78,7 @@ class LiveView(Watcher):
         self._live.update(status_table(rows, f"{self._ended} of {self._total} ended"), refresh=True)
 
 
-HEADINGS = ("job", "state", "epoch", "loss", "validation", "accuracy", "best", "remaining")
+HEADINGS = ("job", "state", "epoch", "loss", "validation", "accuracy", "best", "time", "remaining")
 SLURM_HEADINGS = ("node", "requeues", "Slurm job")
 
 
@@ -145,7 +145,7 @@ def _state(status: Status, alive: bool, ended: SlurmTask | None) -> tuple[str, s
 
 
 def cells(status: Status, state: str) -> list[str]:
-    """Epoch, training and validation loss, accuracy, best accuracy, time left."""
+    """Epoch, training and validation loss, accuracy, best accuracy, time of this attempt, time left."""
     metrics = status.get("metrics", {})
     best = status.get("best_validation_accuracy")
     return [
@@ -153,6 +153,7 @@ def cells(status: Status, state: str) -> list[str]:
         *(f"{metrics[key]:.3f}" if key in metrics else "" for key in ("train_loss", "validation_loss")),
         f"{100 * metrics['validation_accuracy']:.1f} %" if "validation_accuracy" in metrics else "",
         f"{100 * best:.1f} %" if best is not None else "",
+        _taken(status),
         remaining(status) if state == State.running else "",
     ]
 
@@ -175,5 +176,22 @@ def remaining(status: Status, now: datetime | None = None) -> str:
     left = (status["max_epochs"] - status.get("epoch", 0)) * status["epoch_s"]
     if "heartbeat" in status and now is not None:
         left -= (now.astimezone(UTC) - datetime.fromisoformat(status["heartbeat"])).total_seconds()
-    left = max(left, 0.0)
-    return f"{left:.0f} s" if left < 90 else f"{left / 60:.0f} min" if left < 5400 else f"{left / 3600:.1f} h"
+    return _in_words(max(left, 0.0))
+
+
+def _taken(status: Status) -> str:
+    """How long this attempt took, or has been at work."""
+    if "started" not in status or status.get("state") == State.queued:
+        return ""
+    until = status.get("finished") or datetime.now(UTC).isoformat()
+    return _in_words((datetime.fromisoformat(until) - datetime.fromisoformat(status["started"])).total_seconds())
+
+
+def _in_words(seconds: float) -> str:
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 90
+        else f"{seconds / 60:.0f} min"
+        if seconds < 5400
+        else f"{seconds / 3600:.1f} h"
+    )

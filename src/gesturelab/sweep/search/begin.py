@@ -13,13 +13,13 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
+from gesturelab.config.search import SearchConfig
 from gesturelab.config.store import job_folder
 from gesturelab.errors import ConfigError
 from gesturelab.sweep.claim import alone
 from gesturelab.sweep.compose import JobComposer, composed_job
 from gesturelab.sweep.local import Watcher
 from gesturelab.sweep.plan import Composed, Job, require_sweep_folder
-from gesturelab.sweep.search.options import SearchOptions
 from gesturelab.sweep.search.result import Result
 from gesturelab.sweep.search.space import HINT, Parameter, Value, as_override, parameter, replicates
 from gesturelab.sweep.search.trial import trial_name
@@ -52,7 +52,7 @@ class Given:
     fixed: list[str]
     replicates: list[tuple[str, ...]]
     composer: JobComposer
-    options: SearchOptions
+    options: SearchConfig
 
     def compose(self, number: int, values: dict[str, Value]) -> list[Composed]:
         """The runs of a trial.
@@ -100,7 +100,7 @@ class Given:
         return replace(run, name=job_folder(",".join([name, *replicate])))
 
 
-def understand(loader: ConfigLoaderImpl, config: DictConfig, arguments: Sequence[str], options: SearchOptions) -> Given:
+def understand(loader: ConfigLoaderImpl, config: DictConfig, arguments: Sequence[str], options: SearchConfig) -> Given:
     """What to search, from ``params`` and the command line, of which the latter counts.
 
     Raises:

@@ -10,10 +10,10 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 from optuna.trial import Trial
 
+from gesturelab.config.search import OBJECTIVES, SearchConfig
 from gesturelab.errors import GesturelabError
 from gesturelab.sweep.local import Task, Watcher
 from gesturelab.sweep.plan import Action, Composed, Job, OnChange, plan
-from gesturelab.sweep.search.options import OBJECTIVES, SearchOptions
 from gesturelab.sweep.search.result import SEARCH_SCHEMA, Result, Search, TrialResult, best_of, write_search
 from gesturelab.sweep.search.space import Value
 from gesturelab.sweep.search.study import Study
@@ -43,7 +43,7 @@ class Parts:
     """
 
     root: Path
-    options: SearchOptions
+    options: SearchConfig
     space: dict[str, str]
     compose: Callable[[int, dict[str, Value]], list[Composed]]
     launch: Callable[[Sequence[Job], Watcher], None]

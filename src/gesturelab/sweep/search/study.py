@@ -15,9 +15,9 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from gesturelab.config.search import OBJECTIVES, SearchConfig
 from gesturelab.errors import RunError
 from gesturelab.sweep.difference import differences
-from gesturelab.sweep.search.options import OBJECTIVES, SearchOptions
 from gesturelab.sweep.search.result import FEWEST, Result, TrialResult
 from gesturelab.sweep.search.space import Numbers, Parameter, Value
 
@@ -46,7 +46,7 @@ class Study:
         max_epochs: The most that a trial can be trained (hyperband).
     """
 
-    def __init__(self, root: Path, options: SearchOptions, space: Sequence[Parameter], max_epochs: int) -> None:
+    def __init__(self, root: Path, options: SearchConfig, space: Sequence[Parameter], max_epochs: int) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._options = options
         self._space = space
@@ -165,7 +165,7 @@ def mend(journal: Path) -> None:
             file.truncate(whole.rfind(b"\n") + 1)
 
 
-def _pruner(options: SearchOptions, max_epochs: int) -> BasePruner:
+def _pruner(options: SearchConfig, max_epochs: int) -> BasePruner:
     if options.pruner == "median":
         return MedianPruner(n_startup_trials=options.warmup_trials, n_warmup_steps=options.warmup_epochs)
     if options.pruner == "hyperband":

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
+from gesturelab.config.search import Objective
 from gesturelab.runs import RunDir
 from gesturelab.sweep import outcome
 from gesturelab.sweep.plan import Composed, Job
-from gesturelab.sweep.search.options import Objective
 from gesturelab.sweep.search.result import Result
 from gesturelab.sweep.search.space import Value
 from gesturelab.sweep.status import NOT_FINITE, State, Status, read_status

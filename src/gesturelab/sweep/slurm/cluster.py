@@ -71,7 +71,6 @@ class SlurmTask:
         state: Slurm's word, such as PENDING or OUT_OF_MEMORY.
         node: Where it runs or ran.
         reason: Why it waits, or how it ended.
-        elapsed: ``[days-]hours:minutes:seconds`` since it last began.
     """
 
     id: str
@@ -79,7 +78,6 @@ class SlurmTask:
     state: str
     node: str = ""
     reason: str = ""
-    elapsed: str = ""
 
     @property
     def index(self) -> int | None:
@@ -125,9 +123,9 @@ def my_tasks() -> list[SlurmTask] | None:
         answer = None
         if shutil.which("squeue") is not None:
             answer = _ask(
-                "squeue", "--noheader", "--all", "--array", "--user", str(os.getuid()), "--format=%i|%j|%T|%N|%r|%M"
+                "squeue", "--noheader", "--all", "--array", "--user", str(os.getuid()), "--format=%i|%j|%T|%N|%r"
             )
-        tasks = None if answer is None else [SlurmTask(*line.split("|", 5)) for line in answer.splitlines()]
+        tasks = None if answer is None else [SlurmTask(*line.split("|", 4)) for line in answer.splitlines()]
         if tasks is not None:  # what has just ended is listed for a while
             tasks = [task for task in tasks if task.state not in ENDED]
         _queue = (time.monotonic(), tasks)
@@ -153,10 +151,10 @@ def ended_tasks(ids: Collection[str]) -> dict[str, SlurmTask]:
     if not ids:
         return {}
     arrays = sorted({each.split("_")[0] for each in ids})
-    fields = "JobID,JobName,State,NodeList,ExitCode,Elapsed"
+    fields = "JobID,JobName,State,NodeList,ExitCode"
     shown = ("--noheader", "--parsable2", "--allocations", f"--format={fields}")
     answer = _ask("sacct", *shown, f"--jobs={','.join(arrays)}")
-    found = [SlurmTask(*line.split("|", 5)) for line in (answer or "").splitlines() if line.count("|") >= 5]
+    found = [SlurmTask(*line.split("|", 4)) for line in (answer or "").splitlines() if line.count("|") >= 4]
     if not found:
         found = [task for array in arrays for task in _from_controller(array)]
     over = [task for task in found if task.state.split()[0] in ENDED]
@@ -222,7 +220,7 @@ def _from_controller(array: str) -> list[SlurmTask]:
         task = array if number is None else f"{values['ArrayJobId']}_{number}"
         if number is not None and not number.isdigit():
             task = f"{values['ArrayJobId']}_[{number}]"
-        shown = (values.get(key, "") for key in ("JobName", "JobState", "NodeList", "ExitCode", "RunTime"))
+        shown = (values.get(key, "") for key in ("JobName", "JobState", "NodeList", "ExitCode"))
         tasks.append(SlurmTask(task, *shown))
     return tasks
 

@@ -1,0 +1,33 @@
+"""Schemas of the loggers: where values by epoch, scores and pictures are shown."""
+
+from dataclasses import dataclass
+
+from omegaconf import MISSING
+
+
+@dataclass
+class LoggerConfig:
+    """One logger; any of Lightning's can be given as _target_."""
+
+    _target_: str = MISSING
+    """The logger's class; one of Lightning's is given save_dir, name and version."""
+
+
+@dataclass
+class MlflowConfig(LoggerConfig):
+    """MLflow."""
+
+    tracking_uri: str = MISSING
+    """A local store, sqlite:///<file>, or a server, such as http://127.0.0.1:5000."""
+
+
+@dataclass
+class WandbConfig(LoggerConfig):
+    """Weights & Biases."""
+
+    offline: bool = MISSING
+    """Write into a folder only, for wandb sync; false needs an account and a network."""
+    dir: str = MISSING
+    """Where the folder wandb is made."""
+    entity: str | None = MISSING
+    """The user or team whose project it is; null: your own."""

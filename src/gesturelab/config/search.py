@@ -1,0 +1,78 @@
+"""Schema of the hyperparameter search, and what it may make small or large."""
+
+from dataclasses import dataclass
+
+from omegaconf import MISSING
+
+from gesturelab.config.rules import at_least
+from gesturelab.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What a search makes small or large; always of validation people.
+
+    Attributes:
+        name: As in the option.
+        level: Of ``metrics.validation`` in the info file.
+        score: Of that level.
+        maximise: Whether more is better.
+    """
+
+    name: str
+    level: str
+    score: str
+    maximise: bool
+
+
+OBJECTIVES = {
+    each.name: each
+    for each in (
+        Objective("validation_loss", "window", "loss", maximise=False),
+        Objective("validation_accuracy", "window", "accuracy", maximise=True),
+        Objective("validation_recording_accuracy", "recording", "accuracy", maximise=True),
+    )
+}
+"""Each is of the epoch with the lowest validation loss: a run keeps the weights of that one."""
+
+SAMPLERS = ("tpe", "random")
+PRUNERS = ("median", "hyperband", "none")
+
+
+@dataclass
+class SearchConfig:
+    """How to search."""
+
+    _target_: str = MISSING
+    """The sweeper's class."""
+    n_trials: int = MISSING
+    """Trials in all, those of earlier calls counted; completed, pruned and failed ones count."""
+    n_parallel: int = MISSING
+    """Trials begun together; hydra/launcher says how many of their runs go at a time."""
+    objective: str = MISSING
+    """validation_loss, validation_accuracy or validation_recording_accuracy, of the epoch whose weights are kept."""
+    average_over: list[str] = MISSING
+    """Overrides with several values, such as split.fold=0,1,2: a trial is one run for each, its value their mean."""
+    sampler: str = MISSING
+    """tpe or random: proposes parameters."""
+    seed: int = MISSING
+    """Of the sampler."""
+    pruner: str = MISSING
+    """Gives hopeless trials up. median: validation loss above the median of completed ones; hyperband; none."""
+    warmup_epochs: int = MISSING
+    """Epochs in which no trial is given up."""
+    warmup_trials: int = MISSING
+    """Trials that are completed before one is given up (median)."""
+    storage: str | None = MISSING
+    """sqlite:///FILE; null: a journal in the sweep's folder."""
+    params: dict[str, str] | None = MISSING
+    """What to search, for files in conf/experiment: a key and its values, such as model.dropout: interval(0.1,0.5)."""
+
+    def __post_init__(self) -> None:
+        for key, least in (("n_trials", 1), ("n_parallel", 1), ("seed", 0), ("warmup_epochs", 0), ("warmup_trials", 1)):
+            at_least(f"hydra.sweeper.{key}", getattr(self, key), least)
+        for key, allowed in (("objective", tuple(OBJECTIVES)), ("sampler", SAMPLERS), ("pruner", PRUNERS)):
+            if (value := getattr(self, key)) not in allowed:
+                raise ConfigError(f"hydra.sweeper.{key}={value}: must be one of {', '.join(allowed)}")
+        if self.storage is not None and not self.storage.startswith("sqlite:///"):
+            raise ConfigError(f"hydra.sweeper.storage={self.storage}: must be sqlite:///FILE or null")
