@@ -82,11 +82,13 @@ def choose_people(people: Mapping[str, str], config: SplitConfig) -> People:
             if config.fold >= len(folds):
                 raise SplitError(f"split.fold={config.fold}: there are folds 0 to {len(folds) - 1} ({config.kind})")
             test = folds[config.fold]
+            validation = _draw(people, config.validation_fraction, rng, but_not=test, turn=config.fold)
+            return _people(people, validation, test)
         case NamedSplitConfig():
             return _named(people, config, rng)
         case _:
             raise SplitError(f"split {config.kind} does not divide people")
-    return _with_validation(people, test, config, rng)
+    return _people(people, _draw(people, config.validation_fraction, rng, but_not=test), test)
 
 
 def make_folds(people: Mapping[str, str], config: SplitConfig) -> list[list[str]]:
@@ -144,14 +146,6 @@ def deal_folds(people: Mapping[str, str], folds: int, seed: int) -> list[list[st
     return [sorted(line[fold::folds]) for fold in range(folds)]
 
 
-def _with_validation(
-    people: Mapping[str, str], test: Sequence[str], config: SplitConfig, rng: np.random.Generator
-) -> People:
-    others = {person: group for person, group in people.items() if person not in set(test)}
-    validation = _draw(others, config.validation_fraction, rng)
-    return _people(people, validation, test)
-
-
 def _people(people: Iterable[str], validation: Sequence[str], test: Sequence[str]) -> People:
     train = sorted(set(people) - set(validation) - set(test))
     for side, ids in (("training", train), ("validation", validation), ("test", test)):
@@ -168,12 +162,19 @@ def _by_group(people: Mapping[str, str]) -> list[list[str]]:
     return [sorted(person for person, group in people.items() if group == wanted) for wanted in groups]
 
 
-def _draw(people: Mapping[str, str], share: float, rng: np.random.Generator) -> list[str]:
-    """A share of each group, rounded, at least one where the group has two or more."""
+def _draw(
+    people: Mapping[str, str], share: float, rng: np.random.Generator, *, but_not: Iterable[str] = (), turn: int = 0
+) -> list[str]:
+    """A share of each group, rounded, at least one where the group has two or more.
+
+    Turns take what follows in one shuffled circle of the group: over all folds everybody is drawn about equally often.
+    """
     drawn: list[str] = []
     for ids in _by_group(people):
-        count = max(round(share * len(ids)), 1 if len(ids) > 1 else 0)
-        drawn += rng.permutation(ids)[:count].tolist()
+        line = [person for person in rng.permutation(ids).tolist() if person not in set(but_not)]
+        count = max(round(share * len(line)), 1 if len(line) > 1 else 0)
+        start = turn * count
+        drawn += [line[(start + offset) % len(line)] for offset in range(count)]
     return sorted(drawn)
 
 
@@ -189,7 +190,7 @@ def _named(people: Mapping[str, str], config: NamedSplitConfig, rng: np.random.G
     if not test:
         raise SplitError("split.test is empty: name the test people, as in split.test=[101,201]")
     if not validation:
-        return _with_validation(people, test, config, rng)
+        return _people(people, _draw(people, config.validation_fraction, rng, but_not=test), test)
     return _people(people, validation, test)
 
 

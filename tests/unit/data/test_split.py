@@ -1,3 +1,4 @@
+import collections
 import json
 
 import numpy as np
@@ -84,6 +85,20 @@ def test_leave_one_subject_out_tests_each_person_once(people_corpus):
     assert tested == [(person,) for person in people_corpus.people]
     with pytest.raises(SplitError, match=r"split.fold=12: there are folds 0 to 11"):
         choose_people(people_corpus.people, loso(12))
+
+
+@pytest.mark.parametrize("folds", [5, 8])
+def test_over_the_folds_everybody_has_a_turn_in_validation(folds):
+    people = {str(number): "patient" if number >= 200 else "healthy" for number in [*range(101, 113), *range(201, 213)]}
+    turns = collections.Counter[str]()
+    for fold in range(folds):
+        turns.update(
+            choose_people(
+                people, SubjectKfoldConfig(seed=1, validation_fraction=0.2, folds=folds, fold=fold)
+            ).validation
+        )
+    assert len(turns) >= 18  # of 24
+    assert max(turns.values()) <= 3
 
 
 def test_windows_follow_their_people(people_corpus):
