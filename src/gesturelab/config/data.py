@@ -145,8 +145,12 @@ class FeaturesConfig:
     """Feed the vector from each joint's parent to the joint."""
     angles: bool = MISSING
     """Feed the cosine of the angle at elbows, shoulders and knees."""
+    summary: bool = MISSING
+    """Feed numbers about the whole window (how far limbs travel, how far arms rise and bend, how far apart hands are),
+    past the LSTM, straight to the head."""
     joints: list[str] | None = MISSING
-    """Joints to feed, by the skeleton's names; null feeds all. Centre, scale and angles use the whole skeleton."""
+    """Joints to feed, by the skeleton's names; null feeds all. Centre, scale, angles and summary use the whole
+    skeleton."""
     scaler: bool = MISSING
     """Bring each feature to mean 0 and deviation 1, fitted on training windows only."""
 

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from gesturelab.config.data import Centre, FeaturesConfig
 from gesturelab.data.skeleton import Skeleton
+from gesturelab.data.summary import summarise, summary_names
 from gesturelab.errors import ConfigError
 
 SMALLEST_MOTION = 0.15
@@ -87,7 +88,7 @@ class Features(nn.Module):
     """Positions in metres to features, one row a frame.
 
     In order: positions, velocities, displacements, bones (those that are on), within each by joint, then x, y, z; then
-    angles.
+    angles; then the summary, the same in each frame of a window.
 
     Raises:
         ConfigError: If a joint to feed is not one of the skeleton's.
@@ -115,9 +116,18 @@ class Features(nn.Module):
         )
         joints = self.skeleton.joints
         angles = tuple(f"angle:{':'.join(joints[joint] for joint in bend)}" for bend in self.skeleton.bends)
-        return tuple(
-            f"{kind}:{joints[joint]}:{axis}" for kind, on in kinds if on for joint in self.joints for axis in "xyz"
-        ) + (angles if self.config.angles else ())
+        return (
+            tuple(
+                f"{kind}:{joints[joint]}:{axis}" for kind, on in kinds if on for joint in self.joints for axis in "xyz"
+            )
+            + (angles if self.config.angles else ())
+            + (summary_names(self.skeleton) if self.config.summary else ())
+        )
+
+    @property
+    def summaries(self) -> int:
+        """How many of the features, the last ones, are about the whole window."""
+        return len(summary_names(self.skeleton)) if self.config.summary else 0
 
     def forward(self, positions: Positions) -> Float[Tensor, "batch frames features"]:
         """Features, before any scaler."""
@@ -139,4 +149,6 @@ class Features(nn.Module):
         features = [part[:, :, self.joints].flatten(2) for part in parts]
         if config.angles:
             features.append(bend_cosines(positions, skeleton))
+        if config.summary:
+            features.append(summarise(positions, skeleton)[:, None].expand(-1, positions.shape[1], -1))
         return torch.cat(features, dim=2)

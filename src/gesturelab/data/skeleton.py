@@ -14,6 +14,8 @@ class Skeleton:
         root: Index of the joint that positions are centred on.
         scale_bone: Child and parent joint whose distance measures the body.
         bends: Joints at which limbs bend, each as three joints whose middle one is the vertex.
+        arms: Shoulder, elbow and wrist of the left, then the right arm.
+        legs: Hip, knee and ankle of the left, then the right leg.
         shoulders: The two joints, left then right as the sensor names them, whose line gives the facing direction.
     """
 
@@ -24,6 +26,8 @@ class Skeleton:
     scale_bone: tuple[int, int]
     shoulders: tuple[int, int]
     bends: tuple[tuple[int, int, int], ...]
+    arms: tuple[tuple[int, int, int], tuple[int, int, int]]
+    legs: tuple[tuple[int, int, int], tuple[int, int, int]]
 
     def index(self, joint: str) -> int:
         """The index of a joint.
@@ -100,6 +104,8 @@ def _kinect_v2() -> Skeleton:
         scale_bone=(joints.index("SpineShoulder"), joints.index("SpineBase")),
         shoulders=(joints.index("ShoulderLeft"), joints.index("ShoulderRight")),
         bends=tuple((joints.index(a), joints.index(b), joints.index(c)) for a, b, c in _KINECT_V2_BENDS),
+        arms=((4, 5, 6), (8, 9, 10)),
+        legs=((12, 13, 14), (16, 17, 18)),
     )
 
 

@@ -8,10 +8,10 @@ from gesturelab.config.training import ModelConfig
 from gesturelab.model.lstm import LSTMClassifier
 
 
-def on_paper(features: int, classes: int, config: ModelConfig) -> LSTMClassifier:
+def on_paper(features: int, classes: int, config: ModelConfig, summaries: int = 0) -> LSTMClassifier:
     """A model without memory for its weights, to count with."""
     with torch.device("meta"):
-        return LSTMClassifier(features, classes, config)
+        return LSTMClassifier(features, classes, config, summaries)
 
 
 def flops_per_window(model: nn.Module, frames: int, features: int) -> int:

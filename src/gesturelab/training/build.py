@@ -81,7 +81,8 @@ def _side_by_side(
 def make_module(config: TrainConfig, data: GestureData, scaler: Scaler) -> GestureModule:
     """The network and how it learns."""
     corpus = data.corpus
-    classifier = LSTMClassifier(len(scaler.names), len(corpus.gesture_names), config.model)
+    summaries = Features(config.features, corpus.skeleton).summaries
+    classifier = LSTMClassifier(len(scaler.names), len(corpus.gesture_names), config.model, summaries)
     return GestureModule(
         Recogniser(
             config.features,

@@ -22,6 +22,7 @@ def options(**changes):
         "displacements": False,
         "bones": False,
         "angles": False,
+        "summary": False,
         "joints": None,
         "scaler": False,
     }

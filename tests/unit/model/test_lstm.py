@@ -101,3 +101,25 @@ def test_operations_counted_by_hand():
     # per frame: projection 3*8, LSTM 4*8*(8+8); once: head 8*4 and 4*2; a multiplication and an addition each
     by_hand = 2 * (10 * (3 * 8 + 4 * 8 * 16) + 8 * 4 + 4 * 2)
     assert flops_per_window(on_paper(3, 2, model(layers=1)), frames=10, features=3) == by_hand
+
+
+def test_summaries_go_past_the_lstm_and_reach_the_answer():
+    network = LSTMClassifier(10, 3, model(), summaries=4).eval()
+    with torch.no_grad():
+        features = torch.randn(2, 7, 10)
+        answer = network(features)
+        assert answer.shape == (2, 3)
+        later = features.clone()
+        later[:, 1:, 6:] = 99.0  # a summary is the same in each frame: the first one is read
+        assert torch.equal(network(later), answer)
+        other = features.clone()
+        other[:, :, 6:] += 1.0
+        assert not torch.allclose(network(other), answer)
+
+
+def test_a_summary_far_outside_counts_as_its_edge():
+    network = LSTMClassifier(5, 3, model(), summaries=2).eval()
+    far, farther = torch.zeros(1, 4, 5), torch.zeros(1, 4, 5)
+    far[:, :, 3:], farther[:, :, 3:] = 5.0, 5000.0
+    with torch.no_grad():
+        assert torch.equal(network(far), network(farther))

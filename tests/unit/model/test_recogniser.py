@@ -20,6 +20,7 @@ WRIST = FeaturesConfig(
     displacements=False,
     bones=False,
     angles=False,
+    summary=False,
     joints=["WristLeft"],
     scaler=False,
 )
