@@ -24,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--json", metavar="FILE", help="write everything; - is standard output")
     made.add_argument("--markdown", metavar="FILE", help="write everything, for reading; - is standard output")
     made.add_argument("--png", metavar="FILE", help="draw accuracy against parameters")
-    made.add_argument("--figures", metavar="DIR", help="draw joined folds: sizes, people, reliability, coverage")
+    made.add_argument("--figures", metavar="DIR", help="draw joined folds: sizes, people, ranks, ...")
     made.add_argument("--leakage", metavar="FILE", help="draw random windows and recordings beside unseen people")
     return made
 

@@ -14,6 +14,7 @@ from matplotlib.ticker import NullFormatter, PercentFormatter
 
 from gesturelab.info import LEAKY, SYNTHETIC
 from gesturelab.report.figures import BEST, GROUPS, LABEL, SMALL, WARNING, dress, save
+from gesturelab.report.ranks_figure import draw_ranks
 from gesturelab.report.words import count, percent
 
 MARKERS = "osD^vP"
@@ -30,7 +31,8 @@ def draw_joined(item: dict[str, Any], group: dict[str, Any], folder: Path, form:
         form: png or svg.
 
     Returns:
-        The files: sizes, people, reliability and coverage; of peers only people; none when nothing was joined.
+        The files: sizes, people, reliability, coverage, and of two or more candidates ranks; of peers only people and
+        ranks; none when nothing was joined.
 
     Raises:
         RunError: If a file cannot be written.
@@ -46,13 +48,17 @@ def draw_joined(item: dict[str, Any], group: dict[str, Any], folder: Path, form:
     ]
     split = f"{group['data']}, {group['split']['kind']}"
     number = "" if group["group"] == 1 else f"_{group['group']}"
-    files = {name: folder / f"{name}{number}.{form}" for name in ("sizes", "people", "reliability", "coverage")}
+    names = ("sizes", "people", "reliability", "coverage", "ranks")
+    files = {name: folder / f"{name}{number}.{form}" for name in names}
     _people(results, files["people"], split, said)
+    if item["ranks"] is not None:
+        draw_ranks(item, files["ranks"], split, said)
     if sizes := [result for result in results if not result["peer"]]:
         _sizes(sizes, files["sizes"], split, said)
         _reliability(sizes, files["reliability"], split, said)
         _coverage(sizes, files["coverage"], split, said)
-    return list(files.values()) if sizes else [files["people"]]
+    drawn = [name for name in names if (name != "ranks" or item["ranks"]) and (sizes or name in ("people", "ranks"))]
+    return [files[name] for name in drawn]
 
 
 def _sizes(results: Sequence[dict[str, Any]], path: Path, split: str, said: list[str]) -> None:

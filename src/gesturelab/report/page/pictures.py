@@ -26,6 +26,7 @@ JOINED = {
     "people": "Accuracy by person; patients are hatched",
     "reliability": "Confidence against the share recognised",
     "coverage": "Accuracy when the least confident recordings get no answer",
+    "ranks": "Critical-difference diagram: mean ranks over people; what no test tells apart is joined by a bar",
 }
 
 
