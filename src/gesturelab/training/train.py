@@ -1,6 +1,7 @@
 """One training from configuration to files: fit, choose the best weights, score all sides, write the run."""
 
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -35,6 +36,7 @@ from gesturelab.runs import RunDir, sha256, write_json
 from gesturelab.sweep.status import is_first_process
 from gesturelab.training.artefacts import (
     best_epoch,
+    cost_info,
     data_info,
     model_info,
     plain,
@@ -89,6 +91,7 @@ def train(
     loggers = make_loggers(config, folder, caveats)
     trainer = make_trainer(config, accelerator, folder, loggers, progress_bar=_on_terminal())
     _fit(trainer, module, data, run)
+    busy = os.getloadavg()[0]
     probabilities = _predict(trainer, module, data, run)
     if not trainer.is_global_zero:
         sys.exit(0)  # the other processes of a multi-GPU run have done their part
@@ -115,6 +118,7 @@ def train(
         features=plain(config.features),
         model=model_info(config, module),
         training=training_info(config, trainer, module, accelerator),
+        cost=cost_info(config, scaler, len(corpus.gesture_names), busy),
         metrics=metrics,
         temperature=_temperature(data, probabilities[1]),
         confusion=matrix,

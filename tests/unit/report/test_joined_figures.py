@@ -26,7 +26,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return texts
 
 
-def test_joined_folds_have_five_pictures(tmp_path: Path, said: list[str]):
+def test_joined_folds_have_six_pictures(tmp_path: Path, said: list[str]):
     for size, parameters in (("tiny", 500_000), ("a$b$_large", 4_500_000)):
         for fold in range(6):
             one = fold_run(fold, size=size, parameters=parameters)
@@ -34,7 +34,7 @@ def test_joined_folds_have_five_pictures(tmp_path: Path, said: list[str]):
                 write_fold_run(tmp_path / f"{size}{fold}", one)
     assert run([str(tmp_path), "--figures", str(tmp_path / "figures")]) == 0
     names = sorted(path.name for path in (tmp_path / "figures").iterdir())
-    assert names == ["coverage.png", "people.png", "ranks.png", "reliability.png", "sizes.png"]
+    assert names == ["cost.png", "coverage.png", "people.png", "ranks.png", "reliability.png", "sizes.png"]
     for name in names:
         height, width, _ = matplotlib.image.imread(tmp_path / "figures" / name).shape
         assert height > 500
