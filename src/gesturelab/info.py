@@ -186,7 +186,7 @@ class Info(TypedDict):
     git: GitInfo | None
     """Null when the code was not in a git checkout."""
     files: dict[str, str]
-    """SHA-256 of the weights, scaler and predictions files, by file name."""
+    """SHA-256 of the weights, scaler, predictions and windows files, by file name."""
 
 
 def is_peer(info: Info) -> bool:

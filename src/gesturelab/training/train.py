@@ -48,6 +48,7 @@ from gesturelab.training.artefacts import (
 from gesturelab.training.build import make_data, make_module, make_scaler, make_trainer
 from gesturelab.training.checkpoints import BEST, LAST
 from gesturelab.training.device import check_miopen
+from gesturelab.training.live import write_live
 from gesturelab.training.metrics import confusion, score
 from gesturelab.training.module import GestureModule
 from gesturelab.training.provenance import git_state, versions
@@ -102,6 +103,7 @@ def train(
         write_json(run.folds, folds)
     metrics, matrix = _score_all(data, probabilities)
     write_predictions(run.predictions, data, probabilities[2])
+    write_live(run.windows, config.window, data, module.recogniser, trainer.strategy.root_device)
     info = Info(
         schema=INFO_SCHEMA,
         name=config.name,
@@ -124,7 +126,7 @@ def train(
         confusion=matrix,
         versions=versions(),
         git=git_state(),
-        files={path.name: sha256(path) for path in (run.weights, run.scaler, run.predictions)},
+        files={path.name: sha256(path) for path in (run.weights, run.scaler, run.predictions, run.windows)},
     )
     draw_curves(info, run.curves)
     draw_confusion(info, run.confusion)
