@@ -101,7 +101,8 @@ def _compare(dirs: list[Path], given: argparse.Namespace) -> int:
 def _draw_more(given: argparse.Namespace, report: dict[str, Any]) -> None:
     from gesturelab.report.cost_figure import draw_cost, titles
     from gesturelab.report.cost_words import worth_showing
-    from gesturelab.report.joined_figures import draw_joined, draw_leakage
+    from gesturelab.report.joined_figures import draw_joined
+    from gesturelab.report.leakage import draw_leakage
 
     groups = {group["group"]: group for group in report["groups"]}
     if given.figures is not None:
@@ -110,7 +111,7 @@ def _draw_more(given: argparse.Namespace, report: dict[str, Any]) -> None:
         for item in filter(worth_showing, report["costs"]):
             number = "" if item["group"] == 1 else f"_{item['group']}"
             draw_cost(item, Path(given.figures) / f"cost{number}.png", *titles(groups[item["group"]]))
-    if given.leakage is not None and report["runs"]:
+    if given.leakage is not None and any(not row["peer"] for row in report["runs"]):
         draw_leakage(report["runs"], Path(given.leakage))
 
 

@@ -16,7 +16,8 @@ from gesturelab.report.cost_figure import draw_cost, titles
 from gesturelab.report.cost_words import worth_showing
 from gesturelab.report.figures import draw_confusion, draw_curves, draw_sizes
 from gesturelab.report.groups import Candidate, Group
-from gesturelab.report.joined_figures import draw_joined, draw_leakage
+from gesturelab.report.joined_figures import draw_joined
+from gesturelab.report.leakage import draw_leakage
 from gesturelab.report.page.html import text
 from gesturelab.report.table import frame
 

@@ -116,7 +116,7 @@
 
   /* The probabilities over time: whole per cent of each window, as they are known when the window ends. */
   const SVG = "http://www.w3.org/2000/svg";
-  const LEFT = 46, RIGHT = 472, TOP = 10, BOTTOM = 152;
+  const LEFT = 52, RIGHT = 472, TOP = 10, BOTTOM = 152;
   const across = (time) => LEFT + ((RIGHT - LEFT) * time) / Math.max(length(), 0.1);
   const up = (share) => BOTTOM - ((BOTTOM - TOP) * share) / 100;
 
