@@ -86,3 +86,18 @@ def write_fold_run(folder: Path, run: FoldRun) -> Path:
             who = [name, said.subjects[at], gestures[0], said.correctness[at], gestures[1]]
             table.writerow([*who, *said.probabilities[at]])
     return folder
+
+
+def write_windows_of(folder: Path, run: FoldRun, *, windows: int = 6, step_s: float = 0.8) -> Path:
+    """The run's windows file: each recording's probabilities, growing from a draw to twice the recording's excess."""
+    size, said = run.info["model"]["size"], run.predictions
+    path = folder / f"windows_{size}.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["recording", "start_s", "end_s", *(f"p_{name}" for name in said.gestures)])
+        for at, name in enumerate(said.names):
+            for number in range(windows):
+                share = number / (windows - 1)
+                row = (1 - share) / 3 + share * said.probabilities[at]
+                table.writerow([name, f"{step_s * number:.2f}", f"{step_s * number + 1:.2f}", *np.round(row, 3)])
+    return path

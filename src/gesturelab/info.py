@@ -135,6 +135,21 @@ class TrainingInfo(TypedDict):
     history: list[Epoch]
 
 
+class CostInfo(TypedDict):
+    """What tells how far the costs of two runs can be compared."""
+
+    flops_per_window: int
+    """Operations of the network's matrix products for the probabilities of one window."""
+    cpu: str
+    """Name of the processor."""
+    cores: int
+    """Processor cores that the training might use."""
+    threads: int
+    """CPU threads of the training."""
+    load: float
+    """Processes and threads that wanted to run in the last minute of training, the training's own among them."""
+
+
 class GitInfo(TypedDict):
     """State of the code."""
 
@@ -161,6 +176,7 @@ class Info(TypedDict):
     features: dict[str, Any]
     model: ModelInfo
     training: TrainingInfo
+    cost: NotRequired[CostInfo]
     metrics: Metrics
     temperature: NotRequired[float]
     """Fitted on validation recordings: dividing the logarithms of a recording's probabilities by it calibrates them."""
@@ -170,7 +186,7 @@ class Info(TypedDict):
     git: GitInfo | None
     """Null when the code was not in a git checkout."""
     files: dict[str, str]
-    """SHA-256 of the weights, scaler and predictions files, by file name."""
+    """SHA-256 of the weights, scaler, predictions and windows files, by file name."""
 
 
 def is_peer(info: Info) -> bool:

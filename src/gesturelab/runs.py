@@ -61,6 +61,11 @@ class RunDir:
         return self.path / f"predictions_{self.size}.csv"
 
     @property
+    def windows(self) -> Path:
+        """How the answer evolves over each test recording, as CSV; runs of older versions have none."""
+        return self.path / f"windows_{self.size}.csv"
+
+    @property
     def folds(self) -> Path:
         """The test people of each fold, as JSON; only of a split with folds."""
         return self.path / "folds.json"

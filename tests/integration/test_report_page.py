@@ -13,7 +13,7 @@ from gesturelab.report.groups import group
 from gesturelab.report.page.build import page
 from gesturelab.report.page.motion import Motion
 from gesturelab.report.table import comparison
-from predictions_builder import fold_run, write_fold_run
+from predictions_builder import fold_run, write_fold_run, write_windows_of
 
 NAME = "<script>alert(1)</script>"
 
@@ -36,7 +36,10 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sweep")
     for size, parameters in (("tiny", 500_000), ("large", 4_500_000)):
         for fold in range(3):
-            write_fold_run(folder / size / str(fold), fold_run(fold, size=size, parameters=parameters, name=NAME))
+            one = fold_run(fold, size=size, parameters=parameters, name=NAME)
+            write_fold_run(folder / size / str(fold), one)
+            if size == "tiny":  # the other size is of before there were windows files
+                write_windows_of(folder / size / str(fold), one)
     finished, unread = collect([folder])
     groups = group(finished)
     path = folder / "report.html"
@@ -98,12 +101,61 @@ def test_bars_are_the_probabilities_of_the_chosen_recording(opened: Browser):
     found = opened.run(
         "const data = JSON.parse(document.getElementById('motion').textContent);"
         "const one = data.recordings[document.getElementById('recording').value];"
-        "return [one.said[0], [...document.querySelectorAll('#bars dd')].map((each) => each.textContent),"
+        "return [one.said[0], [...document.querySelectorAll('#bars dd:not(.now)')].map((each) => each.textContent),"
         " document.getElementById('about').textContent, one.name]"
     )
     assert [float(text.split()[0]) for text in found[1]] == [pytest.approx(100 * share) for share in found[0]]
     assert found[3] in found[2]
     assert "(wrong)" in found[2]
+
+
+NOW = "return [...document.querySelectorAll('#bars dd.now')].map((each) => each.textContent.trim())"
+SEEK = "const one = document.getElementById('scrub'); one.value = arguments[0]; one.dispatchEvent(new Event('input'))"
+
+
+def shown_windows(opened: Browser) -> list[list[int]]:
+    """Whole per cent of each window of the recording on the stage, as the page holds them."""
+    return opened.run(
+        "const data = JSON.parse(document.getElementById('motion').textContent);"
+        "const one = data.recordings[document.getElementById('recording').value];"
+        "const bytes = [...atob(one.windows[0].said)].map((letter) => letter.charCodeAt(0));"
+        "return one.windows[0].ends.map((_, at) => bytes.slice(3 * at, 3 * at + 3))"
+    )
+
+
+def test_the_probabilities_of_now_evolve_while_a_recording_plays(opened: Browser):
+    windows = shown_windows(opened)
+    whole = opened.run("return [...document.querySelectorAll('#bars dd:not(.now)')].map((each) => each.textContent)")
+    assert opened.run(NOW) == ["–"] * 3, "no window has ended yet"
+    opened.run("document.getElementById('speed').value = '4'")
+    opened.click("#play")
+    opened.wait("return document.getElementById('play').textContent === 'Play'")  # at the end
+    assert opened.run(NOW) == [f"{share} %" for share in windows[5]], "the last window ends with the recording"
+    after = opened.run("return [...document.querySelectorAll('#bars dd:not(.now)')].map((each) => each.textContent)")
+    assert after == whole, "the recording's own answer stays"
+    for seconds, window in ((0.99, None), (1.0, 0), (2.59, 1), (2.61, 2)):
+        opened.run(SEEK, str(seconds))
+        assert opened.run(NOW) == (["–"] * 3 if window is None else [f"{share} %" for share in windows[window]])
+    assert "Now, of 1.6 to 2.6 s" in opened.run("return document.getElementById('now').textContent")
+
+
+def test_the_chart_has_a_line_a_gesture_and_a_cursor_that_can_be_moved(opened: Browser):
+    assert opened.run("return document.querySelectorAll('#chart path').length") == 3
+    assert opened.run("return document.querySelectorAll('#chart .truth, #chart .taken').length") == 2
+    places: list[float] = []
+    for seconds in (0, 2.0, 4.9):
+        opened.run(SEEK, str(seconds))
+        places.append(float(opened.run("return document.getElementById('cursor').getAttribute('x1')")))
+    assert places == pytest.approx([52, 52 + 420 * 2 / 4.9, 472])
+    opened.click("#chart")  # in the middle
+    assert float(opened.run("return document.getElementById('scrub').value")) == pytest.approx(2.19, abs=0.1)
+
+
+def test_a_size_without_windows_says_so(opened: Browser):
+    opened.run("const one = document.getElementById('model'); one.value = 1; one.dispatchEvent(new Event('change'))")
+    assert opened.run("return document.getElementById('evolution').hidden")
+    assert opened.run("return document.querySelectorAll('#bars dd.now').length") == 0
+    assert "have no windows_<size>.csv" in opened.run("return document.getElementById('still').textContent")
 
 
 def test_a_table_sorts_by_number_and_back(opened: Browser):

@@ -13,10 +13,14 @@ from sklearn.metrics import accuracy_score
 from gesturelab.cli.train import train_in
 from gesturelab.config.compose import compose_training
 from gesturelab.config.saved import read_config
+from gesturelab.data.load import load
 from gesturelab.data.scaler import Scaler
 from gesturelab.errors import DeviceError, RunError, SplitError
+from gesturelab.evaluation.predictions import read_predictions
+from gesturelab.evaluation.windows import read_windows
 from gesturelab.info import LEAKY, SYNTHETIC
 from gesturelab.model.lstm import LSTMClassifier
+from gesturelab.model.saved import read_recogniser
 from gesturelab.runs import RunDir, sha256
 
 QUICK = ("data.people=8", "data.repetitions=1", "trainer=cpu", "model.hidden=16", "trainer.max_epochs=3")
@@ -59,6 +63,7 @@ def test_a_run_leaves_exactly_the_promised_files(finished):
         "predictions_tiny.csv",
         "scaler_tiny.json",
         "status.json",
+        "windows_tiny.csv",
     ]
     assert run.curves.read_bytes().startswith(b"\x89PNG")
     assert run.confusion.read_bytes().startswith(b"\x89PNG")
@@ -89,11 +94,40 @@ def test_predictions_hold_the_test_people_and_give_the_printed_accuracy(finished
         assert max(chances, key=chances.get) == row["predicted"]
 
 
+def test_the_windows_file_tells_how_each_answer_evolves_and_knows_nothing_of_the_future(finished):
+    run, info = finished
+    said = read_predictions(run.predictions)
+    found = read_windows(run.windows, tuple(info["gestures"]), set(said.names))
+    assert set(found) == set(said.names)
+    config = read_config(run.config)
+    corpus = load(config.data)
+    saved = read_recogniser(run)
+    for name in said.names[:3]:
+        number = corpus.names.index(name)
+        frames, rate = corpus[number].positions, corpus.rates_hz[number]
+        series = found[name]
+        assert series.ends[-1] == pytest.approx((len(frames) - 1) / rate, abs=0.006)
+        for at in (0, len(series) - 1):
+            known = int(series.ends[at] * rate + 0.2)  # the last frame that may be known
+            times = series.starts[at] * rate + np.arange(saved.length_frames) * rate / config.window.rate_hz
+            places = np.minimum(times, known)
+            window = np.stack([
+                [np.interp(places, np.arange(len(frames)), frames[:, joint, axis]) for axis in range(3)]
+                for joint in range(frames.shape[1])
+            ]).transpose(2, 0, 1)  # fmt: skip
+            with torch.no_grad():
+                answer = saved.recogniser.probabilities(torch.from_numpy(window[None]).float())[0].numpy()
+            assert series.probabilities[at] == pytest.approx(answer, abs=0.01)
+
+
 def test_the_info_file_says_what_it_must(finished):
     run, info = finished
     assert json.loads(run.info.read_text()) == info
     assert info["warnings"] == [SYNTHETIC]
-    assert info["files"] == {path.name: sha256(path) for path in (run.weights, run.scaler, run.predictions)}
+    written = (run.weights, run.scaler, run.predictions, run.windows)
+    assert info["files"] == {path.name: sha256(path) for path in written}
+    assert info["cost"]["flops_per_window"] > 1000
+    assert info["cost"]["threads"] >= 1
     assert np.array(info["confusion"]).sum() == info["metrics"]["test"]["recording"]["count"]
     assert [epoch["epoch"] for epoch in info["training"]["history"]] == [0, 1, 2]
     best = min(info["training"]["history"], key=lambda epoch: epoch["validation_loss"])

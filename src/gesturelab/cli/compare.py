@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from gesturelab.cli.latency import add_option, measure_sizes
 from gesturelab.errors import RunError
 
 DEFAULTS = ("outputs", "multirun")
@@ -24,8 +25,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--json", metavar="FILE", help="write everything; - is standard output")
     made.add_argument("--markdown", metavar="FILE", help="write everything, for reading; - is standard output")
     made.add_argument("--png", metavar="FILE", help="draw accuracy against parameters")
-    made.add_argument("--figures", metavar="DIR", help="draw joined folds: sizes, people, reliability, coverage")
+    made.add_argument("--figures", metavar="DIR", help="draw accuracy against cost, and joined folds")
     made.add_argument("--leakage", metavar="FILE", help="draw random windows and recordings beside unseen people")
+    add_option(made)
     return made
 
 
@@ -67,7 +69,7 @@ def _compare(dirs: list[Path], given: argparse.Namespace) -> int:
 
     finished, unread = collect(dirs)
     groups = group(finished)
-    report = comparison(groups, unread)
+    report = comparison(groups, unread, measure_sizes(groups) if given.latency else None)
     written = [
         (given.csv, lambda: frame(groups).to_csv(index=False, lineterminator="\n")),
         (given.joined, lambda: joined_frame(report["joined"]).to_csv(index=False, lineterminator="\n")),
@@ -97,13 +99,19 @@ def _compare(dirs: list[Path], given: argparse.Namespace) -> int:
 
 
 def _draw_more(given: argparse.Namespace, report: dict[str, Any]) -> None:
-    from gesturelab.report.joined_figures import draw_joined, draw_leakage
+    from gesturelab.report.cost_figure import draw_cost, titles
+    from gesturelab.report.cost_words import worth_showing
+    from gesturelab.report.joined_figures import draw_joined
+    from gesturelab.report.leakage import draw_leakage
 
     groups = {group["group"]: group for group in report["groups"]}
     if given.figures is not None:
         for item in report["joined"]:
             draw_joined(item, groups[item["group"]], Path(given.figures))
-    if given.leakage is not None and report["runs"]:
+        for item in filter(worth_showing, report["costs"]):
+            number = "" if item["group"] == 1 else f"_{item['group']}"
+            draw_cost(item, Path(given.figures) / f"cost{number}.png", *titles(groups[item["group"]]))
+    if given.leakage is not None and any(not row["peer"] for row in report["runs"]):
         draw_leakage(report["runs"], Path(given.leakage))
 
 

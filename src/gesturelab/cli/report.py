@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from gesturelab.cli.latency import add_option, measure_sizes
 from gesturelab.errors import GesturelabError, RunError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, default=Path("report.html"), help="the page "
                         "(default: report.html)")  # fmt: skip
     parser.add_argument("--data-root", metavar="DIR", help="where the data are, if not where the runs found them")
+    add_option(parser)
     given = parser.parse_args(arguments)
     dirs, output = cast(list[Path], given.dirs), cast(Path, given.output)
 
@@ -45,7 +47,8 @@ def run(arguments: list[str]) -> int:
         raise RunError(f"no finished run in {', '.join(map(str, dirs))}: make one with 'gesturelab train'")
     groups = group(finished)
     motions = {one.basis.fingerprint: _motions(one.runs, given.data_root) for one in groups}
-    write_text(output, page(groups, comparison(groups, unread), motions))
+    latencies = measure_sizes(groups) if given.latency else None
+    write_text(output, page(groups, comparison(groups, unread, latencies), motions))
     for why in {why for why in motions.values() if isinstance(why, str)}:
         print(f"no player: {why}")
     print(f"{output.as_posix()}: {len(finished)} runs, {output.stat().st_size / 1e6:.1f} MB")

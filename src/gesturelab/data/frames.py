@@ -3,8 +3,9 @@
 import warnings
 from typing import NamedTuple
 
+import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
 from gesturelab.data.recording import Corpus
@@ -23,9 +24,22 @@ class Batch(NamedTuple):
 
 
 class FrameStore:
-    """All frames on one device, and the windows over them; a frame is held once, however many windows show it."""
+    """All frames on one device, and the windows over them; a frame is held once, however many windows show it.
 
-    def __init__(self, corpus: Corpus, windows: Windows, device: torch.device) -> None:
+    Args:
+        corpus: The recordings.
+        windows: Over them.
+        device: Where frames and batches are.
+        last: For each window the last frame of its recording that it may show; None: the recording's last.
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        windows: Windows,
+        device: torch.device,
+        last: Int64[np.ndarray, " windows"] | None = None,
+    ) -> None:
         with warnings.catch_warnings():
             # the memory map is read-only, and nothing here writes to it
             warnings.filterwarnings("ignore", "The given NumPy array is not writable")
@@ -34,7 +48,7 @@ class FrameStore:
         self.frames = frames.flatten(1).to(device)
         recording = windows.recording
         self.first = torch.from_numpy(corpus.offsets[recording]).to(device)
-        self.last = torch.from_numpy(corpus.frame_counts[recording] - 1).to(device)
+        self.last = torch.from_numpy(corpus.frame_counts[recording] - 1 if last is None else last).to(device)
         self.start = torch.from_numpy(windows.start).to(device)
         self.step = torch.from_numpy(windows.step).to(device)
         self.recordings = torch.from_numpy(recording).to(device)

@@ -22,3 +22,16 @@ def flops_per_window(model: nn.Module, frames: int, features: int) -> int:
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model.eval()(torch.empty(1, frames, features, device="meta"))
     return counter.get_total_flops()
+
+
+def flops_to_answer(config: ModelConfig, frames: int, features: int, classes: int, *, mirrored: bool) -> int:
+    """Operations of the network for the probabilities of one window: twice a pass if its mirror image has a say.
+
+    Args:
+        config: Of the model.
+        frames: In a window.
+        features: Of a frame.
+        classes: Gestures.
+        mirrored: The mirror image of the window has a say.
+    """
+    return flops_per_window(on_paper(features, classes, config), frames, features) * (2 if mirrored else 1)

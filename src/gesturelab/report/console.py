@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from gesturelab.report import joined_words, words
+from gesturelab.report import cost_words, joined_words, words
 from gesturelab.report.words import count, duration, percent
 
 NARROWEST = 80
@@ -23,6 +23,7 @@ def show(report: dict[str, Any], console: Console) -> None:
     console.width = max(console.width, NARROWEST)
     recommendations = {item["group"]: item for item in report["recommendations"]}
     joined = {item["group"]: item for item in report["joined"]}
+    costs = {item["group"]: item for item in report["costs"]}
     for group in report["groups"]:
         rows = [row for row in report["runs"] if row["group"] == group["group"]]
         _say(console, words.heading(group), "bold")
@@ -36,6 +37,8 @@ def show(report: dict[str, Any], console: Console) -> None:
             console.print()
             _print(console, _trainings(rows))
             _say(console, LEVELS)
+        if cost_words.worth_showing(costs[group["group"]]):
+            _cost(console, costs[group["group"]])
         verdict = bool(joined.get(group["group"], {}).get("verdict"))
         for line in words.recommendation(recommendations[group["group"]], verdict):
             _say(console, line, "bold red" if group["leaky"] else "bold")
@@ -88,6 +91,17 @@ def _joined(console: Console, item: dict[str, Any]) -> None:
         _say(console, line, "bold")
     for left in item["left_out"]:
         _say(console, f"Not joined: {left['run']}: {left['reason']}", "bold red")
+
+
+def _cost(console: Console, item: dict[str, Any]) -> None:
+    """Accuracy against cost."""
+    console.print()
+    table = _table(*zip(cost_words.COLUMNS, "<>>>>><", strict=True))
+    for row in cost_words.rows(item):
+        _add(table, *row)
+    _print(console, table)
+    for line in cost_words.notes(item):
+        _say(console, line)
 
 
 def _several(rows: list[dict[str, Any]]) -> bool:

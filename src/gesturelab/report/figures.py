@@ -218,7 +218,7 @@ def save(figure: Figure, path: Path, title: str, said: Sequence[str], note: str 
     lines = [line for text in said for line in textwrap.wrap(text, int(inches_wide * 12.8))]
     heading = 0.28 * len(title.splitlines()) + 0.1
     banner = 0.19 * len(lines) + (0.2 if lines else 0)
-    foot = 0.25 if note else 0.0
+    foot = 0.07 + 0.18 * len(note.splitlines()) if note else 0.0
     high = inches_high + heading + banner + foot
     figure.set_size_inches(inches_wide, high)
     style: dict[str, Any] = {"ha": "center", "parse_math": False}

@@ -1,9 +1,8 @@
-"""The pictures of joined folds, and of what leakage does, as PNG files."""
+"""The pictures of joined folds, as PNG or SVG files."""
 
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -12,8 +11,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import NullFormatter, PercentFormatter
 
-from gesturelab.info import LEAKY, SYNTHETIC
-from gesturelab.report.figures import BEST, GROUPS, LABEL, SMALL, WARNING, dress, save
+from gesturelab.info import SYNTHETIC
+from gesturelab.report.figures import GROUPS, LABEL, SMALL, dress, save
+from gesturelab.report.ranks_figure import draw_ranks
 from gesturelab.report.words import count, percent
 
 MARKERS = "osD^vP"
@@ -30,7 +30,8 @@ def draw_joined(item: dict[str, Any], group: dict[str, Any], folder: Path, form:
         form: png or svg.
 
     Returns:
-        The files: sizes, people, reliability and coverage; of peers only people; none when nothing was joined.
+        The files: sizes, people, reliability, coverage, and of two or more candidates ranks; of peers only people and
+        ranks; none when nothing was joined.
 
     Raises:
         RunError: If a file cannot be written.
@@ -46,13 +47,17 @@ def draw_joined(item: dict[str, Any], group: dict[str, Any], folder: Path, form:
     ]
     split = f"{group['data']}, {group['split']['kind']}"
     number = "" if group["group"] == 1 else f"_{group['group']}"
-    files = {name: folder / f"{name}{number}.{form}" for name in ("sizes", "people", "reliability", "coverage")}
+    names = ("sizes", "people", "reliability", "coverage", "ranks")
+    files = {name: folder / f"{name}{number}.{form}" for name in names}
     _people(results, files["people"], split, said)
+    if item["ranks"] is not None:
+        draw_ranks(item, files["ranks"], split, said)
     if sizes := [result for result in results if not result["peer"]]:
         _sizes(sizes, files["sizes"], split, said)
         _reliability(sizes, files["reliability"], split, said)
         _coverage(sizes, files["coverage"], split, said)
-    return list(files.values()) if sizes else [files["people"]]
+    drawn = [name for name in names if (name != "ranks" or item["ranks"]) and (sizes or name in ("people", "ranks"))]
+    return [files[name] for name in drawn]
 
 
 def _sizes(results: Sequence[dict[str, Any]], path: Path, split: str, said: list[str]) -> None:
@@ -162,51 +167,6 @@ def _coverage(results: Sequence[dict[str, Any]], path: Path, split: str, said: l
         axis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     _legend(axes)
     save(figure, path, f"Accuracy when the least confident get no answer\n{split}", said)
-
-
-KINDS = ("random_window", "random_recording", "subject_holdout", "subject_kfold", "loso", "folds_file", "named")
-WORDS = {"random_window": "random windows", "random_recording": "random recordings"}
-
-
-def draw_leakage(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    """What the same model scores with random windows, random recordings and unseen people.
-
-    Args:
-        rows: Runs, as `gesturelab.report.table.rows` gives them.
-        path: The PNG file.
-
-    Raises:
-        RunError: If the file cannot be written.
-    """
-    sizes = list(dict.fromkeys(row["model"] for row in sorted(rows, key=lambda row: row["parameters"])))
-    kinds = [kind for kind in KINDS if any(row["split"].split(" ")[0] == kind for row in rows)]
-    figure = Figure(figsize=(max(6.5, 1.9 * len(kinds) + 1.2 * len(sizes)), 4.6))
-    axes = figure.subplots()
-    width = 0.8 / len(sizes)
-    for place, size in enumerate(sizes):
-        for at, kind in enumerate(kinds):
-            those = [row for row in rows if row["model"] == size and row["split"].split(" ")[0] == kind]
-            if not those:
-                continue
-            values = [row["test_recording_accuracy"] for row in those]
-            x = at + (place - (len(sizes) - 1) / 2) * width
-            leaky = kind in WORDS
-            colour = WARNING if leaky else BEST
-            axes.bar(
-                x, fmean(values), 0.92 * width, color=colour, alpha=0.75, hatch="xx" if leaky else "", edgecolor="white"
-            )
-            axes.plot([x] * len(values), values, "o", color="black", markersize=3)
-            text = f"{_short(size)}\n{percent(fmean(values))}"
-            axes.annotate(text, (x, max(values)), (0, 4), textcoords="offset points", ha="center", fontsize=SMALL)
-    names = [f"{WORDS[kind]}\n(LEAKY)" if kind in WORDS else f"unseen people\n({kind})" for kind in kinds]
-    axes.set_xticks(range(len(kinds)), names)
-    dress(axes, "", "accuracy of test recordings")
-    axes.set_ylim(0, 1.18)
-    axes.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1])
-    axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-    flags = " ".join(row["flags"] for row in rows)
-    said = [text for mark, text in (("LEAKY", LEAKY), ("SYNTHETIC", SYNTHETIC)) if mark in flags]
-    save(figure, path, "The same model, divided differently", said, "bars: means over runs; dots: single runs")
 
 
 def _short(name: str) -> str:

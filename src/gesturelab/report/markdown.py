@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from gesturelab.report import joined_words, words
+from gesturelab.report import cost_words, joined_words, words
 from gesturelab.report.words import duration, percent
 
 COLUMNS = (
@@ -36,6 +36,7 @@ def markdown(report: dict[str, Any]) -> str:
     lines = ["# Comparison of runs", ""]
     recommendations = {item["group"]: item for item in report["recommendations"]}
     joined = {item["group"]: item for item in report["joined"]}
+    costs = {item["group"]: item for item in report["costs"]}
     for group in report["groups"]:
         rows = [row for row in report["runs"] if row["group"] == group["group"]]
         lines += [f"## {cell(words.heading(group))}", "", words.people(group), ""]
@@ -45,6 +46,9 @@ def markdown(report: dict[str, Any]) -> str:
             lines += _joined(joined[group["group"]])
         if not joined.get(group["group"], {}).get("results"):
             lines += [*table(COLUMNS, map(_values, rows)), ""]
+        if cost_words.worth_showing(costs[group["group"]]):
+            lines += [*table(cost_words.COLUMNS, cost_words.rows(costs[group["group"]])), ""]
+            lines += [part for line in cost_words.notes(costs[group["group"]]) for part in (cell(line), "")]
         chosen = words.recommendation(recommendations[group["group"]], verdict)
         lines += [part for line in chosen for part in (cell(line), "")]
     lines += [part for line in words.apart(report["groups"]) for part in (cell(line), "")]

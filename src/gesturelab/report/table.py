@@ -8,6 +8,7 @@ import pandas as pd
 
 from gesturelab.info import LEAKY, SYNTHETIC
 from gesturelab.report.collect import SIDES, Unread
+from gesturelab.report.cost import Latencies, cost
 from gesturelab.report.groups import Candidate, Group, best, differences, flags, split_name
 from gesturelab.report.joined import flat, joined
 from gesturelab.report.overfitting import ADVICE, band, gap
@@ -126,8 +127,13 @@ def overfitting(row: Row) -> dict[str, Any]:
     }
 
 
-def comparison(groups: list[Group], unread: list[Unread]) -> dict[str, Any]:
+def comparison(groups: list[Group], unread: list[Unread], latencies: Latencies | None = None) -> dict[str, Any]:
     """Everything, as plain values that JSON can hold.
+
+    Args:
+        groups: Of runs that may be compared.
+        unread: Runs that cannot.
+        latencies: How long a window takes with each size; None where it was not measured.
 
     Returns:
         ``schema``: 1.
@@ -140,16 +146,23 @@ def comparison(groups: list[Group], unread: list[Unread]) -> dict[str, Any]:
         ``train_accuracy``, ``validation_accuracy``, ``test_accuracy``: means over the runs, of recordings; the second
         also ``optimistic``: true).
         ``joined``, one a group of folds: as `gesturelab.report.joined.joined`.
+        ``costs``, one a group: as `gesturelab.report.cost.cost`.
         ``overfitting``, one a run: as `overfitting`.
         ``unfinished``: ``path``, ``size``, ``state`` (unfinished or unreadable), ``reason``.
     """
     table = rows(groups)
+    together = {group.number: joined(group) for group in groups if group.folded}
+    chosen = {group.number: _recommendation(group) for group in groups}
     return {
         "schema": COMPARISON_SCHEMA,
         "runs": table,
         "groups": [_group(group, groups[0], table) for group in groups],
-        "recommendations": [_recommendation(group) for group in groups],
-        "joined": [joined(group) for group in groups if group.folded],
+        "recommendations": list(chosen.values()),
+        "joined": list(together.values()),
+        "costs": [
+            cost(group, together.get(group.number), chosen[group.number]["recommended"], latencies or {})
+            for group in groups
+        ],
         "overfitting": [overfitting(row) for row in table],
         "unfinished": [
             {"path": str(run.path), "size": run.size, "state": run.state, "reason": run.reason} for run in unread

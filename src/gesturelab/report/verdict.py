@@ -25,14 +25,14 @@ def verdict(results: Sequence[dict[str, Any]], pairs: Sequence[dict[str, Any]]) 
         return []
     people = pairs[0]["people"]
     said = ["Some folds are missing, so this verdict is provisional."] if any(one["partial"] for one in results) else []
-    top = min(results, key=lambda one: (-one["validation_accuracy"], one["parameters"], one["candidate"]))
+    top = _best(results)
     name = top["candidate"]
     if (needed := fewest_people(len(pairs))) > people:
         which = "two sizes" if len(results) == 2 else f"{len(results)} sizes"
         return [*said, f"{people} people are too few to tell {which} apart: at least {needed} are needed."]
     against = {one["candidate"]: _from(name, one["candidate"], pairs) for one in results if one is not top}
     alike = [one for one in results if one is top or _alike(against[one["candidate"]])]
-    chosen = min(alike, key=lambda one: (one["parameters"], -one["validation_accuracy"], one["candidate"]))
+    chosen = _smallest(alike)
     if len(alike) == 1 and any(not _alike(pair) and pair["difference"] < 0 for pair in against.values()):
         said.append(f"Validation and test people disagree: {name} has the best validation accuracy.")
     elif len(alike) == 1:
@@ -56,6 +56,32 @@ def verdict(results: Sequence[dict[str, Any]], pairs: Sequence[dict[str, Any]]) 
     return said
 
 
+def taken(results: Sequence[dict[str, Any]], pairs: Sequence[dict[str, Any]]) -> str | None:
+    """The size that the verdict says to take; None where it cannot say.
+
+    Args:
+        results: As `gesturelab.report.joined.joined` gives them, of sizes.
+        pairs: The same.
+    """
+    if len(results) < 2 or not pairs or fewest_people(len(pairs)) > pairs[0]["people"]:
+        return None
+    top = _best(results)
+    against = [_from(top["candidate"], one["candidate"], pairs) for one in results if one is not top]
+    if all(not _alike(pair) for pair in against) and any(pair["difference"] < 0 for pair in against):
+        return None
+    alike = [one for one in results if one is top or _alike(_from(top["candidate"], one["candidate"], pairs))]
+    return _smallest(alike)["candidate"]
+
+
+def _best(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The best by validation accuracy."""
+    return min(results, key=lambda one: (-one["validation_accuracy"], one["parameters"], one["candidate"]))
+
+
+def _smallest(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return min(results, key=lambda one: (one["parameters"], -one["validation_accuracy"], one["candidate"]))
+
+
 def beside_peers(results: Sequence[dict[str, Any]], pairs: Sequence[dict[str, Any]]) -> list[str]:
     """How the size with the best validation accuracy does beside methods from elsewhere, best first.
 
@@ -67,7 +93,7 @@ def beside_peers(results: Sequence[dict[str, Any]], pairs: Sequence[dict[str, An
     peers = [one for one in results if one["peer"]]
     if not sizes or not peers or not pairs:
         return []
-    own = min(sizes, key=lambda one: (-one["validation_accuracy"], one["parameters"], one["candidate"]))["candidate"]
+    own = _best(sizes)["candidate"]
     said: list[str] = []
     for peer in sorted(peers, key=lambda one: -one["all"]["person_accuracy"]["value"]):
         pair = _from(own, peer["candidate"], pairs)

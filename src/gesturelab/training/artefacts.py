@@ -18,12 +18,14 @@ from gesturelab.data.recording import Corpus
 from gesturelab.data.scaler import Scaler
 from gesturelab.data.split import make_folds
 from gesturelab.evaluation.recordings import combine_windows
-from gesturelab.info import DataInfo, Epoch, ModelInfo, RejectedInfo, Side, SplitInfo, TrainingInfo
+from gesturelab.info import CostInfo, DataInfo, Epoch, ModelInfo, RejectedInfo, Side, SplitInfo, TrainingInfo
+from gesturelab.model.cost import flops_to_answer
 from gesturelab.model.lstm import count_parameters
 from gesturelab.runs import RunDir, write_whole
 from gesturelab.training.build import as_options, device_name
 from gesturelab.training.device import lightning_precision
 from gesturelab.training.module import GestureModule
+from gesturelab.training.provenance import cores, cpu_name
 
 
 def write_predictions(path: Path, data: GestureData, rows: Float[np.ndarray, "windows classes"]) -> None:
@@ -119,6 +121,30 @@ def model_info(config: TrainConfig, module: GestureModule) -> ModelInfo:
         size=config.model.name,
         parameters=count_parameters(module.recogniser.classifier),
         hyperparameters=hyperparameters,
+    )
+
+
+def cost_info(config: TrainConfig, scaler: Scaler, classes: int, load: float) -> CostInfo:
+    """Operations of a window, and what the training ran on.
+
+    Args:
+        config: Of the training.
+        scaler: Its names are the features.
+        classes: Gestures.
+        load: Of the machine when the training ended.
+    """
+    return CostInfo(
+        flops_per_window=flops_to_answer(
+            config.model,
+            config.window.length_frames,
+            len(scaler.names),
+            classes,
+            mirrored=config.augment.mirror_at_test,
+        ),
+        cpu=cpu_name(),
+        cores=cores(),
+        threads=torch.get_num_threads(),
+        load=round(load, 2),
     )
 
 

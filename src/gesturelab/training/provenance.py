@@ -1,6 +1,7 @@
 """Where a result comes from: versions of what computed it, and the state of the code."""
 
 import json
+import os
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
@@ -22,6 +23,24 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[package] = "unknown"
     return found
+
+
+def cpu_name() -> str:
+    """The processor as people call it; its kind where the system does not tell."""
+    listed = Path("/proc/cpuinfo")
+    try:
+        if listed.exists():
+            lines = (line.partition(":") for line in listed.read_text(encoding="utf-8").splitlines())
+            return next(value.strip() for key, _, value in lines if key.strip() == "model name")
+        asked = ["sysctl", "-n", "machdep.cpu.brand_string"]  # macOS
+        return subprocess.run(asked, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError, StopIteration):
+        return platform.machine()
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def git_state() -> GitInfo | None:

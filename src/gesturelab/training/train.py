@@ -1,6 +1,7 @@
 """One training from configuration to files: fit, choose the best weights, score all sides, write the run."""
 
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -35,6 +36,7 @@ from gesturelab.runs import RunDir, sha256, write_json
 from gesturelab.sweep.status import is_first_process
 from gesturelab.training.artefacts import (
     best_epoch,
+    cost_info,
     data_info,
     model_info,
     plain,
@@ -46,6 +48,7 @@ from gesturelab.training.artefacts import (
 from gesturelab.training.build import make_data, make_module, make_scaler, make_trainer
 from gesturelab.training.checkpoints import BEST, LAST
 from gesturelab.training.device import check_miopen
+from gesturelab.training.live import write_live
 from gesturelab.training.metrics import confusion, score
 from gesturelab.training.module import GestureModule
 from gesturelab.training.provenance import git_state, versions
@@ -89,6 +92,7 @@ def train(
     loggers = make_loggers(config, folder, caveats)
     trainer = make_trainer(config, accelerator, folder, loggers, progress_bar=_on_terminal())
     _fit(trainer, module, data, run)
+    busy = os.getloadavg()[0]
     probabilities = _predict(trainer, module, data, run)
     if not trainer.is_global_zero:
         sys.exit(0)  # the other processes of a multi-GPU run have done their part
@@ -99,6 +103,7 @@ def train(
         write_json(run.folds, folds)
     metrics, matrix = _score_all(data, probabilities)
     write_predictions(run.predictions, data, probabilities[2])
+    write_live(run.windows, config.window, data, module.recogniser, trainer.strategy.root_device)
     info = Info(
         schema=INFO_SCHEMA,
         name=config.name,
@@ -115,12 +120,13 @@ def train(
         features=plain(config.features),
         model=model_info(config, module),
         training=training_info(config, trainer, module, accelerator),
+        cost=cost_info(config, scaler, len(corpus.gesture_names), busy),
         metrics=metrics,
         temperature=_temperature(data, probabilities[1]),
         confusion=matrix,
         versions=versions(),
         git=git_state(),
-        files={path.name: sha256(path) for path in (run.weights, run.scaler, run.predictions)},
+        files={path.name: sha256(path) for path in (run.weights, run.scaler, run.predictions, run.windows)},
     )
     draw_curves(info, run.curves)
     draw_confusion(info, run.confusion)

@@ -83,7 +83,8 @@ def test_csv_holds_one_row_a_run(runs: Path, capsys: pytest.CaptureFixture[str])
 def test_json_has_its_documented_form(runs: Path):
     assert run(["multirun", "outputs", "--json", "c.json"]) == 0
     report = json.loads((runs / "c.json").read_text())
-    assert list(report) == ["schema", "runs", "groups", "recommendations", "joined", "overfitting", "unfinished"]
+    keys = ["schema", "runs", "groups", "recommendations", "joined", "costs", "overfitting", "unfinished"]
+    assert list(report) == keys
     assert report["schema"] == 1
     assert [one["recommended"]["size"] for one in report["recommendations"]] == ["tiny", "tiny"]
     assert report["recommendations"][0]["recommended"]["test_accuracy"] == pytest.approx(0.88)
@@ -95,7 +96,7 @@ def test_markdown_tables_have_as_many_cells_as_columns(runs: Path):
     assert run(["--markdown", "c.md"]) == 0
     text = (runs / "c.md").read_text()
     tables = re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)
-    assert len(tables) == 4  # two groups, overfitting, not compared
+    assert len(tables) == 5  # two groups, costs of the one with two sizes, overfitting, not compared
     for table in tables:
         cells = {len(re.split(r"(?<!\\)\|", line)) for line in table.splitlines()}
         assert len(cells) == 1

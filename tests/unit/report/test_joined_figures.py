@@ -26,7 +26,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return texts
 
 
-def test_joined_folds_have_four_pictures(tmp_path: Path, said: list[str]):
+def test_joined_folds_have_six_pictures(tmp_path: Path, said: list[str]):
     for size, parameters in (("tiny", 500_000), ("a$b$_large", 4_500_000)):
         for fold in range(6):
             one = fold_run(fold, size=size, parameters=parameters)
@@ -34,24 +34,13 @@ def test_joined_folds_have_four_pictures(tmp_path: Path, said: list[str]):
                 write_fold_run(tmp_path / f"{size}{fold}", one)
     assert run([str(tmp_path), "--figures", str(tmp_path / "figures")]) == 0
     names = sorted(path.name for path in (tmp_path / "figures").iterdir())
-    assert names == ["coverage.png", "people.png", "reliability.png", "sizes.png"]
+    assert names == ["cost.png", "coverage.png", "people.png", "ranks.png", "reliability.png", "sizes.png"]
     for name in names:
         height, width, _ = matplotlib.image.imread(tmp_path / "figures" / name).shape
-        assert height > 600
+        assert height > 500
         assert width > 1000
     assert {"healthy", "patient", "everybody", "203"} <= set(said)
     assert any("PARTIAL: a$b$_large lacks 202" in text for text in said)
-
-
-def test_leakage_shows_leaky_and_honest_splits_side_by_side(tmp_path: Path, said: list[str]):
-    for kind, accuracy in (("random_window", 0.99), ("random_recording", 0.97), ("subject_holdout", 0.88)):
-        for seed in (0, 1):
-            options = {"seed": seed}
-            write_run(tmp_path / f"{kind}{seed}", make_info(kind=kind, test=accuracy - seed / 50, options=options))
-    run([str(tmp_path), "--leakage", str(tmp_path / "leakage.png")])
-    assert {"random windows\n(LEAKY)", "random recordings\n(LEAKY)", "unseen people\n(subject_holdout)"} <= set(said)
-    assert {"tiny\n98.0 %", "tiny\n96.0 %", "tiny\n87.0 %"} <= set(said)
-    assert any(text.startswith("LEAKY") for text in said)
 
 
 def test_without_folds_there_is_no_picture(tmp_path: Path):

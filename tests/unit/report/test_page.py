@@ -20,7 +20,7 @@ from gesturelab.report.page.motion import Motion, downsample, encode
 from gesturelab.report.page.player import player
 from gesturelab.report.table import comparison
 from info_builder import make_info, write_run
-from predictions_builder import fold_run, write_fold_run
+from predictions_builder import fold_run, write_fold_run, write_windows_of
 
 HOSTILE = "</script><script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
 
@@ -147,6 +147,44 @@ def test_long_recordings_leave_the_page_under_five_megabytes(tmp_path: Path):
     shown = len(data_of(said)["recordings"])
     assert 0 < shown < 20
     assert f"Shown: {shown} of the" in said
+
+
+def test_windows_are_averaged_over_seeds_and_old_runs_say_that_they_have_none(tmp_path: Path):
+    for seed in (0, 1):
+        write_folds(tmp_path / f"s{seed}", seed=seed)
+        for fold in range(6):
+            write_windows_of(tmp_path / f"s{seed}" / str(fold), fold_run(fold, seed=seed))
+    write_folds(tmp_path / "old", size="large", parameters=9_000_000)
+    found = player(group(collect([tmp_path])[0]), {"f1": motion}, 10**6)
+    assert found.evolving
+    assert list(found.data["still"]) == ["1"]
+    assert "have no windows_<size>.csv" in found.data["still"]["1"]
+    for one in found.data["recordings"]:
+        assert list(one["windows"]) == ["0"]
+        series = one["windows"]["0"]
+        assert series["ends"] == [1.0, 1.8, 2.6, 3.4, 4.2, 5.0]
+        shares = np.frombuffer(base64.b64decode(series["said"]), dtype=np.uint8).reshape(6, 3)
+        assert shares[0].tolist() == [33, 33, 33]
+        assert shares[-1] == pytest.approx(100 * np.array(one["said"]["0"]), abs=0.6), "the mean of both seeds"
+
+
+def test_windows_keep_their_budget_and_changed_files_are_not_shown(tmp_path: Path):
+    write_folds(tmp_path, folds=2)
+    for fold in range(2):
+        write_windows_of(tmp_path / str(fold), fold_run(fold))
+    groups = group(collect([tmp_path])[0])
+    whole = player(groups, {"f1": motion}, 10**6).data["recordings"]
+    size = len(json.dumps(whole[0]["windows"]["0"]))
+    few = player(groups, {"f1": motion}, 10**6, 2 * size).data["recordings"]
+    assert sum(bool(one["windows"]) for one in few) == 2
+    for fold in range(2):
+        path = tmp_path / str(fold) / "info_tiny.json"
+        info = json.loads(path.read_text())
+        info["files"]["windows_tiny.csv"] = "0" * 64
+        path.write_text(json.dumps(info))
+    changed = player(group(collect([tmp_path])[0]), {"f1": motion}, 10**6)
+    assert not changed.evolving
+    assert "SHA-256" in changed.data["still"]["0"]
 
 
 @given(frames=st.integers(1, 90), rate=st.sampled_from([10.0, 25.0, 30.0]), seed=st.integers(0, 99))

@@ -12,7 +12,7 @@ from gesturelab.report.groups import Group
 from gesturelab.report.page.html import paragraphs, text
 from gesturelab.report.page.motion import Motions
 from gesturelab.report.page.pictures import MOST_CURVES, curves, pictures
-from gesturelab.report.page.player import Player, player
+from gesturelab.report.page.player import WINDOW_BYTES, Player, player
 from gesturelab.report.page.searches import searches_of, section
 from gesturelab.report.page.sections import configurations, tables, verdict
 
@@ -21,6 +21,16 @@ MOST_BYTES = 4_800_000
 
 MOTION_BYTES = 3_000_000
 """What the motion of the player's recordings may take."""
+
+
+EVOLVING = (
+    "Those of now are what the network says at this moment of the last window (or of all so far, if that is shorter), "
+    "knowing nothing of what follows; the chart shows them over time."
+)
+STILL = (
+    "They do not change while it plays: these runs keep no probabilities of single windows (windows_<size>.csv); runs "
+    "trained with this version do."
+)
 
 
 def page(groups: Sequence[Group], report: dict[str, Any], motions: Mapping[str, Motions | str]) -> str:
@@ -54,8 +64,9 @@ def page(groups: Sequence[Group], report: dict[str, Any], motions: Mapping[str, 
         f'<div class="pictures">{"".join(picture.html for picture in learning)}</div></details></section>\n'
         f'<section id="configurations"><h2>Configurations</h2>\n{configurations(runs)}</section>\n</main>\n'
     )
-    left = MOST_BYTES - len(before.encode()) - len(after.encode()) - 100_000
-    shown = player(groups, motions, max(0, min(MOTION_BYTES, left)))
+    left = max(0, MOST_BYTES - len(before.encode()) - len(after.encode()) - 100_000)
+    motion = min(MOTION_BYTES, int(0.8 * left))
+    shown = player(groups, motions, motion, min(WINDOW_BYTES, left - motion))
     return _document(names, before + _player(shown) + after, shown)
 
 
@@ -80,8 +91,8 @@ def _player(found: Player) -> str:
             f"Shown: {found.shown_wrong:,} of the {found.wrong:,} recordings that a size misclassifies, and "
             f"{found.shown - found.shown_wrong:,} of the {right:,} others, spread evenly. "
             "Motion is at 10 frames a second.",
-            "Probabilities are of the whole recording (the mean over its windows and, with several seeds, over the "
-            "seeds): a run does not keep those of single windows, so they do not change while it plays.",
+            "Probabilities of the whole recording are the mean over its windows and, with several seeds, the seeds. "
+            + (EVOLVING if found.evolving else STILL),
         ],
         "sub",
     )

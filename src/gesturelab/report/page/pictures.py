@@ -12,9 +12,12 @@ from typing import Any, cast
 import numpy as np
 
 from gesturelab.info import Info
+from gesturelab.report.cost_figure import draw_cost, titles
+from gesturelab.report.cost_words import worth_showing
 from gesturelab.report.figures import draw_confusion, draw_curves, draw_sizes
 from gesturelab.report.groups import Candidate, Group
-from gesturelab.report.joined_figures import draw_joined, draw_leakage
+from gesturelab.report.joined_figures import draw_joined
+from gesturelab.report.leakage import draw_leakage
 from gesturelab.report.page.html import text
 from gesturelab.report.table import frame
 
@@ -26,6 +29,7 @@ JOINED = {
     "people": "Accuracy by person; patients are hatched",
     "reliability": "Confidence against the share recognised",
     "coverage": "Accuracy when the least confident recordings get no answer",
+    "ranks": "Critical-difference diagram: mean ranks over people; what no test tells apart is joined by a bar",
 }
 
 
@@ -68,6 +72,10 @@ def pictures(groups: Sequence[Group], report: dict[str, Any]) -> list[Picture]:
     described = {group["group"]: group for group in report["groups"]}
     for item in report["joined"]:
         found += _joined(item, described[item["group"]])
+    for cost in filter(worth_showing, report["costs"]):
+        caption = f"Accuracy against cost (group {cost['group']}); Pareto-optimal sizes are filled and joined"
+        said = titles(described[cost["group"]])
+        found.append(_drawn(caption, lambda path, cost=cost, said=said: draw_cost(cost, path, *said)))
     for group in groups:
         for candidate in group.candidates:
             if not all(_has_confusion(run.info) for run in candidate.runs):

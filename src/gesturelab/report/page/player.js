@@ -50,6 +50,7 @@
       pen.clearRect(0, 0, canvas.width, canvas.height);
       at("about").textContent = "No recording of this size is here.";
       at("bars").replaceChildren();
+      for (const part of ["evolution", "which", "now", "still"]) at(part).hidden = true;
       return;
     }
     if (!current || current.recording !== recording) {
@@ -60,6 +61,7 @@
       seconds = 0;
       at("scrub").max = length();
     }
+    current.windows = windows(at("model").value);
     describe();
     draw();
   }
@@ -102,9 +104,102 @@
         bar.className = index === recording.truth ? "bar truth" : index === taken ? "bar taken" : "bar";
         bar.style.width = `${Math.max(0.4, 72 * said[index])}%`;
         value.append(bar, ` ${percent(said[index])}`);
-        return [name, value];
+        if (!current.windows) return [name, value];
+        const now = document.createElement("dd");
+        now.className = "now";
+        now.append(Object.assign(document.createElement("span"), { className: "bar" }), document.createElement("span"));
+        return [name, value, now];
       }),
     );
+    evolve(gestures, taken);
+  }
+
+  /* The probabilities over time: whole per cent of each window, as they are known when the window ends. */
+  const SVG = "http://www.w3.org/2000/svg";
+  const LEFT = 52, RIGHT = 472, TOP = 10, BOTTOM = 152;
+  const across = (time) => LEFT + ((RIGHT - LEFT) * time) / Math.max(length(), 0.1);
+  const up = (share) => BOTTOM - ((BOTTOM - TOP) * share) / 100;
+
+  function shape(kind, attributes, text = "") {
+    const one = document.createElementNS(SVG, kind);
+    for (const [name, value] of Object.entries(attributes)) one.setAttribute(name, value);
+    one.textContent = text;
+    return one;
+  }
+
+  function windows(model) {
+    const found = current.recording.windows[model];
+    if (!found) return null;
+    const shares = Uint8Array.from(atob(found.said), (letter) => letter.charCodeAt(0));
+    const ends = found.ends.map((end) => Math.min(end, length()));
+    const classes = shares.length / ends.length;
+    return { starts: found.starts, ends, share: (at, gesture) => shares[at * classes + gesture] };
+  }
+
+  function evolve(gestures, taken) {
+    const model = at("model").value;
+    const { recording, windows: found } = current;
+    at("evolution").hidden = at("which").hidden = at("now").hidden = !found;
+    at("still").hidden = Boolean(found);
+    at("still").textContent = found ? "" : "No probabilities over time: " +
+      (data.still[model] || "they were left out to keep this page small.");
+    if (!found) return;
+    const chart = at("chart");
+    chart.replaceChildren();
+    const first = across(found.ends[0]);
+    chart.append(shape("rect", { class: "before", x: LEFT, y: TOP, width: Math.max(0, first - LEFT), height: BOTTOM - TOP }));
+    for (const share of [0, 50, 100]) {
+      chart.append(shape("line", { class: "grid", x1: LEFT, x2: RIGHT, y1: up(share), y2: up(share) }));
+      chart.append(shape("text", { x: LEFT - 6, y: up(share) + 5, "text-anchor": "end" }, `${share} %`));
+    }
+    const second = [0.5, 1, 2, 5, 10, 20, 60, 300].find((one) => length() / one <= 8) || 900;
+    for (let time = 0; time <= length(); time += second)
+      chart.append(shape("text", { x: across(time), y: BOTTOM + 17, "text-anchor": "middle" }, `${time}`));
+    chart.append(shape("text", { x: (LEFT + RIGHT) / 2, y: BOTTOM + 34, "text-anchor": "middle" }, "seconds"));
+    const line = (gesture, kind) => {
+      let path = "";
+      found.ends.forEach((end, at) => {
+        const next = at + 1 < found.ends.length ? found.ends[at + 1] : length();
+        const high = up(found.share(at, gesture));
+        path += `${at ? "L" : "M"}${across(end)} ${high}L${Math.max(across(next), across(end) + 2)} ${high}`;
+      });
+      chart.append(shape("path", { class: kind, d: path }));
+    };
+    const others = gestures.map((_, gesture) => gesture).filter((one) => one !== recording.truth && one !== taken);
+    others.forEach((gesture) => line(gesture, "other"));
+    if (taken !== recording.truth) line(taken, "taken");
+    line(recording.truth, "truth");
+    chart.append(shape("line", { id: "cursor", y1: TOP, y2: BOTTOM }));
+    const key = (kind, text) => [Object.assign(document.createElement("span"), { className: kind }), ` ${text} `];
+    at("lines").replaceChildren(
+      ...key("truth", `done: ${plain(gestures[recording.truth])}`),
+      ...(taken === recording.truth ? [] : key("taken", `recognised: ${plain(gestures[taken])}`)),
+      ...key("other", "the other gestures"),
+    );
+    current.window = null; /* so that the bars are drawn */
+  }
+
+  /* The last window that has ended at this moment. */
+  function now() {
+    const { windows: found, recording } = current;
+    if (!found) return;
+    const cursor = document.getElementById("cursor");
+    for (const end of ["x1", "x2"]) cursor.setAttribute(end, across(seconds));
+    let last = -1;
+    found.ends.forEach((end, at) => { if (end <= seconds + 1e-6) last = at; });
+    if (current.window === last) return;
+    current.window = last;
+    const gestures = data.sets[recording.set].gestures;
+    const shares = gestures.map((_, gesture) => (last < 0 ? 0 : found.share(last, gesture)));
+    const most = best(shares);
+    at("now").textContent = last < 0 ? `Now: the first answer comes at ${found.ends[0].toFixed(1)} s.`
+      : `Now, of ${found.starts[last].toFixed(1)} to ${found.ends[last].toFixed(1)} s: ${plain(gestures[most])}, ${shares[most]} %.`;
+    document.querySelectorAll("#bars dd.now").forEach((one, gesture) => {
+      const [bar, text] = one.children;
+      bar.className = gesture === recording.truth ? "bar truth" : last >= 0 && gesture === most ? "bar taken" : "bar";
+      bar.style.width = `${Math.max(0.4, 0.72 * shares[gesture])}%`;
+      text.textContent = last < 0 ? " –" : ` ${shares[gesture]} %`;
+    });
   }
 
   function draw() {
@@ -143,6 +238,7 @@
     }
     at("time").textContent = `${seconds.toFixed(1)} of ${length().toFixed(1)} s`;
     at("scrub").value = seconds;
+    now();
   }
 
   function step(now) {
@@ -172,6 +268,14 @@
   at("scrub").addEventListener("input", () => {
     pause();
     seconds = Number(at("scrub").value);
+    draw();
+  });
+  at("chart").addEventListener("pointerdown", (event) => {
+    if (!current) return;
+    pause();
+    const box = at("chart").getBoundingClientRect();
+    const share = ((event.clientX - box.left) * (480 / box.width) - LEFT) / (RIGHT - LEFT);
+    seconds = Math.min(1, Math.max(0, share)) * length();
     draw();
   });
   at("recording").addEventListener("change", () => {

@@ -1,5 +1,6 @@
 """Which test recordings the player shows, with what each size said of them."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,11 +10,15 @@ import numpy as np
 from gesturelab.errors import RunError
 from gesturelab.evaluation.predictions import Predictions, read_predictions
 from gesturelab.report.groups import Group
+from gesturelab.report.page.evolution import encode_series, series_of
 from gesturelab.report.page.motion import RATE_HZ, Motions, downsample, encode
 from gesturelab.runs import RunDir
 
 MOST_WRONG, MOST_RIGHT = 200, 40
 """How many recordings are shown at most."""
+
+WINDOW_BYTES = 700_000
+"""What the probabilities of windows may take."""
 
 CORRECTNESS = {1: "correct", 2: "incorrect", 3: "poorly executed"}
 
@@ -63,6 +68,7 @@ class Player:
         tested: All test recordings.
         wrong: Those that a size misclassified.
         absent: Recordings without motion, by reason.
+        evolving: Whether a recording has the probabilities of its windows.
     """
 
     data: dict[str, Any]
@@ -71,15 +77,19 @@ class Player:
     tested: int
     wrong: int
     absent: dict[str, int]
+    evolving: bool
 
 
-def player(groups: Sequence[Group], motions: Mapping[str, Motions | str], budget: int) -> Player:
+def player(
+    groups: Sequence[Group], motions: Mapping[str, Motions | str], budget: int, window_budget: int = WINDOW_BYTES
+) -> Player:
     """The player's recordings: misclassified ones first, then a sample of the others, spread evenly.
 
     Args:
         groups: Of runs, as compared.
         motions: For each data fingerprint where motion is found, or why it is not.
         budget: Characters that the motion may take.
+        window_budget: Characters that the probabilities of windows may take.
     """
     models, found, absent = _gather(groups)
     by_place = sorted(found, key=lambda one: one.place)
@@ -88,6 +98,7 @@ def player(groups: Sequence[Group], motions: Mapping[str, Motions | str], budget
     few = right[:: max(1, -(-len(right) // MOST_RIGHT))]
     sets: list[dict[str, Any]] = []
     recordings: list[dict[str, Any]] = []
+    kept: list[Seen] = []
     used = shown_wrong = 0
     counts = {True: 0, False: 0}
     for one in [*wrong, *few]:
@@ -108,9 +119,33 @@ def player(groups: Sequence[Group], motions: Mapping[str, Motions | str], budget
         shared = {"gestures": list(one.gestures), "joints": list(motion.joints), "parents": list(motion.parents)}
         if shared not in sets:
             sets.append(shared)
+        kept.append(one)
         recordings.append(_plain(one, sets.index(shared), motion.group, motion.posture, code))
-    data = {"rate": RATE_HZ, "models": models, "sets": sets, "recordings": recordings}
-    return Player(data, len(recordings), shown_wrong, len(found), len(wrong), absent)
+    still = _add_windows(groups, kept, recordings, window_budget)
+    data = {"rate": RATE_HZ, "models": models, "sets": sets, "recordings": recordings, "still": still}
+    evolving = any(one["windows"] for one in recordings)
+    return Player(data, len(recordings), shown_wrong, len(found), len(wrong), absent, evolving)
+
+
+def _add_windows(
+    groups: Sequence[Group], kept: Sequence[Seen], recordings: Sequence[dict[str, Any]], budget: int
+) -> dict[str, str]:
+    """Gives each recording the probabilities of its windows, by size; returns why some sizes have none."""
+    wanted: dict[int, set[str]] = {}
+    for one in kept:
+        wanted.setdefault(one.group.number, set()).add(one.name)
+    found, absent = series_of(groups, wanted)
+    used = 0
+    for one, plain in zip(kept, recordings, strict=True):
+        plain["windows"] = {}
+        for model in one.sums:
+            series = found.get((model, one.name))
+            said = encode_series(series) if series is not None else None
+            size = len(json.dumps(said))
+            if said is not None and used + size <= budget:
+                plain["windows"][str(model)] = said
+                used += size
+    return {str(model): reason for model, reason in absent.items()}
 
 
 def _plain(one: Seen, shared: int, group: str, posture: str, code: str) -> dict[str, Any]:

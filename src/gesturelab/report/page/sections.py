@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from gesturelab.report import joined_words, words
+from gesturelab.report import cost_words, joined_words, words
 from gesturelab.report.collect import Finished
 from gesturelab.report.page.html import Cell, paragraphs, table, text
 from gesturelab.report.words import count, duration, percent
@@ -67,6 +67,7 @@ def tables(report: dict[str, Any]) -> str:
     return "".join(
         [
             *(_joined(item, report) for item in report["joined"] if item["results"] or item["left_out"]),
+            *(_cost(item, report) for item in report["costs"] if cost_words.worth_showing(item)),
             table("Runs", RUN_COLUMNS, map(_run, report["runs"])),
             *_overfitting(report),
             *_unfinished(report),
@@ -91,6 +92,21 @@ def _joined(item: dict[str, Any], report: dict[str, Any]) -> str:
         made += table(f"Sizes against each other{where}", joined_words.PAIR_COLUMNS, joined_words.pairs(item))
         made += paragraphs([joined_words.pair_note(item), joined_words.ranks(item)])
     return made + paragraphs(f"Not joined: {left['run']}: {left['reason']}" for left in item["left_out"])
+
+
+def _cost(item: dict[str, Any], report: dict[str, Any]) -> str:
+    where = f", group {item['group']}" if len(report["groups"]) > 1 else ""
+    return _sortable_cost(item, where) + paragraphs(cost_words.notes(item))
+
+
+def _sortable_cost(item: dict[str, Any], where: str) -> str:
+    """Times are sorted by seconds, not by what they begin with."""
+    made: list[list[Cell]] = []
+    for row, cells in zip(item["rows"], cost_words.rows(item), strict=True):
+        line: list[Cell] = list(cells)
+        line[4] = (cells[4], row["seconds"])
+        made.append(line)
+    return table(f"Accuracy against cost{where}", cost_words.COLUMNS, made)
 
 
 def _parts(result: dict[str, Any]) -> Iterator[tuple[str, ...]]:

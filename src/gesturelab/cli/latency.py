@@ -1,0 +1,34 @@
+"""The option ``--latency`` of ``gesturelab compare`` and ``gesturelab report``."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gesturelab.errors import GesturelabError
+
+if TYPE_CHECKING:
+    from gesturelab.report.cost import Latencies
+    from gesturelab.report.groups import Group
+
+
+def add_option(parser: argparse.ArgumentParser) -> None:
+    """Adds the option."""
+    parser.add_argument(
+        "--latency", action="store_true", help="measure how long each size needs for a window on this machine"
+    )
+
+
+def measure_sizes(groups: "Sequence[Group]") -> "Latencies":
+    """Times the first run of each size; where that is not possible, says why."""
+    from gesturelab.evaluation.cost import Latency
+    from gesturelab.runs import RunDir
+    from gesturelab.training.latency import measure  # torch is slow to import
+
+    found: dict[Path, Latency | str] = {}
+    for run in (size.runs[0] for group in groups for size in group.sizes):
+        try:
+            found[run.path] = measure(RunDir(run.path, run.info["model"]["size"]))
+        except GesturelabError as error:
+            found[run.path] = str(error)
+    return found

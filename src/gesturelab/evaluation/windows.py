@@ -1,0 +1,87 @@
+"""What a run said of its test recordings moment after moment: its windows file as values."""
+
+import csv
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64
+
+from gesturelab.errors import RunError
+from gesturelab.runs import write_whole
+
+COLUMNS = ("recording", "start_s", "end_s")
+"""The first columns of a windows file; one probability a gesture follows, named ``p_<gesture>``."""
+
+
+@dataclass(frozen=True, eq=False)
+class WindowSeries:
+    """The windows of a recording, in order of time.
+
+    Attributes:
+        starts: The first sample of each, in seconds from the recording's beginning.
+        ends: The moment of each: nothing after it is known.
+        probabilities: Of each gesture.
+    """
+
+    starts: Float64[np.ndarray, " windows"]
+    ends: Float64[np.ndarray, " windows"]
+    probabilities: Float64[np.ndarray, "windows classes"]
+
+    def __len__(self) -> int:
+        """How many windows there are."""
+        return len(self.ends)
+
+
+def write_windows(
+    path: Path, gestures: Iterable[str], rows: Iterable[tuple[str, float, float, Iterable[float]]]
+) -> None:
+    """Writes one row a window: recording, first and last second, probabilities.
+
+    Raises:
+        RunError: If the file cannot be written.
+    """
+    with write_whole(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow([*COLUMNS, *(f"p_{name}" for name in gestures)])
+        for name, start, end, probabilities in rows:
+            table.writerow([name, f"{start:.2f}", f"{end:.2f}", *(f"{one:.3f}" for one in probabilities)])
+
+
+def read_windows(path: Path, gestures: tuple[str, ...], wanted: Collection[str]) -> dict[str, WindowSeries]:
+    """Reads the windows of some recordings; those that are not in the file are left out.
+
+    Raises:
+        RunError: If it is missing or is not a windows file of these gestures; the message names the file, and the line.
+    """
+    found: dict[str, list[list[float]]] = {}
+    line = 1
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            table = csv.reader(file)
+            head = [*COLUMNS, *(f"p_{name}" for name in gestures)]
+            if next(table, []) != head:
+                raise RunError(f"{path} is not a windows file of these gestures: it should begin with {','.join(head)}")
+            for row in table:
+                line = table.line_num
+                if row and row[0] in wanted:
+                    found.setdefault(row[0], []).append([float(cell) for cell in row[1:]])
+                    if len(row) != len(head):
+                        raise ValueError(f"{len(row)} cells, not {len(head)}")
+    except FileNotFoundError:
+        raise RunError(f"{path} is missing") from None
+    except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
+        raise RunError(f"{path}, line {line}, cannot be read: {error}") from error
+    series: dict[str, WindowSeries] = {}
+    for name, rows in found.items():
+        values = np.array(sorted(rows, key=lambda row: row[1]), dtype=np.float64)
+        series[name] = WindowSeries(values[:, 0], values[:, 1], values[:, 2:])
+    return series
+
+
+def mean_series(those: Collection[WindowSeries]) -> WindowSeries:
+    """Probabilities averaged over several trainings; those with other windows than the first are left out."""
+    first = next(iter(those))
+    same = [one for one in those if np.array_equal(one.ends, first.ends)]
+    return WindowSeries(first.starts, first.ends, np.mean([one.probabilities for one in same], axis=0))

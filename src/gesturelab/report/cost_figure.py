@@ -1,0 +1,261 @@
+"""Accuracy against what it costs, with the Pareto set."""
+
+import math
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import NullFormatter, PercentFormatter
+
+from gesturelab.evaluation.cost import beaten_by
+from gesturelab.info import LEAKY, SYNTHETIC
+from gesturelab.report.figures import GROUPS, LABEL, SMALL, WARNING, dress, save
+from gesturelab.report.words import percent
+
+COLOUR, PEER = GROUPS[0], "#666666"
+SHORT, FEW = 9, 8
+"""Names of at most so many letters, of at most so many candidates, stand at the points; others have a number."""
+
+APART = 0.045
+"""Points closer than this share of the axis are drawn side by side."""
+
+
+DECADES = tuple(step * 10.0**power for power in range(-6, 13) for step in (1, 2, 5))
+TIMES = (*(at for at in DECADES if at < 10), 10, 20, 30, 40, 60, 90, 120, 180, 300, 600, 1200, 1800, *(
+    3600 * at for at in (1, 2, 5, 12, 24, 48, 120, 240)
+))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One kind of cost, and where its axis may have numbers."""
+
+    kind: str
+    label: str
+    tick: Callable[[float], str]
+    ticks: Sequence[float]
+    peers: bool
+
+
+def _round(value: float) -> str:
+    """A round number of parameters.
+
+    >>> _round(500.0), _round(2e5), _round(1e6)
+    ('500', '200 K', '1 M')
+    """
+    return f"{value:.0f}" if value < 1e3 else f"{value / 1e3:g} K" if value < 1e6 else f"{value / 1e6:g} M"
+
+
+def _time(seconds: float) -> str:
+    """A round time.
+
+    >>> _time(0.5), _time(20), _time(300), _time(7200)
+    ('0.5 s', '20 s', '5 min', '2 h')
+    """
+    parts = ((3600, "h"), (60, "min"), (1e-9, "s"))
+    unit, name = next(part for part in parts if seconds >= part[0])
+    return f"{seconds / (1 if name == 's' else unit):g} {name}"
+
+
+PANELS = (
+    Panel("parameters", "parameters", _round, DECADES, False),
+    Panel("latency_ms", "latency of a window, one CPU thread", lambda value: f"{value:g} ms", DECADES, False),
+    Panel("seconds", "training time of a run", _time, TIMES, True),
+)
+
+
+def titles(group: dict[str, Any]) -> tuple[str, list[str]]:
+    """Second line of the title and warnings of a group, as `gesturelab.report.table.comparison` gives it."""
+    marks = ((LEAKY, group["leaky"]), (SYNTHETIC, group["synthetic"]))
+    return f"{group['data']}, {group['split']['kind']}", [text for text, applies in marks if applies]
+
+
+def draw_cost(item: dict[str, Any], path: Path, split: str, said: Sequence[str]) -> None:
+    """Accuracy with its interval against parameters, latency (if measured) and training time.
+
+    Args:
+        item: As `gesturelab.report.cost.cost` gives it.
+        path: The file, SVG or PNG.
+        split: The second line of the title.
+        said: Warnings.
+
+    Raises:
+        RunError: If the file cannot be written.
+    """
+    rows: list[dict[str, Any]] = item["rows"]
+    panels = [one for one in PANELS if any(row[one.kind] is not None and not row["peer"] for row in rows)]
+    names = [row["candidate"] for row in rows]
+    marks = _marks(names)
+    wide = 4.2 * len(panels) + 0.6
+    key = [] if marks == names else textwrap.wrap(_key(marks, names), int(wide * 13), break_long_words=True)
+    figure = Figure(figsize=(wide, 4.6))
+    for axes, panel in zip(figure.subplots(1, len(panels), sharey=True, squeeze=False)[0], panels, strict=True):
+        unsure = panel.kind == "seconds" and bool(item["seconds_differ"])
+        _draw_panel(axes, panel, rows, marks, item["recommended"], unsure)
+    first = figure.axes[0]
+    first.set_ylabel("accuracy of test recordings", fontsize=LABEL)
+    first.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    first.set_ylim(*_heights(rows))
+    handles = _handles(rows, item["recommended"])
+    where: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (0, -0.16), "ncols": len(handles)}
+    first.legend(handles=handles, fontsize=SMALL, frameon=False, borderaxespad=0, **where)
+    partial = [row["candidate"] for row in rows if row["partial"]]
+    said = [*said, f"PARTIAL: {', '.join(partial)}: not tested on everybody"] if partial else said
+    save(figure, path, f"Accuracy against cost\n{split}", said, "\n".join([*key, *_notes(item, rows, wide)]))
+
+
+def _notes(item: dict[str, Any], rows: Sequence[dict[str, Any]], wide: float) -> list[str]:
+    lines: list[str] = []
+    if any(row["accuracy"]["low"] is not None for row in rows):
+        lines.append("95 % intervals from a bootstrap over people; the Pareto set goes by the accuracies as they are")
+    lines[:] = ["; ".join([*lines, "costs are logarithmic, points of nearly the same cost side by side"])]
+    low, high = _heights(rows)
+    if out := [row for row in rows if row["peer"] and not low <= row["accuracy"]["value"] <= high]:
+        said = ", ".join(f"{row['candidate']} ({percent(row['accuracy']['value'])})" for row in out)
+        lines.append(f"outside the picture: {said}")
+    if item["latency"] is not None and item["latency"]["cpu"]:
+        disturbed = ", DISTURBED by other work" if item["latency"]["disturbed"] else ""
+        lines.append(f"latency: median on {item['latency']['cpu']}, torch {item['latency']['torch']}{disturbed}")
+    if item["seconds_differ"]:
+        lines.append(f"training times are NOT COMPARABLE: {'; '.join(item['seconds_differ'])}")
+    return [part for line in lines for part in textwrap.wrap(line, int(wide * 13))]
+
+
+def _heights(rows: Sequence[dict[str, Any]]) -> tuple[float, float]:
+    """Ends of the axis of accuracy: of the sizes with their intervals; a peer outside is not drawn."""
+    values = [
+        end
+        for row in rows
+        if not row["peer"]
+        for end in (row["accuracy"]["value"], row["accuracy"]["low"], row["accuracy"]["high"])
+        if end is not None
+    ]
+    room = 0.14 * max(max(values) - min(values), 0.02)
+    return min(values) - room, max(values) + room
+
+
+def _marks(names: Sequence[str]) -> list[str]:
+    """What stands at the points.
+
+    >>> _marks(["tiny", "small"]), _marks(["tiny (with mirrors)", "small"])
+    (['tiny', 'small'], ['1', '2'])
+    """
+    short = len(names) <= FEW and all(len(name) <= SHORT for name in names)
+    return list(names) if short else [str(at) for at in range(1, len(names) + 1)]
+
+
+def _key(marks: Sequence[str], names: Sequence[str]) -> str:
+    glued = (f"{mark}\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{name}" for mark, name in zip(marks, names, strict=True))
+    return ";  ".join(one.replace(" ", "\N{NO-BREAK SPACE}") for one in glued)
+
+
+def _draw_panel(
+    axes: Axes,
+    panel: Panel,
+    rows: Sequence[dict[str, Any]],
+    marks: Sequence[str],
+    recommended: str | None,
+    unsure: bool,
+) -> None:
+    """One kind of cost; the Pareto set is joined where costs can be compared."""
+    shown = [
+        (max(row[panel.kind], 1e-6), row, mark)
+        for row, mark in zip(rows, marks, strict=True)
+        if row[panel.kind] is not None and (panel.peers or not row["peer"])
+    ]
+    low, high = _heights(rows)
+    shown = [one for one in shown if low <= one[1]["accuracy"]["value"] <= high]
+    shown.sort(key=lambda one: (one[0], one[1]["accuracy"]["value"]))
+    least, most = shown[0][0], shown[-1][0]
+    room = max(most / least, 2.0) ** 0.14
+    limits = (least / room, most * room) if most / least > 1.5 else (least / 2, most * 2)
+    apart = min(APART, 0.6 / len(shown)) * math.log(limits[1] / limits[0])
+    places = side_by_side([x for x, _, _ in shown], apart)
+    judged = [not row["peer"] and not row["apart"] for _, row, _ in shown]
+    own = [(x, one[1]["accuracy"]["value"]) for x, one, kept in zip(places, shown, judged, strict=True) if kept]
+    costs = [[one[0]] for one, kept in zip(shown, judged, strict=True) if kept]
+    best = [at for at, beaten in enumerate(beaten_by([y for _, y in own], costs)) if beaten is None]
+    if not unsure:
+        front = [own[at] for at in best]
+        axes.step([x for x, _ in front], [y for _, y in front], where="post", color=COLOUR, linewidth=1.4, gid="front")
+    optimal = {own[at] for at in best} if not unsure else set[tuple[float, float]]()
+    for at, (x, (_, row, mark)) in enumerate(zip(places, shown, strict=True)):
+        _draw_point(axes, x, row, mark, (x, row["accuracy"]["value"]) in optimal, row["candidate"] == recommended, at)
+    dress(axes, f"{panel.label} (NOT COMPARABLE)" if unsure else panel.label, "")
+    if unsure:
+        axes.xaxis.label.set_color(WARNING)
+    axes.set_xscale("log")
+    axes.set_xlim(*limits)
+    _ticks(axes, panel, limits)
+
+
+def _ticks(axes: Axes, panel: Panel, limits: tuple[float, float]) -> None:
+    """At most five numbers on the axis."""
+    inside = [at for at in panel.ticks if limits[0] <= at <= limits[1]]
+    if len(inside) > 5 and panel.ticks is DECADES:
+        inside = [at for at in inside if f"{at:e}".startswith(("1", "3"))] or inside
+    few = inside[:: -(-len(inside) // 5)] if inside else []
+    axes.set_xticks(few, [panel.tick(at) for at in few])
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.tick_params(axis="x", which="minor", length=0)
+
+
+def side_by_side(values: Sequence[float], apart: float) -> list[float]:
+    """Ascending values, moved so that each is at least so much larger than the one before, in natural logarithms.
+
+    >>> [round(x, 2) for x in side_by_side([1.0, 1.0, 8.0], math.log(2))]
+    [0.71, 1.41, 8.0]
+    """
+    found = [math.log(value) for value in values]
+    for _ in range(200):
+        moved = False
+        for at in range(1, len(found)):
+            lacking = apart - (found[at] - found[at - 1])
+            if lacking > 1e-9:
+                found[at - 1] -= lacking / 2
+                found[at] += lacking / 2
+                moved = True
+        if not moved:
+            break
+    return [math.exp(value) for value in found]
+
+
+def _draw_point(
+    axes: Axes, x: float, row: dict[str, Any], mark: str, optimal: bool, recommended: bool, at: int
+) -> None:  # fmt: skip
+    accuracy = row["accuracy"]
+    colour = PEER if row["peer"] else COLOUR
+    ends = [end if end is not None else accuracy["value"] for end in (accuracy["low"], accuracy["high"])]
+    if accuracy["low"] is not None:
+        axes.plot([x, x], ends, color=colour, linewidth=1.2, alpha=0.8)
+    fill = colour if optimal else "white"
+    shape = "D" if row["peer"] else "o"
+    axes.plot([x], [accuracy["value"]], shape, color=colour, markerfacecolor=fill, markersize=7)
+    if recommended:
+        axes.plot([x], [accuracy["value"]], "o", color="black", markerfacecolor="none", markersize=13)
+    above = at % 2 == 0 or accuracy["low"] is None
+    where: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "va": "bottom" if above else "top"}
+    gap = 9 if recommended else 6
+    axes.annotate(
+        mark, (x, ends[above]), (0, gap if above else -gap), fontsize=SMALL, parse_math=False, gid="name", **where
+    )
+
+
+def _handles(rows: Sequence[dict[str, Any]], recommended: str | None) -> list[Line2D]:
+    def handle(label: str, marker: str = "o", line: Any = "", size: int = 7, **colours: str) -> Line2D:
+        colour, fill = colours.get("colour", COLOUR), colours.get("fill", COLOUR)
+        return Line2D(
+            [], [], marker=marker, linestyle=line, markersize=size, color=colour, markerfacecolor=fill, label=label
+        )
+
+    handles = [handle("Pareto set", line="-"), handle("others", fill="white")]
+    if any(row["candidate"] == recommended for row in rows):
+        handles.append(handle("recommended", size=13, colour="black", fill="none"))
+    if any(row["peer"] for row in rows):
+        handles.append(handle("peer", "D", colour=PEER, fill="white"))
+    return handles

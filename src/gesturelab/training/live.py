@@ -1,0 +1,52 @@
+"""How the answer of a trained network evolves over each test recording."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from gesturelab.config.data import WindowConfig
+from gesturelab.data.datamodule import EVALUATION_FRAMES, GestureData
+from gesturelab.data.frames import FrameStore
+from gesturelab.data.live import LiveWindows, cut_live
+from gesturelab.data.recording import Corpus
+from gesturelab.evaluation.windows import write_windows
+from gesturelab.model.recogniser import Recogniser
+
+
+def write_live(
+    path: Path, config: WindowConfig, data: GestureData, recogniser: Recogniser, device: torch.device
+) -> None:
+    """Writes what the network says of each test recording, moment after moment, knowing only what came before.
+
+    Args:
+        path: The windows file.
+        config: How windows are cut.
+        data: Whose test recordings.
+        recogniser: With the best weights.
+        device: Where it computes.
+    """
+    corpus = data.corpus
+    live = cut_live(corpus, np.unique(data.windows.recording[data.sides.test]), config)
+    store = FrameStore(corpus, live.windows, device, live.last)
+    network = recogniser.to(device).eval()
+
+    def rows() -> Iterator[tuple[str, float, float, list[float]]]:
+        batches = torch.arange(len(live.windows), device=device).split(
+            max(EVALUATION_FRAMES // 2 // config.length_frames, 1)
+        )
+        for index in batches:
+            with torch.inference_mode():
+                said = network.probabilities(store.gather(index).positions).cpu().tolist()
+            for at, probabilities in zip(index.tolist(), said, strict=True):
+                yield *_place(corpus, live, at), probabilities
+
+    write_windows(path, corpus.gesture_names, rows())
+
+
+def _place(corpus: Corpus, live: LiveWindows, at: int) -> tuple[str, float, float]:
+    """Recording, first and last second."""
+    number = int(live.windows.recording[at])
+    rate = float(corpus.rates_hz[number])
+    return corpus.names[number], float(live.windows.start[at]) / rate, int(live.last[at]) / rate
