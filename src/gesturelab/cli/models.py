@@ -54,8 +54,9 @@ def describe(name: str) -> dict[str, Any]:
     from gesturelab.model.lstm import count_parameters
 
     config = compose_training([f"model={name}"])
-    features = len(Features(config.features, KINECT_V2).names)
-    model = on_paper(features, 9, config.model)
+    table = Features(config.features, KINECT_V2)
+    features = len(table.names)
+    model = on_paper(features, 9, config.model, table.summaries)
     return {
         "name": name,
         "parameters": count_parameters(model),

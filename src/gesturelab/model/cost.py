@@ -1,11 +1,14 @@
 """What a model costs: parameters, and operations for one window."""
 
+import copy
+
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from gesturelab.config.training import ModelConfig
 from gesturelab.model.lstm import LSTMClassifier
+from gesturelab.model.recogniser import Recogniser
 
 
 def on_paper(features: int, classes: int, config: ModelConfig, summaries: int = 0) -> LSTMClassifier:
@@ -24,14 +27,8 @@ def flops_per_window(model: nn.Module, frames: int, features: int) -> int:
     return counter.get_total_flops()
 
 
-def flops_to_answer(config: ModelConfig, frames: int, features: int, classes: int, *, mirrored: bool) -> int:
-    """Operations of the network for the probabilities of one window: twice a pass if its mirror image has a say.
-
-    Args:
-        config: Of the model.
-        frames: In a window.
-        features: Of a frame.
-        classes: Gestures.
-        mirrored: The mirror image of the window has a say.
-    """
-    return flops_per_window(on_paper(features, classes, config), frames, features) * (2 if mirrored else 1)
+def flops_to_answer(recogniser: Recogniser, frames: int) -> int:
+    """Operations of a network for the probabilities of one window: twice a pass if its mirror image has a say."""
+    classifier = copy.deepcopy(recogniser.classifier).to("meta")
+    passes = 1 if recogniser.mirrored_gestures is None else 2
+    return passes * flops_per_window(classifier, frames, len(recogniser.features.names))

@@ -10,6 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from gesturelab.config.data import FeaturesConfig
 from gesturelab.config.training import ModelConfig
+from gesturelab.data.features import Features
 from gesturelab.data.scaler import Scaler
 from gesturelab.data.skeleton import SKELETONS
 from gesturelab.errors import RunError
@@ -48,13 +49,12 @@ def read_recogniser(run: RunDir) -> Saved:
         skeleton = SKELETONS[saved["skeleton"]]
         model = _typed(ModelConfig, saved["model"])
         features = _typed(FeaturesConfig, saved["features"])
-        classifier = LSTMClassifier(len(saved["feature_names"]), len(saved["gestures"]), model)
+        names = saved["feature_names"]
+        summaries = Features(features, skeleton).summaries
+        classifier = LSTMClassifier(len(names), len(saved["gestures"]), model, summaries)
         classifier.load_state_dict(saved["state_dict"])
         length = int(saved["window"]["length_frames"])
         mirrored = tuple(saved["mirrored_gestures"]) if saved.get("mirror_at_test") else None
-        flops = flops_to_answer(
-            model, length, len(saved["feature_names"]), len(saved["gestures"]), mirrored=mirrored is not None
-        )
     except FileNotFoundError:
         raise RunError(f"{run.weights} is missing: run the training again") from None
     except (
@@ -62,7 +62,7 @@ def read_recogniser(run: RunDir) -> Saved:
     ) as error:  # fmt: skip
         raise RunError(f"{run.weights} cannot be read by this version: {error}") from error
     recogniser = Recogniser(features, skeleton, Scaler.load(run.scaler), classifier, mirrored)
-    return Saved(recogniser.eval(), length, len(skeleton.joints), flops)
+    return Saved(recogniser.eval(), length, len(skeleton.joints), flops_to_answer(recogniser, length))
 
 
 def _typed(schema: type[Any], values: dict[str, Any]) -> Any:

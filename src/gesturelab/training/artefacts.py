@@ -21,6 +21,7 @@ from gesturelab.evaluation.recordings import combine_windows
 from gesturelab.info import CostInfo, DataInfo, Epoch, ModelInfo, RejectedInfo, Side, SplitInfo, TrainingInfo
 from gesturelab.model.cost import flops_to_answer
 from gesturelab.model.lstm import count_parameters
+from gesturelab.model.recogniser import Recogniser
 from gesturelab.runs import RunDir, write_whole
 from gesturelab.training.build import as_options, device_name
 from gesturelab.training.device import lightning_precision
@@ -124,23 +125,16 @@ def model_info(config: TrainConfig, module: GestureModule) -> ModelInfo:
     )
 
 
-def cost_info(config: TrainConfig, scaler: Scaler, classes: int, load: float) -> CostInfo:
-    """Operations of a window, and what the training ran on.
+def cost_info(recogniser: Recogniser, frames: int, load: float) -> CostInfo:
+    """Operations of a window of so many frames, and what the training ran on.
 
     Args:
-        config: Of the training.
-        scaler: Its names are the features.
-        classes: Gestures.
+        recogniser: What was trained.
+        frames: In a window.
         load: Of the machine when the training ended.
     """
     return CostInfo(
-        flops_per_window=flops_to_answer(
-            config.model,
-            config.window.length_frames,
-            len(scaler.names),
-            classes,
-            mirrored=config.augment.mirror_at_test,
-        ),
+        flops_per_window=flops_to_answer(recogniser, frames),
         cpu=cpu_name(),
         cores=cores(),
         threads=torch.get_num_threads(),

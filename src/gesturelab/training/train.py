@@ -120,7 +120,7 @@ def train(
         features=plain(config.features),
         model=model_info(config, module),
         training=training_info(config, trainer, module, accelerator),
-        cost=cost_info(config, scaler, len(corpus.gesture_names), busy),
+        cost=cost_info(module.recogniser, config.window.length_frames, busy),
         metrics=metrics,
         temperature=_temperature(data, probabilities[1]),
         confusion=matrix,
