@@ -14,6 +14,7 @@ from matplotlib.ticker import NullFormatter, PercentFormatter
 
 from gesturelab.info import LEAKY, SYNTHETIC
 from gesturelab.report.figures import BEST, GROUPS, LABEL, SMALL, WARNING, dress, save
+from gesturelab.report.lead import CORRECTNESS, lead, of_row, words
 from gesturelab.report.words import count, percent
 
 MARKERS = "osD^vP"
@@ -42,21 +43,27 @@ def draw_joined(item: dict[str, Any], group: dict[str, Any], folder: Path, form:
     said += [
         f"PARTIAL: {result['candidate']} lacks {', '.join(result['missing_people']) or 'some people'}"
         for result in results
-        if result["partial"]
+        if result["partial"] and not result.get("baseline")
     ]
     split = f"{group['data']}, {group['split']['kind']}"
     number = "" if group["group"] == 1 else f"_{group['group']}"
     files = {name: folder / f"{name}{number}.{form}" for name in ("sizes", "people", "reliability", "coverage")}
-    _people(results, files["people"], split, said)
+    if item.get("target") == CORRECTNESS:
+        del files["coverage"]
+    _people([one for one in results if not one.get("baseline")], files["people"], split, said)
     if sizes := [result for result in results if not result["peer"]]:
-        _sizes(sizes, files["sizes"], split, said)
+        _sizes(sizes, files["sizes"], split, said, [one for one in results if one.get("baseline")])
         _reliability(sizes, files["reliability"], split, said)
-        _coverage(sizes, files["coverage"], split, said)
+        if "coverage" in files:
+            _coverage(sizes, files["coverage"], split, said)
     return list(files.values()) if sizes else [files["people"]]
 
 
-def _sizes(results: Sequence[dict[str, Any]], path: Path, split: str, said: list[str]) -> None:
-    """Accuracy with its interval against parameters, by group."""
+def _sizes(
+    results: Sequence[dict[str, Any]], path: Path, split: str, said: list[str], baselines: Sequence[dict[str, Any]]
+) -> None:
+    """The score that leads with its interval against parameters, by group; dashed, the baselines on everybody."""
+    target = results[0].get("target", "gesture")
     figure = Figure(figsize=(8, 4.8))
     axes = figure.subplots()
     names = list(dict.fromkeys(name for result in results for name in result["by_group"]))
@@ -65,14 +72,19 @@ def _sizes(results: Sequence[dict[str, Any]], path: Path, split: str, said: list
         shift = 1.03 ** (place - len(names) / 2)  # so that bars do not hide one another
         style: dict[str, Any] = {"color": GROUPS[place % len(GROUPS)], "marker": MARKERS[place % len(MARKERS)]}
         points = [
-            (result["parameters"] * shift, part["accuracy"])
+            (result["parameters"] * shift, part[lead(target)])
             for result, part in zip(results, parts, strict=True)
-            if part is not None
+            if part is not None and part[lead(target)]["value"] is not None
         ]
         axes.plot([x for x, _ in points], [one["value"] for _, one in points], linewidth=1.2, label=name, **style)
         for x, one in points:
             if one["low"] is not None:
                 axes.plot([x, x], [one["low"], one["high"]], color=style["color"], linewidth=1.5)
+    for place, one in enumerate(baselines):
+        label = f"{one['candidate']}, everybody"
+        style = {"color": "black", "linewidth": 1.2, "linestyle": ("--", ":")[place % 2]}
+        if (value := one["all"][lead(target)]["value"]) is not None:
+            axes.axhline(value, label=label, **style)
     sizes = sorted({result["parameters"] for result in results})
     axes.set_xscale("log")
     axes.set_xlim(sizes[0] / 1.6, sizes[-1] * 1.6)
@@ -80,10 +92,11 @@ def _sizes(results: Sequence[dict[str, Any]], path: Path, split: str, said: list
     axes.set_xticks(sizes, [f"{_short(labels[size])}\n{count(size)}" for size in sizes], parse_math=False)
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.tick_params(axis="x", which="minor", length=0)
-    dress(axes, "parameters (logarithmic)", "accuracy of recordings")
+    name = words(target)
+    dress(axes, "parameters (logarithmic)", f"{name} of recordings")
     axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     _legend(axes)
-    save(figure, path, f"Accuracy on unseen people against size\n{split}", said, NOTE)
+    save(figure, path, f"{name.capitalize()} on unseen people against size\n{split}", said, NOTE)
 
 
 def _people(results: Sequence[dict[str, Any]], path: Path, split: str, said: list[str]) -> None:
@@ -188,7 +201,9 @@ def draw_leakage(rows: Sequence[dict[str, Any]], path: Path) -> None:
             those = [row for row in rows if row["model"] == size and row["split"].split(" ")[0] == kind]
             if not those:
                 continue
-            values = [row["test_recording_accuracy"] for row in those]
+            values = [value for value in (of_row(row, "test") for row in those) if value is not None]
+            if not values:
+                continue
             x = at + (place - (len(sizes) - 1) / 2) * width
             leaky = kind in WORDS
             colour = WARNING if leaky else BEST
@@ -200,7 +215,7 @@ def draw_leakage(rows: Sequence[dict[str, Any]], path: Path) -> None:
             axes.annotate(text, (x, max(values)), (0, 4), textcoords="offset points", ha="center", fontsize=SMALL)
     names = [f"{WORDS[kind]}\n(LEAKY)" if kind in WORDS else f"unseen people\n({kind})" for kind in kinds]
     axes.set_xticks(range(len(kinds)), names)
-    dress(axes, "", "accuracy of test recordings")
+    dress(axes, "", f"{' or '.join(dict.fromkeys(words(row['target']) for row in rows))} of test recordings")
     axes.set_ylim(0, 1.18)
     axes.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1])
     axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))

@@ -78,12 +78,12 @@ def _joined(item: dict[str, Any]) -> list[str]:
     said: list[str] = []
     if results:
         rows = (row for result in results for row in joined_words.parts(result, wide=True))
-        lines += [*table(joined_words.PART_COLUMNS, rows), "", joined_words.PART_NOTE, ""]
-        for result in results:
+        lines += [*table(joined_words.part_columns(item), rows), "", joined_words.part_note(item), ""]
+        for result in joined_words.told(results):
             said += [joined_words.completeness(result), joined_words.confidence(result)]
             said += [*(f"{result['candidate']}: {one}." for one in result["notes"])]
         lines += [part for line in said for part in (cell(line), "")]
-        columns = ("accuracy, %", "rec.", *(result["candidate"] for result in results))
+        columns = (f"{joined_words.detail_name(item)}, %", "rec.", *(result["candidate"] for result in results))
         lines += [*table(columns, joined_words.details(results)), ""]
     if item["pairs"]:
         lines += [*table(joined_words.PAIR_COLUMNS, joined_words.pairs(item)), ""]

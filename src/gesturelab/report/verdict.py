@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from gesturelab.report.lead import lead, words
+
 SHARES = (
     (1 / 2, "half"),
     (1 / 3, "a third"),
@@ -23,36 +25,37 @@ def verdict(results: Sequence[dict[str, Any]], pairs: Sequence[dict[str, Any]]) 
     """
     if len(results) < 2 or not pairs:
         return []
+    what = words(results[0].get("target", "gesture"))
     people = pairs[0]["people"]
     said = ["Some folds are missing, so this verdict is provisional."] if any(one["partial"] for one in results) else []
-    top = min(results, key=lambda one: (-one["validation_accuracy"], one["parameters"], one["candidate"]))
+    top = min(results, key=lambda one: (-(one["validation_accuracy"] or 0), one["parameters"], one["candidate"]))
     name = top["candidate"]
     if (needed := fewest_people(len(pairs))) > people:
         which = "two sizes" if len(results) == 2 else f"{len(results)} sizes"
         return [*said, f"{people} people are too few to tell {which} apart: at least {needed} are needed."]
     against = {one["candidate"]: _from(name, one["candidate"], pairs) for one in results if one is not top}
     alike = [one for one in results if one is top or _alike(against[one["candidate"]])]
-    chosen = min(alike, key=lambda one: (one["parameters"], -one["validation_accuracy"], one["candidate"]))
+    chosen = min(alike, key=lambda one: (one["parameters"], -(one["validation_accuracy"] or 0), one["candidate"]))
     if len(alike) == 1 and any(not _alike(pair) and pair["difference"] < 0 for pair in against.values()):
-        said.append(f"Validation and test people disagree: {name} has the best validation accuracy.")
+        said.append(f"Validation and test people disagree: {name} has the best validation {what}.")
     elif len(alike) == 1:
-        said.append(f"{name} has the best validation accuracy, and no other size is as good as far as one can tell.")
+        said.append(f"{name} has the best validation {what}, and no other size is as good as far as one can tell.")
         said[-1] += f" Take {name}."
     else:
         names = _listed([one["candidate"] for one in alike])
         said.append(f"{names} are not distinguishable on these {people} people; take {chosen['candidate']}")
         if chosen is not top:
             said[-1] += f": {share(chosen['parameters'], top['parameters'])} of {name}'s parameters"
-            said[-1] += f". {name} minus {chosen['candidate']}: {_difference(against[chosen['candidate']])}."
+            said[-1] += f". {name} minus {chosen['candidate']}: {_difference(against[chosen['candidate']], what)}."
         else:
-            said[-1] += ": it has the fewest parameters of them, and the best validation accuracy."
+            said[-1] += f": it has the fewest parameters of them, and the best validation {what}."
     for other, pair in against.items():
         if _alike(pair):
             continue
         word = "better" if pair["difference"] < 0 else "worse"
         caution = " (choosing by these test people would be optimistic)" if pair["difference"] < 0 else ""
         doubt = "" if pair["distinguishable"] else "perhaps "
-        said.append(f"{other} is {doubt}{word} than {name}{caution}: {name} minus {other}: {_difference(pair)}.")
+        said.append(f"{other} is {doubt}{word} than {name}{caution}: {name} minus {other}: {_difference(pair, what)}.")
     return said
 
 
@@ -67,14 +70,19 @@ def beside_peers(results: Sequence[dict[str, Any]], pairs: Sequence[dict[str, An
     peers = [one for one in results if one["peer"]]
     if not sizes or not peers or not pairs:
         return []
-    own = min(sizes, key=lambda one: (-one["validation_accuracy"], one["parameters"], one["candidate"]))["candidate"]
+    own = min(sizes, key=lambda one: (-(one["validation_accuracy"] or 0), one["parameters"], one["candidate"]))[
+        "candidate"
+    ]
+    target = sizes[0].get("target", "gesture")
+    what, score = words(target), "person_accuracy" if target == "gesture" else lead(target)
     said: list[str] = []
-    for peer in sorted(peers, key=lambda one: -one["all"]["person_accuracy"]["value"]):
+    for peer in sorted(peers, key=lambda one: -(one["all"][score]["value"] or 0)):
         pair = _from(own, peer["candidate"], pairs)
         word = "better than" if pair["difference"] > 0 else "worse than"
         word = word if pair["distinguishable"] else "not distinguishable from"
-        said.append(f"{own} is {word} {peer['candidate']}, a peer, on these {pair['people']} people: {own} minus ")
-        said[-1] += f"{peer['candidate']}: {_difference(pair)}."
+        kind = "baseline" if peer.get("baseline") else "peer"
+        said.append(f"{own} is {word} {peer['candidate']}, a {kind}, on these {pair['people']} people: {own} minus ")
+        said[-1] += f"{peer['candidate']}: {_difference(pair, what)}."
     return said
 
 
@@ -107,10 +115,10 @@ def _from(first: str, second: str, pairs: Sequence[dict[str, Any]]) -> dict[str,
     raise AssertionError(f"every pair of sizes was compared, but not {first} and {second}")
 
 
-def _difference(pair: dict[str, Any]) -> str:
-    """Points of accuracy, with the interval and the test."""
+def _difference(pair: dict[str, Any], what: str) -> str:
+    """Points of (balanced) accuracy, with the interval and the test."""
     return (
-        f"{points(pair['difference'])} points of accuracy ({points(pair['low'])} to {points(pair['high'])}), "
+        f"{points(pair['difference'])} points of {what} ({points(pair['low'])} to {points(pair['high'])}), "
         f"p = {p_value(pair['adjusted'])}"
     )
 

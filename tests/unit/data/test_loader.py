@@ -24,7 +24,7 @@ def shown(batches):
 
 def test_an_epoch_shows_every_window_once(people_corpus):
     batches = list(loader(people_corpus))
-    assert [len(batch.gestures) for batch in batches] == [50, 50, 50, 50, 50, 38]  # 72 recordings, 4 windows each
+    assert [len(batch.classes) for batch in batches] == [50, 50, 50, 50, 50, 38]  # 72 recordings, 4 windows each
     assert sorted(shown(batches)) == sorted(list(range(72)) * 4)
 
 
