@@ -34,7 +34,7 @@ def test_an_epoch_depends_on_seed_and_number_only(people_corpus):
     first.epoch = second.epoch = 5
     for ours, theirs in zip(first, second, strict=True):
         assert torch.equal(ours.positions, theirs.positions)
-        assert torch.equal(ours.gestures, theirs.gestures)
+        assert torch.equal(ours.classes, theirs.classes)
     second.epoch = 6
     assert shown(first) != shown(second)
 
