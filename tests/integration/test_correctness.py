@@ -57,8 +57,7 @@ def table_of(run):
 
 
 def test_it_learns_more_than_the_majority_class(folds):
-    for _, info in folds:
-        assert info["metrics"]["train"]["recording"]["balanced_accuracy"] > 0.65
+    assert folds[0][1]["metrics"]["train"]["recording"]["balanced_accuracy"] > 0.7
 
 
 def test_predictions_and_scores_agree_with_scikit_learn(folds):
@@ -118,7 +117,10 @@ def test_folds_are_joined_into_the_right_balanced_accuracy(folds):
     (item,) = report["joined"]
     rows = [row for run, _ in folds for row in table_of(run)]
     truth = [row["correct"] != "1" for row in rows]
+    for row in rows:
+        row["by_group"] = "incorrect" if row["subject"].startswith("2") else "correct"
     columns = {"tiny": "predicted", "length alone": "by_length", "majority class": "by_majority"}
+    columns["patient or not"] = "by_group"
     assert [one["candidate"] for one in item["results"]] == list(columns)
     for one in item["results"]:
         value = one["all"]["balanced_accuracy"]

@@ -10,19 +10,36 @@ from gesturelab.evaluation.predictions import Predictions
 from gesturelab.evaluation.result import summarise
 from gesturelab.report.lead import BASELINES
 
+PATIENT = "patient"
+"""The group whose movements may be incorrect."""
+
+WHO = "patient or not"
+"""What the baseline is called that knows only who moves."""
+
 
 def baselines_of(whole: Joined) -> dict[str, Joined]:
-    """What length alone and the majority class say of exactly these recordings; nothing where gestures are recognised.
+    """What trivial answers score on exactly these recordings; nothing where gestures are recognised.
 
-    Each fold's answers come from its own training people, and are the same for all seeds.
+    Length alone and the majority class come from each fold's own training people, and are the same for all seeds. Where
+    patients and others were tested, there is a third: whoever knows which of them moves, and looks at nothing else.
     """
     first = whole.by_seed[0]
     if first.trivial is None:
         return {}
+    said = {label: _said(first, kind) for kind, label in BASELINES.items()}
+    if {whole.groups.get(person) for person in first.people} > {PATIENT}:
+        said[WHO] = _by_group(first, whole)
     return {
-        label: replace(whole, seeds=whole.seeds[:1], by_seed=(_said(first, kind),), calibrated=(), notes=())
-        for kind, label in BASELINES.items()
+        label: replace(whole, seeds=whole.seeds[:1], by_seed=(one,), calibrated=(), notes=())
+        for label, one in said.items()
     }
+
+
+def _by_group(first: Predictions, whole: Joined) -> Predictions:
+    """Every movement of a patient is called incorrect, every other one correct."""
+    patient = np.array([whole.groups.get(subject) == PATIENT for subject in first.subjects])
+    order = np.where(patient, 0.9, 0.1)
+    return replace(first, predicted=patient.astype(np.int64), probabilities=np.stack([1 - order, order], axis=1))
 
 
 def _said(first: Predictions, kind: str) -> Predictions:

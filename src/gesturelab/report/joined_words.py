@@ -46,9 +46,9 @@ PART_NOTES = {
     "scores are no probabilities); mean over people: of each one's accuracy.",
     "correctness": "balanced accuracy: mean of sensitivity (incorrect ones found) and specificity (correct ones left "
     "alone); without both classes there is none (-). length alone: longer recordings are called incorrect, from a "
-    "threshold that each fold fits on its training people; majority class: what most training recordings are. Both on "
-    "exactly these recordings. Where nearly all incorrect movements are patients', telling who moves is worth much: "
-    "look at patients alone.",
+    "threshold that each fold fits on its training people; majority class: what most training recordings are; patient "
+    "or not: whatever a patient does is called incorrect, everything else correct. All on exactly these recordings. Where "
+    "nearly all incorrect movements are patients', telling who moves is worth much: look at patients alone.",
 }
 
 
