@@ -47,8 +47,8 @@ PART_NOTES = {
     "correctness": "balanced accuracy: mean of sensitivity (incorrect ones found) and specificity (correct ones left "
     "alone); without both classes there is none (-). length alone: longer recordings are called incorrect, from a "
     "threshold that each fold fits on its training people; majority class: what most training recordings are; patient "
-    "or not: whatever a patient does is called incorrect, everything else correct. All on exactly these recordings. Where "
-    "nearly all incorrect movements are patients', telling who moves is worth much: look at patients alone.",
+    "or not: whatever a patient does is called incorrect, everything else correct. All on exactly these recordings. "
+    "Where nearly all incorrect movements are patients', telling who moves is worth much: look at patients alone.",
 }
 
 
