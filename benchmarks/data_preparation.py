@@ -35,11 +35,13 @@ def original(root: Path) -> int:
 def ours(root: Path, cache: Path) -> int:
     import numpy as np
 
-    from gesturelab.config.data import Form, IrdsConfig
+    from gesturelab.config.data import Form, IrdsConfig, Target
     from gesturelab.data.load import load
 
     config = IrdsConfig(
         rate_hz=30.0,
+        target=Target.gesture,
+        gestures=None,
         correctness=[1, 2, 3],
         subjects=None,
         postures=None,

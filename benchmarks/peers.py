@@ -10,7 +10,6 @@ command again skips what is done. `peer_methods.py` says what each method sees a
 """
 
 import argparse
-import csv
 import functools
 import importlib.util
 import multiprocessing
@@ -31,11 +30,12 @@ from gesturelab.config.data import DataConfig, IrdsConfig
 from gesturelab.config.saved import read_data_config
 from gesturelab.data.load import load
 from gesturelab.errors import GesturelabError, RunError
-from gesturelab.evaluation.predictions import COLUMNS, read_predictions
+from gesturelab.evaluation.predictions import read_predictions
 from gesturelab.info import INFO_SCHEMA, Info
 from gesturelab.report.collect import Finished, collect
 from gesturelab.report.groups import basis
-from gesturelab.runs import RunDir, sha256, write_json, write_text, write_whole
+from gesturelab.report.lead import lead
+from gesturelab.runs import RunDir, sha256, write_json, write_text
 
 UNCALIBRATED = "its scores are no probabilities: losses mean nothing"
 WINDOW = {"span": "recording", "frames": FRAMES}
@@ -143,12 +143,18 @@ def train_fold(method: str, seed: int, fold: Fold, first: Path, root: str | None
         to: The folder of all peers.
 
     Returns:
-        Accuracy of the test recordings, and seconds of training.
+        Accuracy of the test recordings (of correctness the balanced one, NaN where a class is missing), and seconds of
+        training.
 
     Raises:
         RunError: If the data are not those of the sweep.
     """
-    from gesturelab.training.metrics import confusion, score  # torch is slow to import
+    from gesturelab.training.artefacts import (  # torch is slow to import
+        baseline_info,
+        make_baselines,
+        write_predictions,
+    )
+    from gesturelab.training.metrics import confusion, score
 
     started = datetime.now(UTC)
     corpus, motion = _motion(root, first)
@@ -161,20 +167,22 @@ def train_fold(method: str, seed: int, fold: Fold, first: Path, root: str | None
         raise RunError(f"{fold.path}: subject {', '.join(sorted(both))} is on both sides")
 
     began = time.perf_counter()
-    gestures, classes = corpus.gestures, len(corpus.gesture_names)
-    fitted = METHODS[method].fit(motion[train], gestures[train], classes, seed)
+    truth, classes = corpus.classes, len(corpus.class_names)
+    fitted = METHODS[method].fit(motion[train], truth[train], classes, seed)
     seconds = time.perf_counter() - began
     said = fitted.scores(motion[test])
 
     run = RunDir(folder_of(to, method, seed, fold), method)
-    _write_predictions(run.predictions, corpus, test, said)
+    baselines = make_baselines(corpus, train)
+    write_predictions(run.predictions, corpus, test, said, baselines)
     if (folds := RunDir(fold.path, "").folds).exists():
         write_text(run.folds, folds.read_text(encoding="utf-8"))
     data = OmegaConf.load(RunDir(fold.path, "").config)
     config = {"name": f"{fold.info['name']}-peers", "seed": seed, "data": data.data, "split": data.split}
     settings = METHODS[method].settings
     write_text(run.config, OmegaConf.to_yaml(OmegaConf.create({**config, "method": {"name": method, **settings}})))
-    scores = {"train": score(fitted.train_scores, gestures[train]), "test": score(said, gestures[test])}
+    target = corpus.target
+    scores = {"train": score(fitted.train_scores, truth[train], target), "test": score(said, truth[test], target)}
 
     def side(those):
         people = sorted({corpus.subjects[at] for at in those})
@@ -189,7 +197,7 @@ def train_fold(method: str, seed: int, fold: Fold, first: Path, root: str | None
         "started": started.isoformat(timespec="seconds"),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "warnings": fold.info["warnings"],
-        "gestures": list(corpus.gesture_names),
+        "gestures": list(corpus.class_names),
         "data": {**fold.info["data"], "postures": {corpus.names[at]: corpus.postures[at] for at in test}},
         "split": {**fold.info["split"], "train": side(train), "validation": side([]), "test": side(test)},
         "window": WINDOW,
@@ -197,24 +205,15 @@ def train_fold(method: str, seed: int, fold: Fold, first: Path, root: str | None
         "model": {"size": method, "parameters": fitted.parameters, "hyperparameters": settings, "peer": True},
         "training": {"epochs": 0, "best_epoch": 0, "seconds": round(seconds, 3), "device": "cpu", "history": []},
         "metrics": {name: {"window": one, "recording": one} for name, one in scores.items()},
-        "confusion": confusion(said, gestures[test]),
+        "confusion": confusion(said, truth[test]),
+        **({"baselines": baseline_info(baselines, corpus, test)} if baselines else {}),
         "versions": {name: version(name) for name in ("gesturelab", "numpy", *METHODS[method].packages)},
         "git": None,
         "files": {run.predictions.name: sha256(run.predictions)},
     }
     write_json(run.info, info)  # last, as in our own runs: a run that has one is finished
-    return scores["test"]["accuracy"], seconds
-
-
-def _write_predictions(path: Path, corpus, test, said) -> None:
-    names = corpus.gesture_names
-    with write_whole(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow([*COLUMNS, *(f"p_{name}" for name in names)])
-        for at, row in zip(test.tolist(), said, strict=True):
-            gesture, predicted = names[corpus.gestures[at]], names[int(row.argmax())]
-            who = [corpus.names[at], corpus.subjects[at], gesture, corpus.correctness[at], predicted]
-            table.writerow([*who, *(f"{share:.8g}" for share in row)])
+    found = scores["test"][lead(target)]
+    return float("nan") if found is None else found, seconds
 
 
 def jobs_of(options) -> Iterator[tuple]:
@@ -254,7 +253,8 @@ def _say(number, total, job, result) -> None:
     accuracy, seconds = result
     method, _, fold = job[:3]
     people = ", ".join(fold.info["split"]["test"]["subjects"])
-    said = f"[{number}/{total}] {method}, fold {fold.number} (tests {people}): {100 * accuracy:.1f} %"
+    shown = "balanced accuracy undefined, one class only" if np.isnan(accuracy) else f"{100 * accuracy:.1f} %"
+    said = f"[{number}/{total}] {method}, fold {fold.number} (tests {people}): {shown}"
     print(f"{said}, trained in {seconds:.1f} s", flush=True)
 
 

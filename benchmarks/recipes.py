@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from gesturelab.config.data import Target
 from gesturelab.config.saved import read_config
 from gesturelab.data.frames import FrameStore
 from gesturelab.data.load import load
@@ -42,6 +43,8 @@ def cases_of(runs: list[RunDir], mirror: bool) -> dict[str, Cases]:
         config = read_config(run.config)
         config.augment.mirror_at_test = config.augment.mirror_at_test or mirror
         corpus = load(config.data)
+        if corpus.target is Target.correctness:
+            raise SystemExit(f"recipes: {run.path} is of data.target=correctness; this table is of gestures alone")
         data = make_data(config, corpus)
         module = make_module(config, data, make_scaler(config, data)).eval()
         saved = torch.load(run.weights, weights_only=True)
@@ -57,7 +60,7 @@ def cases_of(runs: list[RunDir], mirror: bool) -> dict[str, Cases]:
             rows = np.array(
                 [(int(corpus.subjects[i]), corpus.groups[i] == "patient", corpus.correctness[i]) for i in ids]
             )
-            found[side].append(np.column_stack([rows, combined.argmax(axis=1) == corpus.gestures[ids]]))
+            found[side].append(np.column_stack([rows, combined.argmax(axis=1) == corpus.classes[ids]]))
     return {side: Cases(*np.concatenate(parts).T) for side, parts in found.items()}
 
 

@@ -12,18 +12,44 @@ LEAKY = "LEAKY: the same people are on both sides of this split; its test number
 SYNTHETIC = "SYNTHETIC: made-up motion; its numbers say nothing about real people"
 
 
+CORRECTNESS_CLASSES = ("correct", "incorrect")
+"""The classes of data.target=correctness, in order."""
+
+
 class Scores(TypedDict):
     """How well one level of one side was recognised."""
 
     loss: float
     """Cross-entropy in nats, without label smoothing or class weights."""
     accuracy: float
-    balanced_accuracy: float
-    """Mean recall over the gestures that occur."""
+    balanced_accuracy: float | None
+    """Mean recall over the gestures that occur. Of data.target=correctness: of both classes, and null where only one
+    occurs (a person who does everything correctly), since that would be accuracy under a better name."""
     macro_f1: float
     """Mean F1 over the gestures that occur or were predicted."""
     count: int
     """How many windows or recordings were scored."""
+    sensitivity: NotRequired[float | None]
+    """Only of data.target=correctness: share of incorrect ones called incorrect; null where there are none."""
+    specificity: NotRequired[float | None]
+    """The same: share of correct ones called correct."""
+    roc_auc: NotRequired[float | None]
+    """The same: area under the receiver operating characteristic; null where only one class occurs."""
+
+
+class Baseline(TypedDict):
+    """What a trivial rule, fitted on the training recordings, scores on the test recordings."""
+
+    rule: str
+    """In words."""
+    threshold_s: NotRequired[float]
+    """Of length alone: longer recordings are called incorrect."""
+    accuracy: float
+    balanced_accuracy: float | None
+    sensitivity: float | None
+    specificity: float | None
+    roc_auc: float | None
+    count: int
 
 
 class SideScores(TypedDict):
@@ -170,6 +196,7 @@ class Info(TypedDict):
     warnings: list[str]
     """What must be said wherever the numbers appear: LEAKY and SYNTHETIC among them."""
     gestures: list[str]
+    """What the classes are called: the gestures, or ``correct`` and ``incorrect`` (see `target_of`)."""
     data: DataInfo
     split: SplitInfo
     window: dict[str, Any]
@@ -178,10 +205,12 @@ class Info(TypedDict):
     training: TrainingInfo
     cost: NotRequired[CostInfo]
     metrics: Metrics
+    baselines: NotRequired[dict[str, Baseline]]
+    """Only of data.target=correctness: ``length`` and ``majority``, on the same test recordings."""
     temperature: NotRequired[float]
     """Fitted on validation recordings: dividing the logarithms of a recording's probabilities by it calibrates them."""
     confusion: list[list[int]]
-    """Test recordings: rows are the true gesture, columns the predicted one, in order of ``gestures``."""
+    """Test recordings: rows are the true class, columns the predicted one, in order of ``gestures``."""
     versions: dict[str, str]
     git: GitInfo | None
     """Null when the code was not in a git checkout."""
@@ -192,3 +221,8 @@ class Info(TypedDict):
 def is_peer(info: Info) -> bool:
     """Whether a run is of a method from elsewhere, so that it is compared with the sizes but not chosen among them."""
     return info["model"].get("peer") is True
+
+
+def target_of(info: Info) -> str:
+    """What a run recognises: ``gesture`` or ``correctness``."""
+    return str(info["data"].get("options", {}).get("target", "gesture"))

@@ -36,6 +36,8 @@ NOT_RUN = {
     "gesturelab train -m experiment=irds_5fold name=key features=key data.root=data/irds": "see test_recipe.py",
     "gesturelab train -m experiment=irds_best split=subject_kfold 'split.fold=range(5)' data.root=data/irds": "too",
     "python benchmarks/recipes.py --mirror multirun/default multirun/key multirun/irds_best": "see test_recipe.py",
+    "gesturelab train -m experiment=irds_correctness model=tiny data.root=data/irds": "see test_correctness.py",
+    "gesturelab compare multirun/irds_correctness --figures figures": "needs those; see test_correctness.py",
     "gesturelab compare multirun/irds_leakage --leakage leakage.png": "needs those; see test_leakage.py",
 }
 SLURM = [

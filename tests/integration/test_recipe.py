@@ -77,7 +77,7 @@ def test_mirror_images_have_their_say_in_test_and_validation_and_nowhere_else(pa
             right_left = module(mirror(batch.positions, KINECT_V2)).softmax(dim=1)
             swapped = torch.stack([right_left[:, other] for other in (1, 0, 3, 2, 5, 4, 6, 8, 7)], dim=1)
             rows = ((left_right + swapped) / 2).numpy()
-            chance = rows[range(len(rows)), batch.gestures.numpy()]
+            chance = rows[range(len(rows)), batch.classes.numpy()]
             assert info["metrics"][name]["window"]["loss"] == pytest.approx(-sum(map(math.log, chance)) / len(rows))
     ids, combined = combine_windows(data.windows.recording[data.sides.test], rows)
     said = read_predictions(run.predictions)

@@ -307,7 +307,7 @@ def only_the_first_epoch_is_good(monkeypatch):
     from gesturelab.training.module import GestureModule
 
     def judged(module, batch, _index):
-        rows = torch.full((len(batch.gestures), 9), 1 / 9 if module.current_epoch == 0 else 1e-6)
+        rows = torch.full((len(batch.classes), 9), 1 / 9 if module.current_epoch == 0 else 1e-6)
         rows[:, 0] = 1 - rows[:, 1:].sum(dim=1)
         module._validated.append((rows, batch))
 

@@ -6,7 +6,8 @@ import sys
 import traceback
 from pathlib import Path
 
-from gesturelab.cli.train import print_result, train_in
+from gesturelab.cli.train import train_in
+from gesturelab.cli.train_result import print_result
 from gesturelab.config.saved import read_config
 from gesturelab.errors import StoppedError
 from gesturelab.runs import RunDir, is_finished

@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gesturelab.cli.hydra_errors import plain_errors
 from gesturelab.cli.train_help import show_help
+from gesturelab.cli.train_result import print_result
 from gesturelab.config.compose import typed
 from gesturelab.config.data import DataConfig
 from gesturelab.config.store import conf_dir, register
@@ -38,9 +39,6 @@ FLAGS_WITH_A_VALUE = (
     *("--cfg", "-c", "--package", "-p", "--experimental-rerun"),
 )
 """Hydra's flags whose next word belongs to them."""
-
-FEW_PEOPLE = 10
-"""Below so many test people a result says so."""
 
 
 def run(arguments: list[str]) -> int:
@@ -244,35 +242,3 @@ def _leave_nothing_empty(folder: Path) -> None:
         for path in folder.iterdir():
             path.unlink()
         folder.rmdir()
-
-
-def print_result(run: RunDir, info: Info) -> None:
-    """Prints the scores, what must be said with them, and where the files are."""
-    log.info("")
-    log.info("%-24s %12s %12s %12s", f"{info['model']['size']}: accuracy of", "training", "validation", "test")
-    metrics = info["metrics"]
-    for level, what in (("recording", "recordings"), ("window", "windows")):
-        scores = [metrics[side][level] for side in ("train", "validation", "test")]
-        cells = [f"{100 * score['accuracy']:.1f} %" for score in scores]
-        log.info("%-24s %12s %12s %12s", what, *cells)
-    test = metrics["test"]["recording"]
-    people = info["split"]["test"]["subjects"]
-    log.info(
-        "test recordings: balanced accuracy %.1f %%, macro F1 %.3f, %d recordings of %d people: %s",
-        100 * test["balanced_accuracy"],
-        test["macro_f1"],
-        test["count"],
-        len(people),
-        ", ".join(people) if len(people) <= 12 else f"{', '.join(people[:12])} ...",
-    )
-    if len(people) < FEW_PEOPLE and not info["split"]["leaky"]:
-        log.info(
-            "%d people are few: other people may give a very different number. Test everybody once with "
-            "gesturelab train -m split=subject_kfold split.fold=0,1,2,3,4",
-            len(people),
-        )
-    for warning in info["warnings"]:
-        log.warning(warning)
-    log.info("")
-    for path in run.artefacts:
-        log.info(path.as_posix() if not path.is_relative_to(Path.cwd()) else path.relative_to(Path.cwd()).as_posix())

@@ -16,6 +16,13 @@ class Form(StrEnum):
     raw = "raw"
 
 
+class Target(StrEnum):
+    """What is to be recognised."""
+
+    gesture = "gesture"
+    correctness = "correctness"
+
+
 @dataclass
 class DataConfig:
     """Which recordings to use; every data set has these keys."""
@@ -25,6 +32,12 @@ class DataConfig:
     rate_hz: float = MISSING
     """Frames a second: what Simplified files are taken to have (they carry no time), what Raw files are
     resampled to, what synthetic motion is made at."""
+    target: Target = MISSING
+    """What is to be recognised. gesture: which movement it is. correctness: whether the movement, whichever it is, was
+    done correctly (label 1) or incorrectly (2; and 3, where data.correctness keeps it); the network is not told which
+    movement was asked for."""
+    gestures: list[str] | None = MISSING
+    """Gestures to keep, by name or number (elbow_flexion_left or 0); null keeps all."""
     correctness: list[int] = MISSING
     """Correctness labels to keep: 1 correct, 2 incorrect, 3 poorly executed."""
     subjects: list[str] | None = MISSING
@@ -43,8 +56,14 @@ class DataConfig:
             raise ConfigError(f"data.source={self.source}: is what the data set is; choose another with data=NAME")
         positive("data.rate_hz", self.rate_hz)
         subset("data.correctness", self.correctness, (1, 2, 3))
+        if self.target is Target.correctness and not (1 in self.correctness and {2, 3} & set(self.correctness)):
+            raise ConfigError(
+                f"data.correctness={self.correctness}: data.target=correctness needs correct movements (1) and "
+                "incorrect ones (2) to tell apart; take [1,2]"
+            )
         at_least("data.max_files", self.max_files, 1)
-        for key, values in (("subjects", self.subjects), ("postures", self.postures)):
+        wanted = (("subjects", self.subjects), ("postures", self.postures), ("gestures", self.gestures))
+        for key, values in wanted:
             if values is not None and not values:
                 raise ConfigError(f"data.{key}=[]: name at least one, or null for all")
 

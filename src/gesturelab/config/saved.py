@@ -12,6 +12,9 @@ from gesturelab.config.split import SPLITS
 from gesturelab.config.training import TrainConfig
 from gesturelab.errors import ConfigError
 
+SINCE: dict[str, Any] = {"data": {"target": "gesture", "gestures": None}}
+"""Keys that runs of earlier versions did not save, with what they did."""
+
 
 def read_config(path: Path) -> TrainConfig:
     """The configuration that a run was made with.
@@ -24,7 +27,7 @@ def read_config(path: Path) -> TrainConfig:
         schema = OmegaConf.structured(TrainConfig)
         schema.data = OmegaConf.structured(SOURCES[cast(Any, saved).data.source])
         schema.split = OmegaConf.structured(SPLITS[cast(Any, saved).split.kind])
-        return cast(TrainConfig, OmegaConf.to_object(OmegaConf.merge(schema, saved)))
+        return cast(TrainConfig, OmegaConf.to_object(OmegaConf.merge(schema, SINCE, saved)))
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}; is this the folder of a run?") from error
     except (OmegaConfBaseException, YAMLError, KeyError, ValueError) as error:
@@ -40,7 +43,7 @@ def read_data_config(path: Path) -> DataConfig:
     try:
         saved = cast(Any, OmegaConf.load(path)).data
         schema = OmegaConf.structured(SOURCES[saved.source])
-        return cast(DataConfig, OmegaConf.to_object(OmegaConf.merge(schema, saved)))
+        return cast(DataConfig, OmegaConf.to_object(OmegaConf.merge(schema, SINCE["data"], saved)))
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}; is this the folder of a run?") from error
     except (OmegaConfBaseException, YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:

@@ -31,6 +31,7 @@ OBJECTIVES = {
         Objective("validation_loss", "window", "loss", maximise=False),
         Objective("validation_accuracy", "window", "accuracy", maximise=True),
         Objective("validation_recording_accuracy", "recording", "accuracy", maximise=True),
+        Objective("validation_recording_balanced_accuracy", "recording", "balanced_accuracy", maximise=True),
     )
 }
 """Each is of the epoch with the lowest validation loss: a run keeps the weights of that one."""
@@ -50,7 +51,8 @@ class SearchConfig:
     n_parallel: int = MISSING
     """Trials begun together; hydra/launcher says how many of their runs go at a time."""
     objective: str = MISSING
-    """validation_loss, validation_accuracy or validation_recording_accuracy, of the epoch whose weights are kept."""
+    """validation_loss, validation_accuracy, validation_recording_accuracy or validation_recording_balanced_accuracy, of
+    the epoch whose weights are kept. With data.target=correctness take the loss or the last one."""
     average_over: list[str] = MISSING
     """Overrides with several values, such as split.fold=0,1,2: a trial is one run for each, its value their mean."""
     sampler: str = MISSING

@@ -63,9 +63,10 @@ class LossConfig:
     """Cross-entropy."""
 
     label_smoothing: float = MISSING
-    """Share of each target spread over all gestures."""
+    """Share of each target spread over all classes."""
     class_weights: bool = MISSING
-    """Weigh each gesture by the inverse of how many training windows it has."""
+    """Weigh each class by the inverse of how many training windows it has; validation_loss, by which the best epoch is
+    chosen, weighs them too."""
 
     def __post_init__(self) -> None:
         fraction("loss.label_smoothing", self.label_smoothing)

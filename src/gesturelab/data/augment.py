@@ -20,10 +20,10 @@ def mirror(positions: Positions, skeleton: Skeleton) -> Positions:
 class Augment:
     """Random mirror, turn, size, lost joints and noise, in this order; speed is drawn before windows are gathered."""
 
-    def __init__(self, config: AugmentConfig, skeleton: Skeleton, mirrored_gestures: tuple[int, ...]) -> None:
+    def __init__(self, config: AugmentConfig, skeleton: Skeleton, mirrored_classes: tuple[int, ...]) -> None:
         self.config = config
         self.skeleton = skeleton
-        self.mirrored_gestures = torch.tensor(mirrored_gestures)
+        self.mirrored_classes = torch.tensor(mirrored_classes)
 
     def speeds(self, count: int, generator: Generator) -> Float[Tensor, " batch"] | None:
         """How many times as fast each window is played; None when speed is not changed."""
@@ -33,14 +33,14 @@ class Augment:
 
     def __call__(self, batch: Batch, generator: Generator) -> Batch:
         """A changed copy of a batch; the generator must be on the batch's device."""
-        config, (positions, gestures, recordings) = self.config, batch
+        config, (positions, classes, recordings) = self.config, batch
         count = len(positions)
         root = positions[:, :, self.skeleton.root : self.skeleton.root + 1].mean(dim=1, keepdim=True)
         positions = positions - root
         if config.mirror_probability:
             chosen = torch.rand(count, generator=generator, device=generator.device) < config.mirror_probability
             positions = torch.where(chosen[:, None, None, None], mirror(positions, self.skeleton), positions)
-            gestures = torch.where(chosen, self.mirrored_gestures.to(gestures.device)[gestures], gestures)
+            classes = torch.where(chosen, self.mirrored_classes.to(classes.device)[classes], classes)
         if config.rotation_deg:
             positions = rotate_vertical(positions, math.radians(config.rotation_deg) * _uniform(count, generator))
         if config.scale:
@@ -51,7 +51,7 @@ class Augment:
         if config.noise_m:
             noise = torch.randn(positions.shape, generator=generator, device=generator.device)
             positions = positions + config.noise_m * noise
-        return Batch(positions + root, gestures, recordings)
+        return Batch(positions + root, classes, recordings)
 
 
 def _uniform(count: int, generator: Generator) -> Float[Tensor, " batch"]:

@@ -103,6 +103,7 @@ def _from_values(values: dict[str, Any], positions: np.ndarray) -> Corpus:
 def _to_values(corpus: Corpus) -> dict[str, Any]:
     values = {field.name: getattr(corpus, field.name) for field in dataclasses.fields(corpus)}
     positions = values.pop("positions")
+    del values["target"]  # of an experiment, not of recordings
     plain = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in values.items()}
     plain["skeleton"] = corpus.skeleton.name
     plain["rejected"] = [[one.recording, one.reason] for one in corpus.rejected]

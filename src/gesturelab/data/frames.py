@@ -17,8 +17,8 @@ class Batch(NamedTuple):
 
     positions: Float[Tensor, "batch frames joints 3"]
     """Metres."""
-    gestures: Int[Tensor, " batch"]
-    """Index of the gesture."""
+    classes: Int[Tensor, " batch"]
+    """Index of the class."""
     recordings: Int[Tensor, " batch"]
     """Index of the recording in the corpus."""
 
@@ -52,7 +52,7 @@ class FrameStore:
         self.start = torch.from_numpy(windows.start).to(device)
         self.step = torch.from_numpy(windows.step).to(device)
         self.recordings = torch.from_numpy(recording).to(device)
-        self.gestures = torch.from_numpy(corpus.gestures[recording]).to(device)
+        self.classes = torch.from_numpy(corpus.classes[recording]).to(device)
         self.samples = torch.arange(windows.length_frames, device=device)
         self.between_frames = bool((windows.step % 1).any() or (windows.start % 1).any())
 
@@ -80,4 +80,4 @@ class FrameStore:
         if self.between_frames or speed is not None:
             later = self.first[index, None] + (low + 1).minimum(last)
             positions = torch.lerp(positions, self.frames[later], (at - low)[..., None])
-        return Batch(positions.unflatten(2, (self.joints, 3)), self.gestures[index], self.recordings[index])
+        return Batch(positions.unflatten(2, (self.joints, 3)), self.classes[index], self.recordings[index])

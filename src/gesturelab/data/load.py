@@ -12,15 +12,19 @@ from gesturelab.errors import ConfigError
 
 
 def load(config: DataConfig) -> Corpus:
-    """Reads or makes the recordings that a configuration asks for; parsing is done once.
+    """Reads or makes the recordings that a configuration asks for; parsing is done once, whatever the target.
 
     Raises:
         DataError: If they are missing or cannot be used.
         ConfigError: If there is no such data set.
     """
+    return dataclasses.replace(_load(config), target=config.target)
+
+
+def _load(config: DataConfig) -> Corpus:
     folder = cache_folder(config.cache_dir)
     options = dataclasses.asdict(config)
-    del options["cache_dir"]
+    del options["cache_dir"], options["target"]
     if isinstance(config, IrdsConfig):
         files = irds_files(Path(config.root), config.form)
         options["root"] = str(Path(config.root).expanduser().resolve())

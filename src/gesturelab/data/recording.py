@@ -2,13 +2,15 @@
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
+from gesturelab.config.data import Target
 from gesturelab.data.skeleton import KINECT_V2, Skeleton
 from gesturelab.errors import DataError, RecordingError
+from gesturelab.info import CORRECTNESS_CLASSES
 
 CORRECTNESS = {1: "correct", 2: "incorrect", 3: "poorly executed"}
 """What the published correctness labels mean."""
@@ -78,9 +80,11 @@ class Corpus:
         source: The data set's name, such as ``irds``.
         synthetic: True when no real person moved.
         gesture_names: What the gesture indices mean.
-        mirrored_gestures: For each gesture the index of the one it becomes when left and right are swapped.
+        mirrored_gestures: For each gesture the index of the one it becomes when left and right are swapped; -1 where
+            that gesture is not kept.
         fingerprint: Hash of everything that a result can depend on; equal only for equal recordings.
         rejected: Recordings that were left out, with reasons.
+        target: What is to be recognised: it says what the classes are.
     """
 
     source: str
@@ -99,6 +103,7 @@ class Corpus:
     postures: tuple[str, ...]
     fingerprint: str
     rejected: tuple[Rejected, ...] = field(default=())
+    target: Target = Target.gesture
 
     def __len__(self) -> int:
         """How many recordings there are."""
@@ -121,6 +126,29 @@ class Corpus:
     def frame_counts(self) -> Int64[np.ndarray, " recordings"]:
         """Frames in each recording."""
         return np.diff(self.offsets)
+
+    @property
+    def seconds(self) -> Float64[np.ndarray, " recordings"]:
+        """How long each recording lasts."""
+        return self.frame_counts / self.rates_hz
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What a network tells apart."""
+        return CORRECTNESS_CLASSES if self.target is Target.correctness else self.gesture_names
+
+    @property
+    def classes(self) -> Int64[np.ndarray, " recordings"]:
+        """The class of each recording: its gesture, or 0 for a correct movement and 1 for any other."""
+        return (self.correctness != 1).astype(np.int64) if self.target is Target.correctness else self.gestures
+
+    @property
+    def mirrored_classes(self) -> tuple[int, ...]:
+        """For each class the one it becomes when left and right are swapped; -1 where that is not in the corpus.
+
+        A mirrored movement is as correct as it was, but it is another gesture.
+        """
+        return (0, 1) if self.target is Target.correctness else self.mirrored_gestures
 
     @property
     def people(self) -> dict[str, str]:
@@ -168,4 +196,15 @@ def pack(
         postures=tuple(recording.posture for recording in ordered),
         fingerprint=fingerprint,
         rejected=tuple(rejected),
+    )
+
+
+def only_gestures(corpus: Corpus, kept: Sequence[int]) -> Corpus:
+    """The corpus with some gestures alone (in ascending order), numbered anew; its recordings must be of these."""
+    mirrored = [corpus.mirrored_gestures[gesture] for gesture in kept]
+    return replace(
+        corpus,
+        gesture_names=tuple(corpus.gesture_names[gesture] for gesture in kept),
+        mirrored_gestures=tuple(kept.index(image) if image in kept else -1 for image in mirrored),
+        gestures=np.searchsorted(np.array(kept), corpus.gestures).astype(np.int64),
     )

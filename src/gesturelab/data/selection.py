@@ -5,6 +5,24 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Int64
 
+from gesturelab.errors import DataError
+
+
+def chosen_gestures(wanted: Sequence[str] | None, names: Sequence[str]) -> list[int]:
+    """Numbers of the gestures to keep, ascending.
+
+    Raises:
+        DataError: If one of them does not exist.
+
+    >>> chosen_gestures(["side_tap", "0"], ["elbow_flexion", "shoulder_flexion", "side_tap"])
+    [0, 2]
+    """
+    number = {word: at for at, name in enumerate(names) for word in (name, str(at))}
+    if unknown := [word for word in wanted or () if word not in number]:
+        there = ", ".join(f"{at} {name}" for at, name in enumerate(names))
+        raise DataError(f"data.gestures: there is no {', '.join(unknown)}; gestures are {there}")
+    return list(range(len(names))) if wanted is None else sorted({number[word] for word in wanted})
+
 
 def spread(subjects: Sequence[str], gestures: Sequence[int], count: int | None) -> Int64[np.ndarray, " chosen"]:
     """Chooses recordings evenly over gestures and people, for a quick try.

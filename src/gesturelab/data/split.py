@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 from jaxtyping import Int64
 
+from gesturelab.config.data import Target
 from gesturelab.config.split import (
     FoldsFileConfig,
     LosoConfig,
@@ -51,7 +52,7 @@ def split_windows(corpus: Corpus, windows: Windows, config: SplitConfig) -> Side
     """Divides windows as configured, and checks the result.
 
     Raises:
-        SplitError: If people cannot be divided so, a side is empty, a gesture is missing from training, or a person is
+        SplitError: If people cannot be divided so, a side is empty, a class is missing from training, or a person is
             on two sides of a split that is not declared leaky.
     """
     if isinstance(config, RandomSplitConfig):
@@ -231,11 +232,13 @@ def _check(corpus: Corpus, windows: Windows, sides: Sides) -> None:
             )
     if not sides.leaky and (twice := (people[0] & people[1]) | (people[0] & people[2]) | (people[1] & people[2])):
         raise SplitError(f"subject {', '.join(sorted(twice))} is on two sides of a split that promises unseen people")
-    trained = set(corpus.gestures[windows.recording[sides.train]].tolist())
-    missing = [corpus.gesture_names[gesture] for gesture in sorted(set(corpus.gestures.tolist()) - trained)]
+    classes = corpus.classes
+    trained = set(classes[windows.recording[sides.train]].tolist())
+    missing = [corpus.class_names[one] for one in sorted(set(classes.tolist()) - trained)]
     if missing:
+        what = "does" if corpus.target is Target.gesture else "has a recording that is"
         raise SplitError(
-            f"no training person does {', '.join(missing)}, so it cannot be learned; use more people or "
+            f"no training person {what} {', '.join(missing)}, so it cannot be learned; use more people or "
             "another split.seed, or leave fewer files out (data.max_files, data.subjects)"
         )
 

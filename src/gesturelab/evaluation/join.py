@@ -7,7 +7,7 @@ from typing import Any, cast
 from gesturelab.errors import JoinError
 from gesturelab.evaluation.predictions import Predictions, put_together
 from gesturelab.evaluation.selective import calibrated
-from gesturelab.info import Info, is_peer
+from gesturelab.info import Info, is_peer, target_of
 
 OUTCOMES = frozenset({"epochs", "best_epoch", "stopped_early", "seconds", "device", "history"})
 """Keys of ``training`` that tell what happened; the others tell what was asked for."""
@@ -170,7 +170,7 @@ def asked(info: Info) -> dict[str, Any]:
     """
     options = {key: value for key, value in info["split"]["options"].items() if key != "fold"}
     return {
-        "data": {"fingerprint": info["data"]["fingerprint"]},
+        "data": {"fingerprint": info["data"]["fingerprint"], "target": target_of(info)},
         "gestures": info.get("gestures"),
         "split": {"kind": info["split"]["kind"], "options": options},
         "window": info["window"],

@@ -1,6 +1,6 @@
 """Sizes against each other on the same people: paired tests over people, and what they allow one to say."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
@@ -9,7 +9,10 @@ from typing import Any, cast
 import numpy as np
 from jaxtyping import Float64
 
-from gesturelab.evaluation.bootstrap import intervals
+from gesturelab.evaluation.bootstrap import SEED, Statistic, intervals
+
+EXACT_PEOPLE, FLIPS = 14, 20_000
+"""Up to so many people a randomisation test is exact; with more it takes so many draws."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Pair:
         high: Upper bound.
         effect: Matched-pairs rank-biserial correlation, from -1 (second always better) to 1 (D. Kerby, The Simple
             Difference Formula, Comprehensive Psychology, 2014); people without a difference are left out.
-        p: Of Wilcoxon's signed-rank test, two-sided and exact.
+        p: Of Wilcoxon's signed-rank test, two-sided and exact, or of another test that was asked for.
         adjusted: The same, corrected for the number of pairs (Holm).
     """
 
@@ -43,7 +46,13 @@ class Pair:
         return self.adjusted < 0.05
 
 
-def compare_pairs(values: Float64[np.ndarray, "sizes people"], peers: Sequence[bool] = ()) -> list[Pair]:
+def compare_pairs(
+    values: Float64[np.ndarray, "sizes people"],
+    peers: Sequence[bool] = (),
+    *,
+    test: Callable[[np.ndarray], float] | None = None,
+    apart_by: Callable[[int, int], Statistic] | None = None,
+) -> list[Pair]:
     """Every pair of sizes, from a value a person (such as accuracy).
 
     Pairs with a peer are corrected apart, so that what is said of the sizes does not depend on which peers stand beside
@@ -52,6 +61,8 @@ def compare_pairs(values: Float64[np.ndarray, "sizes people"], peers: Sequence[b
     Args:
         values: Of each size and person.
         peers: For each size whether it is a peer, a method from elsewhere; empty when none is.
+        test: From a pair's differences, one a person, to p; `signed_rank_p` if it is not given.
+        apart_by: From the places of two sizes to what the interval is of; the mean difference if it is not given.
 
     >>> import numpy as np
     >>> [pair] = compare_pairs(np.array([np.linspace(0.6, 0.9, 8), np.linspace(0.5, 0.8, 8)]))
@@ -61,14 +72,15 @@ def compare_pairs(values: Float64[np.ndarray, "sizes people"], peers: Sequence[b
     places = list(combinations(range(len(values)), 2))
     # so that 0.9 - 0.8 and 0.3 - 0.2 are one rank
     apart = [np.round(values[one] - values[other], 9) for one, other in places]
-    raw = [signed_rank_p(gaps) for gaps in apart]
+    raw = [(test or signed_rank_p)(gaps) for gaps in apart]
     with_peer = [any(peers[at] for at in pair) if peers else False for pair in places]
     corrected = {kind: iter(holm([p for p, is_kind in zip(raw, with_peer, strict=True) if is_kind == kind]))
                  for kind in (False, True)}  # fmt: skip
     found: list[Pair] = []
     for (one, other), gaps, p, kind in zip(places, apart, raw, with_peer, strict=True):
         adjusted = next(corrected[kind])
-        low, high = intervals(partial(_weighted_mean, gaps), len(gaps))[0]
+        statistic = apart_by(one, other) if apart_by is not None else partial(_weighted_mean, gaps)
+        low, high = intervals(statistic, len(gaps))[0]
         found.append(Pair(one, other, float(gaps.mean()), float(low), float(high), rank_biserial(gaps), p, adjusted))
     return found
 
@@ -102,6 +114,28 @@ def signed_rank_p(gaps: Float64[np.ndarray, " people"]) -> float:
         chance[:rank] /= 2
     positive = int(doubled[gaps > 0].sum())
     return float(min(1.0, 2 * min(chance[: positive + 1].sum(), chance[positive:].sum())))
+
+
+def sign_flip_p(gaps: Float64[np.ndarray, " people"]) -> float:
+    """Two-sided p of the paired randomisation test of a sum.
+
+    Were two sizes alike, each person's difference could as well have the other sign (E. Pitman, Supplement to the
+    Journal of the Royal Statistical Society, 1937). All signs are tried for up to `EXACT_PEOPLE` people with a
+    difference, else `FLIPS` random ones.
+
+    >>> import numpy as np
+    >>> sign_flip_p(np.array([0.1, 0.2, 0.3, 0.4, 0.0]))
+    0.125
+    """
+    gaps = gaps[gaps != 0]
+    if not len(gaps):
+        return 1.0
+    if exact := len(gaps) <= EXACT_PEOPLE:
+        signs = 1 - 2 * (np.arange(2 ** len(gaps))[:, None] >> np.arange(len(gaps)) & 1)
+    else:
+        signs = np.random.default_rng(SEED).choice([-1, 1], size=(FLIPS, len(gaps)))
+    extreme = int((np.abs(signs @ gaps) >= abs(gaps.sum()) - 1e-9).sum())
+    return extreme / len(signs) if exact else (extreme + 1) / (len(signs) + 1)
 
 
 def rank_biserial(gaps: Float64[np.ndarray, " people"]) -> float:

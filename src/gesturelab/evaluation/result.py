@@ -1,16 +1,16 @@
 """The result of a joined sweep as plain values: scores with intervals, of everybody and of parts."""
 
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import Any, Literal, NotRequired, TypedDict, cast
 
 import numpy as np
 from jaxtyping import Bool
 
-from gesturelab.evaluation.bootstrap import intervals
+from gesturelab.evaluation.bootstrap import Statistic, intervals
 from gesturelab.evaluation.join import Joined
 from gesturelab.evaluation.predictions import Predictions, mean_of
 from gesturelab.evaluation.selective import COVERAGES, Answered, answered, coverage_curve
-from gesturelab.evaluation.tally import SCORES, person_accuracies, scores, tally
+from gesturelab.evaluation.tally import SCORES, class_shares, person_accuracies, scores, tally
 
 CORRECTNESS = {1: "correct", 2: "incorrect", 3: "poorly executed"}
 """What the correctness labels mean, in the order in which they are shown."""
@@ -20,9 +20,12 @@ ONE_PERSON = "one person only: no intervals"
 
 
 class Value(TypedDict):
-    """A score: the mean over seeds, and its 95 % interval over people (null where there can be none)."""
+    """A score: the mean over seeds, and its 95 % interval over people (null where there can be none).
 
-    value: float
+    The value is null where a part lacks a class that the score needs.
+    """
+
+    value: float | None
     low: float | None
     high: float | None
 
@@ -37,6 +40,10 @@ class Part(TypedDict):
     macro_f1: Value
     calibration_error: Value
     person_accuracy: Value
+    sensitivity: NotRequired[Value]
+    """Only of data.target=correctness, as `gesturelab.evaluation.binary.BINARY_SCORES` explains; so the next two."""
+    specificity: NotRequired[Value]
+    roc_auc: NotRequired[Value]
 
 
 class Person(TypedDict):
@@ -52,11 +59,11 @@ class Seed(TypedDict):
     """The joined result of one seed."""
 
     seed: int
-    accuracy: float
-    balanced_accuracy: float
-    macro_f1: float
-    calibration_error: float
-    person_accuracy: float
+    accuracy: float | None
+    balanced_accuracy: float | None
+    macro_f1: float | None
+    calibration_error: float | None
+    person_accuracy: float | None
 
 
 class Bin(TypedDict):
@@ -77,14 +84,15 @@ class Result(TypedDict):
     missing_people: list[str]
     seeds: list[Seed]
     seed_deviation: float | None
-    """Standard deviation of the accuracy over seeds; null for one."""
+    """Standard deviation over seeds of the score that leads; null for one."""
     all: Part
     ensemble: Part | None
     """Of the probabilities averaged over the seeds; null for one."""
     calibrated_error: Value | None
     """Calibration error with each run's temperature, fitted on its validation people; null where a run has none."""
     answered: list[Answered]
-    """Accuracy at coverages 1, 0.9 and 0.8, by calibrated confidence where there is one."""
+    """Accuracy at coverages 1, 0.9 and 0.8, by calibrated confidence where there is one; empty for
+    data.target=correctness: where four of five are correct, the accuracy of confident answers says nothing."""
     coverage_curve: list[list[float]]
     """Coverage and accuracy."""
     reliability: list[Bin]
@@ -109,7 +117,7 @@ def summarise(joined: Joined) -> Result:
     of_group = [joined.groups.get(subject) for subject in first.subjects]
     of_posture = [joined.postures.get(name) for name in first.names]
     of_correctness = [CORRECTNESS.get(label, str(label)) for label in first.correctness.tolist()]
-    of_gesture = [first.gestures[gesture] for gesture in first.truth.tolist()]
+    of_gesture = first.done
     both = [f"{group}, {label}" if group else None for group, label in zip(of_group, of_correctness, strict=True)]
 
     def parts(labels: Sequence[str | None], order: Sequence[str] = ()) -> dict[str, Part]:
@@ -122,27 +130,27 @@ def summarise(joined: Joined) -> Result:
 
     confident = joined.calibrated or joined.by_seed
     per_seed = [score_part([one], None, False) for one in joined.by_seed]
-    accuracies = [one["accuracy"]["value"] for one in per_seed]
+    leading = [one[lead(first)]["value"] for one in per_seed]
     return Result(
         folds=list(joined.folds),
         planned_folds=joined.planned,
         partial=joined.partial,
         missing_people=list(joined.missing),
         seeds=[_seed(seed, part) for seed, part in zip(joined.seeds, per_seed, strict=True)],
-        seed_deviation=float(np.std(accuracies, ddof=1)) if several else None,
+        seed_deviation=float(np.std(cast(list[float], leading), ddof=1)) if several and None not in leading else None,
         all=score_part(joined.by_seed, None, with_intervals),
         ensemble=score_part([mean_of(joined.by_seed)], None, with_intervals) if several else None,
         calibrated_error=(
             score_part(joined.calibrated, None, with_intervals)["calibration_error"] if joined.calibrated else None
         ),
-        answered=[answered(confident, joined.groups, coverage) for coverage in COVERAGES],
-        coverage_curve=coverage_curve(confident),
+        answered=[answered(confident, joined.groups, coverage) for coverage in COVERAGES if not first.of_correctness],
+        coverage_curve=[] if first.of_correctness else coverage_curve(confident),
         reliability=_reliability(confident),
         by_group=parts(of_group),
         by_correctness=parts(of_correctness, list(CORRECTNESS.values())),
         by_group_and_correctness=parts(both),
         by_posture=parts(of_posture),
-        by_gesture=parts(of_gesture, first.gestures),
+        by_gesture=parts(of_gesture, () if first.of_correctness else first.gestures),
         by_person=_people(joined),
         notes=notes,
     )
@@ -160,13 +168,16 @@ def score_part(
     def mean_scores(weights: np.ndarray) -> np.ndarray:
         return np.mean([scores(one, weights) for one in counts], axis=0)
 
+    names = counts[0].names
     observed = mean_scores(np.ones((1, len(people))))[0].tolist()
-    bounds = intervals(mean_scores, len(people)).tolist() if with_intervals else [[np.nan, np.nan]] * len(SCORES)
+    bounds = intervals(mean_scores, len(people)).tolist() if with_intervals else [[np.nan, np.nan]] * len(names)
     values = {
-        name: Value(value=value, low=_or_none(low), high=_or_none(high))
-        for name, value, (low, high) in zip(SCORES, observed, bounds, strict=True)
+        name: Value(value=_or_none(value), low=_or_none(low), high=_or_none(high))
+        for name, value, (low, high) in zip(names, observed, bounds, strict=True)
     }
+    more = {name: values[name] for name in names if name not in SCORES}
     return Part(
+        **cast(Any, more),
         recordings=len(by_seed[0]),
         people=len(people),
         accuracy=values["accuracy"],
@@ -201,6 +212,11 @@ def _seed(seed: int, part: Part) -> Seed:
     )
 
 
+def lead(predictions: Predictions) -> Literal["accuracy", "balanced_accuracy"]:
+    """The score that leads: accuracy of gestures, balanced accuracy of correct and incorrect."""
+    return "balanced_accuracy" if predictions.of_correctness else "accuracy"
+
+
 def _people(joined: Joined) -> dict[str, Person]:
     counts = dict.fromkeys(joined.people, 0)
     for subject in joined.by_seed[0].subjects:
@@ -216,3 +232,23 @@ def accuracy_by_person(joined: Joined) -> dict[str, float]:
     """Each person's accuracy, the mean over seeds, in order of id."""
     per_seed = [person_accuracies(one) for one in joined.by_seed]
     return {person: float(np.mean([one[person] for one in per_seed])) for person in joined.people}
+
+
+def lead_by_person(joined: Joined) -> dict[str, float]:
+    """Of each person a value whose mean over people is, or resembles, the score that leads, the mean over seeds."""
+    if not joined.by_seed[0].of_correctness:
+        return accuracy_by_person(joined)
+    per_seed = [class_shares(one) for one in joined.by_seed]
+    return {person: float(np.mean([one[person] for one in per_seed])) for person in joined.people}
+
+
+def balanced_apart(those: Sequence[Joined], one: int, other: int) -> Statistic:
+    """How much higher the balanced accuracy of one of some joined sweeps is than another's, for weighted people."""
+    people = those[one].people
+    counts = [[tally(seed, people) for seed in those[place].by_seed] for place in (one, other)]
+
+    def difference(weights: np.ndarray) -> np.ndarray:
+        first, second = (np.mean([scores(seed, weights)[:, 1:2] for seed in seeds], axis=0) for seeds in counts)
+        return first - second
+
+    return difference

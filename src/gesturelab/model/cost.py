@@ -30,5 +30,5 @@ def flops_per_window(model: nn.Module, frames: int, features: int) -> int:
 def flops_to_answer(recogniser: Recogniser, frames: int) -> int:
     """Operations of a network for the probabilities of one window: twice a pass if its mirror image has a say."""
     classifier = copy.deepcopy(recogniser.classifier).to("meta")
-    passes = 1 if recogniser.mirrored_gestures is None else 2
+    passes = 1 if recogniser.mirrored_classes is None else 2
     return passes * flops_per_window(classifier, frames, len(recogniser.features.names))

@@ -15,13 +15,13 @@ class Recogniser(nn.Module):
     """All that stands between joint positions and an answer, so that training and use cannot differ.
 
     Args:
-        mirrored_gestures: For each gesture the index of the one it becomes when left and right are swapped; with it,
+        mirrored_classes: For each class the index of the one it becomes when left and right are swapped; with it,
             the mirror image of a window has a say in its probabilities.
     """
 
     mean: Tensor
     deviation: Tensor
-    mirrored_gestures: Tensor | None
+    mirrored_classes: Tensor | None
 
     def __init__(
         self,
@@ -29,15 +29,15 @@ class Recogniser(nn.Module):
         skeleton: Skeleton,
         scaler: Scaler,
         classifier: nn.Module,
-        mirrored_gestures: tuple[int, ...] | None = None,
+        mirrored_classes: tuple[int, ...] | None = None,
     ) -> None:
         super().__init__()
         self.features = Features(features, skeleton)
         self.register_buffer("mean", torch.from_numpy(scaler.mean).float())
         self.register_buffer("deviation", torch.from_numpy(scaler.deviation).float())
         self.classifier = classifier
-        swapped = None if mirrored_gestures is None else torch.tensor(mirrored_gestures)
-        self.register_buffer("mirrored_gestures", swapped, persistent=False)
+        swapped = None if mirrored_classes is None else torch.tensor(mirrored_classes)
+        self.register_buffer("mirrored_classes", swapped, persistent=False)
 
     def forward(self, positions: Float[Tensor, "batch frames joints 3"]) -> Float[Tensor, "batch classes"]:
         """Logits of windows of positions in metres."""
@@ -45,9 +45,9 @@ class Recogniser(nn.Module):
         return self.classifier(features)
 
     def probabilities(self, positions: Float[Tensor, "batch frames joints 3"]) -> Float[Tensor, "batch classes"]:
-        """The answer: the probability of each gesture."""
+        """The answer: the probability of each class."""
         own = self(positions).float().softmax(dim=1)
-        if self.mirrored_gestures is None:
+        if self.mirrored_classes is None:
             return own
         image = self(mirror(positions, self.features.skeleton)).float().softmax(dim=1)
-        return (own + image[:, self.mirrored_gestures]) / 2
+        return (own + image[:, self.mirrored_classes]) / 2

@@ -10,6 +10,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from gesturelab.report import cost_words, joined_words, words
+from gesturelab.report.lead import CORRECTNESS, of_row
 from gesturelab.report.words import count, duration, percent
 
 NARROWEST = 80
@@ -37,6 +38,10 @@ def show(report: dict[str, Any], console: Console) -> None:
             console.print()
             _print(console, _trainings(rows))
             _say(console, LEVELS)
+            if group["target"] == CORRECTNESS:
+                console.print()
+                _print(console, _beside_baselines(rows))
+                _say(console, words.BALANCED)
         if cost_words.worth_showing(costs[group["group"]]):
             _cost(console, costs[group["group"]])
         verdict = bool(joined.get(group["group"], {}).get("verdict"))
@@ -63,19 +68,21 @@ def _joined(console: Console, item: dict[str, Any]) -> None:
     """A group of folds: one result a size, and the sizes against each other."""
     results = item["results"]
     if results:
-        table = _table(*zip(joined_words.PART_COLUMNS, "<>>>>>>", strict=True))
+        table = _table(*zip(joined_words.part_columns(item), "<" + 7 * ">", strict=False))
         for row in (row for result in results for row in joined_words.parts(result)):
             _add(table, *row)
         _print(console, table)
-        _say(console, joined_words.PART_NOTE)
-        for result in results:
+        _say(console, joined_words.part_note(item))
+        for result in joined_words.told(results):
             _say(console, joined_words.completeness(result), "bold red" if result["partial"] else "")
             _say(console, joined_words.confidence(result))
             for note in result["notes"]:
                 _say(console, f"{result['candidate']}: {note}.")
         console.print()
         labels = [result["candidate"] for result in results]
-        table = _table(["accuracy, %", "<"], ["rec.", ">"], *([label, ">"] for label in labels))
+        table = _table(
+            [f"{joined_words.detail_name(item)}, %", "<"], ["rec.", ">"], *([label, ">"] for label in labels)
+        )
         for row in joined_words.details(results):
             _add(table, *row)
         _print(console, table)
@@ -96,7 +103,7 @@ def _joined(console: Console, item: dict[str, Any]) -> None:
 def _cost(console: Console, item: dict[str, Any]) -> None:
     """Accuracy against cost."""
     console.print()
-    table = _table(*zip(cost_words.COLUMNS, "<>>>>><", strict=True))
+    table = _table(*zip(cost_words.columns(item), cost_words.ALIGNED, strict=True))
     for row in cost_words.rows(item):
         _add(table, *row)
     _print(console, table)
@@ -119,12 +126,23 @@ def _accuracies(rows: list[dict[str, Any]], several: bool) -> Table:
     )
     for row in rows:
         values = [
-            percent(row[f"{side}_{level}_accuracy"])
+            percent(of_row(row, side, level))
             for level in ("recording", "window")
             for side in ("train", "validation", "test")
         ]
         model = row["candidate"] if several else row["model"]
         _add(table, row["run"], model, count(row["parameters"]), row["seed"], *values)
+    return table
+
+
+def _beside_baselines(rows: list[dict[str, Any]]) -> Table:
+    """Correct or incorrect, on test recordings, beside what one gets for nothing."""
+    keys = ("test_recording_balanced_accuracy", "length_balanced_accuracy", "majority_balanced_accuracy")
+    keys += ("test_sensitivity", "test_specificity", "test_roc_auc", "test_recording_accuracy")
+    heads = ("balanced\naccuracy", "length\nalone", "majority\nclass", "sensi-\ntivity", "speci-\nficity", "ROC\nAUC")
+    table = _table(["#", ">"], ["model", "<"], *([head, ">"] for head in (*heads, "accuracy")))
+    for row in rows:
+        _add(table, row["run"], row["candidate"], *(percent(row[key]) for key in keys))
     return table
 
 
@@ -161,7 +179,7 @@ def _overfitting(report: dict[str, Any]) -> Table:
     )
     for item in words.singles(report):
         row = rows[item["run"]]
-        accuracies = (percent(row[f"{side}_recording_accuracy"]) for side in ("train", "test"))
+        accuracies = (percent(of_row(row, side)) for side in ("train", "test"))
         gaps = (percent(item["recording_gap"]), percent(item["window_gap"]))
         row_flags = row["flags"].replace(" ", "\n")
         _add(

@@ -8,6 +8,7 @@ from typing import Any
 from gesturelab.evaluation.cost import Latency, beaten_by
 from gesturelab.report.collect import Finished
 from gesturelab.report.groups import Candidate, Group
+from gesturelab.report.lead import lead, words
 from gesturelab.report.verdict import taken
 
 Latencies = Mapping[Path, Latency | str]
@@ -36,10 +37,11 @@ def cost(
 
     Returns:
         ``group``: its number.
+        ``score``: what leads, accuracy or balanced accuracy; a size that has none is left out.
         ``recommended``: the candidate that the verdict says to take, else the one with the best validation accuracy.
-        ``rows``, sizes first: ``candidate``, ``peer``, ``accuracy`` (``value``, ``low``, ``high``: of joined folds with
-        their interval, otherwise the mean over runs), ``parameters``, ``flops_per_window``, ``seconds`` (of one
-        training, the mean over runs), ``latency_ms``, ``latency_p95_ms`` (null where unknown), ``beaten_by`` (a
+        ``rows``, sizes first: ``candidate``, ``peer``, ``accuracy`` (the score: ``value``, ``low``, ``high``; of joined
+        folds with their interval, otherwise the mean over runs), ``parameters``, ``flops_per_window``, ``seconds`` (of
+        one training, the mean over runs), ``latency_ms``, ``latency_p95_ms`` (null where unknown), ``beaten_by`` (a
         candidate that is at least as accurate and costs no more; null for Pareto-optimal ones and where it is not
         judged), ``partial`` (not tested on everybody), ``apart`` (a size tested on other people than most, so that it
         is not judged; nor are peers).
@@ -52,6 +54,7 @@ def cost(
     rows = [_row(candidate, results.get(candidate.label), latencies) for candidate in group.candidates]
     if results:
         rows = [row for row in rows if row["candidate"] in results]
+    rows = [row for row in rows if row["accuracy"]["value"] is not None]
     sizes = [row for row in rows if not row["peer"]]
     folds = [tuple(results[row["candidate"]]["folds"]) if results else () for row in sizes]
     for row, own_folds in zip(sizes, folds, strict=True):
@@ -66,6 +69,7 @@ def cost(
     between = [pair for pair in item["pairs"] if {pair["first"], pair["second"]} <= names] if item else []
     return {
         "group": group.number,
+        "score": words(group.target),
         "recommended": taken(own, between) or (recommended["candidate"] if recommended else None),
         "rows": rows,
         "by": by,
@@ -79,11 +83,11 @@ def _row(candidate: Candidate, result: dict[str, Any] | None, latencies: Latenci
     found = latencies.get(candidate.runs[0].path)
     measured = found if isinstance(found, Latency) else None
     known = info["cost"]["flops_per_window"] if "cost" in info else None
-    flat = {"value": candidate.accuracy("test"), "low": None, "high": None}
+    flat = {"value": candidate.score("test"), "low": None, "high": None}
     return {
         "candidate": candidate.label,
         "peer": candidate.peer,
-        "accuracy": result["all"]["accuracy"] if result else flat,
+        "accuracy": result["all"][lead(candidate.target)] if result else flat,
         "parameters": candidate.parameters,
         "flops_per_window": known if measured is None else measured.flops_per_window,
         "seconds": fmean(run.info["training"]["seconds"] for run in candidate.runs),

@@ -98,7 +98,7 @@ def draw_cost(item: dict[str, Any], path: Path, split: str, said: Sequence[str])
         unsure = panel.kind == "seconds" and bool(item["seconds_differ"])
         _draw_panel(axes, panel, rows, marks, item["recommended"], unsure)
     first = figure.axes[0]
-    first.set_ylabel("accuracy of test recordings", fontsize=LABEL)
+    first.set_ylabel(f"{item['score']} of test recordings", fontsize=LABEL)
     first.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     first.set_ylim(*_heights(rows))
     handles = _handles(rows, item["recommended"])
@@ -106,7 +106,13 @@ def draw_cost(item: dict[str, Any], path: Path, split: str, said: Sequence[str])
     first.legend(handles=handles, fontsize=SMALL, frameon=False, borderaxespad=0, **where)
     partial = [row["candidate"] for row in rows if row["partial"]]
     said = [*said, f"PARTIAL: {', '.join(partial)}: not tested on everybody"] if partial else said
-    save(figure, path, f"Accuracy against cost\n{split}", said, "\n".join([*key, *_notes(item, rows, wide)]))
+    save(
+        figure,
+        path,
+        f"{item['score'].capitalize()} against cost\n{split}",
+        said,
+        "\n".join([*key, *_notes(item, rows, wide)]),
+    )
 
 
 def _notes(item: dict[str, Any], rows: Sequence[dict[str, Any]], wide: float) -> list[str]:

@@ -5,7 +5,13 @@ from typing import Any
 from gesturelab.report.joined_words import interval
 from gesturelab.report.words import duration
 
-COLUMNS = ("size", "accuracy, %", "parameters", "MFLOP", "training", "latency", "verdict")
+ALIGNED = "<>>>>><"
+"""The columns: numbers to the right."""
+
+
+def columns(item: dict[str, Any]) -> tuple[str, ...]:
+    """Of the table."""
+    return ("size", f"{item['score']}, %", "parameters", "MFLOP", "training", "latency", "verdict")
 
 
 def worth_showing(item: dict[str, Any]) -> bool:

@@ -18,7 +18,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, PercentFormatter
 
-from gesturelab.info import LEAKY, SYNTHETIC, Info
+from gesturelab.info import LEAKY, SYNTHETIC, Info, target_of
+from gesturelab.report.lead import CORRECTNESS, of_row
+from gesturelab.report.lead import words as lead_words
 from gesturelab.report.words import count, percent
 from gesturelab.runs import write_whole
 
@@ -95,14 +97,19 @@ def draw_confusion(info: Info, path: Path) -> None:
     axes.set_yticks(np.arange(size + 1) - 0.5, minor=True)
     axes.grid(which="minor", color="#d0d0d0", linewidth=0.6)
     axes.tick_params(which="both", length=0, labelsize=LABEL - 1)
-    axes.set_xlabel("recognised gesture", fontsize=LABEL)
-    axes.set_ylabel("true gesture (test recordings)", fontsize=LABEL)
+    what = "class" if target_of(info) == CORRECTNESS else "gesture"
+    axes.set_xlabel(f"recognised {what}", fontsize=LABEL)
+    axes.set_ylabel(f"true {what} (test recordings)", fontsize=LABEL)
     bar = figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03, format=PercentFormatter(1, decimals=0, symbol=" %"))
-    bar.set_label("share of the true gesture's recordings", fontsize=LABEL)
+    bar.set_label(f"share of the true {what}'s recordings", fontsize=LABEL)
     bar.ax.tick_params(labelsize=SMALL)
     right, total = int(np.trace(counts)), int(counts.sum())
+    recalls = np.divide(np.diag(counts), totals[:, 0], out=np.zeros(size), where=totals[:, 0] > 0)
+    balanced = f"balanced accuracy {percent(float(recalls.mean()))}, " if what == "class" and totals.all() else ""
     score = (
-        f"\n{right} of {total} test recordings right ({percent(right / total)})" if total else "\nno test recordings"
+        f"\n{balanced}{right} of {total} test recordings right ({percent(right / total)})"
+        if total
+        else "\nno test recordings"
     )
     save(figure, path, _title(info) + score, info["warnings"])
 
@@ -127,6 +134,10 @@ def draw_sizes(table: "pd.DataFrame", path: Path) -> None:
     """
     rows: list[dict[str, Any]] = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
     rows = [row for row in rows if not row["peer"]]  # their parameters say nothing of a size
+    rows = [row | {side: of_row(row, side) for side in ("validation", "test")} for row in rows]
+    rows = [row for row in rows if not any(_missing(row[side]) for side in ("validation", "test"))]
+    if not rows:
+        return
     figure = Figure(figsize=(8, 5))
     axes = figure.subplots()
     groups = sorted({row["group"] for row in rows})
@@ -147,7 +158,8 @@ def draw_sizes(table: "pd.DataFrame", path: Path) -> None:
     ticks = [size for at, size in enumerate(sizes) if at == 0 or size / sizes[at - 1] > 1.25]
     axes.set_xticks(ticks, [count(tick) for tick in ticks])
     axes.xaxis.set_minor_formatter(NullFormatter())
-    dress(axes, "parameters (logarithmic)", "accuracy of recordings")
+    names = " or ".join(dict.fromkeys(lead_words(row["target"]) for row in rows))
+    dress(axes, "parameters (logarithmic)", f"{names} of recordings")
     axes.tick_params(axis="x", which="minor", length=0)
     axes.yaxis.set_major_formatter(FuncFormatter(_tick))
     axes.margins(y=0.18)
@@ -159,7 +171,18 @@ def draw_sizes(table: "pd.DataFrame", path: Path) -> None:
     left_out = f"; the legend leaves out {len(groups) - len(GROUPS)} groups" if len(groups) > len(GROUPS) else ""
     several = len({(row["group"], row["candidate"]) for row in rows}) < len(rows)
     faint = "means over seeds, single runs faint; " if several else ""
-    save(figure, path, "Accuracy against size", warned, f"{faint}choose a size by validation, not by test{left_out}")
+    save(
+        figure,
+        path,
+        f"{names.capitalize()} against size",
+        warned,
+        f"{faint}choose a size by validation, not by test{left_out}",
+    )
+
+
+def _missing(value: float | None) -> bool:
+    """Whether a table has no number there."""
+    return value is None or bool(np.isnan(value))
 
 
 def _tick(value: float, place: int | None = None) -> str:
@@ -173,15 +196,14 @@ def _draw_group(axes: Axes, rows: list[dict[str, Any]], colour: str) -> None:
     sizes = [runs[0]["parameters"] for runs in by_candidate.values()]
     means: dict[str, list[float]] = {}
     for side, marker, fill, line in (("validation", "s", "white", ":"), ("test", "o", colour, "-")):
-        column = f"{side}_recording_accuracy"
         style: dict[str, Any] = {"marker": marker, "color": colour}
         if len(rows) > len(sizes):
-            places, values = [row["parameters"] for row in rows], [row[column] for row in rows]
+            places, values = [row["parameters"] for row in rows], [row[side] for row in rows]
             axes.plot(places, values, markersize=4, alpha=0.35, linestyle="", **style)
-        means[side] = [fmean(run[column] for run in runs) for runs in by_candidate.values()]
+        means[side] = [fmean(run[side] for run in runs) for runs in by_candidate.values()]
         axes.plot(sizes, means[side], line, markerfacecolor=fill, markersize=8, linewidth=1.3, **style)
     for at, (label, runs) in enumerate(by_candidate.items()):
-        tests = [run["test_recording_accuracy"] for run in runs]
+        tests = [run["test"] for run in runs]
         above = means["test"][at] > means["validation"][at]
         axes.annotate(
             textwrap.shorten(label, 28, placeholder="…"),

@@ -6,8 +6,9 @@ from statistics import fmean
 from typing import Any, cast
 
 from gesturelab.evaluation.join import FOLDED, asked
-from gesturelab.info import Info, is_peer
+from gesturelab.info import Info, is_peer, target_of
 from gesturelab.report.collect import SIDES, Finished
+from gesturelab.report.lead import CORRECTNESS
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class Basis:
     Folds are compared together, joined into one result: their basis leaves out what differs from fold to fold.
 
     Attributes:
+        target: What is recognised: gesture or correctness.
         fingerprint: Of the recordings.
         kind: Of split.
         options: Of the split without the fold, as JSON with sorted keys.
@@ -24,6 +26,7 @@ class Basis:
         recordings: How many recordings each side has (fewer when short ones were left out); empty for folds.
     """
 
+    target: str
     fingerprint: str
     kind: str
     options: str
@@ -37,6 +40,7 @@ def basis(info: Info) -> Basis:
     folded = split["kind"] in FOLDED and "fold" in split["options"]
     options = {key: value for key, value in split["options"].items() if not (folded and key == "fold")}
     return Basis(
+        target_of(info),
         info["data"]["fingerprint"],
         split["kind"],
         json.dumps(options, sort_keys=True),
@@ -48,11 +52,13 @@ def basis(info: Info) -> Basis:
 def differences(one: Basis, other: Basis) -> list[str]:
     """Why runs on two bases are not compared; empty when they are.
 
-    >>> a = Basis("f", "subject_holdout", '{"seed": 0}', (("1",), ("2",), ("3",)), (9, 3, 3))
-    >>> differences(a, Basis("f", "subject_holdout", '{"seed": 1}', (("1",), ("3",), ("2",)), (9, 3, 3)))
+    >>> a = Basis("gesture", "f", "subject_holdout", '{"seed": 0}', (("1",), ("2",), ("3",)), (9, 3, 3))
+    >>> differences(a, Basis("gesture", "f", "subject_holdout", '{"seed": 1}', (("1",), ("3",), ("2",)), (9, 3, 3)))
     ['other split options (seed 1, not 0)', 'other people']
     """
     reasons: list[str] = []
+    if one.target != other.target:
+        reasons.append(f"another task (data.target={other.target}, not {one.target})")
     if one.fingerprint != other.fingerprint:
         reasons.append("other recordings (data fingerprint)")
     if one.kind != other.kind:
@@ -103,10 +109,23 @@ class Candidate:
         """The runs' seeds, in order; each once."""
         return sorted({run.info["seed"] for run in self.runs})
 
-    def accuracy(self, side: str) -> float:
-        """Mean over the runs of the recording accuracy on one side."""
-        values = [cast(Any, run.info["metrics"])[side]["recording"]["accuracy"] for run in self.runs]
-        return round(fmean(values), 12)  # so that equal means tie whatever the order of adding
+    @property
+    def target(self) -> str:
+        """What it recognises: gesture or correctness."""
+        return target_of(self.runs[0].info)
+
+    def score(self, side: str) -> float | None:
+        """Mean over the runs of the recording accuracy on one side.
+
+        Of correctness the balanced accuracy: the mean of sensitivity and specificity, each a mean over the runs that
+        have it, since the people of one fold may do everything correctly. None where no run has one of them.
+        """
+        found = [cast(Any, run.info["metrics"])[side]["recording"] for run in self.runs]
+        keys = ("sensitivity", "specificity") if self.target == CORRECTNESS else ("accuracy",)
+        values = [[one[key] for one in found if one.get(key) is not None] for key in keys]
+        if not all(values):
+            return None
+        return round(fmean(map(fmean, values)), 12)  # so that equal means tie whatever the order of adding
 
 
 @dataclass(frozen=True)
@@ -160,6 +179,11 @@ class Group:
     def folded(self) -> bool:
         """Whether the runs are folds, to be joined into one result."""
         return not self.basis.people
+
+    @property
+    def target(self) -> str:
+        """What is recognised: gesture or correctness."""
+        return self.basis.target
 
     @property
     def data(self) -> str:
@@ -229,8 +253,8 @@ def _place(run: Finished) -> tuple[int, int, str]:
 
 
 def best(those: tuple[Candidate, ...], side: str) -> Candidate:
-    """The highest recording accuracy on one side; among equals the fewest parameters, then the first label.
+    """The highest score on one side; among equals the fewest parameters, then the first label.
 
     To recommend a size, ask for ``validation``; ``test`` gives an optimistic choice.
     """
-    return min(those, key=lambda candidate: (-candidate.accuracy(side), candidate.parameters, candidate.label))
+    return min(those, key=lambda candidate: (-(candidate.score(side) or 0), candidate.parameters, candidate.label))

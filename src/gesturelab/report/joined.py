@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -10,9 +11,11 @@ import numpy as np
 from gesturelab.errors import GesturelabError, RunError
 from gesturelab.evaluation.join import FoldRun, Joined, differing, join
 from gesturelab.evaluation.predictions import read_predictions
-from gesturelab.evaluation.result import accuracy_by_person, summarise
+from gesturelab.evaluation.result import balanced_apart, lead_by_person, summarise
 from gesturelab.report.collect import Finished
 from gesturelab.report.groups import Candidate, Group
+from gesturelab.report.joined_baselines import baseline_result, baselines_of
+from gesturelab.report.lead import lead
 from gesturelab.report.verdict import beside_peers, verdict
 from gesturelab.runs import RunDir, sha256
 
@@ -21,10 +24,12 @@ def joined(group: Group) -> dict[str, Any]:
     """A group of folds as plain values.
 
     Returns:
-        ``group``: its number.
+        ``group``: its number; ``target`` and ``lead``: what is recognised, and the score that leads (of correctness
+        balanced accuracy: ``train_accuracy``, ``validation_accuracy``, ``pairs`` and ``ranks`` are of it).
         ``results``, one a size or peer: ``candidate``, ``size``, ``peer``, ``parameters``, ``train_accuracy``,
         ``validation_accuracy`` (means over runs) and what `gesturelab.evaluation.result.Result` holds. A peer has no
-        validation accuracy, and nothing that needs probabilities (null or empty).
+        validation accuracy, and nothing that needs probabilities (null or empty). Of correctness the two baselines
+        follow (``baseline``: true; also ``peer``), on the recordings of the first candidate.
         ``pairs``, one a pair of sizes: ``first``, ``second``, ``difference`` (of the mean accuracy over people, first
         minus second) with ``low`` and ``high``, ``effect``, ``p``, ``adjusted``, ``distinguishable``, as
         `gesturelab.evaluation.pairs.Pair` explains them, and ``people`` and ``recordings``: how many all sizes were
@@ -36,7 +41,7 @@ def joined(group: Group) -> dict[str, Any]:
         ``left_out``: ``run`` and ``reason`` for runs that could not be joined.
     """
     results: list[dict[str, Any]] = []
-    those: list[tuple[Candidate, Joined]] = []
+    those: list[tuple[str, bool, Joined]] = []
     left_out: list[dict[str, str]] = []
     for candidate in group.candidates:
         readable = _read(candidate.runs, left_out)
@@ -47,23 +52,31 @@ def joined(group: Group) -> dict[str, Any]:
         except GesturelabError as error:
             left_out += [{"run": run.label, "reason": str(error)} for run in readable]
             continue
-        those.append((candidate, whole))
+        those.append((candidate.label, candidate.peer, whole))
         described: dict[str, Any] = {
             "candidate": candidate.label,
             "size": candidate.size,
             "peer": candidate.peer,
+            "baseline": False,
             "parameters": candidate.parameters,
-            "train_accuracy": candidate.accuracy("train"),
-            "validation_accuracy": None if candidate.peer else candidate.accuracy("validation"),
+            "target": group.target,
+            "train_accuracy": candidate.score("train"),
+            "validation_accuracy": None if candidate.peer else candidate.score("validation"),
             **cast(dict[str, Any], summarise(whole)),
         }
         if candidate.peer:
             _forget_confidence(described)
         described["notes"] = [*described["notes"], *_namesakes(candidate, group.candidates)]
         results.append(described)
+    for label, whole in baselines_of(those[0][2]).items() if those else ():
+        results.append(baseline_result(label, whole, group.target))
+        _forget_confidence(results[-1])
+        those.append((label, True, whole))
     pairs, ranks = _compare(those)
     return {
         "group": group.number,
+        "target": group.target,
+        "lead": lead(group.target),
         "results": results,
         "pairs": pairs,
         "ranks": ranks,
@@ -117,18 +130,25 @@ def _namesakes(candidate: Candidate, those: Sequence[Candidate]) -> list[str]:
     ]
 
 
-def _compare(those: Sequence[tuple[Candidate, Joined]]) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+def _compare(those: Sequence[tuple[str, bool, Joined]]) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
     """Tests between sizes, on the recordings that all were tested on."""
-    shared = set.intersection(*(set(whole.by_seed[0].names) for _, whole in those)) if those else set[str]()
+    shared = set.intersection(*(set(whole.by_seed[0].names) for _, _, whole in those)) if those else set[str]()
     if len(those) < 2 or not shared:
         return [], None
-    accuracies = [accuracy_by_person(_only(whole, shared)) for _, whole in those]
+    accuracies = [lead_by_person(_only(whole, shared)) for _, _, whole in those]
     people = list(accuracies[0])
-    from gesturelab.evaluation.pairs import compare_pairs, rank_sizes  # scipy is slow to import
+    if any(math.isnan(value) for one in accuracies for value in one.values()):
+        return [], None  # of correctness, with one class only
+    from gesturelab.evaluation.pairs import compare_pairs, rank_sizes, sign_flip_p  # scipy is slow to import
 
-    labels = [candidate.label for candidate, _ in those]
+    labels = [label for label, _, _ in those]
     values = np.array([[one[person] for person in people] for one in accuracies])
-    pairs = compare_pairs(values, [candidate.peer for candidate, _ in those])
+    peers = [peer for _, peer, _ in those]
+    if those[0][2].by_seed[0].of_correctness:
+        apart = partial(balanced_apart, [_only(whole, shared) for _, _, whole in those])
+        pairs = compare_pairs(values, peers, test=sign_flip_p, apart_by=apart)
+    else:
+        pairs = compare_pairs(values, peers)
     ranks = rank_sizes(values, pairs)
     found = [
         {

@@ -13,6 +13,7 @@ from matplotlib.ticker import NullFormatter, PercentFormatter
 
 from gesturelab.info import SYNTHETIC
 from gesturelab.report.figures import GROUPS, LABEL, SMALL, dress, save
+from gesturelab.report.lead import CORRECTNESS, lead, words
 from gesturelab.report.ranks_figure import draw_ranks
 from gesturelab.report.words import count, percent
 
@@ -43,25 +44,32 @@ def draw_joined(item: dict[str, Any], group: dict[str, Any], folder: Path, form:
     said += [
         f"PARTIAL: {result['candidate']} lacks {', '.join(result['missing_people']) or 'some people'}"
         for result in results
-        if result["partial"]
+        if result["partial"] and not result.get("baseline")
     ]
     split = f"{group['data']}, {group['split']['kind']}"
     number = "" if group["group"] == 1 else f"_{group['group']}"
     names = ("sizes", "people", "reliability", "coverage", "ranks")
     files = {name: folder / f"{name}{number}.{form}" for name in names}
-    _people(results, files["people"], split, said)
+    drawn = ["people"]
+    _people([one for one in results if not one.get("baseline")], files["people"], split, said)
     if item["ranks"] is not None:
         draw_ranks(item, files["ranks"], split, said)
+        drawn.append("ranks")
     if sizes := [result for result in results if not result["peer"]]:
-        _sizes(sizes, files["sizes"], split, said)
+        _sizes(sizes, files["sizes"], split, said, [one for one in results if one.get("baseline")])
         _reliability(sizes, files["reliability"], split, said)
-        _coverage(sizes, files["coverage"], split, said)
-    drawn = [name for name in names if (name != "ranks" or item["ranks"]) and (sizes or name in ("people", "ranks"))]
-    return [files[name] for name in drawn]
+        drawn += ["sizes", "reliability"]
+        if item.get("target") != CORRECTNESS:
+            _coverage(sizes, files["coverage"], split, said)
+            drawn.append("coverage")
+    return [files[name] for name in names if name in drawn]
 
 
-def _sizes(results: Sequence[dict[str, Any]], path: Path, split: str, said: list[str]) -> None:
-    """Accuracy with its interval against parameters, by group."""
+def _sizes(
+    results: Sequence[dict[str, Any]], path: Path, split: str, said: list[str], baselines: Sequence[dict[str, Any]]
+) -> None:
+    """The score that leads with its interval against parameters, by group; dashed, the baselines on everybody."""
+    target = results[0].get("target", "gesture")
     figure = Figure(figsize=(8, 4.8))
     axes = figure.subplots()
     names = list(dict.fromkeys(name for result in results for name in result["by_group"]))
@@ -70,14 +78,19 @@ def _sizes(results: Sequence[dict[str, Any]], path: Path, split: str, said: list
         shift = 1.03 ** (place - len(names) / 2)  # so that bars do not hide one another
         style: dict[str, Any] = {"color": GROUPS[place % len(GROUPS)], "marker": MARKERS[place % len(MARKERS)]}
         points = [
-            (result["parameters"] * shift, part["accuracy"])
+            (result["parameters"] * shift, part[lead(target)])
             for result, part in zip(results, parts, strict=True)
-            if part is not None
+            if part is not None and part[lead(target)]["value"] is not None
         ]
         axes.plot([x for x, _ in points], [one["value"] for _, one in points], linewidth=1.2, label=name, **style)
         for x, one in points:
             if one["low"] is not None:
                 axes.plot([x, x], [one["low"], one["high"]], color=style["color"], linewidth=1.5)
+    for place, one in enumerate(baselines):
+        label = f"{one['candidate']}, everybody"
+        style = {"color": "black", "linewidth": 1.2, "linestyle": ("--", ":")[place % 2]}
+        if (value := one["all"][lead(target)]["value"]) is not None:
+            axes.axhline(value, label=label, **style)
     sizes = sorted({result["parameters"] for result in results})
     axes.set_xscale("log")
     axes.set_xlim(sizes[0] / 1.6, sizes[-1] * 1.6)
@@ -85,10 +98,11 @@ def _sizes(results: Sequence[dict[str, Any]], path: Path, split: str, said: list
     axes.set_xticks(sizes, [f"{_short(labels[size])}\n{count(size)}" for size in sizes], parse_math=False)
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.tick_params(axis="x", which="minor", length=0)
-    dress(axes, "parameters (logarithmic)", "accuracy of recordings")
+    name = words(target)
+    dress(axes, "parameters (logarithmic)", f"{name} of recordings")
     axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     _legend(axes)
-    save(figure, path, f"Accuracy on unseen people against size\n{split}", said, NOTE)
+    save(figure, path, f"{name.capitalize()} on unseen people against size\n{split}", said, NOTE)
 
 
 def _people(results: Sequence[dict[str, Any]], path: Path, split: str, said: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from gesturelab.report.lead import lead, words
 from gesturelab.report.overfitting import band
 from gesturelab.report.verdict import p_value, points
 from gesturelab.report.words import percent
@@ -19,16 +20,56 @@ def interval(value: dict[str, Any]) -> str:
     return shown if value["low"] is None else f"{shown} ({100 * value['low']:.1f}-{100 * value['high']:.1f})"
 
 
-PART_COLUMNS = ("", "people", "rec.", "accuracy", "balanced", "macro F1", "ECE")
-"""Of the table of a joined result."""
+SHOWN = {
+    "gesture": {
+        "accuracy": "accuracy",
+        "balanced_accuracy": "balanced",
+        "macro_f1": "macro F1",
+        "calibration_error": "ECE",
+    },
+    "correctness": {
+        "balanced_accuracy": "balanced",
+        "sensitivity": "sensitivity",
+        "specificity": "specificity",
+        "roc_auc": "ROC AUC",
+        "accuracy": "accuracy",
+    },
+}
+"""The scores of the table of a joined result, the one that leads first, and what their columns are called."""
 
-SHOWN = ("accuracy", "balanced_accuracy", "macro_f1", "calibration_error")
-
-PART_NOTE = (
+INTERVALS = (
     "In per cent, in brackets 95 % intervals from a bootstrap over people (BCa, 5,000 draws; rough for fewer than ten "
-    "people). balanced: mean recall over gestures; ECE: expected calibration error, 15 bins of equal width (a peer's "
-    "scores are no probabilities); mean over people: of each one's accuracy."
+    "people). "
 )
+PART_NOTES = {
+    "gesture": "balanced: mean recall over gestures; ECE: expected calibration error, 15 bins of equal width (a peer's "
+    "scores are no probabilities); mean over people: of each one's accuracy.",
+    "correctness": "balanced accuracy: mean of sensitivity (incorrect ones found) and specificity (correct ones left "
+    "alone); without both classes there is none (-). length alone: longer recordings are called incorrect, from a "
+    "threshold that each fold fits on its training people; majority class: what most training recordings are; patient "
+    "or not: whatever a patient does is called incorrect, everything else correct. All on exactly these recordings. "
+    "Where nearly all incorrect movements are patients', telling who moves is worth much: look at patients alone.",
+}
+
+
+def target_of(item: dict[str, Any]) -> str:
+    """What a joined group or one of its results recognises."""
+    return item.get("target", "gesture")
+
+
+def part_columns(item: dict[str, Any]) -> tuple[str, ...]:
+    """Of the table of a joined result."""
+    return ("", "people", "rec.", *SHOWN[target_of(item)].values())
+
+
+def part_note(item: dict[str, Any]) -> str:
+    """What stands below that table."""
+    return INTERVALS + PART_NOTES[target_of(item)]
+
+
+def detail_name(item: dict[str, Any]) -> str:
+    """What the table of postures, gestures and people shows; hardly anybody alone has a balanced accuracy."""
+    return "accuracy" if target_of(item) == "gesture" else "balanced accuracy; of people accuracy"
 
 
 def parts(result: dict[str, Any], *, wide: bool = False) -> list[tuple[str, ...]]:
@@ -36,15 +77,19 @@ def parts(result: dict[str, Any], *, wide: bool = False) -> list[tuple[str, ...]
     several = len(result["seeds"]) > 1
     named = [(result["candidate"], result["all"])]
     named += [(f"ensemble of {len(result['seeds'])} seeds", result["ensemble"])] if several else []
-    for kind in ("by_group", "by_correctness", "by_group_and_correctness"):
+    shown = SHOWN[target_of(result)]
+    of_gesture = target_of(result) == "gesture"
+    kinds = ("by_group", "by_correctness", "by_group_and_correctness")
+    for kind in kinds if of_gesture else kinds[:1]:  # sensitivity and specificity say the rest
         named += list(result[kind].items()) if len(result[kind]) > 1 or kind == "by_group" else []
     rows: list[tuple[str, ...]] = []
     for name, part in named:
         label = name if part is result["all"] else f"  {name}"
-        scores = [interval(part[key]) for key in SHOWN]
+        scores = [interval(part[key]) for key in shown]
         sizes = (str(part["people"]), str(part["recordings"]))
-        rows.append((label, *sizes, *scores[:2], *(one if wide else one.split(" (")[0] for one in scores[2:])))
-        if part is result["all"]:
+        whole = len(scores) if wide else 2 if of_gesture else 1
+        rows.append((label, *sizes, *scores[:whole], *(one.split(" (")[0] for one in scores[whole:])))
+        if part is result["all"] and of_gesture:
             rows.append(("  mean over people", "", "", interval(part["person_accuracy"]), "", "", ""))
     return rows
 
@@ -59,13 +104,20 @@ def details(results: list[dict[str, Any]]) -> list[tuple[str, ...]]:
             one = next(part for part in found if part is not None)
             group = one.get("group")
             label = f"{name} ({group})" if group else name
-            shown = ["" if part is None else f"{100 * _accuracy(part):.1f}" for part in found]
+            values = [None if part is None else _score(part, kind, target_of(results[0])) for part in found]
+            shown = ["" if part is None else "-" if value is None else f"{100 * value:.1f}"
+                     for part, value in zip(found, values, strict=True)]  # fmt: skip
             rows.append((f"{kind.removeprefix('by_')} {label}", str(one["recordings"]), *shown))
     return rows
 
 
-def _accuracy(part: dict[str, Any]) -> float:
-    return part["accuracy"]["value"] if isinstance(part["accuracy"], dict) else part["accuracy"]
+def _score(part: dict[str, Any], kind: str, target: str) -> float | None:
+    return part["accuracy"] if kind == "by_person" else part[lead(target)]["value"]
+
+
+def told(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The results that sentences are about: what baselines are stands below the table."""
+    return [result for result in results if not result.get("baseline")]
 
 
 def completeness(result: dict[str, Any]) -> str:
@@ -74,18 +126,26 @@ def completeness(result: dict[str, Any]) -> str:
     said = f"{result['candidate']}: {len(result['folds'])} of {result['planned_folds']} folds, "
     said += f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
     if result["seed_deviation"] is not None:
-        accuracies = ", ".join(percent(one["accuracy"]) for one in result["seeds"])
-        said += f" (accuracy {accuracies}; standard deviation {100 * result['seed_deviation']:.1f} points)"
+        accuracies = ", ".join(percent(one[lead(target_of(result))]) for one in result["seeds"])
+        name = words(target_of(result))
+        said += f" ({name} {accuracies}; standard deviation {100 * result['seed_deviation']:.1f} points)"
     if result["partial"]:
         said += f". PARTIAL: not tested yet: {', '.join(result['missing_people']) or 'some people'}"
-    spread = round(result["train_accuracy"] - result["all"]["accuracy"]["value"], 9)
-    return f"{said}. Train minus test accuracy {percent(spread)}: {band(spread)}."
+    train, test = result["train_accuracy"], result["all"][lead(target_of(result))]["value"]
+    if train is None or test is None:
+        return f"{said}."
+    spread = round(train - test, 9)
+    return f"{said}. Train minus test {words(target_of(result))} {percent(spread)}: {band(spread)}."
 
 
 def confidence(result: dict[str, Any]) -> str:
     """What leaving out the least confident recordings gives, and what calibration does; of a peer, what it is."""
     if result["peer"]:
         return f"{result['candidate']} is a peer: a method from elsewhere on the same folds and recordings."
+    if not result["answered"]:
+        before, after = result["all"]["calibration_error"], result["calibrated_error"]
+        scaled = f", with temperatures fitted on validation people {interval(after)} %" if after else ""
+        return f"{result['candidate']}: calibration error {interval(before)} %{scaled}."
     said = f"{result['candidate']}, answering the most confident recordings only: "
     shares: list[str] = []
     for one in result["answered"][1:]:
@@ -124,10 +184,12 @@ PAIR_COLUMNS = ("pair", "difference in points", "effect", "p", "Holm", "verdict"
 def pair_note(item: dict[str, Any]) -> str:
     """How the pairs were tested."""
     people, recordings = item["pairs"][0]["people"], item["pairs"][0]["recordings"]
+    what, test = "Accuracy a person", "Wilcoxon's signed-rank test (exact)"
+    if target_of(item) == "correctness":
+        what, test = "What each person adds to balanced accuracy", "Pitman's randomisation test of signs"
     return (
-        f"Accuracy a person, on the {recordings:,} recordings of {people} people that all were tested on; "
-        "Wilcoxon's signed-rank test (exact), Holm's correction (pairs with a peer apart); effect: matched-pairs "
-        "rank-biserial correlation, -1 to 1."
+        f"{what}, on the {recordings:,} recordings of {people} people that all were tested on; {test}, Holm's "
+        "correction (pairs with a peer or baseline apart); effect: matched-pairs rank-biserial correlation, -1 to 1."
     )
 
 

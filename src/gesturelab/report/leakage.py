@@ -18,6 +18,7 @@ from gesturelab.evaluation.bootstrap import intervals
 from gesturelab.evaluation.predictions import Predictions, read_predictions
 from gesturelab.info import LEAKY, SYNTHETIC
 from gesturelab.report.figures import GROUPS, LABEL, SMALL, WARNING, dress, save
+from gesturelab.report.lead import CORRECTNESS
 from gesturelab.report.ranks_figure import shown
 from gesturelab.report.words import percent
 from gesturelab.runs import RunDir
@@ -54,12 +55,12 @@ class Dealt:
 
 
 def leakage(rows: Sequence[dict[str, Any]]) -> list[Dealt]:
-    """Each size with each way of dividing that it was trained with.
+    """Each size with each way of dividing that it was trained with to recognise gestures.
 
     Args:
         rows: Runs, as `gesturelab.report.table.rows` gives them.
     """
-    own = [row for row in rows if not row["peer"]]
+    own = [row for row in rows if not row["peer"] and row["target"] != CORRECTNESS]
     sizes = list(dict.fromkeys(row["model"] for row in sorted(own, key=lambda row: row["parameters"])))
     found: list[Dealt] = []
     for kind in KINDS:
@@ -114,6 +115,8 @@ def draw_leakage(rows: Sequence[dict[str, Any]], path: Path) -> None:
         RunError: If the file cannot be written.
     """
     found = leakage(rows)
+    if not found:
+        raise RunError("no run recognises gestures, so there is no leakage to draw")
     kinds = [kind for kind in KINDS if any(one.kind == kind for one in found)]
     sizes = list(dict.fromkeys(one.size for one in found))
     figure = Figure(figsize=(max(6.5, len(kinds) * max(2.1, 1.0 * len(sizes)) + 1.0), 4.6))

@@ -47,7 +47,7 @@ def markdown(report: dict[str, Any]) -> str:
         if not joined.get(group["group"], {}).get("results"):
             lines += [*table(COLUMNS, map(_values, rows)), ""]
         if cost_words.worth_showing(costs[group["group"]]):
-            lines += [*table(cost_words.COLUMNS, cost_words.rows(costs[group["group"]])), ""]
+            lines += [*table(cost_words.columns(costs[group["group"]]), cost_words.rows(costs[group["group"]])), ""]
             lines += [part for line in cost_words.notes(costs[group["group"]]) for part in (cell(line), "")]
         chosen = words.recommendation(recommendations[group["group"]], verdict)
         lines += [part for line in chosen for part in (cell(line), "")]
@@ -82,12 +82,12 @@ def _joined(item: dict[str, Any]) -> list[str]:
     said: list[str] = []
     if results:
         rows = (row for result in results for row in joined_words.parts(result, wide=True))
-        lines += [*table(joined_words.PART_COLUMNS, rows), "", joined_words.PART_NOTE, ""]
-        for result in results:
+        lines += [*table(joined_words.part_columns(item), rows), "", joined_words.part_note(item), ""]
+        for result in joined_words.told(results):
             said += [joined_words.completeness(result), joined_words.confidence(result)]
             said += [*(f"{result['candidate']}: {one}." for one in result["notes"])]
         lines += [part for line in said for part in (cell(line), "")]
-        columns = ("accuracy, %", "rec.", *(result["candidate"] for result in results))
+        columns = (f"{joined_words.detail_name(item)}, %", "rec.", *(result["candidate"] for result in results))
         lines += [*table(columns, joined_words.details(results)), ""]
     if item["pairs"]:
         lines += [*table(joined_words.PAIR_COLUMNS, joined_words.pairs(item)), ""]

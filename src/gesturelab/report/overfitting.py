@@ -7,6 +7,10 @@ BANDS = "below 5 % well balanced, from 5 % slight, from 10 % moderate, above 20 
 """The bands in words."""
 
 
+UNDEFINED = "undefined: one class only"
+"""In place of a band where there is no balanced accuracy."""
+
+
 def gap(train: float, test: float) -> float:
     """Train minus test accuracy, as a fraction, rounded to nine places so that 0.9 - 0.8 is 0.1.
 

@@ -11,7 +11,8 @@ from gesturelab.report.collect import SIDES, Unread
 from gesturelab.report.cost import Latencies, cost
 from gesturelab.report.groups import Candidate, Group, best, differences, flags, split_name
 from gesturelab.report.joined import flat, joined
-from gesturelab.report.overfitting import ADVICE, band, gap
+from gesturelab.report.lead import lead, of_row, words
+from gesturelab.report.overfitting import ADVICE, UNDEFINED, band, gap
 
 COMPARISON_SCHEMA = 1
 """Version of the JSON form of a comparison."""
@@ -41,6 +42,21 @@ class Row(TypedDict):
     train_window_accuracy: float
     validation_window_accuracy: float | None
     test_window_accuracy: float
+    target: str
+    """gesture or correctness; of correctness balanced accuracy leads, and null says that a class is missing there."""
+    train_recording_balanced_accuracy: float | None
+    validation_recording_balanced_accuracy: float | None
+    test_recording_balanced_accuracy: float | None
+    train_window_balanced_accuracy: float | None
+    validation_window_balanced_accuracy: float | None
+    test_window_balanced_accuracy: float | None
+    test_sensitivity: float | None
+    """Of recordings; this and the next four only of correctness."""
+    test_specificity: float | None
+    test_roc_auc: float | None
+    length_balanced_accuracy: float | None
+    """Of length alone, on the same test recordings."""
+    majority_balanced_accuracy: float | None
     train_recording_loss: float
     validation_recording_loss: float | None
     test_recording_loss: float
@@ -85,6 +101,18 @@ def rows(groups: list[Group]) -> list[Row]:
                 train_window_accuracy=train["window"]["accuracy"],
                 validation_window_accuracy=validation and validation["window"]["accuracy"],
                 test_window_accuracy=test["window"]["accuracy"],
+                target=group.target,
+                train_recording_balanced_accuracy=_maybe(train, "recording", "balanced_accuracy"),
+                validation_recording_balanced_accuracy=_maybe(validation, "recording", "balanced_accuracy"),
+                test_recording_balanced_accuracy=_maybe(test, "recording", "balanced_accuracy"),
+                train_window_balanced_accuracy=_maybe(train, "window", "balanced_accuracy"),
+                validation_window_balanced_accuracy=_maybe(validation, "window", "balanced_accuracy"),
+                test_window_balanced_accuracy=_maybe(test, "window", "balanced_accuracy"),
+                test_sensitivity=_maybe(test, "recording", "sensitivity"),
+                test_specificity=_maybe(test, "recording", "specificity"),
+                test_roc_auc=_maybe(test, "recording", "roc_auc"),
+                length_balanced_accuracy=_maybe(info.get("baselines"), "length", "balanced_accuracy"),
+                majority_balanced_accuracy=_maybe(info.get("baselines"), "majority", "balanced_accuracy"),
                 train_recording_loss=train["recording"]["loss"],
                 validation_recording_loss=validation and validation["recording"]["loss"],
                 test_recording_loss=test["recording"]["loss"],
@@ -104,6 +132,11 @@ def rows(groups: list[Group]) -> list[Row]:
     return found
 
 
+def _maybe(scores: Any, level: str, key: str) -> float | None:
+    """A score that not every run has."""
+    return None if not scores or level not in scores else scores[level].get(key)
+
+
 def frame(groups: list[Group]) -> pd.DataFrame:
     """The rows as a table; its columns are those of `Row`, also when there is no run."""
     return pd.DataFrame(rows(groups), columns=list(Row.__annotations__))
@@ -115,16 +148,24 @@ def joined_frame(items: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def overfitting(row: Row) -> dict[str, Any]:
-    """Gaps (train minus test accuracy, fractions), the band of the recording level's, and advice if it is severe."""
-    recording = gap(row["train_recording_accuracy"], row["test_recording_accuracy"])
-    word = band(recording)
+    """Gaps (train minus test accuracy, fractions), the band of the recording level's, and advice if it is severe.
+
+    Of correctness, of balanced accuracy; null where a side has one class only.
+    """
+    recording = _gap(row, "recording")
+    word = UNDEFINED if recording is None else band(recording)
     return {
         "run": row["run"],
         "recording_gap": recording,
-        "window_gap": gap(row["train_window_accuracy"], row["test_window_accuracy"]),
+        "window_gap": _gap(row, "window"),
         "band": word,
         "advice": ADVICE if word == "severe" else None,
     }
+
+
+def _gap(row: Row, level: str) -> float | None:
+    train, test = of_row(row, "train", level), of_row(row, "test", level)
+    return None if train is None or test is None else gap(train, test)
 
 
 def comparison(groups: list[Group], unread: list[Unread], latencies: Latencies | None = None) -> dict[str, Any]:
@@ -138,9 +179,11 @@ def comparison(groups: list[Group], unread: list[Unread], latencies: Latencies |
     Returns:
         ``schema``: 1.
         ``runs``: as `Row`.
-        ``groups``: ``group`` (number), ``runs`` (numbers), ``data``, ``fingerprint``, ``split`` (``kind``,
-        ``options``), ``folded`` (the runs are folds), ``people`` (by side; over all folds), ``leaky``, ``synthetic``,
-        ``warnings``, ``differs`` (why it is not compared with group 1). A ``peer`` is a method from elsewhere.
+        ``groups``: ``group`` (number), ``runs`` (numbers), ``target`` (gesture or correctness), ``lead`` (the score
+        that leads: accuracy, or balanced_accuracy of correctness, also where a key below says accuracy), ``data``,
+        ``fingerprint``, ``split`` (``kind``, ``options``), ``folded`` (the runs are folds), ``people`` (by side; over
+        all folds), ``leaky``, ``synthetic``, ``warnings``, ``differs`` (why it is not compared with group 1). A
+        ``peer`` is a method from elsewhere.
         ``recommendations``, one a group: ``group``, ``leaky``, ``synthetic``, ``chosen_by``, ``candidates`` (how many),
         ``recommended`` and ``best_by_test`` (each ``size``, ``candidate``, ``parameters``, ``seeds``, ``runs``, and
         ``train_accuracy``, ``validation_accuracy``, ``test_accuracy``: means over the runs, of recordings; the second
@@ -175,6 +218,8 @@ def _group(group: Group, first: Group, table: list[Row]) -> dict[str, Any]:
     return {
         "group": group.number,
         "runs": numbers,
+        "target": group.target,
+        "lead": lead(group.target),
         "data": group.data,
         "fingerprint": group.basis.fingerprint,
         "split": {"kind": group.basis.kind, "options": json.loads(group.basis.options)},
@@ -215,7 +260,8 @@ def _recommendation(group: Group) -> dict[str, Any]:
         "group": group.number,
         "leaky": group.leaky,
         "synthetic": group.synthetic,
-        "chosen_by": "validation accuracy of recordings",
+        "target": group.target,
+        "chosen_by": f"validation {words(group.target)} of recordings",
         "candidates": len(group.sizes),
         "recommended": _candidate(best(those, "validation")) if those else None,
         "best_by_test": {**_candidate(best(those, "test")), "optimistic": True} if those else None,
@@ -229,5 +275,5 @@ def _candidate(candidate: Candidate) -> dict[str, Any]:
         "parameters": candidate.parameters,
         "seeds": candidate.seeds,
         "runs": len(candidate.runs),
-        **{f"{side}_accuracy": candidate.accuracy(side) for side in SIDES},
+        **{f"{side}_accuracy": candidate.score(side) for side in SIDES},
     }

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from gesturelab.report.lead import lead, words
+
 SHARES = (
     (1 / 2, "half"),
     (1 / 3, "a third"),
@@ -23,6 +25,7 @@ def verdict(results: Sequence[dict[str, Any]], pairs: Sequence[dict[str, Any]]) 
     """
     if len(results) < 2 or not pairs:
         return []
+    what = words(results[0].get("target", "gesture"))
     people = pairs[0]["people"]
     said = ["Some folds are missing, so this verdict is provisional."] if any(one["partial"] for one in results) else []
     top = _best(results)
@@ -34,25 +37,25 @@ def verdict(results: Sequence[dict[str, Any]], pairs: Sequence[dict[str, Any]]) 
     alike = [one for one in results if one is top or _alike(against[one["candidate"]])]
     chosen = _smallest(alike)
     if len(alike) == 1 and any(not _alike(pair) and pair["difference"] < 0 for pair in against.values()):
-        said.append(f"Validation and test people disagree: {name} has the best validation accuracy.")
+        said.append(f"Validation and test people disagree: {name} has the best validation {what}.")
     elif len(alike) == 1:
-        said.append(f"{name} has the best validation accuracy, and no other size is as good as far as one can tell.")
+        said.append(f"{name} has the best validation {what}, and no other size is as good as far as one can tell.")
         said[-1] += f" Take {name}."
     else:
         names = _listed([one["candidate"] for one in alike])
         said.append(f"{names} are not distinguishable on these {people} people; take {chosen['candidate']}")
         if chosen is not top:
             said[-1] += f": {share(chosen['parameters'], top['parameters'])} of {name}'s parameters"
-            said[-1] += f". {name} minus {chosen['candidate']}: {_difference(against[chosen['candidate']])}."
+            said[-1] += f". {name} minus {chosen['candidate']}: {_difference(against[chosen['candidate']], what)}."
         else:
-            said[-1] += ": it has the fewest parameters of them, and the best validation accuracy."
+            said[-1] += f": it has the fewest parameters of them, and the best validation {what}."
     for other, pair in against.items():
         if _alike(pair):
             continue
         word = "better" if pair["difference"] < 0 else "worse"
         caution = " (choosing by these test people would be optimistic)" if pair["difference"] < 0 else ""
         doubt = "" if pair["distinguishable"] else "perhaps "
-        said.append(f"{other} is {doubt}{word} than {name}{caution}: {name} minus {other}: {_difference(pair)}.")
+        said.append(f"{other} is {doubt}{word} than {name}{caution}: {name} minus {other}: {_difference(pair, what)}.")
     return said
 
 
@@ -75,11 +78,11 @@ def taken(results: Sequence[dict[str, Any]], pairs: Sequence[dict[str, Any]]) ->
 
 def _best(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The best by validation accuracy."""
-    return min(results, key=lambda one: (-one["validation_accuracy"], one["parameters"], one["candidate"]))
+    return min(results, key=lambda one: (-(one["validation_accuracy"] or 0), one["parameters"], one["candidate"]))
 
 
 def _smallest(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    return min(results, key=lambda one: (one["parameters"], -one["validation_accuracy"], one["candidate"]))
+    return min(results, key=lambda one: (one["parameters"], -(one["validation_accuracy"] or 0), one["candidate"]))
 
 
 def beside_peers(results: Sequence[dict[str, Any]], pairs: Sequence[dict[str, Any]]) -> list[str]:
@@ -94,13 +97,16 @@ def beside_peers(results: Sequence[dict[str, Any]], pairs: Sequence[dict[str, An
     if not sizes or not peers or not pairs:
         return []
     own = _best(sizes)["candidate"]
+    target = sizes[0].get("target", "gesture")
+    what, score = words(target), "person_accuracy" if target == "gesture" else lead(target)
     said: list[str] = []
-    for peer in sorted(peers, key=lambda one: -one["all"]["person_accuracy"]["value"]):
+    for peer in sorted(peers, key=lambda one: -(one["all"][score]["value"] or 0)):
         pair = _from(own, peer["candidate"], pairs)
         word = "better than" if pair["difference"] > 0 else "worse than"
         word = word if pair["distinguishable"] else "not distinguishable from"
-        said.append(f"{own} is {word} {peer['candidate']}, a peer, on these {pair['people']} people: {own} minus ")
-        said[-1] += f"{peer['candidate']}: {_difference(pair)}."
+        kind = "baseline" if peer.get("baseline") else "peer"
+        said.append(f"{own} is {word} {peer['candidate']}, a {kind}, on these {pair['people']} people: {own} minus ")
+        said[-1] += f"{peer['candidate']}: {_difference(pair, what)}."
     return said
 
 
@@ -133,10 +139,10 @@ def _from(first: str, second: str, pairs: Sequence[dict[str, Any]]) -> dict[str,
     raise AssertionError(f"every pair of sizes was compared, but not {first} and {second}")
 
 
-def _difference(pair: dict[str, Any]) -> str:
-    """Points of accuracy, with the interval and the test."""
+def _difference(pair: dict[str, Any], what: str) -> str:
+    """Points of (balanced) accuracy, with the interval and the test."""
     return (
-        f"{points(pair['difference'])} points of accuracy ({points(pair['low'])} to {points(pair['high'])}), "
+        f"{points(pair['difference'])} points of {what} ({points(pair['low'])} to {points(pair['high'])}), "
         f"p = {p_value(pair['adjusted'])}"
     )
 

@@ -3,7 +3,15 @@
 import json
 from typing import Any
 
+from gesturelab.report import lead
 from gesturelab.report.overfitting import ADVICE, BANDS
+
+BALANCED = (
+    "Correct or incorrect: the accuracies of sides are balanced accuracies, the mean of sensitivity (incorrect ones "
+    "found) and specificity (correct ones left alone). A dash: one class only, so there is none. Length alone calls "
+    "long recordings incorrect (threshold of the training people); the majority class is said of everything."
+)
+"""Below tables of data.target=correctness."""
 
 
 def percent(fraction: float | None) -> str:
@@ -52,7 +60,8 @@ def heading(group: dict[str, Any]) -> str:
     """What the runs of a group share."""
     options = ", ".join(f"{key} {_option(value)}" for key, value in group["split"]["options"].items() if key != "kind")
     split = group["split"]["kind"] + (f" ({options})" if options else "")
-    parts = [f"Group {group['group']}", f"data {group['data']}", f"split {split}", marks(group)]
+    task = [] if group.get("target", "gesture") == "gesture" else [f"{group['target']}"]
+    parts = [f"Group {group['group']}", *task, f"data {group['data']}", f"split {split}", marks(group)]
     return " | ".join(part for part in parts if part)
 
 
@@ -80,33 +89,34 @@ def recommendation(item: dict[str, Any], verdict: bool = False) -> list[str]:
     chosen, top = item["recommended"], item["best_by_test"]
     if not item["candidates"]:
         return ["Nothing is recommended: there are only peers here, methods from elsewhere."]
+    name = lead.words(item.get("target", "gesture"))
     if chosen is None:
         return ["Nothing can be recommended: no fold was run with every size, so each was tested on other people."]
     said = (
         f"{chosen['candidate']} ({count(chosen['parameters'])} parameters, {_seeds(chosen)}) "
-        f"with validation accuracy {percent(chosen['validation_accuracy'])}; "
-        f"its test accuracy is {percent(chosen['test_accuracy'])}."
+        f"with validation {name} {percent(chosen['validation_accuracy'])}; "
+        f"its test {name} is {percent(chosen['test_accuracy'])}."
     )
     if verdict:
         return [
-            f"Highest validation accuracy of recordings: {chosen['candidate']} "
+            f"Highest validation {name} of recordings: {chosen['candidate']} "
             f"with {percent(chosen['validation_accuracy'])} ({_seeds(chosen)})."
         ]
-    lead = "Recommended (by validation accuracy of recordings): "
+    start = f"Recommended (by validation {name} of recordings): "
     if item["leaky"]:
-        lead = "LEAKY, the number means nothing for new people; highest validation accuracy of recordings: "
+        start = f"LEAKY, the number means nothing for new people; highest validation {name} of recordings: "
     elif item["synthetic"]:
-        lead = "Recommended for SYNTHETIC motion only (by validation accuracy of recordings): "
+        start = f"Recommended for SYNTHETIC motion only (by validation {name} of recordings): "
     if item["candidates"] == 1:
-        lead = "Nothing to choose from, the only one here. " + lead
+        start = "Nothing to choose from, the only one here. " + start
     if top["candidate"] == chosen["candidate"]:
-        second = "Best by test accuracy (an optimistic way to choose): the same."
+        second = f"Best by test {name} (an optimistic way to choose): the same."
     else:
         second = (
-            f"Best by test accuracy: {top['candidate']} ({_seeds(top)}) with {percent(top['test_accuracy'])}. "
+            f"Best by test {name}: {top['candidate']} ({_seeds(top)}) with {percent(top['test_accuracy'])}. "
             "OPTIMISTIC choice: it was picked by looking at the test people."
         )
-    return [lead + said, second]
+    return [start + said, second]
 
 
 def _seeds(candidate: dict[str, Any]) -> str:
@@ -131,7 +141,9 @@ def singles(report: dict[str, Any]) -> list[dict[str, Any]]:
 
 def overfitting(report: dict[str, Any]) -> list[str]:
     """What the gap is, its bands, the advice for severe ones, and what a leaky split does to it."""
-    said = [f"Gap = train minus test accuracy, judged on recordings: {BANDS}."]
+    targets = dict.fromkeys(group.get("target", "gesture") for group in report["groups"])
+    names = " or ".join(lead.words(target) for target in targets)
+    said = [f"Gap = train minus test {names or 'accuracy'}, judged on recordings: {BANDS}."]
     severe = [str(item["run"]) for item in singles(report) if item["band"] == "severe"]
     if severe:
         said.append(f"Severe ({', '.join('#' + run for run in severe)}): try a {ADVICE}.")

@@ -7,18 +7,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64, Int64
 from lightning.pytorch import Trainer
 
-from gesturelab.config.data import IrdsConfig
+from gesturelab.config.data import IrdsConfig, Target
 from gesturelab.config.split import FoldsFileConfig
 from gesturelab.config.training import TrainConfig
 from gesturelab.data.datamodule import GestureData
 from gesturelab.data.recording import Corpus
 from gesturelab.data.scaler import Scaler
 from gesturelab.data.split import make_folds
-from gesturelab.evaluation.recordings import combine_windows
-from gesturelab.info import CostInfo, DataInfo, Epoch, ModelInfo, RejectedInfo, Side, SplitInfo, TrainingInfo
+from gesturelab.evaluation.baselines import Baselines, fit_baselines
+from gesturelab.evaluation.binary import binary_scores
+from gesturelab.evaluation.predictions import COLUMNS, MORE_COLUMNS
+from gesturelab.info import Baseline, CostInfo, DataInfo, Epoch, ModelInfo, RejectedInfo, Side, SplitInfo, TrainingInfo
 from gesturelab.model.cost import flops_to_answer
 from gesturelab.model.lstm import count_parameters
 from gesturelab.model.recogniser import Recogniser
@@ -29,25 +31,60 @@ from gesturelab.training.module import GestureModule
 from gesturelab.training.provenance import cores, cpu_name
 
 
-def write_predictions(path: Path, data: GestureData, rows: Float[np.ndarray, "windows classes"]) -> None:
-    """Writes one row a test recording: who, what, and the mean probability of each gesture over its windows."""
-    corpus = data.corpus
-    ids, combined = combine_windows(data.windows.recording[data.sides.test], rows)
-    names = corpus.gesture_names
+def write_predictions(
+    path: Path,
+    corpus: Corpus,
+    ids: Int64[np.ndarray, " recordings"],
+    rows: Float[np.ndarray, "recordings classes"],
+    baselines: Baselines | None,
+) -> None:
+    """Writes one row a test recording: who, what, the probability of each class, and what the baselines say."""
+    names = corpus.class_names
     with write_whole(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(["recording", "subject", "gesture", "correct", "predicted", *(f"p_{name}" for name in names)])
-        for number, row in zip(ids.tolist(), combined, strict=True):
+        table.writerow([*COLUMNS, *(f"p_{name}" for name in names), *(MORE_COLUMNS if baselines else ())])
+        for number, row in zip(ids.tolist(), rows, strict=True):
             table.writerow(
                 [
                     corpus.names[number],
                     corpus.subjects[number],
-                    names[corpus.gestures[number]],
+                    corpus.gesture_names[corpus.gestures[number]],
                     corpus.correctness[number],
                     names[int(row.argmax())],
                     *(f"{probability:.6g}" for probability in row),
+                    *(_trivial(baselines, corpus.seconds[number : number + 1], names) if baselines else ()),
                 ]
             )
+
+
+def _trivial(baselines: Baselines, seconds: Float64[np.ndarray, " one"], names: tuple[str, ...]) -> list[object]:
+    said = (baselines.by_length(seconds), baselines.by_majority(seconds))
+    return [f"{seconds[0]:.6g}", *(names[int(one[0])] for one in said)]
+
+
+def make_baselines(corpus: Corpus, train: Int64[np.ndarray, " recordings"]) -> Baselines | None:
+    """What is known without looking at motion, from training recordings; None where gestures are recognised."""
+    if corpus.target is not Target.correctness:
+        return None
+    return fit_baselines(corpus.seconds[train], corpus.classes[train])
+
+
+def baseline_info(
+    baselines: Baselines | None, corpus: Corpus, test: Int64[np.ndarray, " recordings"]
+) -> dict[str, Baseline]:
+    """What the baselines score on test recordings; nothing where gestures are recognised."""
+    if baselines is None:
+        return {}
+    seconds, truth = corpus.seconds[test], corpus.classes[test]
+    by_length, by_majority = baselines.by_length(seconds), baselines.by_majority(seconds)
+    rule = f"incorrect if it lasts more than {baselines.threshold_s:.3g} s"
+    always = f"always {corpus.class_names[baselines.majority]}"
+    length = binary_scores(truth, by_length, seconds)
+    majority = binary_scores(truth, by_majority, np.zeros(len(truth)))
+    return {
+        "length": Baseline(rule=rule, threshold_s=baselines.threshold_s, **length),
+        "majority": Baseline(rule=always, **majority),
+    }
 
 
 def write_weights(run: RunDir, config: TrainConfig, corpus: Corpus, scaler: Scaler, module: GestureModule) -> None:
@@ -58,9 +95,10 @@ def write_weights(run: RunDir, config: TrainConfig, corpus: Corpus, scaler: Scal
         "features": plain(config.features),
         "feature_names": list(scaler.names),
         "window": plain(config.window),
-        "gestures": list(corpus.gesture_names),
+        "target": str(corpus.target),
+        "gestures": list(corpus.class_names),
         "mirror_at_test": config.augment.mirror_at_test,
-        "mirrored_gestures": list(corpus.mirrored_gestures),
+        "mirrored_gestures": list(corpus.mirrored_classes),
         "skeleton": corpus.skeleton.name,
         "state_dict": {name: value.cpu() for name, value in module.recogniser.classifier.state_dict().items()},
     }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Int64
 
+from gesturelab.config.data import Target
 from gesturelab.config.saved import read_config
 from gesturelab.config.training import TrainConfig
 from gesturelab.data.datamodule import GestureData
@@ -17,7 +18,7 @@ from gesturelab.errors import GesturelabError
 from gesturelab.evaluation.predictions import read_predictions
 from gesturelab.info import Info
 from gesturelab.runs import RunDir, sha256
-from gesturelab.training.artefacts import plain, split_info
+from gesturelab.training.artefacts import baseline_info, make_baselines, plain, split_info
 from gesturelab.training.build import as_options, make_data, make_scaler
 
 SIDES = ("training", "validation", "test")
@@ -78,6 +79,7 @@ def audit(run: RunDir, root: str | None = None) -> list[Check]:
         _frames(data),
         _scaler(run, config, data),
         _choice(config, data, info),
+        *([_baselines(data, info)] if corpus.target is Target.correctness else []),
     ]
 
 
@@ -236,6 +238,16 @@ def _choice(config: TrainConfig, data: GestureData, info: Info) -> Check:
         odd.append(f"validation people are test people: {_some(both)}")
     return Check(
         claim, "; ".join(odd), f"{len(_subjects(data, 1))} people, none of them tested; lowest validation loss"
+    )
+
+
+def _baselines(data: GestureData, info: Info) -> Check:
+    train, _, test = (np.array(side, dtype=np.int64) for side in _recordings_of(data))
+    anew = baseline_info(make_baselines(data.corpus, train), data.corpus, test)
+    return Check(
+        "the baselines were fitted on training people, and tested on the test recordings",
+        "" if anew == info.get("baselines") else "fitted again, they say something else",
+        f"length alone: {anew['length']['rule']}",
     )
 
 

@@ -42,16 +42,28 @@ def make_data(config: TrainConfig, corpus: Corpus) -> GestureData:
     Raises:
         DataError: If there is no window.
         SplitError: If people cannot be divided as configured.
+        ConfigError: If mirroring would make gestures that are not kept.
     """
+    _check_mirror(config, corpus)
     windows = cut_windows(corpus, config.window)
     return GestureData(
         corpus,
         windows,
         split_windows(corpus, windows, config.split),
-        augment=Augment(config.augment, corpus.skeleton, corpus.mirrored_gestures),
+        augment=Augment(config.augment, corpus.skeleton, corpus.mirrored_classes),
         batch_size=config.trainer.batch_size,
         seed=config.seed,
     )
+
+
+def _check_mirror(config: TrainConfig, corpus: Corpus) -> None:
+    alone = [name for name, image in zip(corpus.gesture_names, corpus.mirrored_gestures, strict=True) if image < 0]
+    if alone and (config.augment.mirror_probability or config.augment.mirror_at_test):
+        raise ConfigError(
+            f"data.gestures: mirrored, {', '.join(alone)} becomes a gesture that is not kept (and a movement with the "
+            "wrong limb a right one): keep its other side too, or set augment.mirror_probability=0 and "
+            "augment.mirror_at_test=false"
+        )
 
 
 def make_scaler(config: TrainConfig, data: GestureData) -> Scaler:
@@ -82,14 +94,14 @@ def make_module(config: TrainConfig, data: GestureData, scaler: Scaler) -> Gestu
     """The network and how it learns."""
     corpus = data.corpus
     summaries = Features(config.features, corpus.skeleton).summaries
-    classifier = LSTMClassifier(len(scaler.names), len(corpus.gesture_names), config.model, summaries)
+    classifier = LSTMClassifier(len(scaler.names), len(corpus.class_names), config.model, summaries)
     return GestureModule(
         Recogniser(
             config.features,
             corpus.skeleton,
             scaler,
             classifier,
-            corpus.mirrored_gestures if config.augment.mirror_at_test else None,
+            corpus.mirrored_classes if config.augment.mirror_at_test else None,
         ),
         data.identity(),
         config.loss,
@@ -100,10 +112,10 @@ def make_module(config: TrainConfig, data: GestureData, scaler: Scaler) -> Gestu
 
 
 def class_weights(data: GestureData) -> Float[Tensor, " classes"]:
-    """For each gesture the inverse of its share of the training windows, scaled so that the mean window weighs 1."""
-    gestures = data.corpus.gestures[data.windows.recording[data.sides.train]]
-    counts = np.bincount(gestures, minlength=len(data.corpus.gesture_names))
-    return torch.from_numpy(len(gestures) / (np.count_nonzero(counts) * np.maximum(counts, 1))).float()
+    """For each class the inverse of its share of the training windows, scaled so that the mean window weighs 1."""
+    classes = data.corpus.classes[data.windows.recording[data.sides.train]]
+    counts = np.bincount(classes, minlength=len(data.corpus.class_names))
+    return torch.from_numpy(len(classes) / (np.count_nonzero(counts) * np.maximum(counts, 1))).float()
 
 
 def make_trainer(

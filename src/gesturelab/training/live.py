@@ -42,7 +42,7 @@ def write_live(
             for at, probabilities in zip(index.tolist(), said, strict=True):
                 yield *_place(corpus, live, at), probabilities
 
-    write_windows(path, corpus.gesture_names, rows())
+    write_windows(path, corpus.class_names, rows())
 
 
 def _place(corpus: Corpus, live: LiveWindows, at: int) -> tuple[str, float, float]:

@@ -82,13 +82,13 @@ class GestureModule(LightningModule):
         logits = self(batch.positions)
         loss = functional.cross_entropy(
             logits,
-            batch.gestures,
+            batch.classes,
             weight=self.class_weights,  # type: ignore[arg-type]
             label_smoothing=self.loss.label_smoothing,
         )
-        count = len(batch.gestures)
+        count = len(batch.classes)
         with torch.no_grad():
-            correct = (logits.argmax(dim=1) == batch.gestures).sum()
+            correct = (logits.argmax(dim=1) == batch.classes).sum()
             self._sums[0] += torch.stack([loss.detach().float() * count, correct, correct.new_tensor(count)])
         return loss
 
@@ -99,11 +99,13 @@ class GestureModule(LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Scores the validation windows and recordings."""
         probabilities = torch.cat([rows for rows, _ in self._validated])
-        truth = torch.cat([batch.gestures for _, batch in self._validated])
+        truth = torch.cat([batch.classes for _, batch in self._validated])
         recording = torch.cat([batch.recordings for _, batch in self._validated])
         self._validated = []
-        likelihood = probabilities.gather(1, truth[:, None]).clamp(min=1e-12)
-        self.log("validation_loss", -likelihood.log().mean(), sync_dist=True)
+        likelihood = probabilities.gather(1, truth[:, None]).clamp(min=1e-12)[:, 0]
+        of_class = cast(Tensor | None, self.class_weights)
+        weights = torch.ones_like(likelihood) if of_class is None else of_class[truth]
+        self.log("validation_loss", -(weights * likelihood.log()).sum() / weights.sum(), sync_dist=True)
         self.log("validation_accuracy", (probabilities.argmax(dim=1) == truth).float().mean(), sync_dist=True)
         ids, combined = combine_windows(recording.cpu().numpy(), probabilities.cpu().numpy())
         gesture = dict(zip(recording.tolist(), truth.tolist(), strict=True))

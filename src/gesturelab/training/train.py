@@ -35,9 +35,11 @@ from gesturelab.report.figures import draw_confusion, draw_curves
 from gesturelab.runs import RunDir, sha256, write_json
 from gesturelab.sweep.status import is_first_process
 from gesturelab.training.artefacts import (
+    baseline_info,
     best_epoch,
     cost_info,
     data_info,
+    make_baselines,
     model_info,
     plain,
     split_info,
@@ -102,7 +104,9 @@ def train(
     if folds := make_folds(corpus.people, config.split):
         write_json(run.folds, folds)
     metrics, matrix = _score_all(data, probabilities)
-    write_predictions(run.predictions, data, probabilities[2])
+    baselines = make_baselines(corpus, np.unique(data.windows.recording[data.sides.train]))
+    tested, combined = combine_windows(data.windows.recording[data.sides.test], probabilities[2])
+    write_predictions(run.predictions, corpus, tested, combined, baselines)
     write_live(run.windows, config.window, data, module.recogniser, trainer.strategy.root_device)
     info = Info(
         schema=INFO_SCHEMA,
@@ -113,7 +117,7 @@ def train(
         started=started.isoformat(timespec="seconds"),
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         warnings=caveats,
-        gestures=list(corpus.gesture_names),
+        gestures=list(corpus.class_names),
         data=data_info(config, data),
         split=split_info(config, data),
         window=plain(config.window),
@@ -128,6 +132,8 @@ def train(
         git=git_state(),
         files={path.name: sha256(path) for path in (run.weights, run.scaler, run.predictions, run.windows)},
     )
+    if baselines is not None:
+        info["baselines"] = baseline_info(baselines, corpus, tested)
     draw_curves(info, run.curves)
     draw_confusion(info, run.confusion)
     write_json(run.info, info)
@@ -170,6 +176,7 @@ def _predict(
 def _score_all(
     data: GestureData, probabilities: list[Float[np.ndarray, "_ classes"]]
 ) -> tuple[Metrics, list[list[int]]]:
+    target = data.corpus.target
     scored: list[SideScores] = []
     matrix: list[list[int]] = []
     for side, rows in zip((data.sides.train, data.sides.validation, data.sides.test), probabilities, strict=True):
@@ -177,18 +184,18 @@ def _score_all(
         ids, combined = combine_windows(recording, rows)
         scored.append(
             SideScores(
-                window=score(rows, data.corpus.gestures[recording]),
-                recording=score(combined, data.corpus.gestures[ids]),
+                window=score(rows, data.corpus.classes[recording], target),
+                recording=score(combined, data.corpus.classes[ids], target),
             )
         )
-        matrix = confusion(combined, data.corpus.gestures[ids])
+        matrix = confusion(combined, data.corpus.classes[ids])
     return Metrics(train=scored[0], validation=scored[1], test=scored[2]), matrix
 
 
 def _temperature(data: GestureData, rows: Float[np.ndarray, "windows classes"]) -> float:
     """Fitted on the validation recordings."""
     ids, combined = combine_windows(data.windows.recording[data.sides.validation], rows)
-    return round(fit_temperature(combined, data.corpus.gestures[ids]), 6)
+    return round(fit_temperature(combined, data.corpus.classes[ids]), 6)
 
 
 def _announce(config: TrainConfig, data: GestureData, module: GestureModule, caveats: list[str]) -> None:

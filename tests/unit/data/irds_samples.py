@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gesturelab.config.data import Form, IrdsConfig
+from gesturelab.config.data import Form, IrdsConfig, Target
 from gesturelab.data.skeleton import KINECT_V2
 
 JOINTS = len(KINECT_V2.joints)
@@ -44,6 +44,8 @@ def raw(positions: np.ndarray, times_ms: Sequence[int]) -> bytes:
 def config(root: Path, form: Form = Form.simplified, **changes: object) -> IrdsConfig:
     values = {
         "rate_hz": 30.0,
+        "target": Target.gesture,
+        "gestures": None,
         "correctness": [1, 2],
         "subjects": None,
         "postures": None,

@@ -25,13 +25,13 @@ def generator():
 def test_nothing_switched_on_changes_nothing(batch):
     changed = augment()(batch, generator())
     assert torch.allclose(changed.positions, batch.positions, atol=1e-5)
-    assert torch.equal(changed.gestures, batch.gestures)
+    assert torch.equal(changed.classes, batch.classes)
     assert augment().speeds(4, generator()) is None
 
 
 def test_mirrored_windows_get_the_mirrored_label(batch):
     changed = augment(mirror_probability=1)(batch, generator())
-    assert changed.gestures.tolist() == [(1, 0, 2)[gesture] for gesture in batch.gestures.tolist()]
+    assert changed.classes.tolist() == [(1, 0, 2)[gesture] for gesture in batch.classes.tolist()]
     root = batch.positions[:, :, :1].mean(dim=1, keepdim=True)
     assert torch.allclose(changed.positions - root, mirror(batch.positions - root, K), atol=1e-5)
 
@@ -40,7 +40,7 @@ def test_half_of_the_windows_are_mirrored(batch):
     changed = augment(mirror_probability=0.5)(batch, generator())
     same = (changed.positions - batch.positions).abs().amax(dim=(1, 2, 3)) < 1e-4
     assert 16 < int(same.sum()) < 48
-    assert torch.equal(changed.gestures[same], batch.gestures[same])
+    assert torch.equal(changed.classes[same], batch.classes[same])
 
 
 def test_turns_stay_within_the_bound_and_keep_heights(batch):

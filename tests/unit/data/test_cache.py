@@ -159,7 +159,17 @@ def test_synthetic_recordings_are_kept_too(root: Path, tmp_path: Path, monkeypat
     module.make_synthetic = make
     monkeypatch.setitem(sys.modules, "gesturelab.data.synthetic.generate", module)
     same = config(root, cache_dir=str(tmp_path / "cache"))
-    shared = ("rate_hz", "correctness", "subjects", "postures", "max_files", "strict", "cache_dir")
+    shared = (
+        "rate_hz",
+        "target",
+        "gestures",
+        "correctness",
+        "subjects",
+        "postures",
+        "max_files",
+        "strict",
+        "cache_dir",
+    )
     settings = SyntheticConfig(**{key: getattr(same, key) for key in shared}, people=2, repetitions=1, seed=3)
     assert_equal(load(settings), load(settings))
     load(dataclasses.replace(settings, seed=4))

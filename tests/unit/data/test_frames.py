@@ -20,7 +20,7 @@ def frames_of(batch):
 def test_windows_show_the_frames_of_their_own_recording():
     batch = store([walker("a", 5), walker("b", 4, gesture=1)], length=3, stride=2).gather(torch.arange(3))
     assert frames_of(batch) == [[0, 1, 2], [2, 3, 4], [0, 1, 2]]
-    assert batch.gestures.tolist() == [0, 0, 1]
+    assert batch.classes.tolist() == [0, 0, 1]
     assert batch.recordings.tolist() == [0, 0, 1]
 
 

@@ -24,7 +24,7 @@ def shown(batches):
 
 def test_an_epoch_shows_every_window_once(people_corpus):
     batches = list(loader(people_corpus))
-    assert [len(batch.gestures) for batch in batches] == [50, 50, 50, 50, 50, 38]  # 72 recordings, 4 windows each
+    assert [len(batch.classes) for batch in batches] == [50, 50, 50, 50, 50, 38]  # 72 recordings, 4 windows each
     assert sorted(shown(batches)) == sorted(list(range(72)) * 4)
 
 
@@ -34,7 +34,7 @@ def test_an_epoch_depends_on_seed_and_number_only(people_corpus):
     first.epoch = second.epoch = 5
     for ours, theirs in zip(first, second, strict=True):
         assert torch.equal(ours.positions, theirs.positions)
-        assert torch.equal(ours.gestures, theirs.gestures)
+        assert torch.equal(ours.classes, theirs.classes)
     second.epoch = 6
     assert shown(first) != shown(second)
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gesturelab.config.data import SyntheticConfig
+from gesturelab.config.data import SyntheticConfig, Target
 from gesturelab.data.recording import Corpus
 from gesturelab.data.skeleton import KINECT_V2
 from gesturelab.data.synthetic.generate import make_synthetic
@@ -16,6 +16,8 @@ from gesturelab.errors import DataError
 
 KEPT: dict[str, Any] = {
     "rate_hz": 30.0,
+    "target": Target.gesture,
+    "gestures": None,
     "correctness": [1, 2],
     "subjects": None,
     "postures": None,

@@ -36,7 +36,7 @@ def test_seeds_are_averaged_before_choosing():
         make_info("small", 2, seed=0, validation=0.85),
     )
     tiny, small = one.candidates
-    assert (tiny.accuracy("validation"), tiny.accuracy("test"), tiny.seeds) == (0.8, 0.7, [0, 7])
+    assert (tiny.score("validation"), tiny.score("test"), tiny.seeds) == (0.8, 0.7, [0, 7])
     assert best(one.candidates, "validation") is small
 
 

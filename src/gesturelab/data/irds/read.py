@@ -20,8 +20,8 @@ from gesturelab.data.irds.files import (
     reading,
 )
 from gesturelab.data.irds.parse import MAX_FRAMES, Track, fill_untracked, impossible_values, parse
-from gesturelab.data.recording import Corpus, Recording, Rejected, pack
-from gesturelab.data.selection import spread
+from gesturelab.data.recording import Corpus, Recording, Rejected, only_gestures, pack
+from gesturelab.data.selection import chosen_gestures, spread
 from gesturelab.errors import DataError, RecordingError
 
 __all__ = [
@@ -47,7 +47,8 @@ def read_irds(config: IrdsConfig, files: Sequence[IrdsFile] | None = None) -> Co
         files: What `irds_files` found, if that was asked already.
 
     Raises:
-        DataError: If there are none, a person or posture does not occur, or (strict) a recording cannot be used.
+        DataError: If there are none, a person, posture or gesture does not occur, or (strict) a recording is
+            unusable.
     """
     files = irds_files(Path(config.root), config.form) if files is None else files
     chosen, rejected = select(files, config)
@@ -74,6 +75,7 @@ def read_irds(config: IrdsConfig, files: Sequence[IrdsFile] | None = None) -> Co
         fingerprint="",
         rejected=sorted(rejected, key=lambda one: one.recording),
     )
+    corpus = only_gestures(corpus, chosen_gestures(config.gestures, GESTURES))
     return dataclasses.replace(corpus, fingerprint=fingerprint(corpus))
 
 
@@ -89,8 +91,9 @@ def select(files: Iterable[IrdsFile], config: IrdsConfig) -> tuple[list[tuple[Ir
     """Applies the filters; also gives the files whose names mean nothing.
 
     Raises:
-        DataError: If a person or posture asked for does not occur, or nothing is left.
+        DataError: If a person, posture or gesture asked for does not occur, or nothing is left.
     """
+    gestures = chosen_gestures(config.gestures, GESTURES)
     labelled: list[tuple[IrdsFile, Label]] = []
     rejected: list[Rejected] = []
     for file in files:
@@ -104,6 +107,7 @@ def select(files: Iterable[IrdsFile], config: IrdsConfig) -> tuple[list[tuple[Ir
         (file, label)
         for file, label in labelled
         if label.correctness in config.correctness
+        and label.gesture in gestures
         and (config.subjects is None or label.subject in config.subjects)
         and (config.postures is None or label.posture in config.postures)
     ]
@@ -111,7 +115,7 @@ def select(files: Iterable[IrdsFile], config: IrdsConfig) -> tuple[list[tuple[Ir
         why = f"; for one {_named(rejected[0])}" if rejected else ""
         raise DataError(
             f"no recording of data.root={config.root} has data.correctness={config.correctness}, "
-            f"data.subjects={config.subjects}, data.postures={config.postures}{why}"
+            f"data.subjects={config.subjects}, data.postures={config.postures}, data.gestures={config.gestures}{why}"
         )
     first = spread([label.subject for _, label in kept], [label.gesture for _, label in kept], config.max_files)
     return [kept[index] for index in first], rejected

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from gesturelab.config.data import SyntheticConfig
-from gesturelab.data.recording import Corpus, Recording, pack
-from gesturelab.data.selection import spread
+from gesturelab.data.recording import Corpus, Recording, only_gestures, pack
+from gesturelab.data.selection import chosen_gestures, spread
 from gesturelab.data.synthetic.kinematics import RIGHT, forward
 from gesturelab.data.synthetic.movements import GESTURES, MIRRORED, SEATED, moved_side, poses
 from gesturelab.data.synthetic.people import POSTURES, Person, draw_correctness, execute, make_person, person_id
@@ -56,9 +56,10 @@ def make_synthetic(config: SyntheticConfig) -> Corpus:
     filters. As in IntelliRehabDS the view is mirrored: a gesture called "left" moves the joints named Right.
 
     Raises:
-        DataError: If a person to keep is unknown, or the filters leave nothing.
+        DataError: If a person or gesture to keep is unknown, or the filters leave nothing.
     """
-    trials = [trial for trial in _trials(config) if _kept(trial, config)]
+    gestures = chosen_gestures(config.gestures, GESTURES)
+    trials = [trial for trial in _trials(config) if trial.gesture in gestures and _kept(trial, config)]
     if not trials:
         raise DataError(
             f"no made-up recording has one of data.correctness={list(config.correctness)} and of "
@@ -67,7 +68,7 @@ def make_synthetic(config: SyntheticConfig) -> Corpus:
         )
     chosen = spread([trial.person.id for trial in trials], [trial.gesture for trial in trials], config.max_files)
     recordings = sorted((_record(trials[index], config.rate_hz) for index in chosen), key=lambda made: made.name)
-    return pack(
+    corpus = pack(
         recordings,
         source="synthetic",
         synthetic=True,
@@ -75,6 +76,7 @@ def make_synthetic(config: SyntheticConfig) -> Corpus:
         mirrored_gestures=MIRRORED,
         fingerprint=_fingerprint(config, recordings),
     )
+    return only_gestures(corpus, gestures)
 
 
 def _trials(config: SyntheticConfig) -> Iterator[Trial]:
@@ -134,7 +136,9 @@ def _record(trial: Trial, rate_hz: float) -> Recording:
 
 def _fingerprint(config: SyntheticConfig, recordings: Sequence[Recording]) -> str:
     """Hash of the generator's version, the settings that matter to it, and all that was made."""
-    settings = {key: value for key, value in asdict(config).items() if key not in ("strict", "cache_dir")}
+    settings = {key: value for key, value in asdict(config).items() if key not in ("strict", "cache_dir", "target")}
+    if config.gestures is None:
+        del settings["gestures"]  # as before there was a choice, so that older runs keep their fingerprint
     settings |= {key: sorted(value) for key, value in settings.items() if isinstance(value, list)}
     digest = hashlib.sha256(json.dumps(["synthetic", VERSION, settings], sort_keys=True).encode())
     for recording in recordings:

@@ -25,7 +25,7 @@ MOST_CURVES = 12
 """More training curves than that make a page that nobody reads; each run's folder has its own."""
 
 JOINED = {
-    "sizes": "Accuracy on unseen people against parameters, with intervals",
+    "sizes": "Accuracy (or balanced accuracy) on unseen people against parameters, with intervals",
     "people": "Accuracy by person; patients are hatched",
     "reliability": "Confidence against the share recognised",
     "coverage": "Accuracy when the least confident recordings get no answer",
@@ -81,7 +81,8 @@ def pictures(groups: Sequence[Group], report: dict[str, Any]) -> list[Picture]:
             if not all(_has_confusion(run.info) for run in candidate.runs):
                 continue
             info = together(candidate)
-            caption = f"Which gestures are taken for which: {_name(group, groups)}{candidate.label}, test recordings"
+            what = "gestures" if group.target == "gesture" else "classes"
+            caption = f"Which {what} are taken for which: {_name(group, groups)}{candidate.label}, test recordings"
             found.append(_drawn(caption, lambda path, info=info: draw_confusion(info, path)))
     return found
 

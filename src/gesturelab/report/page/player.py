@@ -34,6 +34,8 @@ class Seen:
     correctness: int
     sums: dict[int, tuple[np.ndarray, int]] = field(default_factory=dict[int, tuple[np.ndarray, int]])
     gestures: tuple[str, ...] = ()
+    done: str = ""
+    """The gesture, where the classes are correct and incorrect."""
 
     def add(self, model: int, probabilities: np.ndarray) -> None:
         """One run's word on it."""
@@ -157,7 +159,7 @@ def _plain(one: Seen, shared: int, group: str, posture: str, code: str) -> dict[
         "subject": one.subject,
         "group": group,
         "posture": posture,
-        "correctness": CORRECTNESS.get(one.correctness, str(one.correctness)),
+        "correctness": CORRECTNESS.get(one.correctness, str(one.correctness)) + (f" {one.done}" if one.done else ""),
         "truth": one.gestures.index(one.truth),
         "runs": {str(model): one.sums[model][1] for model in one.sums},
         "said": said,
@@ -184,11 +186,14 @@ def _gather(groups: Sequence[Group]) -> tuple[list[str], list[Seen], dict[str, i
 
 
 def _add(found: dict[tuple[int, str], Seen], group: Group, model: int, said: Predictions) -> None:
+    done = said.done if said.of_correctness else [""] * len(said)
     for at, name in enumerate(said.names):
         truth = said.gestures[int(said.truth[at])]
         one = found.setdefault(
             (group.number, name),
-            Seen(name, group, said.subjects[at], truth, int(said.correctness[at]), gestures=said.gestures),
+            Seen(
+                name, group, said.subjects[at], truth, int(said.correctness[at]), gestures=said.gestures, done=done[at]
+            ),
         )
         if one.gestures == said.gestures:
             one.add(model, said.probabilities[at])

@@ -5,6 +5,8 @@ from typing import Any
 
 from gesturelab.report import cost_words, joined_words, words
 from gesturelab.report.collect import Finished
+from gesturelab.report.lead import CORRECTNESS, lead, of_row
+from gesturelab.report.lead import words as words_of
 from gesturelab.report.page.html import Cell, paragraphs, table, text
 from gesturelab.report.words import count, duration, percent
 from gesturelab.runs import RunDir
@@ -26,7 +28,7 @@ def _verdict(
     group: dict[str, Any], item: dict[str, Any] | None, recommendation: dict[str, Any], several: bool
 ) -> str:  # fmt: skip
     results: list[dict[str, Any]] = item["results"] if item else []
-    partial = [joined_words.completeness(result) for result in results if result["partial"]]
+    partial = [joined_words.completeness(result) for result in joined_words.told(results) if result["partial"]]
     warned = paragraphs([*group["warnings"], *partial], "warning")
     said = f"<h3>{text(words.heading(group))}</h3>\n" if several else f"<p>{text(words.heading(group))}</p>\n"
     said += warned
@@ -34,7 +36,7 @@ def _verdict(
         said += '<div class="cards">' + "".join(map(_card, results)) + "</div>\n"
     else:
         chosen = recommendation["recommended"]
-        said += f'<div class="cards">{_plain_card(chosen)}</div>\n' if chosen else ""
+        said += f'<div class="cards">{_plain_card(chosen, group)}</div>\n' if chosen else ""
     lines = item["verdict"] if item else []
     said += paragraphs(lines, "lead") + paragraphs(words.recommendation(recommendation, bool(lines)))
     beside = item["beside_peers"] if item else []
@@ -42,7 +44,8 @@ def _verdict(
 
 
 def _card(result: dict[str, Any]) -> str:
-    whole, value = result["all"], result["all"]["accuracy"]
+    target = joined_words.target_of(result)
+    whole, value = result["all"], result["all"][lead(target)]
     between = (
         "no interval" if value["low"] is None else f"95 % interval {percent(value['low'])} to {percent(value['high'])}"
     )
@@ -50,12 +53,16 @@ def _card(result: dict[str, Any]) -> str:
     return _boxed(
         result["candidate"],
         percent(value["value"]),
-        f"{mark}{whole['recordings']:,} recordings of {whole['people']} people, {between}",
+        f"{words_of(target)}; {mark}{whole['recordings']:,} recordings of {whole['people']} people, {between}",
     )
 
 
-def _plain_card(chosen: dict[str, Any]) -> str:
-    return _boxed(chosen["candidate"], percent(chosen["test_accuracy"]), "accuracy of test recordings, not joined")
+def _plain_card(chosen: dict[str, Any], group: dict[str, Any]) -> str:
+    return _boxed(
+        chosen["candidate"],
+        percent(chosen["test_accuracy"]),
+        f"{words_of(group['target'])} of test recordings, not joined",
+    )
 
 
 def _boxed(name: str, number: str, said: str) -> str:
@@ -69,6 +76,7 @@ def tables(report: dict[str, Any]) -> str:
             *(_joined(item, report) for item in report["joined"] if item["results"] or item["left_out"]),
             *(_cost(item, report) for item in report["costs"] if cost_words.worth_showing(item)),
             table("Runs", RUN_COLUMNS, map(_run, report["runs"])),
+            *_correctness(report),
             *_overfitting(report),
             *_unfinished(report),
         ]
@@ -78,12 +86,12 @@ def tables(report: dict[str, Any]) -> str:
 def _joined(item: dict[str, Any], report: dict[str, Any]) -> str:
     where = f", group {item['group']}" if len(report["groups"]) > 1 else ""
     results = item["results"]
-    columns = ("size", "part", *joined_words.PART_COLUMNS[1:])
+    columns = ("size", "part", *joined_words.part_columns(item)[1:])
     made = ""
     if results:
         made += table(f"Folds joined{where}, in per cent", columns, (row for one in results for row in _parts(one)))
-        made += paragraphs([joined_words.PART_NOTE])
-        for result in results:
+        made += paragraphs([joined_words.part_note(item)])
+        for result in joined_words.told(results):
             made += paragraphs([joined_words.completeness(result), joined_words.confidence(result)])
             made += paragraphs(f"{result['candidate']}: {note}." for note in result["notes"])
         names = [f"{result['candidate']}, accuracy in per cent" for result in results]
@@ -106,19 +114,22 @@ def _sortable_cost(item: dict[str, Any], where: str) -> str:
         line: list[Cell] = list(cells)
         line[4] = (cells[4], row["seconds"])
         made.append(line)
-    return table(f"Accuracy against cost{where}", cost_words.COLUMNS, made)
+    return table(f"Accuracy against cost{where}", cost_words.columns(item), made)
 
 
 def _parts(result: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     named = [("", "everybody", result["all"])]
     if result["ensemble"]:
         named.append(("", f"ensemble of {len(result['seeds'])} seeds", result["ensemble"]))
-    for kind in PARTS:
+    of_gesture = joined_words.target_of(result) == "gesture"
+    for kind in PARTS if of_gesture else [one for one in PARTS if "correctness" not in one]:
         if len(result[kind]) > 1 or kind == "by_group":
             named += [(kind, name, part) for name, part in result[kind].items()]
     for kind, name, part in named:
-        shown = joined_words.SHOWN if kind != "by_gesture" else ("accuracy",)  # the others need several gestures
-        scores = [joined_words.interval(part[key]) if key in shown else "" for key in joined_words.SHOWN]
+        columns = joined_words.SHOWN[joined_words.target_of(result)]
+        one_class = kind == "by_gesture" and joined_words.target_of(result) == "gesture"
+        shown = ("accuracy",) if one_class else columns  # the others need several gestures
+        scores = [joined_words.interval(part[key]) if key in shown else "" for key in columns]
         yield result["candidate"], name, str(part["people"]), f"{part['recordings']:,}", *scores
 
 
@@ -145,12 +156,34 @@ def _run(row: dict[str, Any]) -> tuple[Cell, ...]:
         (count(row["parameters"]), row["parameters"]),
         row["split"],
         str(row["seed"]),
-        *(percent(row[f"{side}_recording_accuracy"]) for side in ("train", "validation", "test")),
+        *(percent(of_row(row, side)) for side in ("train", "validation", "test")),
         f"{row['test_recording_loss']:.3f}",
         (duration(row["seconds"]), row["seconds"]),
         str(row["epochs"]),
         row["flags"],
     )
+
+
+CORRECTNESS_COLUMNS = {
+    "balanced accuracy": "test_recording_balanced_accuracy",
+    "length alone": "length_balanced_accuracy",
+    "majority class": "majority_balanced_accuracy",
+    "sensitivity": "test_sensitivity",
+    "specificity": "test_specificity",
+    "ROC AUC": "test_roc_auc",
+    "accuracy": "test_recording_accuracy",
+}
+
+
+def _correctness(report: dict[str, Any]) -> Iterator[str]:
+    rows = [row for row in report["runs"] if row["target"] == CORRECTNESS]
+    if rows:
+        cells = (
+            (str(row["run"]), row["candidate"], *(percent(row[key]) for key in CORRECTNESS_COLUMNS.values()))
+            for row in rows
+        )
+        yield table("Correct or incorrect, test recordings of each run", ("#", "size", *CORRECTNESS_COLUMNS), cells)
+        yield paragraphs([words.BALANCED])
 
 
 def _overfitting(report: dict[str, Any]) -> Iterator[str]:

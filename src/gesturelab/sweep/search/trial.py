@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
+from typing import cast
 
 from gesturelab.config.search import Objective
 from gesturelab.runs import RunDir
@@ -73,7 +74,12 @@ def judge(jobs: Sequence[Job], objective: Objective, *, over: bool) -> Judgement
     """
     unfinished = [job for job in jobs if not job.run.complete]
     if not unfinished:
-        return Judgement(Result.completed, fmean(_score(job.run, objective) for job in jobs))
+        scores = [_score(job.run, objective) for job in jobs]
+        known = [score for score in scores if score is not None]
+        if len(known) < len(scores):
+            reason = f"{objective.name} is undefined: validation people have one class only"
+            return Judgement(Result.failed, reason=reason)
+        return Judgement(Result.completed, fmean(known))
     reasons = [(job, status_of(job).get("reason", "")) for job in unfinished]
     for job, reason in reasons:
         if reason.startswith(NOT_FINITE) and status_of(job).get("state") == State.failed:
@@ -108,7 +114,7 @@ def mean_losses(jobs: Sequence[Job]) -> list[float | None]:
     return means
 
 
-def _score(run: RunDir, objective: Objective) -> float:
+def _score(run: RunDir, objective: Objective) -> float | None:
     validation = run.read_info()["metrics"]["validation"]
     scores = validation["window"] if objective.level == "window" else validation["recording"]
-    return float(scores["loss"] if objective.score == "loss" else scores["accuracy"])
+    return cast(dict[str, float | None], scores)[objective.score]

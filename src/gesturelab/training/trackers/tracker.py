@@ -149,9 +149,10 @@ def scores(info: Info) -> dict[str, float]:
     """The scores of the info file, with the best weights, such as ``test/recording_accuracy``."""
     return {
         f"{side}/{level}_{name}": float(value)
-        for side, levels in cast(dict[str, dict[str, dict[str, float]]], info["metrics"]).items()
+        for side, levels in cast(dict[str, dict[str, dict[str, float | None]]], info["metrics"]).items()
         for level, named in levels.items()
         for name, value in named.items()
+        if value is not None
     }
 
 
