@@ -1,15 +1,12 @@
 """Models trained together are the models that separate trainings would have made."""
 
-import json
 
-import pytest
 import torch
 from omegaconf import OmegaConf
 
 from gesturelab.cli.train import train_in
 from gesturelab.config.compose import compose_training
 from gesturelab.runs import RunDir
-from gesturelab.sweep.status import read_status
 from gesturelab.training.stack.together import Stack
 
 QUICK = ("data.people=7", "data.repetitions=1", "trainer=cpu", "model.hidden=16", "split=loso", "trainer.max_epochs=3")
