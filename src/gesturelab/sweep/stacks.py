@@ -1,5 +1,6 @@
 """Trains jobs that differ in split and seed only in one process: which belong together, and what becomes of each."""
 
+import itertools
 import json
 import shutil
 import sys
@@ -79,7 +80,7 @@ def divide(jobs: Sequence[Job], models_at_once: int, processes: int) -> list[Sta
     for group in groups.values():
         pieces = max(-(-len(group) // models_at_once), min(processes, len(group)))
         ends = [len(group) * piece // pieces for piece in range(pieces + 1)]
-        stacks += [tuple(group[first:last]) for first, last in zip(ends, ends[1:], strict=False)]
+        stacks += [tuple(group[first:last]) for first, last in itertools.pairwise(ends)]
     return stacks
 
 

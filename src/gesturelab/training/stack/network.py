@@ -93,17 +93,17 @@ def _batch_norm(
     values: Tensor, weights: Weights, prefix: str, valid: Bool[Tensor, "models batch"], layer: nn.BatchNorm1d
 ) -> Tensor:
     """Each model's batch alone; a batch of one takes the running statistics and leaves them as they are."""
-    values = values.float()
-    counted = valid[:, :, None].float()
+    running_mean, running_variance = weights[f"{prefix}running_mean"], weights[f"{prefix}running_var"]
+    values = values.to(running_mean.dtype)
+    counted = valid[:, :, None].to(values.dtype)
     count = counted.sum(dim=1)  # models 1
     mean = (values * counted).sum(dim=1) / count.clamp(min=1)
     variance = ((values - mean[:, None]).square() * counted).sum(dim=1) / count.clamp(min=1)
-    running_mean, running_variance = weights[f"{prefix}running_mean"], weights[f"{prefix}running_var"]
     several = count > 1
     chosen_mean = torch.where(several, mean, running_mean.clone())
     chosen_variance = torch.where(several, variance, running_variance.clone())
     with torch.no_grad():
-        share = (layer.momentum or 0.0) * several
+        share = (layer.momentum or 0.0) * several.to(mean.dtype)
         running_mean.lerp_(mean, share.expand_as(mean))
         unbiased = variance * (count / (count - 1).clamp(min=1))
         running_variance.lerp_(unbiased, share.expand_as(unbiased))

@@ -122,8 +122,8 @@ class StackedWeights:
     def _steps_of(self, number: int) -> float:
         optimizer, first = self.optimizers[number], self._parameters[number][0]
         if isinstance(optimizer, SGD):  # which counts no steps, but knows whether there was one
-            return float("momentum_buffer" in optimizer.state[first])
-        return float(optimizer.state[first]["step"]) if optimizer.state[first] else 0.0
+            return float("momentum_buffer" in optimizer.state.get(first, {}))
+        return float(optimizer.state[first]["step"]) if first in optimizer.state else 0.0
 
     def _gather(self, name: str) -> Tensor:
         """A state of all optimizers in one tensor, of which theirs are views from now on."""
