@@ -71,10 +71,8 @@ def main():
     for name in names:
         cost = costs[name] = sweep(name, options)
         first = costs[names[0]]
-        print(
-            f"| {name} | {cost.wall:.0f} | {cost.wall / first.wall:.2f} | {cost.cpu:.0f} | {cost.cpu / first.cpu:.2f} |",
-            flush=True,
-        )
+        cells = [f"{cost.wall:.0f}", f"{cost.wall / first.wall:.2f}", f"{cost.cpu:.0f}", f"{cost.cpu / first.cpu:.2f}"]
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
     separate = [cost for name, cost in costs.items() if not name.startswith("stacked")]
     if separate and "stacked" in costs:
         ratio = costs["stacked"].wall / min(cost.wall for cost in separate)

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from gesturelab.cli.job import FORMAT, train_folder
@@ -59,7 +60,11 @@ def _together(folders: list[Path], codes: list[int]) -> None:
     from gesturelab.training.stack.together import Stack
 
     stack = Stack()
-    signal.signal(signal.SIGINT, lambda *_: stack.stop())
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stack.stop()
+
+    signal.signal(signal.SIGINT, stop)
 
     def training(folder: Path) -> "Callable[[Seat], None]":
         return lambda seat: codes.append(_train(folder, seat))

@@ -39,6 +39,12 @@ class LocalLauncherConfig:
 class StackedLauncherConfig(LocalLauncherConfig):
     """Jobs that differ in split and seed only, many in one process."""
 
+    n_jobs: int | None = MISSING
+    """Processes at a time; null: one for each GPU, or for each CPU core."""
+    threads: int | None = MISSING
+    """CPU threads of each process; null: the cores divided by the processes."""
+    jobs_per_gpu: int = MISSING
+    """How many processes share a GPU."""
     models_at_once: int = MISSING
     """Models in one process at most."""
     together: bool | None = MISSING

@@ -75,7 +75,7 @@ class _Recurrence(Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The chain rule, last frame first; the gradient of the weights is one product over all frames."""
         keep, outputs, cells, opened = ctx.saved_tensors
         of_outputs = grads[0]

@@ -1,6 +1,7 @@
 """The classifier of many models at once: the layers of `LSTMClassifier`, with a leading models axis."""
 
 from collections.abc import Iterator
+from typing import cast
 
 import torch
 from jaxtyping import Bool, Float
@@ -54,9 +55,8 @@ def mask_shapes(like: LSTMClassifier, frames: int, batch: int) -> list[tuple[flo
 
     An LSTM's output lies frame by frame in memory, and dropout draws in the order of memory.
     """
-    hidden = like.projection[0].out_features
-    shapes: list[tuple[float, tuple[int, ...]]] = [(like.dropout.p, (frames, batch, int(hidden)))] * len(like.layers)
-    width = int(hidden)
+    width = cast(nn.Linear, like.projection[0]).out_features
+    shapes: list[tuple[float, tuple[int, ...]]] = [(like.dropout.p, (frames, batch, width))] * len(like.layers)
     for layer in like.head:
         if isinstance(layer, nn.Linear):
             width = layer.out_features

@@ -56,7 +56,8 @@ class StackedWeights:
 
     def backward(self, loss: Float[Tensor, ""]) -> None:
         """Finds all gradients of the sum of the models' losses."""
-        torch._foreach_copy_(self._parts(self._gradient), torch.autograd.grad(loss, self._leaves))
+        for part, gradient in zip(self._parts(self._gradient), torch.autograd.grad(loss, self._leaves), strict=True):
+            part.copy_(gradient)
 
     def step(self, present: Sequence[int], clip_norm: float | None) -> None:
         """Clips each model's gradient by itself, and takes a step of its optimizer.
