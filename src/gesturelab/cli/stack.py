@@ -17,6 +17,7 @@ from gesturelab.errors import GesturelabError
 from gesturelab.runs import RunDir
 from gesturelab.sweep.local import end_with_parent
 from gesturelab.sweep.status import State, end_status, reason_of
+from gesturelab.sweep.stop import asked_to_stop
 
 if TYPE_CHECKING:  # it imports torch
     from gesturelab.training.stack.together import Seat
@@ -41,7 +42,7 @@ def main(listed: Path) -> int:
     else:
         for folder in folders:
             codes.append(_train(folder))
-            if codes[-1] == 130:
+            if codes[-1] == 130 and not asked_to_stop(folder):  # Ctrl-C, which is meant for all
                 break
     return max(codes, default=0)
 

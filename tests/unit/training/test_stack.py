@@ -144,6 +144,18 @@ def test_other_optimizers_schedules_averages_and_early_stops_too(tmp_path):
     assert {len(run.read_info()["training"]["history"]) for run in runs.values()} != {4}, "one stopped early"
 
 
+def test_mixed_precision_comes_as_near_as_it_can(tmp_path):
+    """bf16 keeps three digits, and what is rounded when differs."""
+    overrides = ("trainer.max_epochs=1", "trainer.precision=bf16", "split.fold=0")
+    runs, raised = together(tmp_path / "together", {"one": overrides, "two": (*overrides, "seed=1")})
+    assert not raised
+    ours, theirs = (run.read_info() for run in (runs["one"], separately(tmp_path / "alone", *overrides)))
+    assert ours["training"]["precision"] == theirs["training"]["precision"] == "bf16-mixed"
+    epoch, expected = (info["training"]["history"][0] for info in (ours, theirs))
+    assert epoch["train_loss"] == pytest.approx(expected["train_loss"], rel=0.01)
+    assert epoch["validation_loss"] == pytest.approx(expected["validation_loss"], rel=0.01)
+
+
 def test_a_model_that_diverges_takes_no_other_with_it(tmp_path, default, monkeypatch):
     make = training_module.make_module
 
