@@ -125,7 +125,7 @@ class EpochSteps:
                 own: list[Tensor] = []
                 for share, shape in mask_shapes(member.classifier, frames, count):
                     mask = functional.dropout(torch.ones(shape, device=device), share, training=True)
-                    own.append(functional.pad(mask, [0, 0, 0, most - count]))
+                    own.append(functional.pad(mask, [0, 0, 0, most - count]) if count < most else mask)
                 drawn.append(own)
         return [torch.stack(each) for each in zip(*drawn, strict=True)]
 
