@@ -13,7 +13,7 @@ from typing import Any, cast
 import yaml
 
 from gesturelab.errors import ConfigError
-from gesturelab.runs import is_finished, write_json
+from gesturelab.runs import RunDir, is_finished, write_json
 from gesturelab.sweep.local import Task, Watcher, run_tasks
 from gesturelab.sweep.plan import Job
 from gesturelab.sweep.status import State, end_status, read_status
@@ -109,10 +109,16 @@ def run_stacks(
         run_tasks(list(members), slots, _Members(members, watcher), _command)
     finally:
         for task, stack in members.items():
-            if all(is_finished(job.folder) for job in stack):  # else what the process said may be of use
+            if not _words(task.folder) or all(is_finished(job.folder) for job in stack):
                 shutil.rmtree(task.folder, ignore_errors=True)
             if not any(task.folder.parent.iterdir()):
                 task.folder.parent.rmdir()
+
+
+def _words(folder: Path) -> bool:
+    """Whether a stack's process said anything that no run's log has."""
+    log = RunDir(folder, "").log
+    return log.exists() and log.stat().st_size > 0
 
 
 def _command(folder: Path) -> list[str]:
@@ -141,6 +147,8 @@ class _Members(Watcher):
     def ended(self, task: Task) -> None:
         """Settles jobs that were killed before they could say how they ended."""
         said = (read_status(task.folder) or {}).get("reason", "")
+        if _words(task.folder):
+            said += f"; {RunDir(task.folder, '').log} may say more"
         for job in self._members[task]:
             state = (read_status(job.folder) or {}).get("state")
             if state == State.running:

@@ -1,6 +1,5 @@
 """Which jobs share a process, what cannot, and what is said of each job when the process ends."""
 
-import json
 import sys
 from pathlib import Path
 
@@ -88,6 +87,7 @@ class Recorder(Watcher):
 def test_a_process_that_is_killed_says_so_of_the_jobs_it_was_at_and_no_other_stack_minds(tmp_path, monkeypatch):
     """The stub trains one after another, and kills itself at the folder that is named so."""
     train = "import json, sys; sys.path.insert(0, sys.argv[2]); import stub_job; from pathlib import Path\n"
+    train += "print('a word', flush=True)\n"
     train += "for folder in json.loads(Path(sys.argv[1]).read_text())['folders']: stub_job.main(Path(folder))"
     monkeypatch.setattr(
         stacks, "_command", lambda folder: [sys.executable, "-c", train, str(folder / "list.json"), str(STUB.parent)]
@@ -99,9 +99,15 @@ def test_a_process_that_is_killed_says_so_of_the_jobs_it_was_at_and_no_other_sta
     run_stacks([tuple(jobs[:3]), tuple(jobs[3:])], [{}, {}], recorder, together=True)
     states = {each.name: read_status(each.folder)["state"] for each in jobs}
     assert states == {"fine-1": "done", "killed-1": "failed", "fine-2": "queued", "fine-3": "done"}
-    assert read_status(jobs[1].folder)["reason"].startswith("killed by SIGKILL")
+    reason = read_status(jobs[1].folder)["reason"]
+    assert reason.startswith("killed by SIGKILL")
+    assert Path(reason.split("; ")[1].removesuffix(" may say more")).read_text() == "a word\n"
     ended = sorted(entry for entry in recorder.said if entry[0] != "began")
     assert ended == [("done", "fine-1"), ("done", "fine-3"), ("failed", "killed-1")]
     assert sorted(name for what, name in recorder.said if what == "began") == ["fine-1", "fine-3", "killed-1"]
-    lists = [json.loads(path.read_text()) for path in tmp_path.rglob("list.json")]
-    assert {len(each["folders"]) for each in lists} == {3, 1}
+
+
+def test_stacks_that_end_well_leave_nothing_beside_the_runs(tmp_path, monkeypatch):
+    monkeypatch.setattr(stacks, "_command", lambda _: ["true"])
+    run_stacks([(job(tmp_path, "fine-1"),)], [{}], Watcher(), together=False)
+    assert not list(tmp_path.iterdir())
