@@ -143,6 +143,78 @@ class LocalLauncher(FolderLauncher):
         run_tasks([Task(job.name, job.folder) for job in jobs], slots, watcher or view.watcher(len(jobs)))
 
 
+class StackedLauncher(FolderLauncher):
+    """Trains jobs that differ in split and seed only in one process; see `gesturelab.sweep.stacks`."""
+
+    @staticmethod
+    def options_class() -> type:
+        """The launcher's options."""
+        from gesturelab.config.launcher import StackedLauncherConfig
+
+        return StackedLauncherConfig
+
+    def check(self, jobs: Sequence[Any]) -> None:
+        """Looks whether the jobs can share processes.
+
+        Raises:
+            ConfigError: Naming the key that forbids it.
+        """
+        from gesturelab.sweep.stacks import require_stackable
+
+        together = self._together(self._gpus(jobs))
+        for job in jobs:
+            require_stackable(job, together)
+
+    def launch_jobs(self, jobs: Sequence[Any], watcher: Any = None) -> None:
+        """Trains planned jobs on this machine.
+
+        Raises:
+            ConfigError: If a GPU is asked for that is not there, or jobs cannot share a process.
+        """
+        from dataclasses import replace
+
+        from gesturelab.runs import write_text
+        from gesturelab.sweep import view
+        from gesturelab.sweep.places import cpu_cores, places
+        from gesturelab.sweep.stacks import divide, run_stacks
+
+        if not jobs:
+            return
+        self.check(jobs)
+        gpus, cores = self._gpus(jobs), cpu_cores()
+        together = self._together(gpus)
+        options = self._options
+        if gpus is None and options.n_jobs is None:
+            options = replace(options, n_jobs=max(cores // (options.threads or 1), 1))
+        at_once = len(places(options, gpus, cores, len(jobs)))
+        stacks = divide(jobs, options.models_at_once, at_once)
+        slots = places(options, gpus, cores, len(stacks))
+        for job in jobs:
+            write_text(job.run.config, job.composed.text)
+        if watcher is None:
+            how = "steps taken together" if together else "one model after another in each stack"
+            log.info(
+                "%d jobs in stacks of %s, %d at a time, %s",
+                len(jobs),
+                "+".join(str(len(each)) for each in stacks),
+                len(slots),
+                how,
+            )
+            alone = [stack[0].name for stack in stacks if len(stack) == 1]
+            if alone and len(jobs) > 1:
+                log.info("alone in a process, as no other differs from it in split and seed only: %s", "; ".join(alone))
+        run_stacks(stacks, slots, watcher or view.watcher(len(jobs)), together=together)
+
+    def _gpus(self, jobs: Sequence[Any]) -> Any:
+        from gesturelab.sweep.places import find_gpus
+
+        on_cpu = self._options.gpus == [] or all(job.composed.device == "cpu" for job in jobs)
+        return None if on_cpu else find_gpus()
+
+    def _together(self, gpus: Any) -> bool:
+        return gpus is not None if self._options.together is None else self._options.together
+
+
 class SlurmLauncher(FolderLauncher):
     """Submits jobs to Slurm as an array, and waits for them unless told not to; see `gesturelab.sweep.slurm`."""
 

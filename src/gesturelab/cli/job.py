@@ -5,6 +5,7 @@ import logging
 import sys
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gesturelab.cli.train import train_in
 from gesturelab.cli.train_result import print_result
@@ -14,6 +15,11 @@ from gesturelab.runs import RunDir, is_finished
 from gesturelab.sweep.local import end_with_parent
 from gesturelab.sweep.status import State, end_status, is_first_process, read_status, reason_of
 
+if TYPE_CHECKING:  # it imports torch
+    from gesturelab.training.stack.together import Seat
+
+FORMAT = "%(asctime)s %(levelname)s %(message)s"
+
 
 def main(folder: Path) -> int:
     """Trains in a folder; whatever happens is in its ``status.json`` and, through the standard output, in its log.
@@ -22,16 +28,19 @@ def main(folder: Path) -> int:
         0 when it is done, 130 when it was stopped, else 1.
     """
     faulthandler.enable()
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stdout, force=True
-    )
+    logging.basicConfig(level=logging.INFO, format=FORMAT, stream=sys.stdout, force=True)
+    return train_folder(folder)
+
+
+def train_folder(folder: Path, seat: "Seat | None" = None) -> int:
+    """Trains in a folder, in this process; see `main`. With a seat, its steps are taken together with others'."""
     saved = RunDir(folder, "").config
     if is_finished(folder):  # it was killed between its last file and saying so
         end_status(folder, State.done, "")
         return 0
     try:
         config = read_config(saved)
-        print_result(*train_in(folder, config, saved.read_text(encoding="utf-8")))
+        print_result(*train_in(folder, config, saved.read_text(encoding="utf-8"), seat))
     except (KeyboardInterrupt, StoppedError):
         return 130
     except Exception as error:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -31,6 +31,9 @@ from gesturelab.sweep.difference import differences
 from gesturelab.sweep.local import train_command
 from gesturelab.sweep.status import State, read_status, reason_of, reported
 from gesturelab.sweep.stop import asked_to_stop
+
+if TYPE_CHECKING:  # it imports torch
+    from gesturelab.training.stack.together import Seat
 
 log = logging.getLogger(__name__)
 
@@ -184,8 +187,10 @@ def _train_in_another_process(folder: Path, config: TrainConfig, composed: str) 
         raise RunError(status.get("reason") or f"training ended with exit status {process.returncode}; see {run.log}")
 
 
-def train_in(folder: Path, config: TrainConfig, composed: str) -> tuple[RunDir, Info]:
+def train_in(folder: Path, config: TrainConfig, composed: str, seat: "Seat | None" = None) -> tuple[RunDir, Info]:
     """Trains in a folder, after saving the composed configuration there; reports in its ``status.json``.
+
+    With a seat, the model's steps are taken together with others'; nothing else is different.
 
     Raises:
         GesturelabError: If anything that the user can mend is wrong.
@@ -201,7 +206,7 @@ def train_in(folder: Path, config: TrainConfig, composed: str) -> tuple[RunDir, 
         from gesturelab.training.train import train
 
         write_text(run.config, composed)
-        return train(config, folder, accelerator, reporter.epoch)
+        return train(config, folder, accelerator, reporter.epoch, seat)
 
 
 def _free_folder(folder: Path, config: TrainConfig, composed: str) -> RunDir:

@@ -36,6 +36,27 @@ class LocalLauncherConfig:
 
 
 @dataclass
+class StackedLauncherConfig(LocalLauncherConfig):
+    """Jobs that differ in split and seed only, many in one process."""
+
+    n_jobs: int | None = MISSING
+    """Processes at a time; null: one for each GPU, or for each CPU core."""
+    threads: int | None = MISSING
+    """CPU threads of each process; null: the cores divided by the processes."""
+    jobs_per_gpu: int = MISSING
+    """How many processes share a GPU."""
+    models_at_once: int = MISSING
+    """Models in one process at most."""
+    together: bool | None = MISSING
+    """Take the steps of all models of a process at once, in batched products; false: one model after another. null:
+    together on a GPU, one after another on a CPU, whose cores a single model keeps busy."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least("hydra.launcher.models_at_once", self.models_at_once, 1)
+
+
+@dataclass
 class SlurmLauncherConfig:
     """What to ask Slurm for; nodes and tasks follow from trainer.num_nodes and trainer.devices."""
 

@@ -26,6 +26,7 @@ SCHEMAS: dict[str, type] = {
     "weight_averaging": callbacks.WeightAveragingConfig,
     "logger": logger.LoggerConfig,
     "local_launcher": launcher.LocalLauncherConfig,
+    "stacked_launcher": launcher.StackedLauncherConfig,
     "slurm_launcher": launcher.SlurmLauncherConfig,
     "optuna_sweeper": search.SearchConfig,
     "mlflow": logger.MlflowConfig,

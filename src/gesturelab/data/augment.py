@@ -1,4 +1,4 @@
-"""Random changes to training windows. Every draw comes from the generator that is passed in."""
+"""Random changes to training windows. Every draw comes from the generator, or the streams, that are passed in."""
 
 import math
 
@@ -10,6 +10,7 @@ from gesturelab.config.data import AugmentConfig
 from gesturelab.data.features import Positions, rotate_vertical
 from gesturelab.data.frames import Batch
 from gesturelab.data.skeleton import Skeleton
+from gesturelab.data.streams import Draws, Stream
 
 
 def mirror(positions: Positions, skeleton: Skeleton) -> Positions:
@@ -25,35 +26,39 @@ class Augment:
         self.skeleton = skeleton
         self.mirrored_classes = torch.tensor(mirrored_classes)
 
-    def speeds(self, count: int, generator: Generator) -> Float[Tensor, " batch"] | None:
+    def speeds(self, count: int, generator: Generator | Draws) -> Float[Tensor, " batch"] | None:
         """How many times as fast each window is played; None when speed is not changed."""
         if not self.config.speed:
             return None
-        return 1 + self.config.speed * _uniform(count, generator)
+        return 1 + self.config.speed * _uniform(count, _draws(generator))
 
-    def __call__(self, batch: Batch, generator: Generator) -> Batch:
+    def __call__(self, batch: Batch, generator: Generator | Draws) -> Batch:
         """A changed copy of a batch; the generator must be on the batch's device."""
         config, (positions, classes, recordings) = self.config, batch
-        count = len(positions)
+        count, draws = len(positions), _draws(generator)
         root = positions[:, :, self.skeleton.root : self.skeleton.root + 1].mean(dim=1, keepdim=True)
         positions = positions - root
         if config.mirror_probability:
-            chosen = torch.rand(count, generator=generator, device=generator.device) < config.mirror_probability
+            chosen = draws.rand(count) < config.mirror_probability
             positions = torch.where(chosen[:, None, None, None], mirror(positions, self.skeleton), positions)
             classes = torch.where(chosen, self.mirrored_classes.to(classes.device)[classes], classes)
         if config.rotation_deg:
-            positions = rotate_vertical(positions, math.radians(config.rotation_deg) * _uniform(count, generator))
+            positions = rotate_vertical(positions, math.radians(config.rotation_deg) * _uniform(count, draws))
         if config.scale:
-            positions = positions * (1 + config.scale * _uniform(count, generator))[:, None, None, None]
+            positions = positions * (1 + config.scale * _uniform(count, draws))[:, None, None, None]
         if config.joint_dropout:
-            kept = torch.rand(count, 1, positions.shape[2], 1, generator=generator, device=generator.device)
+            kept = draws.rand(count, 1, positions.shape[2], 1)
             positions = positions * (kept >= config.joint_dropout)
         if config.noise_m:
-            noise = torch.randn(positions.shape, generator=generator, device=generator.device)
+            noise = draws.randn(*positions.shape)
             positions = positions + config.noise_m * noise
         return Batch(positions + root, classes, recordings)
 
 
-def _uniform(count: int, generator: Generator) -> Float[Tensor, " batch"]:
+def _draws(source: Generator | Draws) -> Draws:
+    return Stream(source) if isinstance(source, Generator) else source
+
+
+def _uniform(count: int, draws: Draws) -> Float[Tensor, " batch"]:
     """Numbers in [-1, 1)."""
-    return 2 * torch.rand(count, generator=generator, device=generator.device) - 1
+    return 2 * draws.rand(count) - 1

@@ -60,13 +60,20 @@ class TrainingLoader(WindowLoader):
 
     def __iter__(self) -> Iterator[Batch]:
         """This process's windows of the current epoch."""
-        order = torch.randperm(len(self.index), generator=_generator(torch.device("cpu"), self.seed, self.epoch))
-        each = len(self.index) // self.processes
-        mine = self.index[order[self.rank : each * self.processes : self.processes].to(self.index.device)]
-        draws = _generator(self.store.device, self.seed, self.epoch, self.rank + 1)
-        for chosen in mine.split(self.batch_size):
+        draws = self.draws()
+        for chosen in self.order().split(self.batch_size):
             batch = self.store.gather(chosen, self.augment.speeds(len(chosen), draws))
             yield self.augment(batch, draws)
+
+    def order(self) -> Int64[torch.Tensor, " windows"]:
+        """This process's windows in the order of the current epoch."""
+        order = torch.randperm(len(self.index), generator=_generator(torch.device("cpu"), self.seed, self.epoch))
+        each = len(self.index) // self.processes
+        return self.index[order[self.rank : each * self.processes : self.processes].to(self.index.device)]
+
+    def draws(self) -> torch.Generator:
+        """What speed and augmentation of the current epoch are drawn from."""
+        return _generator(self.store.device, self.seed, self.epoch, self.rank + 1)
 
 
 def mixed_seed(*entropy: int) -> int:

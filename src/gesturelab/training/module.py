@@ -89,8 +89,12 @@ class GestureModule(LightningModule):
         count = len(batch.classes)
         with torch.no_grad():
             correct = (logits.argmax(dim=1) == batch.classes).sum()
-            self._sums[0] += torch.stack([loss.detach().float() * count, correct, correct.new_tensor(count)])
+            self.count(torch.stack([loss.detach().float() * count, correct, correct.new_tensor(count)]))
         return loss
+
+    def count(self, sums: Float[Tensor, "3"]) -> None:
+        """Adds a batch's sum of losses, right answers and windows to those of the epoch."""
+        self._sums[0] += sums
 
     def validation_step(self, batch: Batch, _index: int) -> None:
         """Keeps the probabilities of a batch for the end of the epoch."""

@@ -54,13 +54,18 @@ from gesturelab.training.live import write_live
 from gesturelab.training.metrics import confusion, score
 from gesturelab.training.module import GestureModule
 from gesturelab.training.provenance import git_state, versions
+from gesturelab.training.stack.together import Seat
 from gesturelab.training.trackers.make import check_loggers, make_loggers
 
 log = logging.getLogger(__name__)
 
 
 def train(
-    config: TrainConfig, folder: Path, accelerator: str, report: Callable[[Epoch], None] | None = None
+    config: TrainConfig,
+    folder: Path,
+    accelerator: str,
+    report: Callable[[Epoch], None] | None = None,
+    seat: Seat | None = None,
 ) -> tuple[RunDir, Info]:
     """Trains, tests and writes a run; takes up the last checkpoint if the folder holds one.
 
@@ -69,6 +74,7 @@ def train(
         folder: Where the run's files go.
         accelerator: What `gesturelab.training.device.prepare_device` returned.
         report: Is called with each epoch when it is finished.
+        seat: A place among models whose steps are taken together; None trains alone.
 
     Returns:
         The run, and what its info file says.
@@ -93,6 +99,8 @@ def train(
         _announce(config, data, module, caveats)
     loggers = make_loggers(config, folder, caveats)
     trainer = make_trainer(config, accelerator, folder, loggers, progress_bar=_on_terminal())
+    if seat is not None:
+        seat.join(config, trainer, module, data)
     _fit(trainer, module, data, run)
     busy = os.getloadavg()[0]
     probabilities = _predict(trainer, module, data, run)
