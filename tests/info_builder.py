@@ -95,6 +95,7 @@ def make_info(
         "model": {"size": size, "parameters": parameters, "hyperparameters": {"dropout": 0.3}},
         "training": {
             "epochs": epochs,
+            "keep": "best",
             "best_epoch": best,
             "stopped_early": True,
             "seconds": 75.0,

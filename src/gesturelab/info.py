@@ -146,8 +146,10 @@ class TrainingInfo(TypedDict):
     """Epochs trained."""
     max_epochs: int
     """Epochs that would have been trained without early stopping."""
+    keep: str
+    """Which epoch's weights were to be kept: best (lowest validation loss) or last."""
     best_epoch: int
-    """The epoch whose weights were kept (lowest validation loss), from 0."""
+    """The epoch whose weights were kept, from 0."""
     stopped_early: bool
     seconds: float
     device: str

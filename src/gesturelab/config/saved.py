@@ -12,7 +12,11 @@ from gesturelab.config.split import SPLITS
 from gesturelab.config.training import TrainConfig
 from gesturelab.errors import ConfigError
 
-SINCE: dict[str, Any] = {"data": {"target": "gesture", "gestures": None}}
+SINCE: dict[str, Any] = {
+    "data": {"target": "gesture", "gestures": None},
+    "features": {"summary": False},
+    "trainer": {"keep": "best"},
+}
 """Keys that runs of earlier versions did not save, with what they did."""
 
 

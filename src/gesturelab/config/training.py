@@ -163,6 +163,13 @@ class Precision(StrEnum):
     float16 = "float16"
 
 
+class Keep(StrEnum):
+    """Which epoch's weights are kept and tested."""
+
+    best = "best"
+    last = "last"
+
+
 @dataclass
 class TrainerConfig:
     """How long to train, and on what."""
@@ -177,6 +184,9 @@ class TrainerConfig:
     """float32; bf16 or float16: mixed precision. auto: bf16 on a GPU, float32 on a CPU."""
     max_epochs: int = MISSING
     """Train at most so long."""
+    keep: Keep = MISSING
+    """best: the weights of the epoch with the lowest validation loss. last: those of the last epoch, for schedules that
+    end slowly; validation people then choose no epoch, so that few of them are enough."""
     batch_size: int = MISSING
     """Windows in a training step, on each device."""
     gradient_clip_norm: float | None = MISSING

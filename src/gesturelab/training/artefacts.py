@@ -12,7 +12,7 @@ from lightning.pytorch import Trainer
 
 from gesturelab.config.data import IrdsConfig, Target
 from gesturelab.config.split import FoldsFileConfig
-from gesturelab.config.training import TrainConfig
+from gesturelab.config.training import Keep, TrainConfig
 from gesturelab.data.datamodule import GestureData
 from gesturelab.data.recording import Corpus
 from gesturelab.data.scaler import Scaler
@@ -20,12 +20,13 @@ from gesturelab.data.split import make_folds
 from gesturelab.evaluation.baselines import Baselines, fit_baselines
 from gesturelab.evaluation.binary import binary_scores
 from gesturelab.evaluation.predictions import COLUMNS, MORE_COLUMNS
-from gesturelab.info import Baseline, CostInfo, DataInfo, Epoch, ModelInfo, RejectedInfo, Side, SplitInfo, TrainingInfo
+from gesturelab.info import Baseline, CostInfo, DataInfo, ModelInfo, RejectedInfo, Side, SplitInfo, TrainingInfo
 from gesturelab.model.cost import flops_to_answer
 from gesturelab.model.lstm import count_parameters
 from gesturelab.model.recogniser import Recogniser
 from gesturelab.runs import RunDir, write_whole
 from gesturelab.training.build import as_options, device_name
+from gesturelab.training.checkpoints import kept_epoch
 from gesturelab.training.device import lightning_precision
 from gesturelab.training.module import GestureModule
 from gesturelab.training.provenance import cores, cpu_name
@@ -186,7 +187,8 @@ def training_info(config: TrainConfig, trainer: Trainer, module: GestureModule, 
     return TrainingInfo(
         epochs=len(history),
         max_epochs=config.trainer.max_epochs,
-        best_epoch=best_epoch(history),
+        keep=str(config.trainer.keep),
+        best_epoch=kept_epoch(history, Keep(config.trainer.keep)),
         stopped_early=len(history) < config.trainer.max_epochs,
         seconds=round(module.seconds, 3),
         device=device_name(accelerator),
@@ -199,11 +201,6 @@ def training_info(config: TrainConfig, trainer: Trainer, module: GestureModule, 
         scheduler=plain(config.scheduler),
         history=history,
     )
-
-
-def best_epoch(history: list[Epoch]) -> int:
-    """The epoch with the lowest validation loss, the first of equals, from 0."""
-    return min(history, key=lambda epoch: epoch["validation_loss"])["epoch"]
 
 
 def plain(config: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Int64
 
 from gesturelab.config.data import Target
 from gesturelab.config.saved import read_config
-from gesturelab.config.training import TrainConfig
+from gesturelab.config.training import Keep, TrainConfig
 from gesturelab.data.datamodule import GestureData
 from gesturelab.data.load import load
 from gesturelab.data.recording import Corpus
@@ -20,6 +20,7 @@ from gesturelab.info import Info
 from gesturelab.runs import RunDir, sha256
 from gesturelab.training.artefacts import baseline_info, make_baselines, plain, split_info
 from gesturelab.training.build import as_options, make_data, make_scaler
+from gesturelab.training.checkpoints import kept_epoch
 
 SIDES = ("training", "validation", "test")
 CLOSE = 1e-6
@@ -226,19 +227,21 @@ def _scaler(run: RunDir, config: TrainConfig, data: GestureData) -> Check:
     return Check(claim, found, "" if found else f"fitted again on {len(_subjects(data, 0))} people, it is the same")
 
 
+_KEPT = {Keep.best: "lowest validation loss", Keep.last: "the last epoch, whatever its loss"}
+
+
 def _choice(config: TrainConfig, data: GestureData, info: Info) -> Check:
     claim = "early stopping and the choice of weights saw validation people only"
     watched = {name: as_options(entry).get("monitor") for name, entry in config.callbacks.items()}
     odd = [f"callbacks.{name} watches {key}" for name, key in watched.items() if key and not _of_validation(str(key))]
     history = info["training"]["history"]
-    lowest = min(history, key=lambda epoch: epoch["validation_loss"])["epoch"] if history else None
-    if lowest != info["training"]["best_epoch"]:
-        odd.append(f"the weights of epoch {info['training']['best_epoch']} were kept, but {lowest} has the lowest loss")
+    keep = Keep(config.trainer.keep)
+    due = kept_epoch(history, keep) if history else None
+    if due != info["training"]["best_epoch"]:
+        odd.append(f"the weights of epoch {info['training']['best_epoch']} were kept, but the {keep} one is {due}")
     if both := sorted(_subjects(data, 1) & _subjects(data, 2)):
         odd.append(f"validation people are test people: {_some(both)}")
-    return Check(
-        claim, "; ".join(odd), f"{len(_subjects(data, 1))} people, none of them tested; lowest validation loss"
-    )
+    return Check(claim, "; ".join(odd), f"{len(_subjects(data, 1))} people, none of them tested; {_KEPT[keep]}")
 
 
 def _baselines(data: GestureData, info: Info) -> Check:

@@ -1,9 +1,12 @@
-"""Checkpoints: the epoch with the lowest validation loss, and the last one."""
+"""Checkpoints: the epoch whose weights are kept, and the last one."""
 
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.callbacks import ModelCheckpoint
+
+from gesturelab.config.training import Keep
+from gesturelab.info import Epoch
 
 BEST = "best.ckpt"
 LAST = "last.ckpt"
@@ -28,6 +31,17 @@ def best_checkpoint(folder: Path) -> RunCheckpoint:
     """Keeps ``best.ckpt``, written when the validation loss is lower than ever."""
     name = Path(BEST).stem
     return RunCheckpoint(dirpath=folder, filename=name, monitor="validation_loss", enable_version_counter=False)
+
+
+def kept_epoch(history: list[Epoch], keep: Keep) -> int:
+    """The epoch whose weights are kept, from 0: with the lowest validation loss, the first of equals; or the last."""
+    kept = history[-1] if keep is Keep.last else min(history, key=lambda epoch: epoch["validation_loss"])
+    return kept["epoch"]
+
+
+def kept_checkpoint(folder: Path, keep: Keep) -> Path:
+    """The checkpoint of that epoch."""
+    return folder / (LAST if keep is Keep.last else BEST)
 
 
 def last_checkpoint(folder: Path) -> RunCheckpoint:

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from lightning.pytorch import Trainer, seed_everything
 
-from gesturelab.config.training import TrainConfig
+from gesturelab.config.training import Keep, TrainConfig
 from gesturelab.data.datamodule import GestureData
 from gesturelab.data.load import load
 from gesturelab.data.split import make_folds
@@ -36,7 +36,6 @@ from gesturelab.runs import RunDir, sha256, write_json
 from gesturelab.sweep.status import is_first_process
 from gesturelab.training.artefacts import (
     baseline_info,
-    best_epoch,
     cost_info,
     data_info,
     make_baselines,
@@ -48,7 +47,7 @@ from gesturelab.training.artefacts import (
     write_weights,
 )
 from gesturelab.training.build import make_data, make_module, make_scaler, make_trainer
-from gesturelab.training.checkpoints import BEST, LAST
+from gesturelab.training.checkpoints import LAST, kept_checkpoint, kept_epoch
 from gesturelab.training.device import check_miopen
 from gesturelab.training.live import write_live
 from gesturelab.training.metrics import confusion, score
@@ -103,7 +102,7 @@ def train(
         seat.join(config, trainer, module, data)
     _fit(trainer, module, data, run)
     busy = os.getloadavg()[0]
-    probabilities = _predict(trainer, module, data, run)
+    probabilities = _predict(trainer, module, data, run, Keep(config.trainer.keep))
     if not trainer.is_global_zero:
         sys.exit(0)  # the other processes of a multi-GPU run have done their part
 
@@ -167,15 +166,14 @@ def _fit(trainer: Trainer, module: GestureModule, data: GestureData, run: RunDir
 
 
 def _predict(
-    trainer: Trainer, module: GestureModule, data: GestureData, run: RunDir
+    trainer: Trainer, module: GestureModule, data: GestureData, run: RunDir, keep: Keep
 ) -> list[Float[np.ndarray, "_ classes"]]:
-    """Probabilities of training, validation and test windows, with the best weights."""
-    best = torch.load(run.checkpoints / BEST, map_location=module.device, weights_only=True)
-    if best["epoch"] != best_epoch(module.history):
-        raise RunError(
-            f"{run.checkpoints / BEST} is not of the best epoch {best_epoch(module.history) + 1}; train anew"
-        )
-    module.load_state_dict(best["state_dict"])
+    """Probabilities of training, validation and test windows, with the weights that are kept."""
+    path, epoch = kept_checkpoint(run.checkpoints, keep), kept_epoch(module.history, keep)
+    kept = torch.load(path, map_location=module.device, weights_only=True)
+    if kept["epoch"] != epoch:
+        raise RunError(f"{path} is not of epoch {epoch + 1}, whose weights should be kept; train anew")
+    module.load_state_dict(kept["state_dict"])
     sides = trainer.predict(module, dataloaders=data.predict_dataloader())
     assert sides is not None, "every process predicts all sides"
     return [torch.cat(cast(list[torch.Tensor], batches)).cpu().numpy() for batches in sides]
