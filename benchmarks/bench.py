@@ -20,14 +20,14 @@ from pathlib import Path
 import torch
 from suite import data, epoch, inference, machine, startup, training_step
 from suite.row import Row, table
-from suite.settings import Form, Settings
+from suite.settings import SIZES, Form, Settings
 
-ITEMS: dict[str, Callable[[Settings, machine.Machine], list[Row]]] = {
-    "data": lambda settings, _: data.rows(settings),
+ITEMS: dict[str, Callable[[Settings], list[Row]]] = {
+    "data": data.rows,
     "step": training_step.rows,
-    "epoch": lambda settings, _: epoch.rows(settings),
-    "startup": lambda settings, _: startup.rows(settings),
-    "inference": lambda settings, _: inference.rows(settings),
+    "epoch": epoch.rows,
+    "startup": startup.rows,
+    "inference": inference.rows,
     # "sweeps": leave-one-subject-out by strategy
 }
 
@@ -39,6 +39,7 @@ def main() -> int:
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--bounds", action="store_true", help="judge by the bounds, not by the goals")
     parser.add_argument("--items", default=",".join(ITEMS), help=f"some of {','.join(ITEMS)}")
+    parser.add_argument("--sizes", default=",".join(SIZES), help="whose training steps to measure; not with --short")
     parser.add_argument("--threads", type=int, help="of torch; its own choice without")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     options = parser.parse_args()
@@ -51,10 +52,12 @@ def main() -> int:
     print(limits, flush=True)
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as scratch:
-        settings = Settings(None if options.short else options.root, form, Path(scratch))
+        settings = Settings(
+            None if options.short else options.root, form, Path(scratch), tuple(options.sizes.split(","))
+        )
         for item in options.items.split(","):
             began = time.perf_counter()
-            rows += ITEMS[item](settings, limits)
+            rows += ITEMS[item](settings)
             print(f"{item}: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
     print(f"\nOn {settings.recordings}:\n\n{table(rows)}")
     if options.json:

@@ -29,11 +29,13 @@ class Settings:
         root: Folder of real recordings; None makes some up.
         form: How much.
         scratch: A folder for what is written on the way.
+        sizes: Whose training steps are measured, beside the short form.
     """
 
     root: Path | None
     form: Form
     scratch: Path
+    sizes: tuple[str, ...] = SIZES
 
     @property
     def source(self) -> list[str]:
