@@ -22,7 +22,7 @@ def test_lightning_is_nearly_as_fast_as_a_bare_loop(settings):
     from suite.training_step import LOOP_BOUND, measure
 
     config = settings.config("model=tiny", "trainer.max_epochs=1000", "callbacks=none")
-    turn, _ = measure(settings, config, steps=2, turns=5, seconds=30.0, original=False)
+    turn, _ = measure(settings, config, steps=2, turns=4, seconds=30.0, original=False)
     assert turn.faster_than("bare") >= LOOP_BOUND, (turn.lightning, turn.other["bare"])
 
 
