@@ -13,11 +13,11 @@ stamp := $(VENV)/.installed
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test bench reference clean
+.PHONY: help install train test bench bench-short bench-full reference clean
 
 help: ## say what there is
 	@echo 'make TARGET [PYTHON=python3.12] [VENV=folder]'
-	@sed -n 's/^\([a-z]*\):.*## /\1@/p' $(MAKEFILE_LIST) | while IFS=@ read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1@/p' $(MAKEFILE_LIST) | while IFS=@ read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
 
 install: $(stamp) ## make the environment .venv, with everything needed to train, test and develop
 
@@ -47,8 +47,14 @@ test: install ## lint, check formatting, types and imports, run the tests, show 
 	code=0; $(bin)/pytest -n 2 -m 'not slurm' --cov --cov-report=term:skip-covered --cov-fail-under=85 $(ARGS) || code=1; \
 	wait $$slurm || code=1; echo 'tests on a real Slurm:'; cat $$log; rm -f $$log; exit $$code
 
-bench: install ## time the preparation of data against the original scripts' way
-	$(bin)/python benchmarks/data_preparation.py $(ARGS)
+bench: install ## measure what is fast against what; ARGS='--root data/irds' on real recordings, 20 minutes
+	$(bin)/python benchmarks/bench.py $(ARGS)
+
+bench-short: install ## the ratios that hold on any machine, on made-up recordings, under three minutes
+	$(bin)/python benchmarks/bench.py --short --bounds $(ARGS)
+
+bench-full: install ## other batches too, and longer
+	$(bin)/python benchmarks/bench.py --full $(ARGS)
 
 reference: install ## write the configuration reference into README.md
 	$(bin)/python -m gesturelab.config.reference README.md

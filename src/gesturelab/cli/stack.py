@@ -50,6 +50,7 @@ def main(listed: Path) -> int:
 def _together(folders: list[Path], codes: list[int]) -> None:
     from gesturelab.config.saved import read_config
     from gesturelab.training.device import prepare_device
+    from gesturelab.training.imports import import_torchmetrics
 
     try:
         prepare_device(read_config(RunDir(folders[0], "").config).trainer)  # before Lightning is imported
@@ -58,6 +59,7 @@ def _together(folders: list[Path], codes: list[int]) -> None:
             end_status(folder, State.failed, reason_of(error))
         codes.append(1)
         return
+    import_torchmetrics()
     from gesturelab.training.stack.together import Stack
 
     stack = Stack()

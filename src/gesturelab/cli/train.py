@@ -201,8 +201,10 @@ def train_in(folder: Path, config: TrainConfig, composed: str, seat: "Seat | Non
             raise StoppedError(reason)
         run.info.unlink(missing_ok=True)  # with another artefact gone it is not finished
         from gesturelab.training.device import prepare_device
+        from gesturelab.training.imports import import_torchmetrics
 
         accelerator = prepare_device(config.trainer)  # before Lightning is imported
+        import_torchmetrics()
         from gesturelab.training.train import train
 
         write_text(run.config, composed)

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from gesturelab.config.data import AugmentConfig
-from gesturelab.data.features import Positions, rotate_vertical
+from gesturelab.data.features import Positions, pick, rotate_vertical
 from gesturelab.data.frames import Batch
 from gesturelab.data.skeleton import Skeleton
 from gesturelab.data.streams import Draws, Stream
@@ -15,7 +15,7 @@ from gesturelab.data.streams import Draws, Stream
 
 def mirror(positions: Positions, skeleton: Skeleton) -> Positions:
     """The same motion seen in a mirror: x negated, left and right joints swapped."""
-    return positions[:, :, list(skeleton.mirrored)] * positions.new_tensor([-1.0, 1.0, 1.0])
+    return pick(positions, skeleton.mirrored) * positions.new_tensor([-1.0, 1.0, 1.0])
 
 
 class Augment:

@@ -76,8 +76,12 @@ class FrameStore:
         at = at.clamp(min=0).minimum(last)
         low = at.long()
         early = self.first[index, None] + low
-        positions = self.frames[early]
+        positions = self._read(early)
         if self.between_frames or speed is not None:
             later = self.first[index, None] + (low + 1).minimum(last)
-            positions = torch.lerp(positions, self.frames[later], (at - low)[..., None])
+            positions = torch.lerp(positions, self._read(later), (at - low)[..., None])
         return Batch(positions.unflatten(2, (self.joints, 3)), self.classes[index], self.recordings[index])
+
+    def _read(self, at: Int[Tensor, "batch frames"]) -> Float[Tensor, "batch frames coordinates"]:
+        """What ``self.frames[at]`` is, in less time."""
+        return self.frames.index_select(0, at.flatten()).unflatten(0, at.shape)

@@ -83,7 +83,7 @@ def train(
     """
     started = datetime.now(UTC)
     run = RunDir(folder, config.model.name)
-    _quiet_lightning()
+    quiet_lightning()
     check_loggers(config)  # before anything is read
     seed_everything(config.seed, verbose=False)
     corpus = load(config.data)
@@ -232,7 +232,7 @@ def _on_terminal() -> bool:
     return sys.stdout.isatty()
 
 
-def _quiet_lightning() -> None:
+def quiet_lightning() -> None:
     """Drops what Lightning says of itself, and warnings that are not the user's to act on."""
     # Lightning 2.6 still asks for a class that torch 2.13 calls by another name
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")

@@ -1,0 +1,139 @@
+"""Item 4: how long until help is there, a configuration is composed, and the first training step is done."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+from suite.row import Row
+from suite.settings import Form, Settings
+
+HELP_GOAL = 0.7 / 0.3
+"""Against a bare Hydra application; 0.7 s against 0.3 s on the machine where the goal was set."""
+FIRST_STEP_GOAL, FIRST_STEP_BOUND = 1.3, 1.6
+CFG_MODULES = 450
+"""`gesturelab train --cfg job` imported 364 modules when this was set."""
+FIRST_STEP_MODULES = 3250
+"""A training has imported 3,030 modules at its first step, with torch 2.13 and Lightning 2.6: `import torch,
+lightning.pytorch` alone takes 3,355."""
+
+HYDRA = "import hydra\n@hydra.main(version_base=None)\ndef f(c): pass\nf()"
+IMPORTS = "import torch, lightning.pytorch"
+COUNT = """
+import sys
+from gesturelab.cli.main import main
+main(["train", "--cfg", "job"])
+heavy = ("torch", "lightning", "pandas", "matplotlib", "scipy", "numpy", "torchmetrics")
+print("COUNTED", len(sys.modules), *[name for name in heavy if name in sys.modules])
+"""
+
+
+def train_command(settings: Settings, report: Path) -> list[str]:
+    """A training of tiny, as a user runs it, that ends after its first step."""
+    folder = settings.scratch / "first_step"
+    return [
+        *(sys.executable, "-m", "gesturelab", "train", *settings.source, "model=tiny", "trainer=cpu"),
+        *(f"data.cache_dir={settings.scratch / 'cache'}", f"hydra.run.dir={folder}/{time.monotonic_ns()}"),
+        "+callbacks.end._target_=suite.first_step.EndAfterFirstStep",
+        f"+callbacks.end.path={report}",
+    ]
+
+
+def run(command: list[str]) -> tuple[float, float, str]:
+    """Seconds on the wall, of processor time, and what it printed.
+
+    Raises:
+        SystemExit: If it fails.
+    """
+    given = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    path = os.pathsep.join([str(Path(__file__).parents[1]), *map(os.path.abspath, given)])
+    before, began = os.times(), time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:  # Hydra leaves its outputs where it is begun
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, cwd=folder, env={**os.environ, "PYTHONPATH": path}
+        )
+    wall, after = time.perf_counter() - began, os.times()
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    used = after.children_user + after.children_system - before.children_user - before.children_system
+    return wall, used, done.stdout
+
+
+def count_cfg_modules() -> tuple[int, list[str]]:
+    """Modules that composing a configuration imports, and those of them that are too heavy for that."""
+    said = run([sys.executable, "-c", COUNT])[2].splitlines()[-1].split()
+    return int(said[1]), said[2:]
+
+
+def count_first_step_modules(settings: Settings) -> tuple[int, list[str]]:
+    """Modules imported at the first step, and those of them that nobody needs."""
+    report = settings.scratch / "modules.json"
+    run(train_command(settings, report))
+    said = json.loads(report.read_text(encoding="utf-8"))
+    return said["modules"], said["unneeded"]
+
+
+def rows(settings: Settings) -> list[Row]:
+    """Times in turns, the median of each, and exact counts of modules."""
+    report = settings.scratch / "modules.json"
+    first_modules, unneeded = count_first_step_modules(settings)  # also warms the data
+    cfg_modules, heavy = count_cfg_modules()
+    python, gesturelab = [sys.executable, "-c"], [sys.executable, "-m", "gesturelab"]
+    commands = {
+        "hydra": [*python, HYDRA],
+        "--help": [*gesturelab, "train", "--help"],
+        "--cfg job": [*gesturelab, "train", "--cfg", "job"],
+        "imports": [*python, IMPORTS],
+        "first step": train_command(settings, report),
+    }
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
+    for turn in range({Form.short: 3, Form.normal: 5, Form.full: 9}[settings.form]):
+        for name, command in commands.items():
+            if name == "first step":
+                command = train_command(settings, report)
+            if turn < 2 or name not in ("imports", "first step") or settings.form is not Form.short:
+                times[name].append(run(command)[:2])
+    return [
+        _against(times, "--help", "hydra", "a bare Hydra application", HELP_GOAL),
+        _against(times, "--cfg job", "hydra", "a bare Hydra application", HELP_GOAL),
+        _against(times, "first step", "imports", "import torch, lightning.pytorch", FIRST_STEP_GOAL, FIRST_STEP_BOUND),
+        Row(
+            "startup",
+            "modules of --cfg job",
+            cfg_modules,
+            CFG_MODULES,
+            CFG_MODULES,
+            note=" ".join(heavy) or "none heavy",
+        ),
+        Row(
+            "startup",
+            "modules at the first step",
+            first_modules,
+            FIRST_STEP_MODULES,
+            FIRST_STEP_MODULES,
+            note=" ".join(unneeded) or "none unneeded",
+        ),
+    ]
+
+
+def _against(
+    times: dict[str, list[tuple[float, float]]],
+    what: str,
+    than: str,
+    called: str,
+    goal: float,
+    bound: float | None = None,
+) -> Row:
+    """The ratio of processor times, which other programs disturb least: these keep one core busy."""
+    own, other = ([used for _, used in times[name]] for name in (what, than))
+    ratio = median(mine / theirs for mine, theirs in zip(own, other, strict=True))
+    walls = [min(wall for wall, _ in times[name]) for name in (what, than)]
+    note = (
+        f"{median(own):.2f} s against {median(other):.2f} s of processor time; "
+        f"on the wall at best {walls[0]:.2f} s against {walls[1]:.2f} s"
+    )
+    return Row("startup", f"{what} against {called}", ratio, goal, bound, note=note)

@@ -1,0 +1,283 @@
+"""Item 2: a training step through Lightning, as users run it, against a bare loop and against the original's way.
+
+All three take turns within one training, a few steps each, so that whatever else the machine does hits them alike; the
+ratio is the median over the turns. Time is processor time, of all threads, also that of the matrix product which
+rates are shares of: waiting for other programs does not count.
+"""
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any, Protocol
+
+import torch
+from lightning.pytorch import Callback
+from torch import nn
+from torch.nn import functional
+from torch.optim.lr_scheduler import LambdaLR
+from torch.utils.data import DataLoader, TensorDataset
+
+from gesturelab.config.training import TrainConfig
+from gesturelab.data.datamodule import GestureData
+from gesturelab.data.frames import FrameStore
+from gesturelab.data.load import load
+from gesturelab.data.loader import TrainingLoader, WindowLoader
+from gesturelab.data.scaler import Scaler
+from gesturelab.model.cost import flops_per_window
+from gesturelab.training.build import as_options, make_data, make_module, make_scaler, make_trainer
+from gesturelab.training.metrics_csv import MetricsCsv
+from gesturelab.training.optim import cosine_share, make_optimizer
+from gesturelab.training.trackers.guard import Guarded
+from gesturelab.training.train import quiet_lightning
+from suite.machine import matrix_gflops
+from suite.row import Row
+from suite.settings import SIZES, Form, Settings
+
+LOOP_GOAL, LOOP_BOUND = 0.95, 0.8
+ORIGINAL_GOAL, ORIGINAL_BOUND = 2.0, 1.0
+LIMIT_GOAL = 0.8
+ORIGINAL_BATCH = 16
+ORIGINAL_WINDOWS = 1024
+
+
+class Way(Protocol):
+    """A way to train, a few steps at a time."""
+
+    def train(self, windows: int) -> None:
+        """Trains on about so many windows."""
+
+
+class BareLoop:
+    """The same network, data, optimizer and schedule in a loop of PyTorch alone."""
+
+    def __init__(self, config: TrainConfig, data: GestureData, scaler: Scaler, bf16: bool = False) -> None:
+        self.bf16 = bf16
+        store = FrameStore(data.corpus, data.windows, torch.device("cpu"))
+        batch = config.trainer.batch_size
+        self.loader = TrainingLoader(store, data.sides.train, batch, augment=data.augment, seed=config.seed)
+        self.batches = iter(self.loader)
+        self.network = make_module(config, data, scaler).recogniser.train()
+        self.optimizer = make_optimizer(self.network, as_options(config.optimizer))
+        steps = config.trainer.max_epochs * len(self.loader)
+        self.schedule = LambdaLR(self.optimizer, lambda step: cosine_share(step, steps, config.scheduler))
+        self.config = config
+
+    def train(self, windows: int) -> None:
+        """Trains on so many windows."""
+        while windows > 0:
+            batch = next(self.batches, None)
+            if batch is None:
+                self.batches = iter(self.loader)
+                continue
+            smoothing = self.config.loss.label_smoothing
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+                logits = self.network(batch.positions)
+            loss = functional.cross_entropy(logits.float(), batch.gestures, label_smoothing=smoothing)
+            self.optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.config.trainer.gradient_clip_norm or 1e9)
+            self.optimizer.step()
+            self.schedule.step()
+            windows -= len(batch.gestures)
+
+
+class OriginalLoop:
+    """The original's way: features of every window made before, TensorDataset, DataLoader, batch 16, ``.item()``.
+
+    On a network of ours of the same size, without augmentation, so that only the way differs.
+    """
+
+    def __init__(self, config: TrainConfig, data: GestureData, scaler: Scaler) -> None:
+        store = FrameStore(data.corpus, data.windows, torch.device("cpu"))
+        recogniser = make_module(config, data, scaler).recogniser
+        batches = list(WindowLoader(store, data.sides.train[:ORIGINAL_WINDOWS], 256))
+        with torch.no_grad():
+            mean, deviation = recogniser.mean, recogniser.deviation
+            features = torch.cat([(recogniser.features(batch.positions) - mean) / deviation for batch in batches])
+        gestures = torch.cat([batch.gestures for batch in batches])
+        self.loader = DataLoader(TensorDataset(features, gestures), batch_size=ORIGINAL_BATCH, shuffle=True)
+        self.batches = iter(self.loader)
+        self.network = recogniser.classifier.train()
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=1e-3)
+        self.loss = 0.0
+        self.correct = 0.0
+
+    def train(self, windows: int) -> None:
+        """Trains on so many windows."""
+        while windows > 0:
+            batch = next(self.batches, None)
+            if batch is None:
+                self.batches = iter(self.loader)
+                continue
+            features, gestures = batch
+            logits = self.network(features)
+            loss = functional.cross_entropy(logits, gestures)
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+            self.loss += loss.item()
+            self.correct += (logits.argmax(dim=1) == gestures).sum().item()
+            windows -= len(gestures)
+
+
+class EnoughError(Exception):
+    """Ends the training."""
+
+
+@dataclass
+class TakeTurns(Callback):
+    """Between steps of a Lightning training, lets other ways train on as many windows.
+
+    Attributes:
+        others: The other ways.
+        steps: Of Lightning in a turn.
+        turns: How many at most, beside a first one that does not count.
+        seconds: Ends after so long, if there were two turns.
+        lightning: Seconds of processor time of each turn.
+        other: The same of the other ways.
+        gflops: Of a matrix product after each turn.
+    """
+
+    others: dict[str, Way]
+    steps: int
+    turns: int
+    seconds: float
+    batch: int
+    lightning: list[float] = field(default_factory=list)
+    other: dict[str, list[float]] = field(default_factory=dict)
+    gflops: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._began, self._since = time.perf_counter(), time.process_time()
+        self._done = 0
+        self._warm = False
+
+    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+        """A turn lies within an epoch: what an epoch costs is another item."""
+        self._done, self._since = 0, time.process_time()
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Ends Lightning's turn when it is over."""
+        self._done += 1
+        if self._done < self.steps or len(batch.gestures) < self.batch:
+            return
+        taken = time.process_time() - self._since
+        others: dict[str, float] = {}
+        for name, way in self.others.items():
+            began = time.process_time()
+            way.train(self.steps * self.batch)
+            others[name] = time.process_time() - began
+        if self._warm:
+            self.lightning.append(taken)
+            for name, seconds in others.items():
+                self.other.setdefault(name, []).append(seconds)
+            self.gflops.append(matrix_gflops(torch.float32, clock=time.process_time))
+        self._warm = True
+        late = time.perf_counter() - self._began > self.seconds and len(self.lightning) >= 2
+        if late or len(self.lightning) >= self.turns:
+            raise EnoughError
+        self._done, self._since = 0, time.process_time()
+
+    def faster_than(self, name: str) -> float:
+        """How many times as many windows a second Lightning trains on; the median over the turns."""
+        return median(other / own for own, other in zip(self.lightning, self.other[name], strict=True))
+
+    @property
+    def windows_a_second(self) -> float:
+        """Of Lightning's fastest turn."""
+        return self.steps * self.batch / min(self.lightning)
+
+
+def measure(
+    settings: Settings, config: TrainConfig, *, steps: int, turns: int, seconds: float, original: bool = True
+) -> tuple[TakeTurns, float]:
+    """Trains one size with one batch; also gives the operations of a window's training."""
+    quiet_lightning()
+    data = make_data(config, load(config.data))
+    scaler = make_scaler(config, data)
+    ways: dict[str, Way] = {"bare": BareLoop(config, data, scaler)}
+    if original:
+        ways["original"] = OriginalLoop(config, data, scaler)
+    if settings.form is not Form.short:
+        ways["bf16"] = BareLoop(config, data, scaler, bf16=True)
+    turn = TakeTurns(ways, steps, turns, seconds, config.trainer.batch_size)
+    folder = settings.scratch / f"step-{config.model.name}-{config.trainer.batch_size}"
+    trainer = make_trainer(config, "cpu", folder, [Guarded("csv", MetricsCsv(folder))], progress_bar=False)
+    trainer.callbacks.append(turn)
+    module = make_module(config, data, scaler)
+    with suppress(EnoughError):
+        trainer.fit(module, datamodule=data)
+    frames, features = config.window.length_frames, len(scaler.names)
+    classifier = make_module(config, data, scaler).recogniser.classifier.to("meta")
+    first = 2 * frames * features * config.model.hidden  # the input needs no gradient
+    return turn, 3 * flops_per_window(classifier, frames, features) - first
+
+
+def rows(settings: Settings) -> list[Row]:
+    """A row for each size, batch and reference."""
+    sizes = SIZES[:1] if settings.form is Form.short else settings.sizes
+    found: list[Row] = []
+    for size in sizes:
+        batches = (16, 64, 256) if settings.form is Form.full and size in SIZES[:3] else (64,)
+        for batch in batches:
+            config = settings.config(
+                f"model={size}", f"trainer.batch_size={batch}", "trainer.max_epochs=1000", "callbacks=none"
+            )
+            steps = max(1, 128 // batch) if size == "tiny" else 1
+            turns, seconds = (20, 120.0) if settings.form is Form.full else (8, 30.0)
+            turn, flops = measure(settings, config, steps=steps, turns=turns, seconds=seconds)
+            found += _of(size, batch, turn, flops)
+    return found
+
+
+def _of(size: str, batch: int, turn: TakeTurns, flops: float) -> list[Row]:
+    default = batch == 64
+    windows = turn.windows_a_second
+    limit = max(turn.gflops)
+    share = windows * flops / limit / 1e9
+    what = f"{size}, batch {batch}: Lightning against"
+    note = f"{windows:.0f} windows in a second of processor time, {len(turn.lightning)} turns"
+    original = f"{note}; original's way: batch {ORIGINAL_BATCH}"
+    extra = (
+        [
+            Row(
+                "step",
+                f"{size}, batch {batch}: bf16 (trainer.precision=bf16) against float32, bare loops",
+                median(one / other for one, other in zip(turn.other["bare"], turn.other["bf16"], strict=True)),
+                higher=True,
+            )
+        ]
+        if "bf16" in turn.other
+        else []
+    )
+    return [
+        *extra,
+        Row(
+            "step",
+            f"{what} a bare loop",
+            turn.faster_than("bare"),
+            LOOP_GOAL if default else None,
+            LOOP_BOUND,
+            True,
+            note,
+        ),
+        Row(
+            "step",
+            f"{what} the original's way",
+            turn.faster_than("original"),
+            ORIGINAL_GOAL if default else None,
+            ORIGINAL_BOUND if default and size == "tiny" else None,
+            True,
+            original,
+        ),
+        Row(
+            "step",
+            f"{size}, batch {batch}: share of the float32 matrix product",
+            share,
+            LIMIT_GOAL if default and size != "tiny" else None,
+            None,
+            True,
+            f"{windows * flops / 1e9:.0f} of {limit:.0f} GFLOP in a second of processor time",
+        ),
+    ]
