@@ -130,3 +130,16 @@ def test_the_kept_weights_are_the_average_of_the_best_epoch(tmp_path, monkeypatc
     assert torch.allclose(checkpoint["training_weights"][f"recogniser.{name}"].double(), steps[best])
     history = info["training"]["history"][info["training"]["best_epoch"]]
     assert info["metrics"]["validation"]["window"]["loss"] == pytest.approx(history["validation_loss"], rel=1e-4)
+
+
+def test_the_last_epoch_is_kept_where_that_is_asked_for(tmp_path):
+    run, info = train(
+        tmp_path / "run", "trainer.keep=last", "trainer.max_epochs=4", "callbacks=none", "optimizer.lr=0.1"
+    )
+    losses = [epoch["validation_loss"] for epoch in info["training"]["history"]]
+    assert losses.index(min(losses)) != 3, "else both ways keep the same"
+    assert info["training"]["best_epoch"] == 3
+    assert info["metrics"]["validation"]["window"]["loss"] == pytest.approx(losses[3], rel=1e-4)
+    kept = torch.load(run.weights, weights_only=True)["state_dict"]
+    last = torch.load(run.checkpoints / "last.ckpt", weights_only=True)["state_dict"]
+    assert all(torch.equal(value, last[f"recogniser.classifier.{name}"]) for name, value in kept.items())
