@@ -66,7 +66,7 @@ def find_gpus(environment: Mapping[str, str] = os.environ) -> Gpus | None:
             return Gpus(variable, ids) if ids else None
     if (count := _nvidia_gpus()) > 0:
         return Gpus("CUDA_VISIBLE_DEVICES", tuple(map(str, range(count))))
-    if (count := _amd_gpus(Path("/sys/class/kfd/kfd/topology/nodes"))) > 0:
+    if (count := amd_gpus(Path("/sys/class/kfd/kfd/topology/nodes"))) > 0:
         return Gpus("ROCR_VISIBLE_DEVICES", tuple(map(str, range(count))))
     return None
 
@@ -79,7 +79,7 @@ def _nvidia_gpus() -> int:
     return sum(line.startswith("GPU ") for line in listed.splitlines())
 
 
-def _amd_gpus(nodes: Path) -> int:
+def amd_gpus(nodes: Path) -> int:
     """Nodes of the kernel's topology that have SIMD units: a CPU's has none."""
     count = 0
     for properties in nodes.glob("*/properties"):

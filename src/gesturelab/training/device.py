@@ -95,23 +95,30 @@ def _separate_miopen_caches() -> None:
 def check_miopen(model: ModelConfig, frames: int, batch: int) -> None:
     """Refuses what AMD's library for LSTMs is known to compute wrongly without a word.
 
-    Its indices are 32 bits wide, and wrong outputs were reported from 65,536 time steps in a batch on.
-
     Args:
-        model: The LSTM; its layers are separate ones, so each counts alone.
+        model: The LSTM.
         frames: Of a window.
         batch: Windows in a step.
 
     Raises:
         ConfigError: With the batch size that is still right.
     """
-    # hidden is the width of both directions together; 6 values a unit and frame are kept for the gradient
-    most = min(65_536 // frames, (2**31 - 1) // (6 * frames * model.hidden))
+    most = largest_miopen_batch(model, frames)
     if batch > most:
         raise ConfigError(
             f"trainer.batch_size={batch}: with windows of {frames} frames, MIOpen (AMD) may give wrong results without "
             f"a word; use at most {most}"
         )
+
+
+def largest_miopen_batch(model: ModelConfig, frames: int) -> int:
+    """How many windows AMD's library for LSTMs is not known to compute wrongly.
+
+    Its indices are 32 bits wide: 6 x layers x frames x hidden x directions x batch may be 2**31 - 1. Wrong outputs were
+    reported from 65,536 time steps in a batch on. Our layers are separate LSTMs, so each counts alone, and our hidden
+    is the width of both directions together.
+    """
+    return min(65_536 // frames, (2**31 - 1) // (6 * frames * model.hidden))
 
 
 def lightning_precision(precision: Precision, accelerator: str) -> str:

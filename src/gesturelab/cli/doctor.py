@@ -1,0 +1,117 @@
+"""``gesturelab doctor``: says what is wrong with this machine and this installation, and what to do about it."""
+
+import argparse
+import json
+import math
+import shutil
+import sys
+import textwrap
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gesturelab.doctor.facts import Facts
+    from gesturelab.doctor.finding import Finding
+
+SECONDS = 30.0
+MARKS = {"ok": "ok", "warning": "WARNING", "failure": "FAILURE"}
+
+
+def run(arguments: list[str]) -> int:
+    """Prints a finding for each check, or JSON.
+
+    Returns:
+        0 when all is well or there are only warnings, 1 when there is a failure.
+
+    Raises:
+        GesturelabError: If the configuration is wrong.
+    """
+    parser = argparse.ArgumentParser(
+        prog="gesturelab doctor",
+        description="Look at versions, devices, drivers, Slurm, folders and threads; compute a training step of each "
+        "size on the device and compare it with float64 on the CPU. Exit status 1 when a training would fail or be "
+        "wrong, 0 otherwise, also with warnings.",
+    )
+    parser.add_argument(
+        "overrides", nargs="*", metavar="KEY=VALUE", help="as for gesturelab train, such as model=large"
+    )
+    parser.add_argument("--config-dir", "-cd", metavar="DIR", help="a folder with options of your own")
+    parser.add_argument(
+        "--seconds",
+        type=_seconds,
+        metavar="S",
+        help=f"compute any size that S seconds leave time for; else the configured size and small ones, {SECONDS:g} s",
+    )
+    parser.add_argument("--all-sizes", action="store_true", help="compute every size, however long it takes")
+    parser.add_argument("--json", action="store_true", help="print findings and facts as JSON")
+    given = parser.parse_intermixed_args(arguments)
+    try:
+        from gesturelab.cli.hydra_errors import plain_errors
+        from gesturelab.config.compose import compose_training
+        from gesturelab.doctor.child import Request
+        from gesturelab.doctor.examine import examine, worst
+        from gesturelab.doctor.finding import Verdict
+        from gesturelab.doctor.probe import probe
+    except ImportError as error:  # a broken installation is what this command is for
+        said = f"gesturelab cannot be imported: {error}"
+        do = "make install, or pip install gesturelab, in this environment"
+        if given.json:
+            finding = {"name": "packages", "verdict": "failure", "found": said, "do": do}
+            print(json.dumps({"verdict": "failure", "findings": [finding], "facts": None}, indent=2))
+        else:
+            print(f"{MARKS['failure']:<9}packages: {said}\n{'':<9}-> {do}")
+        return 1
+    overrides: list[str] = list(given.overrides)
+    if given.config_dir is not None:
+        overrides.append(f"hydra.searchpath=[file://{Path(given.config_dir).absolute()}]")
+    with plain_errors():
+        config = compose_training(overrides)
+    limit = None if given.all_sizes else given.seconds or SECONDS
+    request = Request(overrides, limit, given.all_sizes or given.seconds is not None)
+    facts = probe(config, request, _working)
+    findings = examine(facts)
+    if given.json:
+        values = {"verdict": worst(findings), "findings": [asdict(each) for each in findings], "facts": asdict(facts)}
+        print(json.dumps(_finite(values), indent=2, allow_nan=False))
+    else:
+        _print(facts, findings)
+    return 1 if worst(findings) == Verdict.failure else 0
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
+    return value
+
+
+def _working(size: str) -> None:
+    """Says on a terminal what is being computed; the line is replaced by the next."""
+    if sys.stderr.isatty():
+        print(f"\r\033[Kcomputing with size {size} ..." if size else "\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+def _print(facts: "Facts", findings: "list[Finding]") -> None:
+    width = max(shutil.get_terminal_size((100, 24)).columns, 40)
+    asked = facts.asked
+    print(
+        f"gesturelab doctor: model={asked.model}, trainer.device={asked.device}, {asked.precision} precision, "
+        f"batches of {asked.batch} windows of {asked.frames} frames\n"
+    )
+    for each in findings:
+        lines = [f"{MARKS[each.verdict]:<9}{each.name}: {each.found}", *([f"{'':<9}-> {each.do}"] if each.do else [])]
+        for line in lines:
+            print(textwrap.fill(line, width, subsequent_indent=" " * 9, break_long_words=False, break_on_hyphens=False))
+    counts = {mark: sum(each.verdict == mark for each in findings) for mark in MARKS}
+    warnings, failures = counts["warning"], counts["failure"]
+    print(f"\n{counts['ok']} ok, {warnings} warning{'s' * (warnings != 1)}, {failures} failure{'s' * (failures != 1)}")
+
+
+def _finite(value: Any) -> Any:
+    """The same with None for numbers that are not finite, which JSON lacks."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

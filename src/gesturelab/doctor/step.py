@@ -1,0 +1,169 @@
+"""One training step of a network, on a device and, for comparison, in float64 on the CPU."""
+
+import copy
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch.nn import functional
+
+from gesturelab.config.training import ModelConfig
+from gesturelab.doctor.facts import Comparison
+from gesturelab.model.lstm import LSTMClassifier
+
+CLASSES = 9
+CHUNK = 32
+"""Windows that the CPU computes at once: its memory, unlike the device's, is not what is tried."""
+TOLERANCES = {"float32": 1e-2, "bf16": 0.2, "float16": 0.05}
+"""Of the largest value, on a GPU. float32 may be TF32 on NVIDIA; a wrong kernel is off by the value itself."""
+CPU_TOLERANCE = 1e-3
+"""Of float32 on a CPU; rounding was seen to give 2e-5."""
+TYPES = {"bf16": torch.bfloat16, "float16": torch.float16}
+SMALLEST = 1e-3
+"""Gradients so much smaller than the largest one count as differences from it: some are nothing but rounding."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a training step computes, in float64 on the CPU."""
+
+    logits: Float[Tensor, "batch classes"]
+    gradients: dict[str, Tensor]
+    """Of each weight, and of the input."""
+
+
+Run = Callable[[nn.Module, Float[Tensor, "batch frames features"], Int64[Tensor, " batch"], str], Step]
+
+
+def make_step(
+    config: ModelConfig, features: int, summaries: int, batch: int, frames: int
+) -> tuple[nn.Module, Float[Tensor, "batch frames features"], Int64[Tensor, " batch"]]:
+    """A network, windows and labels; without dropout and batch statistics, so that windows do not depend on others."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = LSTMClassifier(features, CLASSES, config, summaries).train()
+        windows = torch.randn(batch, frames, features)
+    for module in model.modules():
+        if isinstance(module, (nn.Dropout, nn.BatchNorm1d)):
+            module.eval()
+    return model, windows, torch.arange(batch) % CLASSES
+
+
+def on_cpu(
+    model: nn.Module, windows: Float[Tensor, "batch frames features"], labels: Int64[Tensor, " batch"], precision: str
+) -> Step:
+    """The step on the CPU, as a training does it there."""
+    return _step(model, windows, labels, "cpu", precision)
+
+
+def on_gpu(
+    model: nn.Module, windows: Float[Tensor, "batch frames features"], labels: Int64[Tensor, " batch"], precision: str
+) -> Step:
+    """The step on the first GPU."""
+    return _step(model, windows, labels, "cuda", precision)
+
+
+def reference(
+    model: nn.Module, windows: Float[Tensor, "batch frames features"], labels: Int64[Tensor, " batch"]
+) -> Step:
+    """The step in float64 on the CPU, a few windows at a time."""
+    exact = copy.deepcopy(model).double()
+    logits: list[Tensor] = []
+    inputs: list[Tensor] = []
+    for some, wanted in zip(windows.double().split(CHUNK), labels.split(CHUNK), strict=True):
+        given = some.requires_grad_()
+        answer = exact(given)
+        (functional.cross_entropy(answer, wanted, reduction="sum") / len(windows)).backward()
+        assert given.grad is not None
+        logits.append(answer.detach())
+        inputs.append(given.grad)
+    return Step(torch.cat(logits), _gradients(exact) | {"input": torch.cat(inputs)})
+
+
+def _step(model: nn.Module, windows: Tensor, labels: Tensor, device: str, precision: str) -> Step:
+    there = copy.deepcopy(model).to(device)
+    given = windows.to(device, copy=True).requires_grad_()
+    kind = TYPES.get(precision)
+    with torch.autocast(device, kind or torch.bfloat16, enabled=kind is not None):
+        answer = there(given)
+        loss = functional.cross_entropy(answer, labels.to(device))
+    scale = 1024.0 if precision == "float16" else 1.0
+    (loss * scale).backward()
+    assert given.grad is not None
+    gradients = {name: each / scale for name, each in (_gradients(there) | {"input": _exact(given.grad)}).items()}
+    return Step(_exact(answer), gradients)
+
+
+def _gradients(model: nn.Module) -> dict[str, Tensor]:
+    return {name: _exact(each.grad) for name, each in model.named_parameters() if each.grad is not None}
+
+
+def _exact(values: Tensor) -> Tensor:
+    return values.detach().to("cpu", torch.float64)
+
+
+def difference(found: Step, right: Step) -> tuple[float, float, str]:
+    """The largest difference of the logits and of the gradients, as a share of the largest value; and whose it is."""
+    largest = max(float(each.abs().max()) for each in right.gradients.values())
+    worst, name = 0.0, ""
+    for key, wanted in right.gradients.items():
+        scale = max(float(wanted.abs().max()), SMALLEST * largest)
+        error = _apart(found.gradients.get(key), wanted, scale)
+        if not error <= worst:
+            worst, name = error, key
+    return _apart(found.logits, right.logits, float(right.logits.abs().max())), worst, name
+
+
+def _apart(found: Tensor | None, wanted: Tensor, scale: float) -> float:
+    if found is None or found.shape != wanted.shape or not bool(found.isfinite().all()):
+        return float("inf")
+    return float((found - wanted).abs().max()) / scale
+
+
+def compare(
+    config: ModelConfig,
+    features: int,
+    summaries: int,
+    *,
+    batch: int,
+    frames: int,
+    run: Run,
+    device: str,
+    precisions: tuple[str, ...],
+) -> list[Comparison]:
+    """A size's step on a device beside the reference, once for each precision.
+
+    Args:
+        config: The size.
+        features: Of a frame, summaries among them.
+        summaries: How many of them are about the whole window.
+        batch: Windows in a step.
+        frames: In a window.
+        run: Computes the step on the device.
+        device: Its name.
+        precisions: float32, bf16 or float16.
+    """
+    began = time.monotonic()
+    try:
+        model, windows, labels = make_step(config, features, summaries, batch, frames)
+        right = reference(model, windows, labels)
+    except (RuntimeError, MemoryError) as error:
+        return [Comparison(config.name, "cpu", "float64", error=_short(error))]
+    found: list[Comparison] = []
+    for precision in precisions:
+        try:
+            logits, gradients, worst = difference(run(model, windows, labels, precision), right)
+        except (RuntimeError, MemoryError) as error:
+            found.append(Comparison(config.name, device, precision, error=_short(error)))
+            continue
+        seconds = round(time.monotonic() - began, 3)
+        tolerance = CPU_TOLERANCE if (device, precision) == ("cpu", "float32") else TOLERANCES[precision]
+        found.append(Comparison(config.name, device, precision, logits, gradients, worst, tolerance, seconds))
+    return found
+
+
+def _short(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
