@@ -139,8 +139,8 @@ class Comparison:
         size: The model option.
         device: cpu, or the GPU's name.
         precision: Of the device's arithmetic.
-        logits_error: Largest difference, as a share of the largest value.
-        gradient_error: The same, of the worst of all gradients.
+        logits_error: Of the worst window, as a share of a window's length; see `gesturelab.doctor.step.difference`.
+        gradient_error: Of the worst gradient.
         worst: Which gradient that was.
         tolerance: Largest error that rounding explains.
         seconds: Wall time of both.

@@ -61,6 +61,6 @@ def _compare(each: Comparison, facts: Facts) -> Finding:
     return bad(
         name,
         f"{said}: WRONG, rounding explains {each.tolerance:g}{where}",
-        "do not trust trainings of these shapes here: change trainer.batch_size or window.length_frames and look again, "
-        "try trainer.precision=float32, another driver or torch, or trainer=cpu",
+        "do not trust trainings of these shapes here: change trainer.batch_size or window.length_frames and look "
+        "again, try trainer.precision=float32, another driver or torch, or trainer=cpu",
     )

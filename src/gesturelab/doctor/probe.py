@@ -61,7 +61,7 @@ def probe(config: TrainConfig, request: Request, working: Callable[[str], None] 
 
 
 def find_packages(of: str = "gesturelab") -> tuple[Package, ...]:
-    """What the metadata of an installed package names, with the versions that are here; empty if it is not installed."""
+    """What the metadata of an installed package names, with versions here; empty if it is not installed."""
     try:
         lines = requires(of) or []
     except PackageNotFoundError:
