@@ -122,6 +122,8 @@ def test_command_runs(command, folder, request):
     ready = re.search(r"irds_(loso|leakage)", command)
     if ready:
         sweep(ready[0], folder)
+    if arguments[0] == "doctor":
+        arguments += ["trainer=cpu", "trainer.batch_size=4", "window.length_frames=4"]
     if arguments[0] == "resume":
         run = folder / "multirun" / "gestures" / "model=tiny"
         (run / "info_tiny.json").unlink()  # as if it had been stopped

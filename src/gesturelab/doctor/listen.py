@@ -8,10 +8,10 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from typing import IO, Any, cast
+from typing import Any, cast
 
 from gesturelab.doctor.child import MARK, Request
 from gesturelab.doctor.facts import Comparison, Gpu, Shape, Torch
@@ -89,10 +89,12 @@ def listen(
     return heard
 
 
-def _read(stream: IO[str], lines: "queue.SimpleQueue[str | None]") -> None:
-    for line in stream:
-        lines.put(line.rstrip("\n"))
-    lines.put(None)
+def _read(stream: Iterable[str], lines: queue.SimpleQueue[str | None]) -> None:
+    try:
+        for line in stream:
+            lines.put(line.rstrip("\n"))
+    finally:
+        lines.put(None)
 
 
 def _take(heard: Heard, kind: str, value: Any, *, now: str) -> str:

@@ -57,7 +57,7 @@ def _compare(each: Comparison, facts: Facts) -> Finding:
     )
     if each.agrees:
         return ok(name, said)
-    where = f", most of all {each.worst}" if each.gradient_error > each.tolerance and each.worst else ""
+    where = f", most of all {each.worst}" if not each.gradient_error <= each.tolerance and each.worst else ""
     return bad(
         name,
         f"{said}: WRONG, rounding explains {each.tolerance:g}{where}",

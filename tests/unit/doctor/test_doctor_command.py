@@ -1,0 +1,70 @@
+"""``gesturelab doctor`` on this machine, which has a CPU."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from gesturelab.cli.doctor import run
+from gesturelab.errors import ConfigError
+
+QUICK = ["trainer=cpu", "trainer.batch_size=4", "window.length_frames=4"]
+
+
+def test_this_machine_as_json(tmp_path, monkeypatch, capsys):
+    """An own size is computed, and one size for which there is no time is not, and said."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine" / "model").mkdir(parents=True)
+    (tmp_path / "mine" / "model" / "slim.yaml").write_text("defaults: [tiny, _self_]\nname: slim\nhidden: 8\n")
+    status = run([*QUICK, "--config-dir", "mine", "model=slim", "--json", "--seconds", "1e-9"])
+    told = json.loads(capsys.readouterr().out)
+    assert status == (1 if told["verdict"] == "failure" else 0)
+    names = {finding["name"]: finding["verdict"] for finding in told["findings"]}
+    assert {names["torch"], names["devices"], names["MIOpen limits"]} == {"ok"}
+    assert names["not computed"] == "warning", "there was no time even for the configured size"
+    assert told["facts"]["asked"]["model"] == "slim"
+    assert [shape["size"] for shape in told["facts"]["shapes"]][:3] == ["slim", "tiny", "small"], "by parameters"
+    assert told["facts"]["torch"]["version"].startswith("2.")
+    assert "lightning" in {package["name"] for package in told["facts"]["packages"]}
+    assert list(tmp_path.iterdir()) == [tmp_path / "mine"], "doctor leaves nothing behind"
+
+
+def test_a_device_that_this_torch_cannot_use_is_a_failure(tmp_path, monkeypatch, capsys):
+    torch = pytest.importorskip("torch")
+    if torch.version.hip is not None:
+        pytest.skip("this torch can use it")
+    monkeypatch.chdir(tmp_path)
+    assert run(["trainer=rocm", *QUICK[1:]]) == 1
+    said = capsys.readouterr().out
+    assert "FAILURE  torch: " in said
+    assert "needs a ROCm one" in said
+    assert said.rstrip().endswith("failures")
+
+
+def test_a_wrong_key_is_the_users_error():
+    with pytest.raises(ConfigError, match="batchsize"):
+        run(["trainer.batchsize=3"])
+
+
+def test_help_imports_nothing_slow():
+    script = (
+        "import sys\nfrom gesturelab.cli.main import main\n"
+        "try:\n    main(['doctor', '--help'])\nexcept SystemExit as end:\n    assert end.code == 0\n"
+        "heavy = {'torch', 'lightning', 'numpy', 'pandas', 'hydra', 'rich'} & set(sys.modules)\nassert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120)
+    assert "usage: gesturelab doctor" in done.stdout
+
+
+def test_an_installation_without_hydra_is_told_instead_of_a_traceback(tmp_path):
+    (tmp_path / "hydra.py").write_text("raise ImportError('No module named hydra.core')")
+    script = (
+        f"import sys\nsys.path.insert(0, {str(tmp_path)!r})\n"
+        "from gesturelab.cli.main import main\nsys.exit(main(['doctor', '--json']))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 1, done.stderr
+    (finding,) = json.loads(done.stdout)["findings"]
+    assert "No module named hydra.core" in finding["found"]
+    assert "make install" in finding["do"]
