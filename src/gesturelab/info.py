@@ -217,7 +217,8 @@ class Info(TypedDict):
     git: GitInfo | None
     """Null when the code was not in a git checkout."""
     files: dict[str, str]
-    """SHA-256 of the weights, scaler, predictions and windows files, by file name."""
+    """SHA-256 of the weights, scaler, predictions and windows files, pictures, folds and configuration, by file name;
+    older runs have only those of the first few."""
 
 
 def is_peer(info: Info) -> bool:

@@ -106,6 +106,12 @@ class RunDir:
         return (self.weights, self.scaler, self.info, self.curves, self.confusion, self.predictions)
 
     @property
+    def checked(self) -> tuple[Path, ...]:
+        """What the info file holds checksums of, where it is there: what results rest on or are shown by."""
+        results = (self.weights, self.scaler, self.predictions, self.windows)
+        return (*results, self.curves, self.confusion, self.folds, self.config)
+
+    @property
     def complete(self) -> bool:
         """Whether all six are there."""
         return all(path.is_file() for path in self.artefacts)

@@ -84,7 +84,8 @@ def test_other_data_are_found(copy: Path, capsys: pytest.CaptureFixture[str]):
     saved = OmegaConf.load(config)
     saved.data.seed = 5
     OmegaConf.save(saved, config)
-    (only,) = failed(copy, capsys)
+    changed, only = failed(copy, capsys)
+    assert "changed or missing: config.yaml" in changed
     assert "fingerprint" in only
 
 
@@ -93,8 +94,27 @@ def test_early_stopping_on_training_values_is_found(copy: Path, capsys: pytest.C
     saved = OmegaConf.load(config)
     saved.callbacks.early_stopping.monitor = "train_loss"
     OmegaConf.save(saved, config)
-    (only,) = failed(copy, capsys)
+    changed, only = failed(copy, capsys)
+    assert "changed or missing: config.yaml" in changed
     assert "callbacks.early_stopping watches train_loss" in only
+
+
+@pytest.mark.parametrize(
+    "name", ["model_tiny.pth", "predictions_tiny.csv", "windows_tiny.csv", "curves_tiny.png", "confusion_tiny.png"]
+)
+def test_one_bit_that_changed_after_the_run_is_found(name: str, copy: Path, capsys: pytest.CaptureFixture[str]):
+    whole = bytearray((copy / name).read_bytes())
+    whole[len(whole) // 2] ^= 1
+    (copy / name).write_bytes(whole)
+    found = failed(copy, capsys)
+    assert any(f"the files are as the run wrote them: changed or missing: {name}" in line for line in found)
+
+
+def test_a_change_of_the_configuration_that_nothing_else_shows_is_found(copy: Path, capsys: pytest.CaptureFixture[str]):
+    config = copy / "config.yaml"
+    config.write_text(config.read_text().replace("max_epochs:", "max_epochs:  "))
+    (only,) = failed(copy, capsys)
+    assert "changed or missing: config.yaml" in only
 
 
 def test_without_a_finished_run_it_says_so(tmp_path: Path):

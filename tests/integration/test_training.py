@@ -124,7 +124,7 @@ def test_the_info_file_says_what_it_must(finished):
     run, info = finished
     assert json.loads(run.info.read_text()) == info
     assert info["warnings"] == [SYNTHETIC]
-    written = (run.weights, run.scaler, run.predictions, run.windows)
+    written = (run.weights, run.scaler, run.predictions, run.windows, run.curves, run.confusion, run.config)
     assert info["files"] == {path.name: sha256(path) for path in written}
     assert info["cost"]["flops_per_window"] > 1000
     assert info["cost"]["threads"] >= 1

@@ -91,7 +91,7 @@ def _files(run: RunDir, info: Info) -> Check:
         if not (run.path / name).is_file() or sha256(run.path / name) != known
     ]
     return Check(
-        "weights, scaler and predictions are as the run wrote them",
+        "the files are as the run wrote them",
         f"changed or missing: {', '.join(changed)}" if changed else "" if info["files"] else "no checksums were saved",
         f"SHA-256 of {', '.join(info['files'])}",
     )

@@ -176,20 +176,22 @@ def make_callback(name: str, entry: Any) -> Callback:
     Raises:
         ConfigError: If it cannot be made.
     """
-    return cast(Callback, _instantiate(f"callbacks.{name}", as_options(entry)))
+    options = as_options(entry)
+    target = options.pop("_target_", None)
+    try:
+        found = get_class(str(target))
+        if not issubclass(found, Callback):  # a configuration from elsewhere starts what trains, nothing else
+            raise ConfigError(f"callbacks.{name}._target_={target}: is no callback of Lightning's")
+        return found(**options)
+    except ConfigError:
+        raise
+    except Exception as error:
+        raise ConfigError(f"callbacks.{name}: {target} cannot be made from {options}: {error}") from error
 
 
 def as_options(entry: Any) -> dict[str, Any]:
     """The keys and values of an option that began with a schema, or of one that did not."""
     return dict(entry) if isinstance(entry, dict) else dict(vars(entry))
-
-
-def _instantiate(key: str, options: dict[str, Any]) -> Any:
-    target = options.pop("_target_", None)
-    try:
-        return get_class(str(target))(**options)
-    except Exception as error:
-        raise ConfigError(f"{key}: {target} cannot be made from {options}: {error}") from error
 
 
 def device_name(accelerator: str) -> str:

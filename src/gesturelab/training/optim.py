@@ -22,7 +22,12 @@ def make_optimizer(network: nn.Module, options: dict[str, Any]) -> Optimizer:
     arguments = dict(options)
     target = arguments.pop("_target_")
     try:
-        return get_class(target)(network.parameters(), **arguments)
+        found = get_class(target)
+        if not issubclass(found, Optimizer):
+            raise ConfigError(f"optimizer._target_={target}: is no optimizer of torch's")
+        return found(network.parameters(), **arguments)
+    except ConfigError:
+        raise
     except Exception as error:
         raise ConfigError(f"optimizer {target} with {arguments} cannot be made: {error}") from error
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import pickle
 import sys
 import warnings
 from collections.abc import Callable
@@ -137,12 +138,13 @@ def train(
         confusion=matrix,
         versions=versions(),
         git=git_state(),
-        files={path.name: sha256(path) for path in (run.weights, run.scaler, run.predictions, run.windows)},
+        files={},
     )
     if baselines is not None:
         info["baselines"] = baseline_info(baselines, corpus, tested)
     draw_curves(info, run.curves)
     draw_confusion(info, run.confusion)
+    info["files"] = {path.name: sha256(path) for path in run.checked if path.is_file()}
     write_json(run.info, info)
     for logger in loggers:
         logger.finish(run, info)
@@ -158,6 +160,8 @@ def _fit(trainer: Trainer, module: GestureModule, data: GestureData, run: RunDir
     except SystemExit:  # how Lightning ends after Ctrl-C
         kept = f"the last whole epoch is in {last}" if last.exists() else "no epoch was finished, so nothing was kept"
         raise StoppedError(f"stopped by Ctrl-C; {kept}. Go on with: gesturelab resume {run.path}") from None
+    except pickle.UnpicklingError as error:
+        raise _not_plain(last, run) from error
     except OSError as error:
         raise RunError(
             f"cannot write {error.filename or run.path}: {error.strerror or error}; make room, then go on with: "
@@ -170,13 +174,23 @@ def _predict(
 ) -> list[Float[np.ndarray, "_ classes"]]:
     """Probabilities of training, validation and test windows, with the weights that are kept."""
     path, epoch = kept_checkpoint(run.checkpoints, keep), kept_epoch(module.history, keep)
-    kept = torch.load(path, map_location=module.device, weights_only=True)
+    try:
+        kept = torch.load(path, map_location=module.device, weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise _not_plain(path, run) from error
     if kept["epoch"] != epoch:
         raise RunError(f"{path} is not of epoch {epoch + 1}, whose weights should be kept; train anew")
     module.load_state_dict(kept["state_dict"])
     sides = trainer.predict(module, dataloaders=data.predict_dataloader())
     assert sides is not None, "every process predicts all sides"
     return [torch.cat(cast(list[torch.Tensor], batches)).cpu().numpy() for batches in sides]
+
+
+def _not_plain(checkpoint: Path, run: RunDir) -> RunError:
+    return RunError(
+        f"{checkpoint} is damaged or carries code, and was not loaded; if it is not yours, do not trust what came with "
+        f"it. To train anew: rm -r {run.checkpoints}, and begin again"
+    )
 
 
 def _score_all(

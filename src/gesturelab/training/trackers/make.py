@@ -67,6 +67,8 @@ def _find(name: str, options: dict[str, Any]) -> type:
         found = get_class(str(target))
     except Exception as error:
         raise ConfigError(f"logger.{name}._target_={target}: there is no such class: {error}") from error
+    if not issubclass(found, (Tracker, Logger)):
+        raise ConfigError(f"logger.{name}._target_={target}: is no logger of Lightning's")
     if issubclass(found, Tracker) and find_spec(found.package) is None:
         raise ConfigError(f"logger.{name} needs {found.package}: pip install -e '.[{found.extra}]'")
     return found
