@@ -1,6 +1,7 @@
 """All that needs torch, in a process of its own: a broken driver may stall it or end it without a word.
 
 It reads a `Request` as JSON from its input, and tells what it found as lines of JSON, each as soon as it is known.
+Nothing here may import Lightning: the one that is installed may be a malicious release.
 """
 
 import json
@@ -109,14 +110,15 @@ def _shape(model: ModelConfig, config: TrainConfig, features: int, summaries: in
 
 def _compare_all(request: Request, config: TrainConfig, models: list[ModelConfig], accelerator: str) -> None:
     """The smallest size, which tells how fast this machine is; the configured one; then the others, by size."""
+    import torch
+
     from gesturelab.doctor.step import CLASSES, compare, on_cpu, on_gpu
     from gesturelab.model.cost import flops_per_window, on_paper
-    from gesturelab.training.build import device_name
 
     features, summaries = _features(config)
     frames, batch = config.window.length_frames, config.trainer.batch_size
     precisions = _precisions(config.trainer.precision, accelerator)
-    run, device = (on_gpu, device_name("gpu")) if accelerator == "gpu" else (on_cpu, "cpu")
+    run, device = (on_gpu, torch.cuda.get_device_name()) if accelerator == "gpu" else (on_cpu, "cpu")
     skipped: dict[str, str] = {}
 
     def step(model: ModelConfig, windows: int) -> tuple[list[Comparison], float]:

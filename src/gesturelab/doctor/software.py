@@ -8,7 +8,7 @@ from packaging.version import InvalidVersion, Version
 from gesturelab.doctor.facts import Facts, Package
 from gesturelab.doctor.finding import Finding, failure, ok, warning
 
-MALICIOUS = {"lightning": ("2.6.2", "2.6.3"), "pytorch-lightning": ("2.6.2", "2.6.3")}
+MALICIOUS = {"lightning": ("2.6.2", "2.6.3")}
 """Releases that carried code to steal secrets."""
 NAME = "packages"
 

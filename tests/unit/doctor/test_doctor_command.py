@@ -1,6 +1,7 @@
 """``gesturelab doctor`` on this machine, which has a CPU."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -12,9 +13,12 @@ from gesturelab.errors import ConfigError
 QUICK = ["trainer=cpu", "trainer.batch_size=4", "window.length_frames=4"]
 
 
-def test_this_machine_as_json(tmp_path, monkeypatch, capsys):
-    """An own size is computed, and one size for which there is no time is not, and said."""
+def test_this_machine_as_json(tmp_path, tmp_path_factory, monkeypatch, capsys):
+    """With a size of the user's own; there is no time to compute any, which is said."""
     monkeypatch.chdir(tmp_path)
+    trap = tmp_path_factory.mktemp("trap")
+    (trap / "lightning.py").write_text("import pathlib\npathlib.Path(__file__).with_name('imported').touch()")
+    monkeypatch.setenv("PYTHONPATH", f"{trap}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
     (tmp_path / "mine" / "model").mkdir(parents=True)
     (tmp_path / "mine" / "model" / "slim.yaml").write_text("defaults: [tiny, _self_]\nname: slim\nhidden: 8\n")
     status = run([*QUICK, "--config-dir", "mine", "model=slim", "--json", "--seconds", "1e-9"])
@@ -27,6 +31,7 @@ def test_this_machine_as_json(tmp_path, monkeypatch, capsys):
     assert [shape["size"] for shape in told["facts"]["shapes"]][:3] == ["slim", "tiny", "small"], "by parameters"
     assert told["facts"]["torch"]["version"].startswith("2.")
     assert "lightning" in {package["name"] for package in told["facts"]["packages"]}
+    assert not (trap / "imported").exists(), "an installed Lightning may be a malicious one"
     assert list(tmp_path.iterdir()) == [tmp_path / "mine"], "doctor leaves nothing behind"
 
 
