@@ -136,7 +136,7 @@ class Comparison:
     """One training step of one size on the device, beside the same step in float64 on the CPU.
 
     Attributes:
-        size: The model option.
+        size: The model option; empty for an accident before any was computed.
         device: cpu, or the GPU's name.
         precision: Of the device's arithmetic.
         logits_error: Of the worst window, as a share of a window's length; see `gesturelab.doctor.step.difference`.

@@ -131,6 +131,6 @@ def _accident(heard: Heard, now: str, end: str, complaints: str) -> None:
         return
     device = heard.torch.gpus[0].name if heard.torch.gpus else "cpu"
     sizes = [shape.size for shape in heard.shapes]
-    heard.comparisons.append(Comparison(now or "nothing", device, "unknown precision", error=said))
+    heard.comparisons.append(Comparison(now, device, "unknown precision", error=said))
     done = {each.size for each in heard.comparisons}
     heard.not_compared |= {size: "not reached" for size in sizes if size not in done}

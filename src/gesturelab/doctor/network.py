@@ -44,9 +44,9 @@ def check_computing(facts: Facts) -> list[Finding]:
 
 
 def _compare(each: Comparison, facts: Facts) -> Finding:
-    name = f"computing {each.size}"
+    name = f"computing {each.size}".strip()
     shape = f"{facts.asked.batch} windows of {facts.asked.frames} frames, {each.precision} on {each.device}"
-    bad = failure if each.size == facts.asked.model else warning
+    bad = failure if each.size in (facts.asked.model, "") else warning
     if each.error:
         out = "out of memory" in each.error.lower()
         do = "halve trainer.batch_size" if out else "gesturelab doctor trainer=cpu tells whether the GPU is the cause"

@@ -85,7 +85,7 @@ def find_slurm() -> Slurm | None:
     if status is None and not version:
         return None
     if status != 0:
-        return Slurm("sinfo", error=_last_line(version))
+        return Slurm("sinfo is there, but fails", error=_last_line(version))
     status, said = ask("sinfo", "--noheader", "--all", "--format=%R|%a|%l|%D|%G")
     if status != 0:
         return Slurm(version, error=_last_line(said) or f"sinfo ended with {status}")

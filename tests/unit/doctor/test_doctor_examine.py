@@ -232,6 +232,8 @@ def test_a_step_that_does_not_fit_into_memory_or_kills_its_process():
     full = Comparison("tiny", "NVIDIA H100", "bf16", error="CUDA out of memory. Tried to allocate 4 GiB")
     assert judged(replace(NVIDIA, comparisons=(full,)), "computing tiny").do == "halve trainer.batch_size"
     dead = replace(full, error="the process that uses it died of SIGSEGV")
+    early = judged(replace(AMD, comparisons=(replace(dead, size=""),)), "computing")
+    assert early.verdict == Verdict.failure
     finding = judged(replace(AMD, comparisons=(dead,)), "computing tiny")
     assert (finding.verdict, "trainer=cpu" in finding.do) == (Verdict.failure, True)
 

@@ -1,0 +1,76 @@
+"""What the process that uses torch tells; GPUs are simulated, for lack of any."""
+
+import json
+from types import SimpleNamespace
+
+import torch
+
+from gesturelab.config.compose import compose_training
+from gesturelab.config.training import Precision
+from gesturelab.doctor.child import MARK, Request, _compare_all, _precisions, torch_facts
+from gesturelab.doctor.facts import Gpu
+
+SIZES = [
+    compose_training([f"model={name}", f"model.hidden={hidden}", "model.layers=1"]).model
+    for name, hidden in (("tiny", 4), ("small", 6), ("large", 8), ("xlarge", 10))
+]
+
+
+def told(capsys):
+    lines = capsys.readouterr().out.splitlines()
+    return [json.loads(line.removeprefix(MARK)) for line in lines if line.startswith(MARK)]
+
+
+def compute(capsys, seconds, *, every_size=False, model="large"):
+    config = compose_training([f"model={model}", "window.length_frames=4", "trainer.batch_size=9"])
+    _compare_all(Request([], seconds, every_size), config, SIZES, "cpu")
+    said = told(capsys)
+    assert said[-1][0] == "not_compared"
+    compared = [value for kind, value in said if kind == "comparison"]
+    assert all(value["logits_error"] < 1e-4 and value["gradient_error"] < 1e-3 for value in compared)
+    return [value["size"] for value in compared], said[-1][1]
+
+
+def test_the_smallest_then_the_configured_size_then_the_others_but_no_large_ones(capsys):
+    done, not_done = compute(capsys, 600.0)
+    assert done == ["tiny", "large", "small"]
+    assert not_done == {"xlarge": "larger than medium"}
+
+
+def test_every_size_when_asked_for(capsys):
+    assert compute(capsys, None, every_size=True) == (["tiny", "large", "small", "xlarge"], {})
+
+
+def test_sizes_for_which_there_is_no_time_are_named_with_the_time_that_they_need(capsys):
+    done, not_done = compute(capsys, 1e-9, model="tiny")
+    assert done == []
+    assert not_done["tiny"].startswith("needs about ")
+    assert not_done["xlarge"] == "larger than medium"
+
+
+def test_what_a_training_uses_is_tried_beside_full_precision():
+    assert _precisions(Precision.auto, "gpu") == ("float32", "bf16")
+    assert _precisions(Precision.auto, "cpu") == ("float32",)
+    assert _precisions(Precision.float16, "gpu") == ("float32", "float16")
+
+
+def test_gpus_as_torch_sees_them(monkeypatch):
+    about = SimpleNamespace(name="AMD Instinct MI250X", gcnArchName="gfx90a:sramecc+:xnack-", major=9, minor=0)
+    monkeypatch.setattr(torch.version, "hip", "6.4.43482")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda number: about)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda number: (32 * 2**30, 64 * 2**30))
+    facts = torch_facts("", devices=True)
+    assert facts.build == "ROCm 6.4.43482"
+    assert facts.gpus == (Gpu("AMD Instinct MI250X", 64.0, 32.0, "gfx90a:sramecc+:xnack-"),)
+    assert torch_facts("", devices=False).gpus == (), "a training on the CPU leaves GPUs alone"
+
+
+def test_variables_that_torch_refuses_are_told(monkeypatch):
+    def refuse():
+        raise RuntimeError("HIP_VISIBLE_DEVICES contains more devices than ROCR_VISIBLE_DEVICES\nmore")
+
+    monkeypatch.setattr(torch.cuda, "is_available", refuse)
+    error = torch_facts("", devices=True).error
+    assert error == "HIP_VISIBLE_DEVICES contains more devices than ROCR_VISIBLE_DEVICES"
