@@ -8,9 +8,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side on two c
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from gesturelab.data.recording import Corpus, Recording, pack
 from slurm_testbed import testbed  # noqa: F401 - a fixture
+
+settings.register_profile(
+    "gesturelab", deadline=None
+)  # how long an example takes says something about the machine only
+settings.load_profile("gesturelab")
 
 IRDS = Path(os.environ.get("GESTURELAB_IRDS", Path(__file__).parents[2] / "shared" / "irds"))
 
