@@ -15,7 +15,7 @@ from slurm_testbed import testbed  # noqa: F401 - a fixture
 
 settings.register_profile(
     "gesturelab", deadline=None
-)  # how long an example takes says something about the machine only
+)  # time says something about the machine only
 settings.load_profile("gesturelab")
 
 IRDS = Path(os.environ.get("GESTURELAB_IRDS", Path(__file__).parents[2] / "shared" / "irds"))
