@@ -28,14 +28,18 @@ NOT_RUN = {
     "gesturelab compare multirun/irds_loso --figures figures --joined joined.csv": "needs those; see test_joined.py",
     "python3 -m venv .venv-peers": "Python's own",
     ".venv-peers/bin/python -m pip install -e '.[peers]'": "no network in tests",
-    ".venv-peers/bin/python benchmarks/peers.py multirun/irds_loso --methods majority,nearest,minirocket": "test_peers",
-    "gesturelab compare multirun/irds_loso multirun/irds_loso-peers": "needs those; see test_peers.py",
+    ".venv-peers/bin/python benchmarks/peers.py multirun/irds_best "
+    "--methods majority,nearest,minirocket,multirocket_hydra": "see test_peers.py",
+    "gesturelab compare multirun/irds_best multirun/irds_best-peers": "needs those; see test_peers.py",
     "gesturelab audit multirun/irds_loso": "needs those; see test_audit_command.py",
     "gesturelab train -m experiment=irds_leakage model=tiny data.root=data/irds": "see test_sweeps.py",
-    "gesturelab train -m experiment=irds_5fold name=default data.root=data/irds": "see test_recipe.py",
-    "gesturelab train -m experiment=irds_5fold name=key features=key data.root=data/irds": "see test_recipe.py",
-    "gesturelab train -m experiment=irds_best split=subject_kfold 'split.fold=range(5)' data.root=data/irds": "too",
-    "python benchmarks/recipes.py --mirror multirun/default multirun/key multirun/irds_best": "see test_recipe.py",
+    "gesturelab train -m experiment=irds_5fold name=default split.validation_fraction=0.1 "
+    "data.root=data/irds": "see test_recipe.py",
+    "gesturelab train -m experiment=irds_best name=no_summary features.summary=false split=subject_kfold "
+    "'split.fold=range(5)' data.root=data/irds": "see test_recipe.py",
+    "gesturelab train -m experiment=irds_best name=best split=subject_kfold 'split.fold=range(5)' "
+    "data.root=data/irds": "see test_recipe.py",
+    "python benchmarks/recipes.py multirun/default multirun/no_summary multirun/best": "see test_recipe.py",
     "gesturelab train -m experiment=irds_correctness model=tiny data.root=data/irds": "see test_correctness.py",
     "gesturelab compare multirun/irds_correctness --figures figures": "needs those; see test_correctness.py",
     "gesturelab compare multirun/irds_leakage --leakage leakage.png": "needs those; see test_leakage.py",
