@@ -124,7 +124,7 @@ def test_a_peer_is_never_recommended_and_has_no_calibration(comparison: dict[str
         assert result["answered"] == result["reliability"] == []
         assert result["validation_accuracy"] is None
     assert sorted(path.name for path in (trained / "figures").iterdir()) == [
-        f"{name}.png" for name in ("coverage", "people", "reliability", "sizes")
+        f"{name}.png" for name in ("coverage", "people", "ranks", "reliability", "sizes")
     ]
 
 
@@ -162,7 +162,7 @@ def test_only_peers_are_compared_without_a_recommendation(trained: Path):
     done = gesturelab("compare", *arguments, folder=trained)
     assert done.returncode == 0, done.stderr
     assert "Nothing is recommended: there are only peers here" in done.stdout
-    assert [path.name for path in (trained / "only").iterdir()] == ["people.png"]
+    assert sorted(path.name for path in (trained / "only").iterdir()) == ["people.png", "ranks.png"]
 
 
 def test_a_folder_without_folds_is_one_clear_error(tmp_path: Path):
