@@ -7,7 +7,7 @@ from statistics import median
 import data_preparation
 import numpy as np
 
-from gesturelab.config.data import SyntheticConfig
+from gesturelab.config.data import SyntheticConfig, Target
 from gesturelab.data.irds.files import FOLDERS, GESTURES
 from gesturelab.data.irds.files import Form as Published
 from gesturelab.data.synthetic.generate import make_synthetic
@@ -24,6 +24,8 @@ def write_made_up(root: Path, people: int = 6, repetitions: int = 2) -> None:
     corpus = make_synthetic(
         SyntheticConfig(
             rate_hz=30.0,
+            target=Target.gesture,
+            gestures=None,
             correctness=[1, 2],
             subjects=None,
             postures=None,

@@ -73,13 +73,13 @@ class BareLoop:
             smoothing = self.config.loss.label_smoothing
             with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
                 logits = self.network(batch.positions)
-            loss = functional.cross_entropy(logits.float(), batch.gestures, label_smoothing=smoothing)
+            loss = functional.cross_entropy(logits.float(), batch.classes, label_smoothing=smoothing)
             self.optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(self.network.parameters(), self.config.trainer.gradient_clip_norm or 1e9)
             self.optimizer.step()
             self.schedule.step()
-            windows -= len(batch.gestures)
+            windows -= len(batch.classes)
 
 
 class OriginalLoop:
@@ -95,7 +95,7 @@ class OriginalLoop:
         with torch.no_grad():
             mean, deviation = recogniser.mean, recogniser.deviation
             features = torch.cat([(recogniser.features(batch.positions) - mean) / deviation for batch in batches])
-        gestures = torch.cat([batch.gestures for batch in batches])
+        gestures = torch.cat([batch.classes for batch in batches])
         self.loader = DataLoader(TensorDataset(features, gestures), batch_size=ORIGINAL_BATCH, shuffle=True)
         self.batches = iter(self.loader)
         self.network = recogniser.classifier.train()
@@ -160,7 +160,7 @@ class TakeTurns(Callback):
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Ends Lightning's turn when it is over."""
         self._done += 1
-        if self._done < self.steps or len(batch.gestures) < self.batch:
+        if self._done < self.steps or len(batch.classes) < self.batch:
             return
         taken = time.process_time() - self._since
         others: dict[str, float] = {}

@@ -224,7 +224,7 @@ def test_pictures_are_of_balanced_accuracy(folds, tmp_path):
     groups = group(collect([folds[0][0].path.parent])[0])
     report = comparison(groups, [])
     drawn = draw_joined(report["joined"][0], report["groups"][0], tmp_path, "svg")
-    assert [path.stem for path in drawn] == ["sizes", "people", "reliability"], "no accuracy of the confident ones"
+    assert [path.stem for path in drawn] == ["sizes", "people", "reliability", "ranks"], "no coverage"
     svg = drawn[0].read_text()
     assert "Balanced accuracy on unseen people" in svg
     assert "length alone, everybody" in svg

@@ -27,7 +27,7 @@ ROUNDING = ("attention.bias", "head.0.bias", "head.1.running_mean")
 DEFAULT = ("trainer.max_epochs=3",)
 OTHERWISE = (
     *("trainer.max_epochs=4", "optimizer=sgd", "scheduler=plateau", "scheduler.patience=0", "callbacks=averaged"),
-    *("callbacks.early_stopping.patience=1", "callbacks.early_stopping.min_delta=0.003", "loss.class_weights=true"),
+    *("callbacks.early_stopping.patience=2", "callbacks.early_stopping.min_delta=1.0", "loss.class_weights=true"),
     *(
         "features=movement",
         "model.bidirectional=true",
