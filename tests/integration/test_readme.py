@@ -40,6 +40,7 @@ NOT_RUN = {
     "gesturelab train -m experiment=irds_best name=best split=subject_kfold 'split.fold=range(5)' "
     "data.root=data/irds": "see test_recipe.py",
     "python benchmarks/recipes.py multirun/default multirun/no_summary multirun/best": "see test_recipe.py",
+    "gesturelab compare multirun/default multirun/best": "needs those; see test_joined.py",
     "gesturelab train -m experiment=irds_correctness model=tiny data.root=data/irds": "see test_correctness.py",
     "gesturelab compare multirun/irds_correctness --figures figures": "needs those; see test_correctness.py",
     "gesturelab compare multirun/irds_leakage --leakage leakage.png": "needs those; see test_leakage.py",
