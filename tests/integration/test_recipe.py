@@ -142,3 +142,4 @@ def test_the_last_epoch_is_kept_where_that_is_asked_for(tmp_path):
     kept = torch.load(run.weights, weights_only=True)["state_dict"]
     last = torch.load(run.checkpoints / "last.ckpt", weights_only=True)["state_dict"]
     assert all(torch.equal(value, last[f"recogniser.classifier.{name}"]) for name, value in kept.items())
+    assert not (run.checkpoints / "best.ckpt").exists(), "nobody needs it"

@@ -16,7 +16,7 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import RichProgressBar
 from torch import Tensor
 
-from gesturelab.config.training import TrainConfig, TrainerConfig
+from gesturelab.config.training import Keep, TrainConfig, TrainerConfig
 from gesturelab.data.augment import Augment
 from gesturelab.data.datamodule import GestureData
 from gesturelab.data.features import Features
@@ -121,10 +121,12 @@ def class_weights(data: GestureData) -> Float[Tensor, " classes"]:
 def make_trainer(
     config: TrainConfig, accelerator: str, folder: Path, loggers: list[Guarded], *, progress_bar: bool
 ) -> Trainer:
-    """Lightning's trainer; it keeps the best and the last checkpoint in the run's folder."""
+    """Lightning's trainer; it keeps the last checkpoint in the run's folder, and the best if trainer.keep wants it."""
     options = config.trainer
     callbacks: list[Callback] = [make_callback(name, entry) for name, entry in config.callbacks.items()]
-    callbacks += [best_checkpoint(folder / "checkpoints"), last_checkpoint(folder / "checkpoints")]
+    if Keep(options.keep) is Keep.best:
+        callbacks.append(best_checkpoint(folder / "checkpoints"))
+    callbacks.append(last_checkpoint(folder / "checkpoints"))
     callbacks += [Resuming(), StopWhenAsked(folder)]
     if "SUBMITIT_EXECUTOR" in os.environ:
         callbacks.append(StayUntilKilled())
