@@ -225,7 +225,7 @@ def rows(settings: Settings) -> list[Row]:
                 f"model={size}", f"trainer.batch_size={batch}", "trainer.max_epochs=1000", "callbacks=none"
             )
             steps = max(1, 128 // batch) if size == "tiny" else 1
-            turns, seconds = (20, 120.0) if settings.form is Form.full else (8, 30.0)
+            turns, seconds = {Form.short: (8, 30.0), Form.normal: (16, 90.0), Form.full: (24, 180.0)}[settings.form]
             turn, flops = measure(settings, config, steps=steps, turns=turns, seconds=seconds)
             found += _of(size, batch, turn, flops)
     return found
