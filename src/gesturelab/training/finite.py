@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
@@ -14,8 +14,8 @@ from gesturelab.errors import RunError
 from gesturelab.info import Epoch
 from gesturelab.sweep.status import GRADIENT_NOT_FINITE, NOT_FINITE
 
-LOOK_EVERY = 50
-"""Steps between two looks at a GPU's losses: each look waits for the device."""
+LOOK_EVERY = 20
+"""Steps between two looks at a GPU's losses: each look waits for the device, and until then it keeps the batches."""
 MOST_SKIPPED = 0.1
 """Share of an epoch's steps that may be left out (trainer.on_not_finite=skip); one step always may."""
 MOST_NAMED = 5
@@ -40,6 +40,9 @@ class NotFiniteError(RunError):
         self.epoch = epoch
         self.step = step
         self.learning_rate = learning_rate
+
+
+Features = Callable[[Tensor], Tensor]
 
 
 @dataclass
@@ -73,6 +76,7 @@ class Watch:
 
     Args:
         names: Of the recordings.
+        features: What a network sees of positions.
         every: Steps between two looks; None waits to be told.
         of_gradient: Whether the gradient must be finite, too. With float16 it now and then is not, and the scaler
             leaves such a step out.
@@ -80,6 +84,7 @@ class Watch:
     """
 
     names: Sequence[str]
+    features: Features
     every: int | None = 1
     of_gradient: bool = True
     agree: Callable[[bool], bool] = bool
@@ -106,7 +111,7 @@ class Watch:
             return
         bad = next((step for step, fine in zip(seen, self._fine(seen), strict=True) if not fine), None)
         if bad is not None:
-            raise NotFiniteError(explain(bad, self.names), bad.epoch, bad.number, bad.learning_rate)
+            raise NotFiniteError(explain(bad, self.names, self.features), bad.epoch, bad.number, bad.learning_rate)
         if self.agree(False):
             last = seen[-1]
             text = f"{NOT_FINITE} in epoch {last.epoch + 1} on another device, whose log says more; {ADVICE}"
@@ -124,30 +129,47 @@ class Watch:
         return finite.tolist()
 
 
-def explain(step: Step, names: Sequence[str]) -> str:
-    """Which step was not finite, whose recordings have such a loss, and what to do; one line."""
+@torch.no_grad()
+def explain(step: Step, names: Sequence[str], features: Features) -> str:
+    """Which step was not finite, which recordings are to blame, and what to do; one line.
+
+    Args:
+        step: Which was not finite.
+        names: Of the recordings.
+        features: What a network sees of positions.
+    """
     loss, norm = step.loss.item(), step.norm.item()
     where = (
         f"in epoch {step.epoch + 1} (step {step.number} of {step.steps}, loss {loss:g}, learning rate "
         f"{step.learning_rate:g}, gradient norm {norm:g})"
     )
-    broken = torch.cat([~_finite_windows(*part) for part in zip(step.logits, step.batches, strict=True)])
     recordings = torch.cat([batch.recordings for batch in step.batches])
+    # first of all, since batch normalisation spreads what is not finite over the whole batch
+    spoilt = torch.cat([~features(batch.positions).flatten(1).isfinite().all(dim=1) for batch in step.batches])
+    if bool(spoilt.any()):
+        return (
+            f"{NOT_FINITE} {where}: features of {_listed(recordings[spoilt], names)} are not; look at these "
+            "recordings, or leave such steps out with trainer.on_not_finite=skip"
+        )
+    broken = torch.cat([~_finite_windows(*part) for part in zip(step.logits, step.batches, strict=True)])
     if bool(broken.all()):
         return (
             f"{NOT_FINITE} {where}: nor that of any window in the step, so the weights were broken before it; {ADVICE}"
         )
     if bool(broken.any()):
-        numbers: list[int] = recordings[broken].unique().tolist()
-        found = [names[number] for number in numbers]
-        more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
-        listed = ", ".join(found[:MOST_NAMED]) + more
         return (
-            f"{NOT_FINITE} {where}: that of windows of {listed} is not; look at these recordings, or leave such steps "
-            f"out with trainer.on_not_finite=skip; if nothing is wrong with them, {ADVICE}"
+            f"{NOT_FINITE} {where}: nor that of windows of {_listed(recordings[broken], names)}; look at these "
+            "recordings, or leave such steps out with trainer.on_not_finite=skip; if nothing is wrong with them, "
+            f"{ADVICE}"
         )
     what = GRADIENT_NOT_FINITE if math.isfinite(loss) else NOT_FINITE
     return f"{what} {where}, though the loss of each window is: the step is too long; {ADVICE}"
+
+
+def _listed(recordings: Int[Tensor, " some"], names: Sequence[str]) -> str:
+    numbers: list[int] = recordings.unique().tolist()
+    more = f" and {len(numbers) - MOST_NAMED} more" if len(numbers) > MOST_NAMED else ""
+    return ", ".join(names[number] for number in numbers[:MOST_NAMED]) + more
 
 
 def _finite_windows(logits: Float[Tensor, "batch classes"], batch: Batch) -> Bool[Tensor, " batch"]:

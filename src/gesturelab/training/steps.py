@@ -36,7 +36,7 @@ class Steps:
         self.left_out = False
         """Whether the step at hand was left out."""
         self._on_not_finite = on_not_finite
-        self._watch = Watch(())
+        self._watch = Watch((), lambda positions: positions)
         self._left_out_now = 0
         self._parts: list[tuple[Tensor, Tensor, Batch]] = []
         self._running: list[Tensor] = []
@@ -49,6 +49,7 @@ class Steps:
         every = 1 if module.device.type == "cpu" else LOOK_EVERY
         self._watch = Watch(
             cast(GestureData, cast(Any, trainer).datamodule).corpus.names,
+            cast(Any, module).recogniser.features,
             every=None if several else every,
             of_gradient=getattr(trainer.precision_plugin, "scaler", None) is None,
             agree=lambda here: trainer.strategy.reduce_boolean_decision(here, all=False),
@@ -107,7 +108,7 @@ class Steps:
     def _leave_out(self, step: Step) -> None:
         """Makes a step change nothing: optimizers pass over parameters without a gradient."""
         if not self._left_out_now:
-            log.warning("left out: %s", explain(step, self._watch.names))
+            log.warning("left out: %s", explain(step, self._watch.names, self._watch.features))
         self._undo()
         self.left_out = True
         self._left_out_now += 1
