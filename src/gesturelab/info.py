@@ -139,6 +139,36 @@ class Epoch(TypedDict):
     learning_rate: float
 
 
+class SkippedInfo(TypedDict):
+    """Steps that were left out of an epoch, because their loss or gradient was not finite."""
+
+    epoch: int
+    """From 0."""
+    steps: int
+
+
+class RestartInfo(TypedDict):
+    """A return to the last checkpoint with half the learning rate."""
+
+    epoch: int
+    """In which the loss or gradient was not finite, from 0."""
+    step: int | None
+    """Of that epoch, from 1; null where only the end of the epoch showed it."""
+    learning_rate: float
+    """Before it was halved."""
+    reason: str
+
+
+class Finding(TypedDict):
+    """What a finished training shows that should be looked at; the rules are in `gesturelab.training.findings`."""
+
+    name: str
+    """Such as not-finished."""
+    text: str
+    """With the numbers of this run."""
+    advice: str
+
+
 class TrainingInfo(TypedDict):
     """What happened while training."""
 
@@ -155,11 +185,19 @@ class TrainingInfo(TypedDict):
     device: str
     precision: str
     batch_size: int
+    """Windows in a step of the optimizer, on all devices."""
+    micro_batch: NotRequired[int]
+    """Only where memory was too small for a step in one piece: windows computed at a time in the end. Their gradients
+    were added up, so a step was still of batch_size windows; batch normalisation saw this many."""
     batches_per_epoch: int | None
     gradient_clip_norm: float | None
     callbacks: dict[str, Any]
     optimizer: dict[str, Any]
     scheduler: dict[str, Any] | None
+    skipped: NotRequired[list[SkippedInfo]]
+    """Only where trainer.on_not_finite=skip left steps out."""
+    restarts: NotRequired[list[RestartInfo]]
+    """Only where trainer.on_not_finite=restart went back."""
     history: list[Epoch]
 
 
@@ -197,6 +235,8 @@ class Info(TypedDict):
     finished: str
     warnings: list[str]
     """What must be said wherever the numbers appear: LEAKY and SYNTHETIC among them."""
+    findings: NotRequired[list[Finding]]
+    """What the training shows that should be looked at; older runs do not say."""
     gestures: list[str]
     """What the classes are called: the gestures, or ``correct`` and ``incorrect`` (see `target_of`)."""
     data: DataInfo

@@ -45,6 +45,8 @@ def print_result(run: RunDir, info: Info) -> None:
         )
     for warning in info["warnings"]:
         log.warning(warning)
+    for finding in info.get("findings", []):
+        log.warning("%s: %s %s", finding["name"], finding["text"], finding["advice"])
     log.info("")
     for path in run.artefacts:
         log.info(path.as_posix() if not path.is_relative_to(Path.cwd()) else path.relative_to(Path.cwd()).as_posix())

@@ -170,6 +170,14 @@ class Keep(StrEnum):
     last = "last"
 
 
+class OnNotFinite(StrEnum):
+    """What to do when a loss or gradient is NaN or infinite."""
+
+    stop = "stop"
+    skip = "skip"
+    restart = "restart"
+
+
 @dataclass
 class TrainerConfig:
     """How long to train, and on what."""
@@ -197,6 +205,9 @@ class TrainerConfig:
     """CPU threads; null lets torch decide."""
     batches_per_epoch: int | None = MISSING
     """End each epoch after so many steps, to look for mistakes quickly; null uses all windows."""
+    on_not_finite: OnNotFinite = MISSING
+    """When a loss or gradient is NaN or infinite. stop: end with an error. skip: leave such steps out, at most a tenth
+    of an epoch's. restart: go back to the last checkpoint with half the learning rate, at most three times."""
 
     def __post_init__(self) -> None:
         for key, value in (
@@ -209,6 +220,11 @@ class TrainerConfig:
         ):
             at_least(f"trainer.{key}", value, 1)
         positive("trainer.gradient_clip_norm", self.gradient_clip_norm)
+        if self.processes > 1 and self.on_not_finite in (OnNotFinite.skip, OnNotFinite.restart):
+            raise ConfigError(
+                f"trainer.on_not_finite={self.on_not_finite}: several devices can only stop; leave it out, or "
+                "train on one"
+            )
 
     @property
     def processes(self) -> int:

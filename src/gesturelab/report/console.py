@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from gesturelab.report import cost_words, joined_words, words
+from gesturelab.report import cost_words, findings, joined_words, words
 from gesturelab.report.lead import CORRECTNESS, of_row
 from gesturelab.report.words import count, duration, percent
 
@@ -56,6 +56,11 @@ def show(report: dict[str, Any], console: Console) -> None:
         _say(console, "Overfitting", "bold")
         _print(console, _overfitting(report))
         for line in words.overfitting(report):
+            _say(console, line)
+    if found := findings.lines(report["runs"]):
+        console.print()
+        _say(console, "Findings of the trainings", "bold")
+        for line in found:
             _say(console, line)
     if report["unfinished"]:
         console.print()

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from gesturelab.report import cost_words, joined_words, words
+from gesturelab.report import cost_words, findings, joined_words, words
 from gesturelab.report.words import duration, percent
 
 COLUMNS = (
@@ -68,6 +68,8 @@ def markdown(report: dict[str, Any]) -> str:
         lines += ["## Overfitting", ""]
         lines += [*table(("#", "model", "gap (recordings)", "gap (windows)", "overfitting", "try"), found), ""]
         lines += [part for line in words.overfitting(report) for part in (cell(line), "")]
+    if found := findings.lines(report["runs"]):
+        lines += ["## Findings of the trainings", "", *(part for line in found for part in (cell(line), ""))]
     if report["unfinished"]:
         lines += ["## Not compared", ""]
         unread = ((item["path"], item["state"], item["reason"]) for item in report["unfinished"])

@@ -6,6 +6,8 @@ ADVICE = "smaller model, more dropout, more data, fewer epochs"
 BANDS = "below 5 % well balanced, from 5 % slight, from 10 % moderate, above 20 % severe (20 % itself is moderate)"
 """The bands in words."""
 
+SEVERE = "severe"
+"""The last band."""
 
 UNDEFINED = "undefined: one class only"
 """In place of a band where there is no balanced accuracy."""
@@ -32,4 +34,4 @@ def band(difference: float) -> str:
         return "slight"
     if difference <= 0.20:
         return "moderate"
-    return "severe"
+    return SEVERE

@@ -7,6 +7,7 @@ from typing import Any, TypedDict, cast
 import pandas as pd
 
 from gesturelab.info import LEAKY, SYNTHETIC
+from gesturelab.report import findings
 from gesturelab.report.collect import SIDES, Unread
 from gesturelab.report.cost import Latencies, cost
 from gesturelab.report.groups import Candidate, Group, best, differences, flags, split_name
@@ -75,6 +76,8 @@ class Row(TypedDict):
     seed: int
     flags: str
     """LEAKY, SYNTHETIC, both (with a space between) or nothing."""
+    findings: str
+    """Names of what the training found about itself, with spaces between."""
 
 
 def rows(groups: list[Group]) -> list[Row]:
@@ -127,6 +130,7 @@ def rows(groups: list[Group]) -> list[Row]:
                 fingerprint=info["data"]["fingerprint"],
                 seed=info["seed"],
                 flags=" ".join(flags(info)),
+                findings=" ".join(findings.names(info)),
             )
         )
     return found

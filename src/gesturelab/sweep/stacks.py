@@ -54,6 +54,11 @@ def require_stackable(job: Job, together: bool) -> None:
         return
     if trainer["precision"] == "float16":
         raise ConfigError("trainer.precision=float16: stacked models train in float32 or bf16; choose one of them")
+    if (choice := trainer["on_not_finite"]) != "stop":
+        raise ConfigError(
+            f"trainer.on_not_finite={choice}: models that take their steps together can only stop; leave it out, or "
+            "set launcher.together=false"
+        )
     if (target := config["optimizer"]["_target_"]) not in OPTIMIZERS:
         raise ConfigError(f"optimizer._target_={target}: models can be stacked with {', '.join(OPTIMIZERS)} only")
     for name, entry in config["callbacks"].items():

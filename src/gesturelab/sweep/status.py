@@ -23,6 +23,8 @@ STATUS_SCHEMA = 1
 HEARTBEAT_S = 15.0
 NOT_FINITE = "the loss is not finite"
 """How the reason begins when a training diverged."""
+GRADIENT_NOT_FINITE = "the gradient is not finite"
+"""The same, where the loss was finite still."""
 SILENT_S = 8 * HEARTBEAT_S
 """A run on another machine that has not been heard of for so long is taken for dead."""
 

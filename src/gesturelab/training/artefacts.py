@@ -184,7 +184,7 @@ def cost_info(recogniser: Recogniser, frames: int, load: float) -> CostInfo:
 def training_info(config: TrainConfig, trainer: Trainer, module: GestureModule, accelerator: str) -> TrainingInfo:
     """What happened while training."""
     history = module.history
-    return TrainingInfo(
+    info = TrainingInfo(
         epochs=len(history),
         max_epochs=config.trainer.max_epochs,
         keep=str(config.trainer.keep),
@@ -201,6 +201,13 @@ def training_info(config: TrainConfig, trainer: Trainer, module: GestureModule, 
         scheduler=plain(config.scheduler),
         history=history,
     )
+    if module.steps.division.size is not None:
+        info["micro_batch"] = module.steps.division.size
+    if module.steps.skipped:
+        info["skipped"] = module.steps.skipped
+    if module.restarts:
+        info["restarts"] = module.restarts
+    return info
 
 
 def plain(config: Any) -> dict[str, Any]:

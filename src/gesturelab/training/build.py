@@ -16,7 +16,7 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import RichProgressBar
 from torch import Tensor
 
-from gesturelab.config.training import Keep, TrainConfig, TrainerConfig
+from gesturelab.config.training import Keep, OnNotFinite, TrainConfig, TrainerConfig
 from gesturelab.data.augment import Augment
 from gesturelab.data.datamodule import GestureData
 from gesturelab.data.features import Features
@@ -108,6 +108,7 @@ def make_module(config: TrainConfig, data: GestureData, scaler: Scaler) -> Gestu
         as_options(config.optimizer),
         config.scheduler,
         class_weights(data) if config.loss.class_weights else None,
+        OnNotFinite(config.trainer.on_not_finite),
     )
 
 

@@ -13,6 +13,7 @@ from gesturelab.data.live import LiveWindows, cut_live
 from gesturelab.data.recording import Corpus
 from gesturelab.evaluation.windows import write_windows
 from gesturelab.model.recogniser import Recogniser
+from gesturelab.training.memory import Division
 
 
 def write_live(
@@ -31,6 +32,7 @@ def write_live(
     live = cut_live(corpus, np.unique(data.windows.recording[data.sides.test]), config)
     store = FrameStore(corpus, live.windows, device, live.last)
     network = recogniser.to(device).eval()
+    division = Division()
 
     def rows() -> Iterator[tuple[str, float, float, list[float]]]:
         batches = torch.arange(len(live.windows), device=device).split(
@@ -38,7 +40,7 @@ def write_live(
         )
         for index in batches:
             with torch.inference_mode():
-                said = network.probabilities(store.gather(index).positions).cpu().tolist()
+                said = division.evaluate(network.probabilities, store.gather(index).positions).cpu().tolist()
             for at, probabilities in zip(index.tolist(), said, strict=True):
                 yield *_place(corpus, live, at), probabilities
 

@@ -1,7 +1,6 @@
 """The LightningModule: a shell around the recogniser."""
 
 import logging
-import math
 import time
 from collections.abc import Callable
 from typing import Any, cast
@@ -10,19 +9,23 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from lightning.pytorch import LightningModule
+from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.nn import functional
+from torch.optim import Optimizer
 
-from gesturelab.config.training import LossConfig, SchedulerConfig
+from gesturelab.config.training import LossConfig, OnNotFinite, SchedulerConfig
 from gesturelab.data.frames import Batch
 from gesturelab.data.loader import TrainingLoader, mixed_seed
 from gesturelab.errors import RunError
 from gesturelab.evaluation.recordings import combine_windows
-from gesturelab.info import Epoch
+from gesturelab.info import Epoch, RestartInfo
 from gesturelab.model.recogniser import Recogniser
-from gesturelab.sweep.status import NOT_FINITE
+from gesturelab.training.finite import require_finite
 from gesturelab.training.optim import make_optimizer, with_schedule
+from gesturelab.training.restart import lower_rate
+from gesturelab.training.steps import Steps
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +36,8 @@ _DROPOUT = 1
 class GestureModule(LightningModule):
     """Trains a recogniser.
 
-    A step logs nothing and reads nothing back from the device: sums stay there until the epoch ends.
+    A step logs nothing and, on a GPU, reads nothing back from the device: sums stay there until the epoch ends, what
+    tells whether a step was finite for some steps. Only to leave steps out it must look at each.
     """
 
     def __init__(
@@ -44,6 +48,7 @@ class GestureModule(LightningModule):
         optimizer: dict[str, Any],
         scheduler: SchedulerConfig,
         class_weights: Float[Tensor, " classes"] | None,
+        on_not_finite: OnNotFinite = OnNotFinite.stop,
     ) -> None:
         super().__init__()
         self.recogniser = recogniser
@@ -57,6 +62,9 @@ class GestureModule(LightningModule):
         self.seconds = 0.0
         self._since = time.monotonic()
         self._sums: list[Tensor] = []
+        self.steps = Steps(on_not_finite)
+        self.restarts: list[RestartInfo] = []
+        self._halvings = 0
         self._validated: list[tuple[Tensor, Batch]] = []
 
     def forward(self, positions: Float[Tensor, "batch frames joints 3"]) -> Float[Tensor, "batch classes"]:
@@ -66,6 +74,12 @@ class GestureModule(LightningModule):
     def on_fit_start(self) -> None:
         """Starts the clock."""
         self._since = time.monotonic()
+
+    def on_train_start(self) -> None:
+        """Takes the learning rate of a restart, and prepares to look at steps."""
+        schedules = [each.scheduler for each in self.trainer.lr_scheduler_configs]
+        lower_rate(self.trainer.optimizers[0], schedules, 0.5**self._halvings)
+        self.steps.begin(self.trainer, self)
 
     def on_train_epoch_start(self) -> None:
         """Tells the loader which epoch's order and augmentation to draw; dropout follows the epoch too.
@@ -78,19 +92,60 @@ class GestureModule(LightningModule):
         self._sums = [torch.zeros(3, device=self.device)]
 
     def training_step(self, batch: Batch, _index: int) -> Tensor:
-        """The loss of a batch."""
-        logits = self(batch.positions)
+        """The loss of a batch, or what a part of it adds to that."""
+        part = self.steps.division.part(batch)
+        logits = self(part.positions)
         loss = functional.cross_entropy(
             logits,
-            batch.classes,
+            part.classes,
             weight=self.class_weights,  # type: ignore[arg-type]
             label_smoothing=self.loss.label_smoothing,
         )
-        count = len(batch.classes)
-        with torch.no_grad():
-            correct = (logits.argmax(dim=1) == batch.classes).sum()
-            self.count(torch.stack([loss.detach().float() * count, correct, correct.new_tensor(count)]))
+        if part is not batch:
+            loss = loss * self._weight(part) / self._weight(batch)
+        self.steps.add(loss, logits, part)
         return loss
+
+    def _weight(self, batch: Batch) -> Tensor | float:
+        """How much a batch counts in a mean."""
+        of_class = cast(Tensor | None, self.class_weights)
+        return float(len(batch.classes)) if of_class is None else of_class[batch.classes].sum()
+
+    def optimizer_step(
+        self,
+        epoch: int,
+        batch_idx: int,
+        optimizer: Optimizer | LightningOptimizer,
+        optimizer_closure: Callable[[], Any] | None = None,
+    ) -> None:
+        """Takes a step whose batch may be computed in parts."""
+        assert optimizer_closure is not None, "Lightning computes the gradient in a closure"
+        self.steps.take(optimizer, optimizer_closure)
+
+    def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: Optimizer) -> None:
+        """Forgets the gradient of the last step; the parts of a batch add theirs up."""
+        if self.steps.division.begins:
+            optimizer.zero_grad()
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clips the gradient of the whole batch, and judges the step by it and the loss."""
+        norm = self._clip(gradient_clip_val)
+        sums = self.steps.judge(self.trainer, float(optimizer.param_groups[0]["lr"]), norm)
+        if sums is not None:
+            self.count(sums)
+
+    @torch.no_grad()
+    def _clip(self, longest: float | None) -> Float[Tensor, ""]:
+        """The norm of the gradient, which is made no longer than that."""
+        if longest is not None:
+            return torch.nn.utils.clip_grad_norm_(self.recogniser.parameters(), longest)
+        gradients = [each.grad for each in self.recogniser.parameters() if each.grad is not None]
+        return torch.nn.utils.get_total_norm(gradients)
 
     def count(self, sums: Float[Tensor, "3"]) -> None:
         """Adds a batch's sum of losses, right answers and windows to those of the epoch."""
@@ -98,7 +153,10 @@ class GestureModule(LightningModule):
 
     def validation_step(self, batch: Batch, _index: int) -> None:
         """Keeps the probabilities of a batch for the end of the epoch."""
-        self._validated.append((self.recogniser.probabilities(batch.positions), batch))
+        self._validated.append((self._answers(batch), batch))
+
+    def _answers(self, batch: Batch) -> Float[Tensor, "batch classes"]:
+        return self.steps.division.evaluate(self.recogniser.probabilities, batch.positions)
 
     def on_validation_epoch_end(self) -> None:
         """Scores the validation windows and recordings."""
@@ -117,7 +175,12 @@ class GestureModule(LightningModule):
         self.log("validation_recording_accuracy", float(right.mean()), sync_dist=True)
 
     def on_train_epoch_end(self) -> None:
-        """Writes the epoch into the history, the logger and the log."""
+        """Writes the epoch into the history, the logger and the log.
+
+        Raises:
+            NotFiniteError: If a loss is not finite, or too many steps were left out.
+        """
+        self.steps.end_epoch(self.trainer)
         sums = cast(Tensor, self.all_gather(self._sums[0]))  # of all processes
         loss, correct, count = sums.reshape(-1, 3).sum(dim=0).tolist()
         measured = self.trainer.callback_metrics
@@ -131,7 +194,7 @@ class GestureModule(LightningModule):
             validation_accuracy=float(measured["validation_accuracy"]),
             learning_rate=float(self.trainer.optimizers[0].param_groups[0]["lr"]),
         )
-        _require_finite(epoch)
+        require_finite(epoch)
         self.history.append(epoch)
         for key in ("train_loss", "train_accuracy", "learning_rate"):
             self.log(key, epoch[key])
@@ -151,7 +214,7 @@ class GestureModule(LightningModule):
 
     def predict_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> Float[Tensor, "batch classes"]:
         """Probabilities."""
-        return self.recogniser.probabilities(batch.positions)
+        return self._answers(batch)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The configured optimizer and schedule."""
@@ -159,11 +222,19 @@ class GestureModule(LightningModule):
         return with_schedule(make_optimizer(self.recogniser, self.optimizer_options), self.scheduler, steps)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds history and clock, as plain values."""
+        """Adds history and clock, as plain values; weights that are broken are not saved.
+
+        Raises:
+            NotFiniteError: If a step since the last look was not finite.
+        """
+        self.steps.look()
         checkpoint["gesturelab"] = {
             "history": [dict(epoch) for epoch in self.history],
             "seconds": self.seconds,
             "data": self.data_identity,
+            "micro_batch": self.steps.division.size,
+            "skipped": [dict(epoch) for epoch in self.steps.skipped],
+            "restarts": [dict(restart) for restart in self.restarts],
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -180,12 +251,13 @@ class GestureModule(LightningModule):
             )
         self.history = saved["history"]
         self.seconds = saved["seconds"]
+        self.steps.division.size = saved.get("micro_batch")
+        self.steps.skipped = saved.get("skipped", [])
+        behind: list[RestartInfo] = saved.get("restarts", [])
+        self.restarts = self.restarts or behind
+        self._halvings = len(self.restarts) - len(behind)
 
-
-def _require_finite(epoch: Epoch) -> None:
-    if not (math.isfinite(epoch["train_loss"]) and math.isfinite(epoch["validation_loss"])):
-        raise RunError(
-            f"{NOT_FINITE} in epoch {epoch['epoch'] + 1} (training {epoch['train_loss']:g}, validation "
-            f"{epoch['validation_loss']:g}, learning rate {epoch['learning_rate']:g}): lower optimizer.lr, or set "
-            "trainer.gradient_clip_norm"
-        )
+    def restart(self, restarts: list[RestartInfo]) -> None:
+        """Makes ready to go back, for the last of these reasons, with half the learning rate for each."""
+        self.restarts = restarts
+        self._halvings = len(restarts)

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from lightning.pytorch import Trainer, seed_everything
 
-from gesturelab.config.training import Keep, TrainConfig
+from gesturelab.config.training import Keep, OnNotFinite, TrainConfig
 from gesturelab.data.datamodule import GestureData
 from gesturelab.data.load import load
 from gesturelab.data.split import make_folds
@@ -50,16 +50,21 @@ from gesturelab.training.artefacts import (
 from gesturelab.training.build import make_data, make_module, make_scaler, make_trainer
 from gesturelab.training.checkpoints import LAST, kept_checkpoint, kept_epoch
 from gesturelab.training.device import check_miopen
+from gesturelab.training.findings import find
+from gesturelab.training.finite import NotFiniteError
 from gesturelab.training.live import write_live
+from gesturelab.training.memory import memory_told
 from gesturelab.training.metrics import confusion, score
 from gesturelab.training.module import GestureModule
 from gesturelab.training.provenance import git_state, versions
+from gesturelab.training.restart import with_restart
 from gesturelab.training.stack.together import Seat
 from gesturelab.training.trackers.make import check_loggers, make_loggers
 
 log = logging.getLogger(__name__)
 
 
+@memory_told()
 def train(
     config: TrainConfig,
     folder: Path,
@@ -101,7 +106,14 @@ def train(
     trainer = make_trainer(config, accelerator, folder, loggers, progress_bar=_on_terminal())
     if seat is not None:
         seat.join(config, trainer, module, data)
-    _fit(trainer, module, data, run)
+    while diverged := _fit(trainer, module, data, run, OnNotFinite(config.trainer.on_not_finite)):
+        restarts = with_restart(module.restarts, diverged)
+        seed_everything(config.seed, verbose=False)
+        module = make_module(config, data, scaler)
+        module.report = report
+        module.restart(restarts)
+        loggers = make_loggers(config, folder, caveats)
+        trainer = make_trainer(config, accelerator, folder, loggers, progress_bar=_on_terminal())
     busy = os.getloadavg()[0]
     probabilities = _predict(trainer, module, data, run, Keep(config.trainer.keep))
     if not trainer.is_global_zero:
@@ -116,6 +128,7 @@ def train(
     tested, combined = combine_windows(data.windows.recording[data.sides.test], probabilities[2])
     write_predictions(run.predictions, corpus, tested, combined, baselines)
     write_live(run.windows, config.window, data, module.recogniser, trainer.strategy.root_device)
+    training = training_info(config, trainer, module, accelerator)
     info = Info(
         schema=INFO_SCHEMA,
         name=config.name,
@@ -125,13 +138,24 @@ def train(
         started=started.isoformat(timespec="seconds"),
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         warnings=caveats,
+        findings=find(
+            module.history,
+            config.trainer.max_epochs,
+            Keep(config.trainer.keep),
+            metrics,
+            corpus.target,
+            corpus.class_names,
+            _confused(data, probabilities[1]),
+            training.get("skipped", ()),
+            training.get("restarts", ()),
+        ),
         gestures=list(corpus.class_names),
         data=data_info(config, data),
         split=split_info(config, data),
         window=plain(config.window),
         features=plain(config.features),
         model=model_info(config, module),
-        training=training_info(config, trainer, module, accelerator),
+        training=training,
         cost=cost_info(module.recogniser, config.window.length_frames, busy),
         metrics=metrics,
         temperature=_temperature(data, probabilities[1]),
@@ -151,12 +175,19 @@ def train(
     return run, info
 
 
-def _fit(trainer: Trainer, module: GestureModule, data: GestureData, run: RunDir) -> None:
+def _fit(
+    trainer: Trainer, module: GestureModule, data: GestureData, run: RunDir, on_not_finite: OnNotFinite
+) -> NotFiniteError | None:
+    """Trains to the end, or to where it diverged if it should go back from there."""
     last = run.checkpoints / LAST
     if last.exists():
         log.info("resuming from %s", last)
     try:
         trainer.fit(module, datamodule=data, ckpt_path=last if last.exists() else None, weights_only=True)
+    except NotFiniteError as error:
+        if on_not_finite is not OnNotFinite.restart:
+            raise
+        return error
     except SystemExit:  # how Lightning ends after Ctrl-C
         kept = f"the last whole epoch is in {last}" if last.exists() else "no epoch was finished, so nothing was kept"
         raise StoppedError(f"stopped by Ctrl-C; {kept}. Go on with: gesturelab resume {run.path}") from None
@@ -167,6 +198,7 @@ def _fit(trainer: Trainer, module: GestureModule, data: GestureData, run: RunDir
             f"cannot write {error.filename or run.path}: {error.strerror or error}; make room, then go on with: "
             f"gesturelab resume {run.path}"
         ) from error
+    return None
 
 
 def _predict(
@@ -210,6 +242,12 @@ def _score_all(
         )
         matrix = confusion(combined, data.corpus.classes[ids])
     return Metrics(train=scored[0], validation=scored[1], test=scored[2]), matrix
+
+
+def _confused(data: GestureData, rows: Float[np.ndarray, "windows classes"]) -> list[list[int]]:
+    """The confusion of validation recordings."""
+    ids, combined = combine_windows(data.windows.recording[data.sides.validation], rows)
+    return confusion(combined, data.corpus.classes[ids])
 
 
 def _temperature(data: GestureData, rows: Float[np.ndarray, "windows classes"]) -> float:

@@ -6,6 +6,7 @@ import pytest
 
 from gesturelab.info import LEAKY
 from gesturelab.report.collect import Finished, Unread
+from gesturelab.report.findings import lines
 from gesturelab.report.groups import group
 from gesturelab.report.overfitting import ADVICE, band, gap
 from gesturelab.report.table import comparison, frame
@@ -110,6 +111,19 @@ def test_a_warning_of_some_runs_names_them():
     (one,) = compared(make_info(), special)["groups"]
     numbers = {row["model"]: row["run"] for row in compared(make_info(), special)["runs"]}
     assert one["warnings"] == [f"#{numbers['small']}: trained on 3 people"]
+
+
+def test_findings_are_counted_and_older_runs_have_none():
+    told, twice, damaged = make_info("tiny", 1), make_info("small", 2), make_info("medium", 3)
+    told["findings"] = [{"name": "overfits", "text": "", "advice": ""}]
+    twice["findings"] = [{"name": name, "text": "", "advice": ""} for name in ("overfits", "not-finished")]
+    damaged["findings"] = [{"name": 3}, "overfits", None]
+    rows = compared(told, twice, damaged, make_info("large", 4))["runs"]
+    assert [row["findings"] for row in rows] == ["overfits", "overfits not-finished", "", ""]
+    said = lines(rows)
+    assert said[:2] == ["overfits: 2 of 4 runs (#1, #2)", "not-finished: 1 of 4 runs (#2)"]
+    assert "train.log" in said[2]
+    assert lines(rows[2:]) == []
 
 
 @pytest.mark.parametrize(

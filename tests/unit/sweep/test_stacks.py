@@ -15,7 +15,7 @@ from gesturelab.sweep.stacks import divide, require_stackable, run_stacks
 from gesturelab.sweep.status import queue, read_status
 
 PLAIN = {
-    "trainer": {"devices": 1, "num_nodes": 1, "precision": "auto"},
+    "trainer": {"devices": 1, "num_nodes": 1, "precision": "auto", "on_not_finite": "stop"},
     "logger": {"csv": {"_target_": "gesturelab.training.metrics_csv.MetricsCsv"}},
     "optimizer": {"_target_": "torch.optim.AdamW", "lr": 1e-3},
     "callbacks": {"early_stopping": {"_target_": "lightning.pytorch.callbacks.EarlyStopping"}},
@@ -58,6 +58,7 @@ def test_a_group_is_shared_among_all_places_evenly(tmp_path):
         ({"trainer": {"devices": 2, "num_nodes": 1, "precision": "auto"}}, r"trainer\.devices=2"),
         ({"logger": {"wandb": {"_target_": "gesturelab.training.trackers.wandb.Wandb"}}}, r"logger\.wandb"),
         ({"trainer": {"devices": 1, "num_nodes": 1, "precision": "float16"}}, r"trainer\.precision=float16"),
+        ({"trainer": {**PLAIN["trainer"], "on_not_finite": "skip"}}, r"trainer\.on_not_finite=skip"),
         ({"optimizer": {"_target_": "torch.optim.RMSprop"}}, r"optimizer\._target_=torch\.optim\.RMSprop"),
         ({"callbacks": {"mine": {"_target_": "my.Callback"}}}, r"callbacks\.mine"),
     ],

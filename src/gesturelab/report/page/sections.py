@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from gesturelab.report import cost_words, joined_words, words
+from gesturelab.report import cost_words, findings, joined_words, words
 from gesturelab.report.collect import Finished
 from gesturelab.report.lead import CORRECTNESS, lead, of_row
 from gesturelab.report.lead import words as words_of
@@ -76,6 +76,7 @@ def tables(report: dict[str, Any]) -> str:
             *(_joined(item, report) for item in report["joined"] if item["results"] or item["left_out"]),
             *(_cost(item, report) for item in report["costs"] if cost_words.worth_showing(item)),
             table("Runs", RUN_COLUMNS, map(_run, report["runs"])),
+            paragraphs(findings.lines(report["runs"])),
             *_correctness(report),
             *_overfitting(report),
             *_unfinished(report),
@@ -143,7 +144,7 @@ def _people(results: Sequence[dict[str, Any]]) -> Iterator[tuple[str, ...]]:
 
 RUN_COLUMNS = (
     "#", "run", "name", "size", "parameters", "split", "seed", "train", "validation", "test", "test loss", "time",
-    "epochs", "warnings",
+    "epochs", "warnings", "findings",
 )  # fmt: skip
 
 
@@ -161,6 +162,7 @@ def _run(row: dict[str, Any]) -> tuple[Cell, ...]:
         (duration(row["seconds"]), row["seconds"]),
         str(row["epochs"]),
         row["flags"],
+        row["findings"],
     )
 
 

@@ -11,7 +11,7 @@ from gesturelab.sweep import outcome
 from gesturelab.sweep.plan import Composed, Job
 from gesturelab.sweep.search.result import Result
 from gesturelab.sweep.search.space import Value
-from gesturelab.sweep.status import NOT_FINITE, State, Status, read_status
+from gesturelab.sweep.status import GRADIENT_NOT_FINITE, NOT_FINITE, State, Status, read_status
 from gesturelab.sweep.stop import PRUNED, asked_to_stop
 
 
@@ -82,7 +82,7 @@ def judge(jobs: Sequence[Job], objective: Objective, *, over: bool) -> Judgement
         return Judgement(Result.completed, fmean(known))
     reasons = [(job, status_of(job).get("reason", "")) for job in unfinished]
     for job, reason in reasons:
-        if reason.startswith(NOT_FINITE) and status_of(job).get("state") == State.failed:
+        if reason.startswith((NOT_FINITE, GRADIENT_NOT_FINITE)) and status_of(job).get("state") == State.failed:
             return Judgement(Result.diverged, reason=reason)
     for job in unfinished if over else ():
         ended = outcome.outcome_of(job)

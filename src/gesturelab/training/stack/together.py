@@ -17,6 +17,7 @@ from gesturelab.data.datamodule import GestureData
 from gesturelab.data.frames import FrameStore
 from gesturelab.errors import StoppedError
 from gesturelab.training.build import as_options
+from gesturelab.training.memory import NoMemoryError, is_out_of_memory
 from gesturelab.training.module import GestureModule
 from gesturelab.training.stack.randomness import RandomState
 from gesturelab.training.stack.steps import EpochSteps, Member
@@ -104,6 +105,11 @@ class Stack:
                 take_steps([seat.member for seat in waiting if seat.member is not None])
             except Exception as caught:
                 error = caught
+                if is_out_of_memory(caught):
+                    error = NoMemoryError(
+                        f"out of memory with {len(waiting)} models at once ({str(caught)[:200]}): lower "
+                        "launcher.models_at_once, or set launcher.together=false"
+                    )
             for seat in waiting:
                 seat.error = error
                 seat.go_on()

@@ -1,0 +1,126 @@
+"""Batches that do not fit are divided; errors that say so are known by their words."""
+
+import logging
+
+import pytest
+import torch
+
+from gesturelab.data.frames import Batch
+from gesturelab.training.memory import Division, NoMemoryError, is_out_of_memory, memory_told
+
+FULL = "CUDA out of memory. Tried to allocate 2.00 GiB"
+
+
+def batch(windows):
+    positions = torch.arange(windows * 6.0).view(windows, 1, 2, 3)
+    return Batch(positions, torch.arange(windows), torch.arange(windows))
+
+
+def divided(division, windows, limit):
+    """What a device with room for so many windows computes of a step; and how often it was asked to undo."""
+    done, undone = [], []
+
+    def compute():
+        part = division.part(batch(windows))
+        done.append((division.begins, part.classes.tolist()))
+        if len(part.classes) > limit:
+            raise torch.OutOfMemoryError(FULL)
+        return len(done)
+
+    def undo():
+        undone.append(len(done))
+        done.clear()
+
+    division.whole(compute, undo)
+    return done, len(undone)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError(FULL),
+        RuntimeError("HIP out of memory. Tried to allocate 20.00 MiB"),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to "
+            "allocate 4000000000000 bytes. Error code 12 (Cannot allocate memory)"
+        ),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:80] data. DefaultCPUAllocator: not enough memory: you tried ..."),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("miopenStatusAllocFailed"),
+    ],
+)
+def test_what_torch_says_when_memory_is_short_is_known(error):
+    assert is_out_of_memory(error)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("CUDA error: an illegal memory access"), ValueError("out of memory")])
+def test_other_errors_are_not_taken_for_it(error):
+    assert not is_out_of_memory(error)
+
+
+def test_torch_s_own_error_of_the_cpu_is_known():
+    with pytest.raises(RuntimeError) as found:
+        torch.empty(2**60, dtype=torch.uint8)
+    assert is_out_of_memory(found.value)
+
+
+def test_a_step_is_halved_until_it_fits_and_keeps_all_its_windows():
+    division = Division()
+    done, undone = divided(division, 10, limit=3)
+    assert done == [(True, [0, 1, 2]), (False, [3, 4, 5]), (False, [6, 7, 8]), (False, [9])]
+    assert undone == 2  # 10, then 5, then 3
+    assert division.size == 3
+    done, undone = divided(division, 10, limit=3)
+    assert (len(done), undone) == (4, 0), "the next step begins with what fitted"
+    done, undone = divided(division, 2, limit=3)
+    assert (done, undone) == ([(True, [0, 1])], 0), "a small last batch needs no division"
+
+
+def test_it_is_warned_of_once(caplog):
+    caplog.set_level(logging.INFO)
+    divided(Division(), 64, limit=5)
+    levels = [record.levelname for record in caplog.records]
+    assert levels == ["WARNING", "INFO", "INFO", "INFO"]
+    assert "32 windows at a time" in caplog.text
+
+
+def test_one_window_that_does_not_fit_is_an_error_with_advice():
+    with pytest.raises(NoMemoryError, match=r"with one window at a time .*smaller model.*window.length_frames"):
+        divided(Division(), 8, limit=0)
+
+
+def test_several_devices_are_told_what_to_change():
+    division = Division()
+    division.alone = False
+    with pytest.raises(NoMemoryError, match=r"several devices halve trainer\.batch_size"):
+        divided(division, 8, limit=4)
+
+
+def test_other_errors_go_their_way():
+    with pytest.raises(ZeroDivisionError):
+        Division().whole(lambda: 1 / 0, lambda: None)
+
+
+def test_evaluation_is_halved_too_and_gives_the_same():
+    division, asked = Division(), []
+
+    def compute(positions):
+        asked.append(len(positions))
+        if len(positions) > 3:
+            raise RuntimeError(FULL)
+        return positions.flatten(1)[:, :2]
+
+    positions = batch(8).positions
+    assert torch.equal(division.evaluate(compute, positions), positions.flatten(1)[:, :2])
+    assert asked == [8, 4, 2, 2, 2, 2]
+    division.evaluate(compute, positions)
+    assert asked[6:] == [2, 2, 2, 2]
+    assert division.size is None, "steps are another matter"
+
+
+def test_what_cannot_be_divided_is_told_plainly():
+    with pytest.raises(NoMemoryError, match="smaller model"), memory_told():
+        raise torch.OutOfMemoryError(FULL)
+    with pytest.raises(KeyError), memory_told():
+        raise KeyError("other")
