@@ -26,7 +26,7 @@ from gesturelab.config.training import TrainConfig
 from gesturelab.errors import BusyError, ConfigError, GesturelabError, RunError, SentAwayError, StoppedError
 from gesturelab.info import Info
 from gesturelab.runs import RunDir, write_text
-from gesturelab.sweep.claim import LOCK, is_locked
+from gesturelab.sweep.claim import LOCK, is_locked, new_folder
 from gesturelab.sweep.difference import differences
 from gesturelab.sweep.leave import listen, stopped, told
 from gesturelab.sweep.local import train_command
@@ -118,6 +118,8 @@ def _job(composed: DictConfig) -> None:
     try:
         if not sweep and hydra_config.sweeper.get("dry_run"):
             raise ConfigError("--dry-run says what a sweep would do (-m); a single run's configuration: --cfg job")
+        if not sweep and "${now:" in str(OmegaConf.to_container(hydra_config.run, resolve=False)):
+            folder = _own_folder(folder)
         train_and_tell(folder, typed(composed), OmegaConf.to_yaml(composed, resolve=True))
     except StoppedError as error:
         if sweep:
@@ -137,6 +139,15 @@ def _job(composed: DictConfig) -> None:
         if sweep:
             log.error("failed: %s", reason_of(error))
         raise
+
+
+def _own_folder(wanted: Path) -> Path:
+    """A folder that no other run begun in the same second has; the log moves there."""
+    folder = new_folder(wanted)
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.FileHandler) and Path(handler.baseFilename).parent == wanted:
+            handler.baseFilename = str(folder / Path(handler.baseFilename).name)  # nothing is written yet
+    return folder
 
 
 def train_and_tell(folder: Path, config: TrainConfig, composed: str) -> None:
