@@ -2,7 +2,7 @@
 
     python benchmarks/chaos.py            20 kills of one training, a sweep of eight jobs under kills, 20 runs at once:
                                           under ten minutes on two cores
-    python benchmarks/chaos.py --short    a few kills and runs, under a minute of CPU time
+    python benchmarks/chaos.py --short    two kills of a short training, half a minute of CPU time
     python benchmarks/chaos.py --seed 1   other moments; --parts training,sweep,together chooses
 
 Exit status 1 if a result differs from an undisturbed one, or a run is lost or there twice.
@@ -46,7 +46,7 @@ def main() -> int:
         "together": together,
     }
     chosen = [each for each in options.parts.split(",") if each] or [
-        each for each in parts if not (options.short and each == "sweep")
+        each for each in parts if each == "training" or not options.short
     ]
     if unknown := set(chosen) - set(parts):
         parser.error(f"there is no part {', '.join(sorted(unknown))}")
@@ -85,7 +85,7 @@ def training(scratch: Path, draw: random.Random, short: bool) -> str:
     while landed < kills:
         folder = scratch / f"run{number}"
         command = (*TRAIN, *options, f"hydra.run.dir={folder}")
-        if landed == 0 or (folder / "config.yaml").exists() and draw.random() < 0.5:
+        if landed == 0 or ((folder / "config.yaml").exists() and draw.random() < 0.5):
             command = command if landed == 0 else (sys.executable, "-m", "gesturelab", "resume", str(folder))
         with subprocess.Popen(command, cwd=scratch, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
             if kinds[landed] == "any moment":
