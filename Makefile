@@ -13,7 +13,7 @@ stamp := $(VENV)/.installed
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test bench bench-short bench-full reference clean
+.PHONY: help install train test bench bench-short bench-full chaos reference clean
 
 help: ## say what there is
 	@echo 'make TARGET [PYTHON=python3.12] [VENV=folder]'
@@ -55,6 +55,9 @@ bench-short: install ## the ratios that hold on any machine, on made-up recordin
 
 bench-full: install ## other batches too, and longer
 	$(bin)/python benchmarks/bench.py --full $(ARGS)
+
+chaos: install ## kill trainings and sweeps at random moments, and compare results with undisturbed ones: ten minutes
+	$(bin)/python benchmarks/chaos.py $(ARGS)
 
 reference: install ## write the configuration reference into README.md
 	$(bin)/python -m gesturelab.config.reference README.md

@@ -4,6 +4,8 @@
 class GesturelabError(Exception):
     """Base of every error that is the user's to mend; the command line prints it without a traceback."""
 
+    exit_status = 1
+
 
 class ConfigError(GesturelabError):
     """A configuration value breaks a rule; the message names the key."""
@@ -31,6 +33,18 @@ class RunError(GesturelabError):
 
 class StoppedError(RunError):
     """The user stopped a run; the message says how to go on."""
+
+    exit_status = 130
+
+
+class SentAwayError(StoppedError):
+    """A signal asked the process to leave; the run can be put back into a queue."""
+
+    exit_status = 75  # EX_TEMPFAIL of sysexits.h: try again later
+
+
+class BusyError(RunError):
+    """Another process is at work in a run's folder: nothing there is ours to change."""
 
 
 class DeviceError(GesturelabError):

@@ -81,6 +81,11 @@ class RunDir:
         return self.path / "checkpoints"
 
     @property
+    def begun(self) -> bool:
+        """Whether there is a checkpoint to go on from."""
+        return any(self.checkpoints.glob("[!.]*.ckpt"))
+
+    @property
     def log(self) -> Path:
         """What the console said."""
         return self.path / "train.log"

@@ -12,6 +12,7 @@ from gesturelab.cli.train_result import print_result
 from gesturelab.config.saved import read_config
 from gesturelab.errors import StoppedError
 from gesturelab.runs import RunDir, is_finished
+from gesturelab.sweep.leave import EXIT_STATUS, listen, told
 from gesturelab.sweep.local import end_with_parent
 from gesturelab.sweep.status import State, end_status, is_first_process, read_status, reason_of
 
@@ -25,9 +26,10 @@ def main(folder: Path) -> int:
     """Trains in a folder; whatever happens is in its ``status.json`` and, through the standard output, in its log.
 
     Returns:
-        0 when it is done, 130 when it was stopped, else 1.
+        0 when it is done, 130 when it was stopped, 75 when a signal asked it to leave, else 1.
     """
     faulthandler.enable()
+    listen()
     logging.basicConfig(level=logging.INFO, format=FORMAT, stream=sys.stdout, force=True)
     return train_folder(folder)
 
@@ -41,8 +43,10 @@ def train_folder(folder: Path, seat: "Seat | None" = None) -> int:
     try:
         config = read_config(saved)
         print_result(*train_in(folder, config, saved.read_text(encoding="utf-8"), seat))
-    except (KeyboardInterrupt, StoppedError):
-        return 130
+    except StoppedError as error:
+        return error.exit_status
+    except KeyboardInterrupt:
+        return EXIT_STATUS if told() else StoppedError.exit_status
     except Exception as error:
         status = read_status(folder)
         if status is None or status.get("state") == State.queued:  # it never began

@@ -4,7 +4,8 @@ import sys
 from importlib import import_module
 
 from gesturelab import __version__
-from gesturelab.errors import GesturelabError, StoppedError
+from gesturelab.errors import GesturelabError
+from gesturelab.sweep.leave import EXIT_STATUS, told
 
 VERBS = {
     "train": "train one model size, or with -m a sweep, and test on unseen people",
@@ -32,7 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs one verb.
 
     Returns:
-        The exit status: 0 for success, 1 for an error the user can mend, 2 for a wrong call, 130 for Ctrl-C.
+        The exit status: 0 for success, 1 for an error the user can mend, 2 for a wrong call, 130 for Ctrl-C,
+        75 when a signal asked it to leave.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     if not arguments or arguments[0] in ("-h", "--help", "help"):
@@ -52,10 +54,11 @@ def main(arguments: list[str] | None = None) -> int:
         return import_module(f"gesturelab.cli.{verb}").run(arguments)
     except GesturelabError as error:
         print(f"gesturelab: error: {error}", file=sys.stderr)
-        return 130 if isinstance(error, StoppedError) else 1
+        return error.exit_status
     except KeyboardInterrupt:
-        print("gesturelab: stopped by Ctrl-C", file=sys.stderr)
-        return 130
+        signal = told()
+        print(f"gesturelab: {f'left on {signal.name}' if signal else 'stopped by Ctrl-C'}", file=sys.stderr)
+        return EXIT_STATUS if signal else 130
     except BrokenPipeError:  # the reader, such as head, has seen enough
         sys.stderr.close()
         return 0

@@ -9,6 +9,7 @@ from typing import cast
 from gesturelab.cli.train import train_and_tell
 from gesturelab.config.saved import read_config
 from gesturelab.runs import RunDir
+from gesturelab.sweep.leave import listen
 from gesturelab.sweep.stop import withdraw
 
 
@@ -21,6 +22,7 @@ def run(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="gesturelab resume", description="Go on with a run that was stopped.")
     parser.add_argument("run", type=Path, metavar="RUN", help="the run's folder, with config.yaml in it")
     folder = cast(Path, parser.parse_args(arguments).run)
+    listen()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     saved = RunDir(folder, "").config
     config = read_config(saved)

@@ -13,8 +13,9 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from gesturelab.cli.job import FORMAT, train_folder
-from gesturelab.errors import GesturelabError
+from gesturelab.errors import GesturelabError, SentAwayError, StoppedError
 from gesturelab.runs import RunDir
+from gesturelab.sweep.leave import SIGNALS, listen
 from gesturelab.sweep.local import end_with_parent
 from gesturelab.sweep.status import State, end_status, reason_of
 from gesturelab.sweep.stop import asked_to_stop
@@ -30,9 +31,10 @@ def main(listed: Path) -> int:
         listed: JSON with ``folders``, and whether steps are taken ``together``; else one is trained after another.
 
     Returns:
-        0 when all are done, 130 when they were stopped, else 1.
+        0 when all are done, 130 or 75 when they were stopped, else 1.
     """
     faulthandler.enable()
+    listen()
     logging.basicConfig(level=logging.INFO, handlers=[], force=True)
     wanted = json.loads(listed.read_text(encoding="utf-8"))
     folders = [Path(folder) for folder in wanted["folders"]]
@@ -42,7 +44,8 @@ def main(listed: Path) -> int:
     else:
         for folder in folders:
             codes.append(_train(folder))
-            if codes[-1] == 130 and not asked_to_stop(folder):  # Ctrl-C, which is meant for all
+            stopped = codes[-1] in (StoppedError.exit_status, SentAwayError.exit_status)
+            if stopped and not asked_to_stop(folder):  # it is meant for all
                 break
     return max(codes, default=0)
 
@@ -67,7 +70,8 @@ def _together(folders: list[Path], codes: list[int]) -> None:
     def stop(_number: int, _frame: FrameType | None) -> None:
         stack.stop()
 
-    signal.signal(signal.SIGINT, stop)
+    for number in (signal.SIGINT, *SIGNALS):
+        signal.signal(number, stop)
 
     def training(folder: Path) -> "Callable[[Seat], None]":
         return lambda seat: codes.append(_train(folder, seat))

@@ -23,11 +23,12 @@ from gesturelab.config.compose import typed
 from gesturelab.config.data import DataConfig
 from gesturelab.config.store import conf_dir, register
 from gesturelab.config.training import TrainConfig
-from gesturelab.errors import ConfigError, GesturelabError, RunError, StoppedError
+from gesturelab.errors import BusyError, ConfigError, GesturelabError, RunError, SentAwayError, StoppedError
 from gesturelab.info import Info
 from gesturelab.runs import RunDir, write_text
-from gesturelab.sweep.claim import LOCK
+from gesturelab.sweep.claim import LOCK, is_locked, new_folder
 from gesturelab.sweep.difference import differences
+from gesturelab.sweep.leave import listen, stopped, told
 from gesturelab.sweep.local import train_command
 from gesturelab.sweep.status import State, read_status, reason_of, reported
 from gesturelab.sweep.stop import asked_to_stop
@@ -56,6 +57,7 @@ def run(arguments: list[str]) -> int:
     if {"-h", "--help"} & set(arguments):
         show_help(arguments)
         return 0
+    listen()
     register()
     OmegaConf.register_new_resolver("every_person", _every_person, replace=True)
     sys.argv = ["gesturelab train", *_flags_first(arguments)]
@@ -116,6 +118,8 @@ def _job(composed: DictConfig) -> None:
     try:
         if not sweep and hydra_config.sweeper.get("dry_run"):
             raise ConfigError("--dry-run says what a sweep would do (-m); a single run's configuration: --cfg job")
+        if not sweep and "${now:" in str(OmegaConf.to_container(hydra_config.run, resolve=False)):
+            folder = _own_folder(folder)
         train_and_tell(folder, typed(composed), OmegaConf.to_yaml(composed, resolve=True))
     except StoppedError as error:
         if sweep:
@@ -125,15 +129,25 @@ def _job(composed: DictConfig) -> None:
         if sweep:
             log.error("failed: %s", error)
             raise CompactHydraException(f"gesturelab: error: {error}") from error
-        _leave_nothing_empty(folder)
-        with suppress(OSError):  # the folders above go as well, unless they hold something
-            for empty in (folder.parent, folder.parent.parent):
-                empty.rmdir()
+        if not isinstance(error, BusyError):
+            _leave_nothing_empty(folder)
+            with suppress(OSError):  # the folders above go as well, unless they hold something
+                for empty in (folder.parent, folder.parent.parent):
+                    empty.rmdir()
         raise _SingleRunFailedError(error) from error
     except Exception as error:
         if sweep:
             log.error("failed: %s", reason_of(error))
         raise
+
+
+def _own_folder(wanted: Path) -> Path:
+    """A folder that no other run begun in the same second has; the log moves there."""
+    folder = new_folder(wanted)
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.FileHandler) and Path(handler.baseFilename).parent == wanted:
+            handler.baseFilename = str(folder / Path(handler.baseFilename).name)  # nothing is written yet
+    return folder
 
 
 def train_and_tell(folder: Path, config: TrainConfig, composed: str) -> None:
@@ -154,10 +168,13 @@ def _train_in_another_process(folder: Path, config: TrainConfig, composed: str) 
     It cannot begin this one again, whose arguments Hydra has taken apart.
 
     Raises:
+        BusyError: If another process is at work in the folder.
         RunError: If the training fails; its log holds why.
         StoppedError: After Ctrl-C.
     """
     run = _free_folder(folder, config, composed)
+    if is_locked(folder):
+        raise BusyError(f"{folder} is being trained by another process; wait for it, or end it first")
     write_text(run.config, composed)
     with (
         run.log.open("a", encoding="utf-8") as file,
@@ -179,10 +196,11 @@ def _train_in_another_process(folder: Path, config: TrainConfig, composed: str) 
                     print(line, end="", flush=True)
                 process.wait()
             except KeyboardInterrupt:  # it keeps what it has
-                process.send_signal(signal.SIGINT)
+                process.send_signal(told() or signal.SIGINT)
     status = read_status(folder) or {}
     if status.get("state") == State.stopped:
-        raise StoppedError(status.get("reason", "stopped"))
+        reason = status.get("reason", "stopped")
+        raise SentAwayError(reason) if told() is not None else StoppedError(reason)
     if process.returncode or not run.complete:
         raise RunError(status.get("reason") or f"training ended with exit status {process.returncode}; see {run.log}")
 
@@ -196,7 +214,8 @@ def train_in(folder: Path, config: TrainConfig, composed: str, seat: "Seat | Non
         GesturelabError: If anything that the user can mend is wrong.
     """
     run = _free_folder(folder, config, composed)
-    with _nothing_empty(run), reported(folder, config.trainer.max_epochs) as reporter:
+    with _nothing_empty(run), reported(folder, config.trainer.max_epochs) as reporter, _stopped_by_signal(run):
+        _free_folder(folder, config, composed)  # whoever was at work before may have finished
         if reason := asked_to_stop(folder):
             raise StoppedError(reason)
         run.info.unlink(missing_ok=True)  # with another artefact gone it is not finished
@@ -222,7 +241,7 @@ def _free_folder(folder: Path, config: TrainConfig, composed: str) -> RunDir:
     run = RunDir(folder, config.model.name)
     if run.complete:
         raise RunError(f"{folder} already holds a finished run; give this one another folder or name")
-    if not (run.checkpoints / "last.ckpt").exists() or not run.config.exists():
+    if not run.begun or not run.config.exists():
         return run
     if changed := differences(run.config.read_text(encoding="utf-8"), composed):
         listed = "\n  ".join(map(str, changed))
@@ -231,11 +250,24 @@ def _free_folder(folder: Path, config: TrainConfig, composed: str) -> RunDir:
 
 
 @contextmanager
+def _stopped_by_signal(run: RunDir) -> Generator[None]:
+    """Says of a signal that came before or after the training's steps what it was, and how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if told() is None:
+            raise
+        raise stopped(f"; go on with: gesturelab resume {run.path}") from None
+
+
+@contextmanager
 def _nothing_empty(run: RunDir) -> Generator[None]:
     """Removes the folder of a run that never began, unless it was there before or belongs to a sweep."""
     there_before = run.status.exists() or run.config.exists()
     try:
         yield
+    except BusyError:
+        raise
     except (GesturelabError, KeyboardInterrupt):
         if not there_before and not run.checkpoints.exists():
             run.config.unlink(missing_ok=True)
@@ -248,4 +280,5 @@ def _leave_nothing_empty(folder: Path) -> None:
     if folder.is_dir() and {path.name for path in folder.iterdir()} <= {"train.log", "status.json", LOCK}:
         for path in folder.iterdir():
             path.unlink()
-        folder.rmdir()
+        with suppress(OSError):  # something came into it
+            folder.rmdir()

@@ -15,7 +15,7 @@ from gesturelab.errors import ConfigError
 SINCE: dict[str, Any] = {
     "data": {"target": "gesture", "gestures": None},
     "features": {"summary": False},
-    "trainer": {"keep": "best", "on_not_finite": "stop"},
+    "trainer": {"keep": "best", "on_not_finite": "stop", "checkpoint_minutes": None},
 }
 """Keys that runs of earlier versions did not save, with what they did."""
 

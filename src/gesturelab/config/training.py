@@ -203,6 +203,9 @@ class TrainerConfig:
     """The same command twice gives the same weights (always so on a CPU; slower on a GPU)."""
     threads: int | None = MISSING
     """CPU threads; null lets torch decide."""
+    checkpoint_minutes: float | None = MISSING
+    """Keep a checkpoint so often in the middle of an epoch, besides the one after each; null: none. Not with several
+    devices, nor where hydra/launcher=stacked takes steps together."""
     batches_per_epoch: int | None = MISSING
     """End each epoch after so many steps, to look for mistakes quickly; null uses all windows."""
     on_not_finite: OnNotFinite = MISSING
@@ -220,6 +223,7 @@ class TrainerConfig:
         ):
             at_least(f"trainer.{key}", value, 1)
         positive("trainer.gradient_clip_norm", self.gradient_clip_norm)
+        positive("trainer.checkpoint_minutes", self.checkpoint_minutes)
         if self.processes > 1 and self.on_not_finite in (OnNotFinite.skip, OnNotFinite.restart):
             raise ConfigError(
                 f"trainer.on_not_finite={self.on_not_finite}: several devices can only stop; leave it out, or "

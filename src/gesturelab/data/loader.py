@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -53,17 +54,38 @@ class TrainingLoader(WindowLoader):
         self.rank = rank
         self.processes = processes
         self.epoch = 0
+        self._seen = 0
+        """Windows of the epoch that were handed out."""
+        self._drawing: torch.Generator | None = None
+        """What the epoch's speed and augmentation are drawn from."""
+        self._goes_on = False
 
     def __len__(self) -> int:
         """Batches of this process."""
         return math.ceil(len(self.index) // self.processes / self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
-        """This process's windows of the current epoch."""
-        draws = self.draws()
-        for chosen in self.order().split(self.batch_size):
+        """This process's windows of the current epoch, or what is left of them after `load_state_dict`."""
+        if not self._goes_on or self._drawing is None:
+            self._seen, self._drawing = 0, self.draws()
+        self._goes_on = False
+        draws = self._drawing
+        for chosen in self.order()[self._seen :].split(self.batch_size):
+            self._seen += len(chosen)
             batch = self.store.gather(chosen, self.augment.speeds(len(chosen), draws))
             yield self.augment(batch, draws)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where in the epoch the loader is."""
+        draws = None if self._drawing is None else self._drawing.get_state()
+        return {"epoch": self.epoch, "seen": self._seen, "draws": draws}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Makes the next iteration begin in the middle of the epoch."""
+        if state["draws"] is not None:
+            self.epoch, self._seen, self._goes_on = state["epoch"], state["seen"], True
+            self._drawing = torch.Generator(self.store.device)
+            self._drawing.set_state(state["draws"].cpu())
 
     def order(self) -> Int64[torch.Tensor, " windows"]:
         """This process's windows in the order of the current epoch."""

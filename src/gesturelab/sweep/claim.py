@@ -1,5 +1,6 @@
 """Who works in a folder: a file that a running process keeps locked; the system frees it however the process ends."""
 
+import itertools
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,6 +29,27 @@ def open_lock(folder: Path, name: str) -> IO[str]:
         return (folder / name).open("a")
     except OSError as error:
         raise RunError(f"cannot write {folder}: {error.strerror or error}") from error
+
+
+def new_folder(wanted: Path) -> Path:
+    """Makes a folder that is this process's alone: the one wanted, or with ``-2``, ``-3`` ... if another took that.
+
+    Runs begun in the same second want the same.
+
+    Raises:
+        RunError: If it cannot be written.
+    """
+    for number in itertools.count(1):
+        folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / LOCK).open("x").close()
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise RunError(f"cannot write {folder}: {error.strerror or error}") from error
+        return folder
+    raise AssertionError("there is always another number")
 
 
 @contextmanager

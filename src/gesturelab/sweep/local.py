@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gesturelab.runs import RunDir, is_finished
+from gesturelab.sweep.leave import told
 from gesturelab.sweep.status import State, end_status, read_status
 
 POLL_S = 0.05
@@ -97,7 +98,7 @@ def run_tasks(
             collect()
             watcher.tick(list(running))
     except BaseException:
-        _end(running, signal.SIGINT, GRACE_S, collect)
+        _end(running, told() or signal.SIGINT, GRACE_S, collect)
         raise
     finally:
         _end(running, signal.SIGKILL, GRACE_S, collect)
@@ -124,7 +125,7 @@ def _end(
 ) -> None:
     for process, _ in running.values():
         with suppress(ProcessLookupError):
-            process.send_signal(how) if how == signal.SIGINT else os.killpg(process.pid, how)
+            os.killpg(process.pid, how) if how == signal.SIGKILL else process.send_signal(how)
     until = time.monotonic() + grace_s
     while running and time.monotonic() < until:
         time.sleep(POLL_S)

@@ -171,18 +171,18 @@ def _action(folder: Path, composed: Composed) -> Action:
     status = read_status(folder)
     if is_alive(folder, status):
         return Action.busy
-    if (run.checkpoints / "last.ckpt").exists():
+    if run.begun:
         return Action.resume
     return Action.again if status is not None and status.get("state") == State.failed else Action.start
 
 
 def _worth_keeping(folder: Path) -> bool:
-    """Whether the folder holds more than a run that never finished an epoch."""
+    """Whether the folder holds more than a run without a checkpoint."""
     if not folder.exists():
         return False
     if not folder.is_dir() or any(folder.glob("info_*.json")) or any(folder.glob("model_*.pth")):
         return True
-    return (folder / "checkpoints" / "last.ckpt").exists() or is_alive(folder, read_status(folder))
+    return RunDir(folder, "").begun or is_alive(folder, read_status(folder))
 
 
 def _text(folder: Path) -> str | None:

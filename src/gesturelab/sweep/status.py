@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypedDict, cast
 
-from gesturelab.errors import GesturelabError, Requeued, RunError, StoppedError
+from gesturelab.errors import BusyError, GesturelabError, Requeued, RunError, StoppedError
 from gesturelab.info import Epoch
 from gesturelab.runs import RunDir, write_json
 from gesturelab.sweep.claim import KNOWS_LOCKS, LOCK, is_locked, open_lock, try_lock
@@ -203,14 +203,14 @@ def reported(folder: Path, max_epochs: int) -> Generator[Reporter]:
     its traceback, to ``train.log``, and goes on its way.
 
     Raises:
-        RunError: If another process is working in the folder.
+        BusyError: If another process is working in the folder.
     """
     if not is_first_process():
         yield Reporter(folder, Status())
         return
     with _claimed(folder):
         before = read_status(folder) or Status()
-        kept = before if (RunDir(folder, "").checkpoints / "last.ckpt").exists() else Status()
+        kept = before if RunDir(folder, "").begun else Status()
         status = Status(
             state=State.running,
             attempt=before.get("attempt", 0) + 1,
@@ -270,7 +270,7 @@ def _claimed(folder: Path) -> Generator[None]:
             time.sleep(0.02 * attempt)
         else:
             owner = read_status(folder) or Status()
-            raise RunError(
+            raise BusyError(
                 f"{folder} is being trained by process {owner.get('pid')} on {owner.get('host')}; "
                 "wait for it, or end it first"
             )

@@ -28,10 +28,11 @@ from gesturelab.data.windows import Windows, cut_windows
 from gesturelab.errors import ConfigError
 from gesturelab.model.lstm import LSTMClassifier
 from gesturelab.model.recogniser import Recogniser
-from gesturelab.training.checkpoints import best_checkpoint, last_checkpoint
+from gesturelab.training.checkpoints import VerifiedCheckpoints
 from gesturelab.training.device import lightning_precision
 from gesturelab.training.module import GestureModule
-from gesturelab.training.signals import StayUntilKilled
+from gesturelab.training.saving import KeepCheckpoints
+from gesturelab.training.signals import LeaveWhenTold, StayUntilKilled
 from gesturelab.training.stopping import StopWhenAsked
 from gesturelab.training.trackers.guard import Guarded, Resuming
 
@@ -125,18 +126,15 @@ def make_trainer(
     """Lightning's trainer; it keeps the last checkpoint in the run's folder, and the best if trainer.keep wants it."""
     options = config.trainer
     callbacks: list[Callback] = [make_callback(name, entry) for name, entry in config.callbacks.items()]
-    if Keep(options.keep) is Keep.best:
-        callbacks.append(best_checkpoint(folder / "checkpoints"))
-    callbacks.append(last_checkpoint(folder / "checkpoints"))
+    callbacks.append(KeepCheckpoints(folder / "checkpoints", Keep(options.keep), options.checkpoint_minutes))
     callbacks += [Resuming(), StopWhenAsked(folder)]
-    if "SUBMITIT_EXECUTOR" in os.environ:
-        callbacks.append(StayUntilKilled())
+    callbacks.append(StayUntilKilled() if "SUBMITIT_EXECUTOR" in os.environ else LeaveWhenTold())
     return Trainer(
         accelerator=accelerator,
         devices=options.devices,
         num_nodes=options.num_nodes,
         strategy="ddp" if options.processes > 1 else "auto",
-        plugins=[environment] if (environment := cluster_environment(options)) is not None else None,
+        plugins=[each for each in (VerifiedCheckpoints(), cluster_environment(options)) if each is not None],
         precision=cast(Any, lightning_precision(options.precision, accelerator)),
         max_epochs=options.max_epochs,
         limit_train_batches=options.batches_per_epoch,

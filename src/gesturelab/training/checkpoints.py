@@ -1,36 +1,116 @@
-"""Checkpoints: the epoch whose weights are kept, and the last one."""
+"""The files that resume a run: written whole, read again, and the one before kept until then.
 
+In a run's folder ``checkpoints`` lie
+
+- ``last.ckpt`` and ``previous.ckpt``: after the last whole epoch, and after the one before;
+- with `trainer.keep=best`, ``best.ckpt`` and ``second.ckpt``: after the epoch with the lowest validation loss, and
+  after the one that was it before (mostly the same files as the others, under a second name);
+- ``within.ckpt``: within the epoch that follows ``last.ckpt``.
+
+Each holds all that a training goes on from, so any whole one will do whose best epoch is still there.
+"""
+
+import io
+import logging
+import os
+import pickle
+import shutil
+import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, cast
 
-from lightning.pytorch.callbacks import ModelCheckpoint
+import torch
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from gesturelab.config.training import Keep
+from gesturelab.errors import RunError
 from gesturelab.info import Epoch
+from gesturelab.runs import write_whole
 
-BEST = "best.ckpt"
-LAST = "last.ckpt"
+log = logging.getLogger(__name__)
+
+LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
+BEST, SECOND = "best.ckpt", "second.ckpt"
+WITHIN = "within.ckpt"
+DAMAGED = ".damaged"
+"""What the name of a file ends in that could not be read and was put aside."""
 
 
-class RunCheckpoint(ModelCheckpoint):
-    """Keeps one checkpoint in a run's folder, also when the folder was moved before the run is resumed.
+class DamagedError(RunError):
+    """A checkpoint is not what was written."""
 
-    Lightning stores whole paths, and forgets the best loss so far when the folder's path has changed.
+
+class _Held(NamedTuple):
+    """What a checkpoint holds: its epochs, and the last one if it was written at an epoch's end."""
+
+    history: list[Epoch]
+    ends: int | None
+
+
+class VerifiedCheckpoints(TorchCheckpointIO):
+    """How Lightning writes checkpoints: beside, on the disk, read again, then renamed."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
+        """Writes a checkpoint whole or not at all; of ``last.ckpt`` the one before is kept.
+
+        Raises:
+            RunError: If it cannot be written, or not be read again.
+        """
+        path = Path(path)
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
+        with write_whole(path) as beside:
+            with beside.open("wb") as file:
+                file.write(content.getbuffer())
+                file.flush()
+                os.fsync(file.fileno())
+            _check(beside, content)
+            if path.name == LAST and path.exists():
+                link(path, path.with_name(PREVIOUS))
+
+
+def _check(path: Path, content: io.BytesIO) -> None:
+    if path.read_bytes() != content.getvalue():
+        raise RunError(f"cannot write {path.parent}: what was written is not what is read again; look at the disk")
+    content.seek(0)
+    try:
+        torch.load(content, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise RunError(
+            "a run could not go on from its checkpoint: a callback or an optimizer of yours keeps more in it than "
+            f"plain values and tensors ({str(error).strip().splitlines()[-1]}); leave it out"
+        ) from error
+
+
+def read_checkpoint(path: Path, device: torch.device | None = None) -> dict[str, Any]:
+    """A checkpoint's plain values and tensors; code in it does not run.
+
+    Raises:
+        DamagedError: If it is not what was written.
+        RunError: If it is not there, cannot be read, or holds more than plain values.
     """
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes the best loss so far up again, with the paths of this folder."""
-        here = Path(self.dirpath or "")
-        paths = ("best_model_path", "kth_best_model_path", "last_model_path")
-        moved = {key: str(here / Path(state_dict[key]).name) for key in paths if state_dict[key]}
-        best = {str(here / Path(path).name): loss for path, loss in state_dict["best_k_models"].items()}
-        super().load_state_dict({**state_dict, **moved, "best_k_models": best, "dirpath": str(here)})
-
-
-def best_checkpoint(folder: Path) -> RunCheckpoint:
-    """Keeps ``best.ckpt``, written when the validation loss is lower than ever."""
-    name = Path(BEST).stem
-    return RunCheckpoint(dirpath=folder, filename=name, monitor="validation_loss", enable_version_counter=False)
+    try:
+        content = io.BytesIO(path.read_bytes())
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror or error}") from error
+    try:
+        with zipfile.ZipFile(content) as archive:
+            bad = archive.testzip()  # torch does not look at the check sums
+    except Exception as error:  # whatever zipfile makes of any bytes
+        raise DamagedError(f"{path} is damaged: {error}") from error
+    if bad is not None:
+        raise DamagedError(f"{path} is damaged: its part {bad} is not what was written")
+    content.seek(0)
+    try:
+        found = torch.load(content, map_location=device or "cpu", weights_only=True)
+    except Exception as error:
+        raise RunError(
+            f"{path} is damaged or carries code, and was not loaded; if it is not yours, do not trust what came with "
+            f"it. To train anew: rm -r {path.parent}, and begin again"
+        ) from error
+    if not isinstance(found, dict) or "gesturelab" not in found:
+        raise RunError(f"{path} is not a checkpoint of gesturelab; to train anew: rm -r {path.parent}")
+    return cast(dict[str, Any], found)
 
 
 def kept_epoch(history: list[Epoch], keep: Keep) -> int:
@@ -44,7 +124,114 @@ def kept_checkpoint(folder: Path, keep: Keep) -> Path:
     return folder / (LAST if keep is Keep.last else BEST)
 
 
-def last_checkpoint(folder: Path) -> RunCheckpoint:
-    """Keeps ``last.ckpt``, written after every epoch: Lightning's own ``save_last`` waits for a new best one."""
-    name = Path(LAST).stem
-    return RunCheckpoint(dirpath=folder, filename=name, save_on_train_epoch_end=True, enable_version_counter=False)
+def link(source: Path, target: Path) -> None:
+    """Gives a file a second name in place of whatever had it; copies where the file system has no such links."""
+    beside = target.with_name(f".{target.name}.link")
+    beside.unlink(missing_ok=True)
+    try:
+        os.link(source, beside)
+    except OSError:
+        shutil.copyfile(source, beside)
+    beside.replace(target)
+    beside.unlink(missing_ok=True)  # replacing a file by itself leaves both names
+
+
+def remember_best(folder: Path) -> None:
+    """Makes the last epoch the best one; the one that was it stays."""
+    if (folder / BEST).exists():
+        link(folder / BEST, folder / SECOND)
+    link(folder / LAST, folder / BEST)
+
+
+def find_checkpoint(folder: Path, keep: Keep, *, within: bool) -> Path | None:
+    """The checkpoint to go on from, the folder put in order for it; None if there is none.
+
+    It is the latest whole one whose best epoch is in the folder too; what is damaged is put aside, with a warning.
+
+    Args:
+        folder: Of checkpoints.
+        keep: Whether the best epoch is needed.
+        within: Whether the training can go on in the middle of an epoch.
+
+    Raises:
+        RunError: If there are only damaged ones, or one carries code.
+    """
+    found = _Found(folder)
+    for name in ([WITHIN] if within else []) + [LAST, PREVIOUS, BEST, SECOND]:
+        if (held := found[name]) is None or (name == WITHIN and found.stale(held)):
+            continue
+        best = found.of(kept_epoch(held.history, keep)) if keep is Keep.best and held.history else ""
+        if best is not None:
+            break
+    else:
+        if found.damaged:
+            reasons = "\n  ".join(map(str, found.damaged.values()))
+            raise RunError(
+                f"no checkpoint is left to go on from; to train anew: rm -r {folder}, and begin again\n  {reasons}"
+            )
+        return None
+    found.put_aside(name)
+    if name not in (WITHIN, LAST):
+        link(folder / name, folder / LAST)
+    if best not in ("", BEST):
+        link(folder / best, folder / BEST)
+    if name != WITHIN:
+        (folder / WITHIN).unlink(missing_ok=True)
+        name = LAST
+    for left in folder.glob(".*.ckpt*"):  # of a process that was killed while it wrote
+        left.unlink(missing_ok=True)
+    return folder / name
+
+
+class _Found:
+    """What is whole among a folder's checkpoints; each is read once, when it is asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._held: dict[str, _Held | None] = {}
+        self.damaged: dict[str, DamagedError] = {}
+
+    def __getitem__(self, name: str) -> _Held | None:
+        if name not in self._held:
+            self._held[name] = self._read(name)
+        return self._held[name]
+
+    def _read(self, name: str) -> _Held | None:
+        path = self._folder / name
+        if not path.exists():
+            return None
+        try:
+            saved = read_checkpoint(path)
+        except DamagedError as error:
+            self.damaged[name] = error
+            return None
+        history = cast(list[Epoch], saved["gesturelab"]["history"])
+        ended = bool(history) and history[-1]["epoch"] == saved["epoch"]
+        return _Held(history, saved["epoch"] if ended else None)
+
+    def stale(self, within: _Held) -> bool:
+        """Whether the epoch that a checkpoint is in the middle of was finished since."""
+        last = self[LAST]
+        return last is not None and len(last.history) > len(within.history)
+
+    def of(self, epoch: int) -> str | None:
+        """The file of an epoch's end."""
+        for name in (BEST, SECOND, LAST, PREVIOUS):
+            if (held := self[name]) is not None and held.ends == epoch:
+                return name
+        return None
+
+    def put_aside(self, chosen: str) -> None:
+        """Takes damaged files out of the way, and says what is used in their place."""
+        for name, error in self.damaged.items():
+            path = self._folder / name
+            path.replace(path.with_name(name + DAMAGED))
+            held = self[chosen]
+            after = len(held.history) if held is not None else 0
+            log.warning(
+                "%s; going on from %s, after epoch %d (the damaged file is now called %s)",
+                error,
+                self._folder / chosen,
+                after,
+                name + DAMAGED,
+            )

@@ -5,8 +5,10 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from lightning.pytorch.loggers import Logger
 
+from gesturelab.info import Epoch
 from gesturelab.runs import write_whole
 
 
@@ -42,6 +44,14 @@ class MetricsCsv(Logger):
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         """Takes values of the epoch that ``metrics`` names."""
         self._rows.setdefault(int(metrics["epoch"]), {}).update(metrics)
+
+    def resume(self, history: list[Epoch]) -> None:
+        """Adds what a killed attempt did not write of its epochs, as Lightning would have rounded it."""
+        for epoch in history:
+            row = self._rows.setdefault(epoch["epoch"], {})
+            for key in ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "learning_rate"):
+                if not row.get(key):
+                    row[key] = float(np.float32(epoch[key]))
 
     def save(self) -> None:
         """Writes the file; Lightning calls this after each epoch's values."""

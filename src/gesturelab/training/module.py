@@ -61,10 +61,13 @@ class GestureModule(LightningModule):
         self.report: Callable[[Epoch], None] | None = None
         self.seconds = 0.0
         self._since = time.monotonic()
+        self._resumed = False
         self._sums: list[Tensor] = []
         self.steps = Steps(on_not_finite)
         self.restarts: list[RestartInfo] = []
         self._halvings = 0
+        self._within: dict[str, Any] | None = None
+        """What a checkpoint from the middle of an epoch held of it."""
         self._validated: list[tuple[Tensor, Batch]] = []
 
     def forward(self, positions: Float[Tensor, "batch frames joints 3"]) -> Float[Tensor, "batch classes"]:
@@ -76,10 +79,27 @@ class GestureModule(LightningModule):
         self._since = time.monotonic()
 
     def on_train_start(self) -> None:
-        """Takes the learning rate of a restart, and prepares to look at steps."""
+        """Takes up what Lightning leaves out of its checkpoints or restores too late, and the rate of a restart."""
+        within = self._within
+        if within is not None:  # Lightning calls `on_train_epoch_start` at an epoch's start only
+            cast(TrainingLoader, self.trainer.train_dataloader).load_state_dict(within["loader"])
+            self._sums = [within["sums"].to(self.device)]
+            torch.set_rng_state(within["random"].cpu())
+            if self.device.type == "cuda":
+                torch.cuda.set_rng_state(within["random_gpu"].cpu(), self.device)
+        elif self._resumed:  # a plateau is judged after the epoch's checkpoint was written
+            for config in self.trainer.lr_scheduler_configs:
+                if config.reduce_on_plateau:
+                    config.scheduler.step(self.history[-1]["validation_loss"])  # type: ignore[call-arg]
+        self._resumed = False
         schedules = [each.scheduler for each in self.trainer.lr_scheduler_configs]
         lower_rate(self.trainer.optimizers[0], schedules, 0.5**self._halvings)
-        self.steps.begin(self.trainer, self)
+        self.steps.begin(self.trainer, self, 0 if within is None else within["left_out"])
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Ends the exception that Lightning makes of a resumed epoch: its end is one like any other."""
+        if self._within is not None:
+            self.trainer.fit_loop.restarting, self._within = False, None
 
     def on_train_epoch_start(self) -> None:
         """Tells the loader which epoch's order and augmentation to draw; dropout follows the epoch too.
@@ -222,13 +242,15 @@ class GestureModule(LightningModule):
         return with_schedule(make_optimizer(self.recogniser, self.optimizer_options), self.scheduler, steps)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds history and clock, as plain values; weights that are broken are not saved.
+        """Adds history and clock, as plain values; in the middle of an epoch also what was summed and drawn so far.
+
+        Weights that are broken are not saved.
 
         Raises:
             NotFiniteError: If a step since the last look was not finite.
         """
         self.steps.look()
-        checkpoint["gesturelab"] = {
+        saved: dict[str, Any] = {
             "history": [dict(epoch) for epoch in self.history],
             "seconds": self.seconds,
             "data": self.data_identity,
@@ -236,6 +258,18 @@ class GestureModule(LightningModule):
             "skipped": [dict(epoch) for epoch in self.steps.skipped],
             "restarts": [dict(restart) for restart in self.restarts],
         }
+        if len(self.history) <= self.current_epoch:
+            saved["seconds"] += time.monotonic() - self._since
+            loader = cast(TrainingLoader, self.trainer.train_dataloader)
+            saved["within"] = {
+                "loader": loader.state_dict(),
+                "sums": self._sums[0],
+                "left_out": self.steps.left_out_now,
+                "random": torch.get_rng_state(),
+            }
+            if self.device.type == "cuda":
+                saved["within"]["random_gpu"] = torch.cuda.get_rng_state(self.device)
+        checkpoint["gesturelab"] = saved
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Takes history and clock up again.
@@ -256,6 +290,8 @@ class GestureModule(LightningModule):
         behind: list[RestartInfo] = saved.get("restarts", [])
         self.restarts = self.restarts or behind
         self._halvings = len(self.restarts) - len(behind)
+        self._within = saved.get("within")
+        self._resumed = True
 
     def restart(self, restarts: list[RestartInfo]) -> None:
         """Makes ready to go back, for the last of these reasons, with half the learning rate for each."""

@@ -1,4 +1,4 @@
-"""Who answers which signal of Slurm."""
+"""Who answers which signal: nobody but us, as long as a training lasts."""
 
 import logging
 import signal
@@ -6,6 +6,8 @@ from types import FrameType
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+
+from gesturelab.sweep.leave import listen_again
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +22,14 @@ class StayUntilKilled(Callback):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Takes SIGTERM back from Lightning, which gives it back after the fit."""
         signal.signal(signal.SIGTERM, _note)
+
+
+class LeaveWhenTold(Callback):
+    """Keeps Lightning from answering SIGTERM in its own way; `gesturelab.sweep.leave` does."""
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Takes the signals back from Lightning, which restores what was there before after the fit."""
+        listen_again()
 
 
 def _note(number: int, _frame: FrameType | None, *_: Any) -> None:

@@ -37,13 +37,14 @@ class Steps:
         """Whether the step at hand was left out."""
         self._on_not_finite = on_not_finite
         self._watch = Watch((), lambda positions: positions)
-        self._left_out_now = 0
+        self.left_out_now = 0
+        """How many steps of the epoch at hand were."""
         self._parts: list[tuple[Tensor, Tensor, Batch]] = []
         self._running: list[Tensor] = []
         self._undo: Callable[[], None] = lambda: None
 
-    def begin(self, trainer: Trainer, module: LightningModule) -> None:
-        """Looks at what trains, before the first step."""
+    def begin(self, trainer: Trainer, module: LightningModule, left_out: int) -> None:
+        """Looks at what trains, before the first step; `left_out` steps of the epoch were left out before."""
         several = trainer.world_size > 1
         self.division.alone = not several
         every = 1 if module.device.type == "cpu" else LOOK_EVERY
@@ -56,7 +57,7 @@ class Steps:
         )
         norms = [each for each in module.modules() if isinstance(each, _BatchNorm)]
         self._running = [buffer for norm in norms for buffer in norm.buffers()]
-        self._left_out_now = 0
+        self.left_out_now = left_out
 
     def take(self, optimizer: Optimizer | LightningOptimizer, closure: Callable[[], Any]) -> None:
         """Takes a step; `closure` computes a gradient, of each part of the batch if it is divided."""
@@ -107,11 +108,11 @@ class Steps:
 
     def _leave_out(self, step: Step) -> None:
         """Makes a step change nothing: optimizers pass over parameters without a gradient."""
-        if not self._left_out_now:
+        if not self.left_out_now:
             log.warning("left out: %s", explain(step, self._watch.names, self._watch.features))
         self._undo()
         self.left_out = True
-        self._left_out_now += 1
+        self.left_out_now += 1
 
     def look(self) -> None:
         """Looks at all steps that nobody has looked at.
@@ -128,7 +129,7 @@ class Steps:
             NotFiniteError: If a step was not finite, or too many were left out.
         """
         self.look()
-        left_out, self._left_out_now = self._left_out_now, 0
+        left_out, self.left_out_now = self.left_out_now, 0
         if not left_out:
             return
         epoch, steps = trainer.current_epoch, int(trainer.num_training_batches)

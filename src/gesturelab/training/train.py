@@ -2,10 +2,10 @@
 
 import logging
 import os
-import pickle
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
@@ -19,7 +19,7 @@ from gesturelab.config.training import Keep, OnNotFinite, TrainConfig
 from gesturelab.data.datamodule import GestureData
 from gesturelab.data.load import load
 from gesturelab.data.split import make_folds
-from gesturelab.errors import RunError, StoppedError
+from gesturelab.errors import RunError
 from gesturelab.evaluation.recordings import combine_windows
 from gesturelab.evaluation.selective import fit_temperature
 from gesturelab.info import (
@@ -34,6 +34,7 @@ from gesturelab.info import (
 from gesturelab.model.lstm import count_parameters
 from gesturelab.report.figures import draw_confusion, draw_curves
 from gesturelab.runs import RunDir, sha256, write_json
+from gesturelab.sweep.leave import patiently, stopped, told
 from gesturelab.sweep.status import is_first_process
 from gesturelab.training.artefacts import (
     baseline_info,
@@ -48,7 +49,14 @@ from gesturelab.training.artefacts import (
     write_weights,
 )
 from gesturelab.training.build import make_data, make_module, make_scaler, make_trainer
-from gesturelab.training.checkpoints import LAST, kept_checkpoint, kept_epoch
+from gesturelab.training.checkpoints import (
+    LAST,
+    WITHIN,
+    find_checkpoint,
+    kept_checkpoint,
+    kept_epoch,
+    read_checkpoint,
+)
 from gesturelab.training.device import check_miopen
 from gesturelab.training.findings import find
 from gesturelab.training.finite import NotFiniteError
@@ -106,7 +114,8 @@ def train(
     trainer = make_trainer(config, accelerator, folder, loggers, progress_bar=_on_terminal())
     if seat is not None:
         seat.join(config, trainer, module, data)
-    while diverged := _fit(trainer, module, data, run, OnNotFinite(config.trainer.on_not_finite)):
+    keep = Keep(config.trainer.keep)
+    while diverged := _fit(config, trainer, module, data, run, stacked=seat is not None):
         restarts = with_restart(module.restarts, diverged)
         seed_everything(config.seed, verbose=False)
         module = make_module(config, data, scaler)
@@ -115,7 +124,7 @@ def train(
         loggers = make_loggers(config, folder, caveats)
         trainer = make_trainer(config, accelerator, folder, loggers, progress_bar=_on_terminal())
     busy = os.getloadavg()[0]
-    probabilities = _predict(trainer, module, data, run, Keep(config.trainer.keep))
+    probabilities = _predict(trainer, module, data, run, keep)
     if not trainer.is_global_zero:
         sys.exit(0)  # the other processes of a multi-GPU run have done their part
 
@@ -176,29 +185,41 @@ def train(
 
 
 def _fit(
-    trainer: Trainer, module: GestureModule, data: GestureData, run: RunDir, on_not_finite: OnNotFinite
+    config: TrainConfig, trainer: Trainer, module: GestureModule, data: GestureData, run: RunDir, *, stacked: bool
 ) -> NotFiniteError | None:
     """Trains to the end, or to where it diverged if it should go back from there."""
-    last = run.checkpoints / LAST
-    if last.exists():
-        log.info("resuming from %s", last)
+    alone = trainer.world_size == 1 and not stacked
+    begin_at = find_checkpoint(run.checkpoints, Keep(config.trainer.keep), within=alone)
+    if begin_at is not None:
+        log.info("resuming from %s", begin_at)
     try:
-        trainer.fit(module, datamodule=data, ckpt_path=last if last.exists() else None, weights_only=True)
+        with patiently() if alone else nullcontext():
+            trainer.fit(module, datamodule=data, ckpt_path=begin_at, weights_only=True)
+    except (SystemExit, KeyboardInterrupt):  # the first is how Lightning ends after Ctrl-C
+        raise stopped(f"; {_what_is_kept(run)}. Go on with: gesturelab resume {run.path}") from None
     except NotFiniteError as error:
-        if on_not_finite is not OnNotFinite.restart:
+        if OnNotFinite(config.trainer.on_not_finite) is not OnNotFinite.restart:
             raise
         return error
-    except SystemExit:  # how Lightning ends after Ctrl-C
-        kept = f"the last whole epoch is in {last}" if last.exists() else "no epoch was finished, so nothing was kept"
-        raise StoppedError(f"stopped by Ctrl-C; {kept}. Go on with: gesturelab resume {run.path}") from None
-    except pickle.UnpicklingError as error:
-        raise _not_plain(last, run) from error
     except OSError as error:
         raise RunError(
             f"cannot write {error.filename or run.path}: {error.strerror or error}; make room, then go on with: "
             f"gesturelab resume {run.path}"
         ) from error
+    except RunError as error:
+        if not isinstance(error.__cause__, OSError):
+            raise
+        raise RunError(f"{error}; make room, then go on with: gesturelab resume {run.path}") from error
+    if told() is not None:
+        raise stopped(f"; training is over, its scores are not written. Go on with: gesturelab resume {run.path}")
     return None
+
+
+def _what_is_kept(run: RunDir) -> str:
+    last, within = run.checkpoints / LAST, run.checkpoints / WITHIN
+    if within.exists():
+        return f"the epoch at hand, as far as it was kept, is in {within}"
+    return f"the last whole epoch is in {last}" if last.exists() else "no epoch was finished, so nothing was kept"
 
 
 def _predict(
@@ -206,23 +227,13 @@ def _predict(
 ) -> list[Float[np.ndarray, "_ classes"]]:
     """Probabilities of training, validation and test windows, with the weights that are kept."""
     path, epoch = kept_checkpoint(run.checkpoints, keep), kept_epoch(module.history, keep)
-    try:
-        kept = torch.load(path, map_location=module.device, weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise _not_plain(path, run) from error
+    kept = read_checkpoint(path, module.device)
     if kept["epoch"] != epoch:
         raise RunError(f"{path} is not of epoch {epoch + 1}, whose weights should be kept; train anew")
     module.load_state_dict(kept["state_dict"])
     sides = trainer.predict(module, dataloaders=data.predict_dataloader())
     assert sides is not None, "every process predicts all sides"
     return [torch.cat(cast(list[torch.Tensor], batches)).cpu().numpy() for batches in sides]
-
-
-def _not_plain(checkpoint: Path, run: RunDir) -> RunError:
-    return RunError(
-        f"{checkpoint} is damaged or carries code, and was not loaded; if it is not yours, do not trust what came with "
-        f"it. To train anew: rm -r {run.checkpoints}, and begin again"
-    )
 
 
 def _score_all(
@@ -292,6 +303,8 @@ def quiet_lightning() -> None:
     warnings.filterwarnings("ignore", message="The number of training batches")
     # a resumed run finds its own checkpoints
     warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
+    # a run of an older version, whose checkpoint callbacks had states
+    warnings.filterwarnings("ignore", message="Be aware that when using `ckpt_path`")
     # batches are gathered by index in this process: there is nothing for workers to do
     warnings.filterwarnings("ignore", message="The '.*_dataloader' does not have many workers")
     # Slurm is installed, but this training was not started by it

@@ -12,6 +12,7 @@ from lightning.pytorch.loggers import Logger
 from gesturelab.info import Epoch, Info
 from gesturelab.runs import RunDir
 from gesturelab.sweep.status import is_first_process
+from gesturelab.training.metrics_csv import MetricsCsv
 from gesturelab.training.trackers.tracker import Tracker
 
 log = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ class Guarded(Logger):
     def resume(self, history: list[Epoch]) -> None:
         """Tells the tracker which epochs were trained before."""
         inner = self.inner
-        if is_first_process() and isinstance(inner, Tracker):
+        if is_first_process() and isinstance(inner, (Tracker, MetricsCsv)):
             self._try(lambda: inner.resume(history))
 
     def finish(self, run: RunDir, info: Info) -> None:

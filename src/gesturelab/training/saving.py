@@ -1,0 +1,81 @@
+"""When checkpoints are written: after each epoch, every few minutes within one, and before leaving."""
+
+import time
+from pathlib import Path
+from typing import Any, cast
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint, EarlyStopping
+
+from gesturelab.config.training import Keep
+from gesturelab.info import Epoch
+from gesturelab.sweep.leave import told
+from gesturelab.training.checkpoints import LAST, WITHIN, kept_epoch, remember_best
+
+
+class KeepCheckpoints(Checkpoint):
+    """Writes a run's checkpoints; what they are is in `gesturelab.training.checkpoints`.
+
+    Which epoch is the best follows from the module's history, so there is nothing to remember here. Checkpoints within
+    an epoch are of one process: those of several would need all processes' random states.
+
+    Args:
+        folder: Where they are.
+        keep: Whether the best epoch is kept.
+        minutes: How often to write one within an epoch; None: only before leaving.
+    """
+
+    def __init__(self, folder: Path, keep: Keep, minutes: float | None) -> None:
+        self._folder = folder
+        self._keep = keep
+        self._seconds = float("inf") if minutes is None else 60 * minutes
+        self._since = time.monotonic()
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """A training that was killed after it stopped early has stopped."""
+        for each in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(each, EarlyStopping) and each.wait_count >= each.patience:
+                trainer.should_stop = True
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Starts the clock."""
+        self._since = time.monotonic()
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Leaves between two epochs.
+
+        Raises:
+            KeyboardInterrupt: If a signal asked for that.
+        """
+        if told() is not None:
+            raise KeyboardInterrupt
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Writes a checkpoint when it is time; after the last step of an epoch the epoch's own follows soon.
+
+        Raises:
+            KeyboardInterrupt: If a signal asked to leave; the checkpoint is written.
+        """
+        leaving = told() is not None
+        if not leaving and time.monotonic() - self._since < self._seconds:
+            return
+        step = batch_idx + 1
+        if trainer.world_size > 1 or step >= trainer.num_training_batches or step % trainer.accumulate_grad_batches:
+            return
+        trainer.save_checkpoint(self._folder / WITHIN)
+        self._since = time.monotonic()
+        if leaving:
+            raise KeyboardInterrupt
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Writes the last checkpoint, and names it the best one if it is."""
+        trainer.save_checkpoint(self._folder / LAST)
+        if trainer.is_global_zero:
+            history = cast(list[Epoch], pl_module.history)
+            if self._keep is Keep.best and kept_epoch(history, Keep.best) == history[-1]["epoch"]:
+                remember_best(self._folder)
+            (self._folder / WITHIN).unlink(missing_ok=True)
+        trainer.strategy.barrier()
+        self._since = time.monotonic()

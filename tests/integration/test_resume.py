@@ -1,0 +1,175 @@
+"""A run that was interrupted anywhere ends as if it had not been; see also benchmarks/chaos.py."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from gesturelab.cli.train import train_in
+from gesturelab.config.compose import compose_training
+from gesturelab.errors import BusyError, SentAwayError
+from gesturelab.sweep import leave
+from gesturelab.sweep.claim import LOCK, try_lock
+from gesturelab.sweep.status import Status, read_status, write_status
+from gesturelab.training import train as training
+from gesturelab.training.saving import KeepCheckpoints
+
+UNMEASURED = True
+QUICK = ("data.people=8", "data.repetitions=1", "trainer=cpu", "model.hidden=8", "model.layers=1")
+MANY = ("trainer.batch_size=16", "trainer.max_epochs=3", "callbacks=averaged")
+PLATEAU = ("scheduler=plateau", "scheduler.patience=0", "scheduler.factor=0.1", "optimizer=sgd", "optimizer.lr=10")
+
+NOT_COUNTED = {"seconds", "epoch_loop.scheduler_progress"}
+"""The clock, and how often Lightning told a schedule something: after a plateau's epoch was kept, we tell it."""
+
+
+def train(folder, *overrides):
+    config = compose_training([*QUICK, *overrides])
+    return train_in(folder, config, OmegaConf.to_yaml(OmegaConf.structured(config)))
+
+
+def same(one, other):
+    if isinstance(one, dict):
+        keys = one.keys() - NOT_COUNTED
+        return keys == other.keys() - NOT_COUNTED and all(same(one[key], other[key]) for key in keys)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    return torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
+
+
+def require_same(run, info, whole, whole_info):
+    for key in ("metrics", "confusion", "temperature"):
+        assert info[key] == whole_info[key]
+    assert info["training"]["history"] == whole_info["training"]["history"]
+    assert (run.path / "metrics.csv").read_text() == (whole.path / "metrics.csv").read_text()
+    for path in whole.checkpoints.iterdir():
+        one, other = (torch.load(each, weights_only=True) for each in (path, run.checkpoints / path.name))
+        assert same(one, other), f"{path.name}: weights, optimizer, schedule, counters, generators"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    return train(tmp_path_factory.mktemp("whole") / "run", *MANY, *PLATEAU)
+
+
+@pytest.fixture
+def told_at(monkeypatch):
+    """Makes a training hear a signal after a step of an epoch."""
+
+    def arrange(epoch, step):
+        real = KeepCheckpoints.on_train_batch_end
+
+        def hear(callback, trainer, module, outputs, batch, index):
+            if (trainer.current_epoch, index + 1) == (epoch, step):
+                monkeypatch.setattr(leave, "_told", signal.SIGUSR1)
+            real(callback, trainer, module, outputs, batch, index)
+
+        monkeypatch.setattr(KeepCheckpoints, "on_train_batch_end", hear)
+
+    yield arrange
+    monkeypatch.setattr(leave, "_told", None)
+
+
+def test_a_plateau_is_reached_in_this_training(whole):
+    rates = [epoch["learning_rate"] for epoch in whole[1]["training"]["history"]]
+    assert rates[-1] < rates[0], "or the tests below would not see a schedule that forgets"
+
+
+@pytest.mark.parametrize(("epoch", "step"), [(1, 2), (1, 4)])
+def test_a_run_that_leaves_on_a_signal_goes_on_exactly_where_it_was(tmp_path, whole, told_at, monkeypatch, epoch, step):
+    with monkeypatch.context() as patch:
+        told_at(epoch, step)
+        with pytest.raises(SentAwayError, match=r"left on SIGUSR1; .*Go on with: gesturelab resume"):
+            train(tmp_path / "run", *MANY, *PLATEAU)
+        patch.undo()
+    monkeypatch.undo()
+    assert read_status(tmp_path / "run")["state"] == "stopped"
+    within = tmp_path / "run" / "checkpoints" / "within.ckpt"
+    assert within.exists() == (step == 2), "the fourth step is the epoch's last, which leaves the epoch's checkpoint"
+    require_same(*train(tmp_path / "run", *MANY, *PLATEAU), *whole)
+    assert not within.exists()
+
+
+def test_a_checkpoint_is_written_every_few_minutes(tmp_path, monkeypatch):
+    written = []
+    real = training.Trainer.save_checkpoint
+
+    def note(trainer, path, *arguments):
+        written.append((Path(path).name, trainer.current_epoch, trainer.global_step))
+        real(trainer, path, *arguments)
+
+    monkeypatch.setattr(training.Trainer, "save_checkpoint", note)
+    train(tmp_path / "run", *MANY[:1], "trainer.max_epochs=1", "trainer.checkpoint_minutes=1e-9")
+    assert written == [*(("within.ckpt", 0, step) for step in (1, 2, 3)), ("last.ckpt", 0, 4)]
+
+
+def test_a_run_that_stopped_early_and_was_killed_before_its_results_trains_no_further(tmp_path, monkeypatch):
+    patience = ("trainer.max_epochs=20", "callbacks.early_stopping.patience=1")
+    never_better = (*patience, "callbacks.early_stopping.min_delta=100")
+
+    def die(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "write_weights", die)
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path / "run", *never_better)
+    _, info = train(tmp_path / "run", *never_better)
+    assert info["training"]["epochs"] == 2
+    assert info["training"]["stopped_early"]
+
+
+def test_a_folder_that_another_process_holds_stays_as_it_is(tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with (folder / LOCK).open("a") as held:
+        assert try_lock(held)
+        write_status(folder, Status(state="running", pid=4711, host="elsewhere"))
+        before = sorted(path.name for path in folder.iterdir())
+        with pytest.raises(BusyError, match="is being trained by process 4711 on elsewhere"):
+            train(folder)
+        assert sorted(path.name for path in folder.iterdir()) == before
+
+
+@pytest.mark.slow
+def test_sigterm_leaves_a_checkpoint_a_status_and_an_exit_status_for_the_queue(tmp_path):
+    options = ("trainer.max_epochs=100000", "callbacks=none", "trainer.batch_size=2", "logger=none")
+    command = [sys.executable, "-m", "gesturelab", "train", *QUICK, *options, "hydra.run.dir=run"]
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    ) as process:
+        any(line.startswith("epoch   1 ") for line in process.stdout)  # reads until then
+        process.send_signal(signal.SIGTERM)
+        said, _ = process.communicate(timeout=120)
+    assert process.returncode == 75, said
+    assert "left on SIGTERM" in said
+    assert f"gesturelab resume {tmp_path / 'run'}" in said
+    assert "Traceback" not in said
+    status = json.loads((tmp_path / "run" / "status.json").read_text(encoding="utf-8"))
+    assert status["state"] == "stopped"
+    assert "left on SIGTERM" in status["reason"]
+
+
+@pytest.mark.slow
+def test_a_training_under_kills_ends_as_if_undisturbed(tmp_path):
+    chaos = Path(__file__).parents[2] / "benchmarks" / "chaos.py"
+    done = subprocess.run(
+        [sys.executable, str(chaos), "--short"],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 kills, 1 trainings of 4 epochs to their end, each equal to the byte" in done.stdout
