@@ -28,7 +28,7 @@ def differences(old: str | None, new: str) -> list[Difference]:
         return []
     try:
         before = _flat(yaml.load(old, Loader=_Loader))
-    except yaml.YAMLError:
+    except (yaml.YAMLError, RecursionError, ValueError, TypeError, LookupError, AttributeError):
         return []
     after = _flat(yaml.load(new, Loader=_Loader))
     keys = [*after, *(key for key in before if key not in after)]

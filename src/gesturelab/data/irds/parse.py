@@ -16,6 +16,9 @@ from gesturelab.errors import RecordingError
 MAX_FRAMES = 500_000
 """More frames than this are refused: four and a half hours at 30 frames a second."""
 
+MAX_LINE_BYTES = 2**16
+"""Longer lines are refused; the longest published one has 7,000 bytes."""
+
 JOINTS = len(KINECT_V2.joints)
 HEADER = b"Version0.1"
 COLUMNS = {Form.simplified: 3 * JOINTS, Form.raw: 3 + 7 * JOINTS}
@@ -109,6 +112,10 @@ def _rows(data: bytes) -> list[bytes]:
     rows = data.rstrip().splitlines()
     if len(rows) > MAX_FRAMES:
         raise RecordingError(f"it has more than {MAX_FRAMES:,} lines")
+    if (longest := max(map(len, rows))) > MAX_LINE_BYTES:
+        line = next(line for line, row in enumerate(rows, 1) if len(row) == longest)
+        columns = rows[line - 1].count(b",") + 1
+        raise RecordingError(f"line {line} has {longest:,} bytes and {columns:,} columns; that is no frame")
     return rows
 
 

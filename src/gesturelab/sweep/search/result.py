@@ -1,12 +1,12 @@
 """The layout of ``search.json``, schema 1: what a search tried, and what came of it."""
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
+from gesturelab.reading import read_json
 from gesturelab.runs import write_json
 
 SEARCH_SCHEMA = 1
@@ -104,7 +104,7 @@ def write_search(root: Path, search: Search) -> None:
 def read_search(root: Path) -> Search | None:
     """What a sweep's ``search.json`` says; None if there is none, or none that this version can read."""
     try:
-        found: Any = json.loads((root / SEARCH).read_text(encoding="utf-8"))
+        found = read_json(root / SEARCH)
     except (OSError, ValueError):
         return None
     return cast(Search, found) if _is_search(found) else None
