@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from gesturelab.errors import RunError
 from gesturelab.info import INFO_SCHEMA, Info
-from gesturelab.info_types import odd_value
+from gesturelab.json_types import odd_value
 from gesturelab.reading import read_json, why
 
 UMASK = os.umask(0o077)
@@ -136,7 +136,7 @@ class RunDir:
             raise RunError(f"{self.info} is not an info file of gesturelab: it has no number 'schema'")
         if schema > INFO_SCHEMA:
             raise RunError(f"{self.info} has schema {schema}, but this gesturelab reads up to {INFO_SCHEMA}: update it")
-        if problem := odd_value(info):
+        if problem := odd_value(info, Info):
             raise RunError(f"{self.info}: {problem}; run it again")
         return cast(Info, info)
 

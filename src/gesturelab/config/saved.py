@@ -39,9 +39,18 @@ def _load(path: Path) -> Any:
         ValueError: If it is too large, or repeats parts of itself: ten lines could grow to gigabytes.
     """
     text = read_text(path, MAX_BYTES)
-    if "*" in text and any(isinstance(token, AliasToken) for token in scan(text)):
+    if repeats_itself(text):
         raise ValueError("it refers to parts of itself (*name)")
     return OmegaConf.create(text)
+
+
+def repeats_itself(text: str) -> bool:
+    """Whether YAML refers to parts of itself, so that ten lines could grow to gigabytes; ours never does.
+
+    Raises:
+        yaml.YAMLError: If it is no YAML.
+    """
+    return "*" in text and any(isinstance(token, AliasToken) for token in scan(text))
 
 
 def read_config(path: Path) -> TrainConfig:

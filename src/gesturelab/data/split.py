@@ -185,9 +185,11 @@ def _named(people: Mapping[str, str], config: NamedSplitConfig, rng: np.random.G
     if config.file is not None:
         test, validation = _read_people(Path(config.file))
     for key, ids in (("test", test), ("validation", validation)):
+        where = key if config.file is None else f"file={config.file}, {key}"
         if unknown := sorted(set(ids) - set(people)):
-            where = key if config.file is None else f"file={config.file}, {key}"
             raise SplitError(f"split.{where}: no recording of subject {_list(unknown)}; subjects are {_list(people)}")
+        if twice := sorted(person for person, count in Counter(ids).items() if count > 1):
+            raise SplitError(f"split.{where}: subject {_list(twice)} is named more than once")
     if both := sorted(set(test) & set(validation)):
         raise SplitError(f"subject {', '.join(both)} is named for both test and validation")
     if not test:

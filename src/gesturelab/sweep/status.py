@@ -112,7 +112,9 @@ def _is_right(key: str, value: Any) -> bool:
         return _is_number(value)
     if key in ("started", "heartbeat", "finished"):
         return isinstance(value, str) and _is_date(value)
-    return isinstance(value, _KINDS[key]) and not isinstance(value, bool)
+    if isinstance(value, int):
+        return _KINDS[key] in (int, int | None) and _is_number(value)
+    return isinstance(value, _KINDS[key])
 
 
 def _is_number(value: Any) -> bool:

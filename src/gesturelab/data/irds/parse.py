@@ -1,5 +1,6 @@
 """What IntelliRehabDS files say: 75 numbers a line (Simplified), or times and tracking states as well (Raw)."""
 
+import codecs
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -103,9 +104,12 @@ def parse_raw(data: bytes) -> Track:
 
 
 def _rows(data: bytes) -> list[bytes]:
+    data = data.removeprefix(codecs.BOM_UTF8)
     if not data or data.isspace():
         raise RecordingError("it is empty")
     if b"\0" in data:
+        if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise RecordingError("it is UTF-16: save it as plain text (UTF-8)")
         raise RecordingError("it is a binary file, not text")
     if data.count(b"\n") + data.count(b"\r") > 2 * MAX_FRAMES:
         raise RecordingError(f"it has more than {MAX_FRAMES:,} lines")

@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
+from gesturelab.json_types import odd_value
 from gesturelab.reading import read_json
 from gesturelab.runs import write_json
 
@@ -115,5 +116,7 @@ def _is_search(found: Any) -> bool:
         return False
     if not found.keys() >= Search.__required_keys__ or not isinstance(found["trials"], list):
         return False
+    if odd_value(found, Search):
+        return False
     trials: list[Any] = [*found["trials"], *([found["best"]] if found["best"] else [])]
-    return all(isinstance(trial, dict) and trial.keys() >= TrialResult.__required_keys__ for trial in trials)
+    return all(trial.keys() >= TrialResult.__required_keys__ for trial in trials)

@@ -1,11 +1,9 @@
-"""Whether the values of an info file are of the types that `gesturelab.info` gives them."""
+"""Whether the values of a JSON file are of the types that a TypedDict, such as `gesturelab.info.Info`, gives them."""
 
 import math
 import types
 from functools import cache
 from typing import Any, Union, cast, get_args, get_origin, get_type_hints, is_typeddict
-
-from gesturelab.info import Info
 
 LARGEST = 2**63 - 1
 """No number that a run counts is larger."""
@@ -13,13 +11,14 @@ LARGEST = 2**63 - 1
 DEEPEST = 40
 
 
-def odd_value(info: Any) -> str:
+def odd_value(value: Any, kind: Any) -> str:
     """The first value of a wrong type, with its key, in words; empty where there is none. Missing keys are passed over.
 
-    >>> odd_value({"schema": 1, "seed": "0"})
-    "'seed' should be of type int, not str"
+    >>> from gesturelab.info import GitInfo
+    >>> odd_value({"commit": "0123456", "dirty": "no"}, GitInfo)
+    "'dirty' should be of type bool, not str"
     """
-    return _odd(info, Info, "", 0)
+    return _odd(value, kind, "", 0)
 
 
 def _odd(value: Any, kind: Any, key: str, depth: int) -> str:
