@@ -13,7 +13,7 @@ stamp := $(VENV)/.installed
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test bench bench-short bench-full reference clean
+.PHONY: help install train test bench bench-short bench-full fuzz reference clean
 
 help: ## say what there is
 	@echo 'make TARGET [PYTHON=python3.12] [VENV=folder]'
@@ -55,6 +55,9 @@ bench-short: install ## the ratios that hold on any machine, on made-up recordin
 
 bench-full: install ## other batches too, and longer
 	$(bin)/python benchmarks/bench.py --full $(ARGS)
+
+fuzz: install ## damage files of every kind at random, three minutes; ARGS='--seconds 600 --only raw info'
+	$(bin)/python benchmarks/fuzz.py $(ARGS)
 
 reference: install ## write the configuration reference into README.md
 	$(bin)/python -m gesturelab.config.reference README.md
