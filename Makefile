@@ -13,7 +13,7 @@ stamp := $(VENV)/.installed
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test bench bench-short bench-full chaos reference clean
+.PHONY: help install train test bench bench-short bench-full chaos fuzz reference clean
 
 help: ## say what there is
 	@echo 'make TARGET [PYTHON=python3.12] [VENV=folder]'
@@ -58,6 +58,9 @@ bench-full: install ## other batches too, and longer
 
 chaos: install ## kill trainings and sweeps at random moments, and compare results with undisturbed ones: ten minutes
 	$(bin)/python benchmarks/chaos.py $(ARGS)
+
+fuzz: install ## damage files of every kind at random, three minutes; ARGS='--seconds 600 --only raw info'
+	$(bin)/python benchmarks/fuzz.py $(ARGS)
 
 reference: install ## write the configuration reference into README.md
 	$(bin)/python -m gesturelab.config.reference README.md

@@ -5,13 +5,15 @@ import json
 import os
 import tempfile
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from gesturelab.errors import RunError
 from gesturelab.info import INFO_SCHEMA, Info
+from gesturelab.json_types import odd_value
+from gesturelab.reading import read_json, why
 
 UMASK = os.umask(0o077)
 """What the user wants taken from new files' permissions: read once, as reading it means changing it for a moment."""
@@ -125,19 +127,22 @@ class RunDir:
         """The info file.
 
         Raises:
-            RunError: If it is missing, is not JSON, or comes from a newer gesturelab.
+            RunError: If it is missing, is not JSON, comes from a newer gesturelab, or has a value of the wrong type; a
+                key that is not there is no error here.
         """
         try:
-            info = json.loads(self.info.read_text(encoding="utf-8"))
+            info = read_json(self.info)
         except FileNotFoundError:
             raise RunError(f"{self.path} is unfinished: there is no {self.info.name}") from None
         except (OSError, ValueError) as error:
-            raise RunError(f"{self.info} cannot be read: {error}") from error
+            raise RunError(f"{self.info} cannot be read: {why(error)}") from error
         schema: Any = cast(dict[str, Any], info).get("schema") if isinstance(info, dict) else None
-        if not isinstance(schema, int):
+        if not isinstance(schema, int) or isinstance(schema, bool):
             raise RunError(f"{self.info} is not an info file of gesturelab: it has no number 'schema'")
         if schema > INFO_SCHEMA:
             raise RunError(f"{self.info} has schema {schema}, but this gesturelab reads up to {INFO_SCHEMA}: update it")
+        if problem := odd_value(info, Info):
+            raise RunError(f"{self.info}: {problem}; run it again")
         return cast(Info, info)
 
 
@@ -170,7 +175,7 @@ def find_runs(root: Path) -> list[RunDir]:
 def write_whole(path: Path) -> Generator[Path]:
     """Gives a temporary path beside `path`, and moves it there when the block ends well.
 
-    A killed process leaves either the old file or the new one, never half of one.
+    A killed process or a power cut leaves either the old file or the new one, never half of one.
 
     Raises:
         RunError: If the folder cannot be written or the disk is full.
@@ -184,14 +189,35 @@ def write_whole(path: Path) -> Generator[Path]:
     beside = Path(name)
     try:
         yield beside
-        with beside.open("rb") as file:
-            os.fsync(file.fileno())
+        sync(beside)
         beside.chmod(0o666 & ~UMASK)
         beside.replace(path)
+        sync_folder(path.parent)
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):  # a file system that has become read-only keeps it; the error is on its way already
+            beside.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Makes a file's content last through a power cut.
+
+    Raises:
+        OSError: If the system cannot do that.
+    """
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes new names in a folder last through a power cut, where the system can do that."""
+    with suppress(OSError):  # Windows opens no folders; some network file systems sync none
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -107,6 +107,7 @@ class ResumingSweeper(BasicSweeper):
 
     def _prepare(self, jobs: list[Any], marks: bool) -> None:
         """Makes sure that each job can begin, before any does; and that finished ones say so, however they ended."""
+        from gesturelab.runs import write_text
         from gesturelab.sweep.plan import Action, require_sweep_folder
         from gesturelab.sweep.status import State, end_status, queue, read_status
 
@@ -121,7 +122,7 @@ class ResumingSweeper(BasicSweeper):
             queue(job.folder)
         for root in {job.composed.root for job in jobs}:
             root.mkdir(parents=True, exist_ok=True)
-            OmegaConf.save(self.config, root / "multirun.yaml")
+            write_text(root / "multirun.yaml", OmegaConf.to_yaml(self.config))
 
     def _launch(self, jobs: list[Any], naming: list[str]) -> bool:
         """Whether the launcher began all it was given."""

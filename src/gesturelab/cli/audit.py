@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import cast
 
-from gesturelab.errors import RunError
+from gesturelab.errors import GesturelabError, RunError
 
 
 def run(arguments: list[str]) -> int:
@@ -13,8 +13,10 @@ def run(arguments: list[str]) -> int:
     Returns:
         0 when all checks pass, otherwise 1.
 
+    A run that cannot be checked fails, with the reason; the others are checked all the same.
+
     Raises:
-        GesturelabError: If there is no finished run, or its data cannot be read.
+        GesturelabError: If there is no finished run.
     """
     parser = argparse.ArgumentParser(
         prog="gesturelab audit",
@@ -34,7 +36,14 @@ def run(arguments: list[str]) -> int:
     failed = 0
     for one in runs:
         print(f"{one.path.as_posix()} ({one.size})")
-        for check in audit(one, given.data_root):
+        try:
+            checks = audit(one, given.data_root)
+        except (GesturelabError, LookupError, TypeError, ValueError) as error:  # of a damaged info file
+            said = str(error) if isinstance(error, GesturelabError) else f"{one.info} is damaged: {error!r}"
+            failed += 1
+            print(f"  FAIL  the run can be checked: {said}")
+            continue
+        for check in checks:
             failed += not check.passed
             mark, said = ("PASS", check.evidence) if check.passed else ("FAIL", check.found)
             print(f"  {mark}  {check.claim}: {said}")

@@ -8,6 +8,7 @@ from typing import cast
 
 from gesturelab.cli.train import train_and_tell
 from gesturelab.config.saved import read_config
+from gesturelab.log_file import LogFile
 from gesturelab.runs import RunDir
 from gesturelab.sweep.leave import listen
 from gesturelab.sweep.stop import withdraw
@@ -26,7 +27,7 @@ def run(arguments: list[str]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     saved = RunDir(folder, "").config
     config = read_config(saved)
-    logging.getLogger().addHandler(logging.FileHandler(RunDir(folder, "").log, encoding="utf-8"))
+    logging.getLogger().addHandler(LogFile(RunDir(folder, "").log, encoding="utf-8"))
     withdraw(folder)
     train_and_tell(folder, config, saved.read_text(encoding="utf-8"))
     return 0

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from gesturelab.cli.job import FORMAT, train_folder
 from gesturelab.errors import GesturelabError, SentAwayError, StoppedError
+from gesturelab.log_file import LogFile
 from gesturelab.runs import RunDir
 from gesturelab.sweep.leave import SIGNALS, listen
 from gesturelab.sweep.local import end_with_parent
@@ -88,7 +89,7 @@ def _train(folder: Path, seat: "Seat | None" = None) -> int:
 def _logged_to(path: Path) -> Generator[None]:
     """What this thread logs goes into a run's log, as the output of a process of its own would."""
     thread = threading.get_ident()
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = LogFile(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter(FORMAT))
     handler.addFilter(lambda record: record.thread == thread)
     logging.getLogger().addHandler(handler)

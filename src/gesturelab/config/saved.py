@@ -5,12 +5,13 @@ from typing import Any, cast
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
+from yaml import AliasToken, YAMLError, scan
 
 from gesturelab.config.data import SOURCES, DataConfig
 from gesturelab.config.split import SPLITS
 from gesturelab.config.training import TrainConfig
 from gesturelab.errors import ConfigError
+from gesturelab.reading import read_text
 
 SINCE: dict[str, Any] = {
     "data": {"target": "gesture", "gestures": None},
@@ -20,6 +21,38 @@ SINCE: dict[str, Any] = {
 """Keys that runs of earlier versions did not save, with what they did."""
 
 
+MAX_BYTES = 2**20
+"""Larger configurations are refused unread; ours have 5,000 bytes."""
+
+_ODD = (
+    *(OmegaConfBaseException, YAMLError, ConfigError, RecursionError),
+    *(AttributeError, LookupError, TypeError, ValueError, OverflowError, AssertionError),
+)
+"""What reading a configuration that is not ours can lead to."""
+
+
+def _load(path: Path) -> Any:
+    """A configuration as it stands in a file.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: If it is too large, or repeats parts of itself: ten lines could grow to gigabytes.
+    """
+    text = read_text(path, MAX_BYTES)
+    if repeats_itself(text):
+        raise ValueError("it refers to parts of itself (*name)")
+    return OmegaConf.create(text)
+
+
+def repeats_itself(text: str) -> bool:
+    """Whether YAML refers to parts of itself, so that ten lines could grow to gigabytes; ours never does.
+
+    Raises:
+        yaml.YAMLError: If it is no YAML.
+    """
+    return "*" in text and any(isinstance(token, AliasToken) for token in scan(text))
+
+
 def read_config(path: Path) -> TrainConfig:
     """The configuration that a run was made with.
 
@@ -27,14 +60,14 @@ def read_config(path: Path) -> TrainConfig:
         ConfigError: If the file is missing, is not YAML, or has a key or value that this version does not know.
     """
     try:
-        saved = OmegaConf.load(path)
+        saved = _load(path)
         schema = OmegaConf.structured(TrainConfig)
-        schema.data = OmegaConf.structured(SOURCES[cast(Any, saved).data.source])
-        schema.split = OmegaConf.structured(SPLITS[cast(Any, saved).split.kind])
+        schema.data = OmegaConf.structured(SOURCES[saved.data.source])
+        schema.split = OmegaConf.structured(SPLITS[saved.split.kind])
         return cast(TrainConfig, OmegaConf.to_object(OmegaConf.merge(schema, SINCE, saved)))
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}; is this the folder of a run?") from error
-    except (OmegaConfBaseException, YAMLError, KeyError, ValueError) as error:
+    except _ODD as error:
         raise ConfigError(f"{path} is not the configuration of a run of this version: {error}") from error
 
 
@@ -45,10 +78,10 @@ def read_data_config(path: Path) -> DataConfig:
         ConfigError: If the file is missing, is not YAML, or its data have a key or value that this version lacks.
     """
     try:
-        saved = cast(Any, OmegaConf.load(path)).data
+        saved = _load(path).data
         schema = OmegaConf.structured(SOURCES[saved.source])
         return cast(DataConfig, OmegaConf.to_object(OmegaConf.merge(schema, SINCE["data"], saved)))
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}; is this the folder of a run?") from error
-    except (OmegaConfBaseException, YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
+    except _ODD as error:
         raise ConfigError(f"{path} does not say which data this version can read: {error}") from error

@@ -20,10 +20,13 @@ from platformdirs import user_cache_path
 
 from gesturelab.data.recording import Corpus, Rejected
 from gesturelab.data.skeleton import SKELETONS
+from gesturelab.reading import read_text, refuse_odd, why
+from gesturelab.runs import sync, sync_folder
 
 _log = logging.getLogger(__name__)
 
-_POSITIONS, _COLUMNS = "positions.npy", "corpus.json"
+_POSITIONS, _COLUMNS, _CHECKSUM = "positions.npy", "corpus.json", "corpus.sha256"
+_MAX_POSITIONS = 2**50
 
 
 def cache_folder(configured: str | None) -> Path:
@@ -74,16 +77,19 @@ def _load(entry: Path) -> Corpus | None:
     if not entry.is_dir():
         return None
     try:
-        with (entry / _COLUMNS).open(encoding="utf-8") as file:
-            values = json.load(file)
+        text = read_text(entry / _COLUMNS)
+        if hashlib.sha256(text.encode()).hexdigest() != read_text(entry / _CHECKSUM):
+            raise ValueError(f"{_COLUMNS} is not what was written")
+        values = json.loads(text)
+        refuse_odd(entry / _POSITIONS, _MAX_POSITIONS)
         positions = np.load(entry / _POSITIONS, mmap_mode="r", allow_pickle=False)
         if positions.dtype != np.float32 or hashlib.sha256(positions.data).hexdigest() != values.pop(
             "positions_sha256"
         ):
             raise ValueError(f"{_POSITIONS} is not what was written")
         return _from_values(values, positions)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        _log.warning("the cache entry %s is damaged (%s); it is built again", entry, error)
+    except Exception as error:  # whatever is wrong with it, the recordings themselves are there
+        _log.warning("the cache entry %s is damaged (%s); it is built again", entry, why(error))
         return None
 
 
@@ -122,8 +128,12 @@ def _store(entry: Path, corpus: Corpus) -> None:
     try:
         positions = np.ascontiguousarray(corpus.positions, dtype=np.float32)
         corpus = dataclasses.replace(corpus, positions=positions)
+        text = json.dumps(_to_values(corpus))
         np.save(beside / _POSITIONS, positions)
-        (beside / _COLUMNS).write_text(json.dumps(_to_values(corpus)), encoding="utf-8")
+        (beside / _COLUMNS).write_text(text, encoding="utf-8")
+        (beside / _CHECKSUM).write_text(hashlib.sha256(text.encode()).hexdigest(), encoding="utf-8")
+        for name in (_POSITIONS, _COLUMNS, _CHECKSUM):
+            sync(beside / name)
         try:
             beside.rename(entry)
         except OSError:
@@ -134,5 +144,6 @@ def _store(entry: Path, corpus: Corpus) -> None:
                 entry.rename(aside / "damaged")
                 shutil.rmtree(aside, ignore_errors=True)
                 beside.rename(entry)
+        sync_folder(entry.parent)
     finally:
         shutil.rmtree(beside, ignore_errors=True)

@@ -1,6 +1,6 @@
 """The feature scaler: fitted once on training windows, saved, and reloaded, never refitted."""
 
-import json
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from gesturelab.errors import DataError
+from gesturelab.reading import read_json
 from gesturelab.runs import write_json
 
 SCALER_SCHEMA = 1
@@ -42,18 +43,26 @@ class Scaler:
         """Reads a saved scaler.
 
         Raises:
-            DataError: If the file is missing, damaged, or holds a number that cannot be used.
+            DataError: If the file is missing, damaged, of a newer gesturelab, or holds a number that cannot be used.
         """
         try:
-            features = cast(list[dict[str, Any]], json.loads(path.read_text(encoding="utf-8"))["features"])
-            names = tuple(str(feature["name"]) for feature in features)
-            mean = np.array([feature["mean"] for feature in features], dtype=np.float64)
-            deviation = np.array([feature["deviation"] for feature in features], dtype=np.float64)
+            saved = cast(dict[str, Any], read_json(path))
+            if saved["schema"] != SCALER_SCHEMA:
+                raise ValueError(f"it has schema {saved['schema']!r}, not {SCALER_SCHEMA}")
+            features = cast(list[dict[str, Any]], saved["features"])
+            rows = [(str(one["name"]), _number(one["mean"]), _number(one["deviation"])) for one in features]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"scaler file {path} cannot be read: {error!r}") from error
-        if not (np.isfinite(mean).all() and np.isfinite(deviation).all() and (deviation > 0).all()):
+        if not rows or not all(math.isfinite(mean) and 0 < deviation < math.inf for _, mean, deviation in rows):
             raise DataError(f"scaler file {path} holds a mean or deviation that is not finite or not positive")
-        return cls(names, mean, deviation)
+        names, means, deviations = zip(*rows, strict=True)
+        return cls(names, np.array(means, dtype=np.float64), np.array(deviations, dtype=np.float64))
+
+
+def _number(value: Any) -> float:
+    if not isinstance(value, float | int) or isinstance(value, bool) or abs(value) > 1e300:
+        raise TypeError(f"{str(value)[:40]} is not a number that could be used")
+    return float(value)
 
 
 def fit_scaler(names: Sequence[str], chunks: Iterable[Float[np.ndarray, "_ features"]]) -> Scaler:

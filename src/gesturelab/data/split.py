@@ -1,6 +1,6 @@
 """Who is on which side. Pure functions; no person is ever on two sides unless the split says that it is leaky."""
 
-import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from gesturelab.config.split import (
 from gesturelab.data.recording import Corpus
 from gesturelab.data.windows import Windows
 from gesturelab.errors import SplitError
+from gesturelab.reading import read_json, why
 
 
 @dataclass(frozen=True)
@@ -111,9 +112,9 @@ def make_folds(people: Mapping[str, str], config: SplitConfig) -> list[list[str]
 
 def _read_folds(path: Path, people: Mapping[str, str]) -> list[list[str]]:
     try:
-        folds: Any = json.loads(path.read_text(encoding="utf-8"))
+        folds = read_json(path)
     except OSError as error:
-        raise SplitError(f"split.file={path} cannot be read: {error.strerror}") from error
+        raise SplitError(f"split.file={path} cannot be read: {why(error)}") from error
     except ValueError as error:
         raise SplitError(f"split.file={path} is not JSON: {error}") from error
     if not isinstance(folds, list) or len(cast(list[Any], folds)) < 2 or not all(_is_fold(fold) for fold in folds):
@@ -123,9 +124,9 @@ def _read_folds(path: Path, people: Mapping[str, str]) -> list[list[str]]:
     found = [sorted(str(person) for person in fold) for fold in cast(list[list[Any]], folds)]
     named = [person for fold in found for person in fold]
     if unknown := sorted(set(named) - set(people)):
-        who = ", ".join(unknown)
+        who = _list(unknown)
         raise SplitError(f"split.file={path}: no recording of subject {who}; subjects are {_list(people)}")
-    if twice := sorted({person for person in named if named.count(person) > 1}):
+    if twice := sorted(person for person, count in Counter(named).items() if count > 1):
         raise SplitError(f"split.file={path}: subject {', '.join(twice)} is named more than once")
     return found
 
@@ -184,8 +185,11 @@ def _named(people: Mapping[str, str], config: NamedSplitConfig, rng: np.random.G
     if config.file is not None:
         test, validation = _read_people(Path(config.file))
     for key, ids in (("test", test), ("validation", validation)):
+        where = key if config.file is None else f"file={config.file}, {key}"
         if unknown := sorted(set(ids) - set(people)):
-            raise SplitError(f"split.{key}: no recording of subject {', '.join(unknown)}; subjects are {_list(people)}")
+            raise SplitError(f"split.{where}: no recording of subject {_list(unknown)}; subjects are {_list(people)}")
+        if twice := sorted(person for person, count in Counter(ids).items() if count > 1):
+            raise SplitError(f"split.{where}: subject {_list(twice)} is named more than once")
     if both := sorted(set(test) & set(validation)):
         raise SplitError(f"subject {', '.join(both)} is named for both test and validation")
     if not test:
@@ -197,10 +201,13 @@ def _named(people: Mapping[str, str], config: NamedSplitConfig, rng: np.random.G
 
 def _read_people(path: Path) -> tuple[list[str], list[str]]:
     try:
-        named = cast(dict[str, list[Any]], json.loads(path.read_text(encoding="utf-8")))
-        return [str(person) for person in named["test"]], [str(person) for person in named.get("validation", [])]
+        named = cast(dict[str, list[Any]], read_json(path))
+        sides = named["test"], named.get("validation", [])
+        if not all(not side or _is_fold(side) for side in sides):
+            raise TypeError("not a list of people")
+        return [str(person) for person in sides[0]], [str(person) for person in sides[1]]
     except OSError as error:
-        raise SplitError(f"split.file={path} cannot be read: {error.strerror}") from error
+        raise SplitError(f"split.file={path} cannot be read: {why(error)}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SplitError(
             f'split.file={path} must hold JSON such as {{"test": ["101"], "validation": ["102"]}}: {error!r}'

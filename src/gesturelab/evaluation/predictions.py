@@ -1,6 +1,8 @@
 """What a run said of each test recording: its predictions file as a value."""
 
 import csv
+import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +12,15 @@ from jaxtyping import Bool, Float64, Int64
 
 from gesturelab.errors import RunError
 from gesturelab.info import CORRECTNESS_CLASSES
+from gesturelab.reading import open_text, why
 
 COLUMNS = ("recording", "subject", "gesture", "correct", "predicted")
 """The first columns of a predictions file; one probability a class follows, named ``p_<class>``. Where the classes are
 correct and incorrect, the truth is in ``correct`` (1, or anything else), and `MORE_COLUMNS` follow."""
 
 MORE_COLUMNS = ("seconds", "by_length", "by_majority")
+
+MOST_CORRECTNESS = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,19 +116,19 @@ def read_predictions(path: Path) -> Predictions:
         RunError: If it is missing or is not a predictions file; the message names the file, and the line.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with open_text(path) as file:
             table = csv.reader(file)
             head = next(table, [])
             gestures = tuple(name.removeprefix("p_") for name in head[len(COLUMNS) :] if name.startswith("p_"))
-            if tuple(head[: len(COLUMNS)]) != COLUMNS or len(gestures) < 1:
+            if tuple(head[: len(COLUMNS)]) != COLUMNS or len(set(gestures)) < max(len(gestures), 1):
                 raise RunError(f"{path} is not a predictions file: it should begin with {','.join(COLUMNS)},p_...")
             if gestures == CORRECTNESS_CLASSES and tuple(head[-len(MORE_COLUMNS) :]) != MORE_COLUMNS:
                 raise RunError(f"{path} is damaged: it should end with the columns {','.join(MORE_COLUMNS)}")
             return _from_rows(path, gestures, list(table))
     except FileNotFoundError:
         raise RunError(f"{path} is missing: run the training again") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise RunError(f"{path} cannot be read: {error}") from error
+    except (OSError, ValueError, csv.Error) as error:
+        raise RunError(f"{path} cannot be read: {why(error)}") from error
 
 
 def _from_rows(path: Path, gestures: tuple[str, ...], rows: list[list[str]]) -> Predictions:
@@ -136,17 +141,21 @@ def _from_rows(path: Path, gestures: tuple[str, ...], rows: list[list[str]]) -> 
     for line, row in enumerate(rows, 2):
         try:
             correct = int(row[3])
+            if abs(correct) > MOST_CORRECTNESS:
+                raise ValueError(f"correctness {row[3][:40]}")
             labels.append((int(correct != 1) if of_correctness else number[row[2]], number[row[4]], correct))
             if of_correctness:
                 trivial.append((float(row[last]), number[row[last + 1]], number[row[last + 2]]))
+                if not math.isfinite(trivial[-1][0]):
+                    raise ValueError(f"{row[last]} seconds")
             probabilities.append([float(cell) for cell in row[first:last]])
         except (KeyError, ValueError, IndexError) as error:
             raise RunError(f"{path}, line {line}, cannot be read: {error!r}; run the training again") from error
-        if len(probabilities[-1]) != len(gestures) or not 0.99 < sum(probabilities[-1]) < 1.01:
+        right = all(0 <= one <= 1 for one in probabilities[-1]) and 0.99 < sum(probabilities[-1]) < 1.01
+        if len(probabilities[-1]) != len(gestures) or not right:
             raise RunError(f"{path}, line {line}: the probabilities do not sum to 1; run the training again")
     names = [row[0] for row in rows]
-    if len(set(names)) < len(names):
-        twice = sorted(name for name in set(names) if names.count(name) > 1)
+    if twice := _twice(names):
         raise RunError(f"{path} has recording {twice[0]} twice; run the training again")
     columns = np.array(labels, dtype=np.int64).reshape(-1, 3)
     more = np.array(trivial, dtype=np.float64).reshape(-1, 3)
@@ -164,6 +173,10 @@ def _from_rows(path: Path, gestures: tuple[str, ...], rows: list[list[str]]) -> 
     return found.take(np.array(sorted(range(len(names)), key=names.__getitem__), dtype=np.int64))
 
 
+def _twice(names: Sequence[str]) -> list[str]:
+    return sorted(name for name, count in Counter(names).items() if count > 1)
+
+
 def put_together(parts: Sequence[Predictions]) -> Predictions:
     """Predictions of different recordings as one value.
 
@@ -174,8 +187,7 @@ def put_together(parts: Sequence[Predictions]) -> Predictions:
     names = [name for part in parts for name in part.names]
     if any(part.gestures != gestures for part in parts):
         raise RunError("predictions of different gestures cannot be put together")
-    if len(set(names)) < len(names):
-        twice = sorted(name for name in set(names) if names.count(name) > 1)
+    if twice := _twice(names):
         raise RunError(f"recording {twice[0]} was tested in two folds")
     whole = Predictions(
         gestures,

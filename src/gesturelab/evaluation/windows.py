@@ -1,6 +1,7 @@
 """What a run said of its test recordings moment after moment: its windows file as values."""
 
 import csv
+import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from gesturelab.errors import RunError
+from gesturelab.reading import open_text, why
 from gesturelab.runs import write_whole
 
 COLUMNS = ("recording", "start_s", "end_s")
@@ -58,7 +60,7 @@ def read_windows(path: Path, gestures: tuple[str, ...], wanted: Collection[str])
     found: dict[str, list[list[float]]] = {}
     line = 1
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with open_text(path) as file:
             table = csv.reader(file)
             head = [*COLUMNS, *(f"p_{name}" for name in gestures)]
             if next(table, []) != head:
@@ -69,10 +71,12 @@ def read_windows(path: Path, gestures: tuple[str, ...], wanted: Collection[str])
                     found.setdefault(row[0], []).append([float(cell) for cell in row[1:]])
                     if len(row) != len(head):
                         raise ValueError(f"{len(row)} cells, not {len(head)}")
+                    if not all(map(math.isfinite, found[row[0]][-1])):
+                        raise ValueError("a number is not finite")
     except FileNotFoundError:
         raise RunError(f"{path} is missing") from None
-    except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
-        raise RunError(f"{path}, line {line}, cannot be read: {error}") from error
+    except (OSError, csv.Error, ValueError) as error:
+        raise RunError(f"{path}, line {line}, cannot be read: {why(error)}") from error
     series: dict[str, WindowSeries] = {}
     for name, rows in found.items():
         values = np.array(sorted(rows, key=lambda row: row[1]), dtype=np.float64)

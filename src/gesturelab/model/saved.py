@@ -1,12 +1,12 @@
 """A finished run's weights and scaler, put together again to be used."""
 
-import pickle
+import zipfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import torch
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from gesturelab.config.data import FeaturesConfig
 from gesturelab.config.training import ModelConfig
@@ -14,10 +14,14 @@ from gesturelab.data.features import Features
 from gesturelab.data.scaler import Scaler
 from gesturelab.data.skeleton import SKELETONS
 from gesturelab.errors import RunError
-from gesturelab.model.cost import flops_to_answer
+from gesturelab.model.cost import flops_to_answer, on_paper
 from gesturelab.model.lstm import LSTMClassifier
 from gesturelab.model.recogniser import Recogniser
+from gesturelab.reading import refuse_odd, why
 from gesturelab.runs import RunDir
+
+MAX_BYTES = 2**32
+MAX_FRAMES, MAX_LAYERS = 1_000_000, 100
 
 
 @dataclass(frozen=True)
@@ -45,24 +49,64 @@ def read_recogniser(run: RunDir) -> Saved:
         DataError: If the scaler is missing or damaged.
     """
     try:
-        saved = torch.load(run.weights, map_location="cpu", weights_only=True)
+        saved = _read(run.weights)
         skeleton = SKELETONS[saved["skeleton"]]
-        model = _typed(ModelConfig, saved["model"])
         features = _typed(FeaturesConfig, saved["features"])
-        names = saved["feature_names"]
-        summaries = Features(features, skeleton).summaries
-        classifier = LSTMClassifier(len(names), len(saved["gestures"]), model, summaries)
-        classifier.load_state_dict(saved["state_dict"])
-        length = int(saved["window"]["length_frames"])
-        mirrored = tuple(saved["mirrored_gestures"]) if saved.get("mirror_at_test") else None
+        names = list(Features(features, skeleton).names)
+        if saved["feature_names"] != names:
+            raise ValueError("its features are others than this version makes")
+        classifier = _classifier(saved, len(names), Features(features, skeleton).summaries)
+        length = saved["window"]["length_frames"]
+        if not isinstance(length, int) or not 0 < length <= MAX_FRAMES:
+            raise ValueError(f"its windows have {length} frames")
+        mirrored = _mirrored(saved) if saved.get("mirror_at_test") else None
     except FileNotFoundError:
         raise RunError(f"{run.weights} is missing: run the training again") from None
-    except (
-        OSError, RuntimeError, pickle.UnpicklingError, KeyError, TypeError, ValueError, EOFError, OmegaConfBaseException
-    ) as error:  # fmt: skip
-        raise RunError(f"{run.weights} cannot be read by this version: {error}") from error
-    recogniser = Recogniser(features, skeleton, Scaler.load(run.scaler), classifier, mirrored)
+    except Exception as error:  # torch raises whatever a damaged file leads it to
+        raise RunError(f"{run.weights} cannot be read by this version: {why(error)}") from error
+    scaler = Scaler.load(run.scaler)
+    if list(scaler.names) != names:
+        raise RunError(f"{run.scaler} does not belong to {run.weights.name}: it has other features")
+    recogniser = Recogniser(features, skeleton, scaler, classifier, mirrored)
     return Saved(recogniser.eval(), length, len(skeleton.joints), flops_to_answer(recogniser, length))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What a weights file holds, which is no more than the file has bytes.
+
+    Raises:
+        ValueError: If it is not what torch writes.
+    """
+    refuse_odd(path, MAX_BYTES)
+    with zipfile.ZipFile(path) as members:  # also refuses the form before torch 1.6, whose sizes nobody checks
+        if any(member.compress_type != zipfile.ZIP_STORED for member in members.infolist()):
+            raise ValueError("it is compressed, as no weights file is")
+    saved = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(saved, dict):
+        raise ValueError("it does not hold a network")
+    return cast(dict[str, Any], saved)
+
+
+def _classifier(saved: dict[str, Any], features: int, summaries: int) -> LSTMClassifier:
+    """The network, made only after its weights are known to be there."""
+    model, classes, weights = _typed(ModelConfig, saved["model"]), len(saved["gestures"]), saved["state_dict"]
+    if not 0 < model.layers <= MAX_LAYERS or not 0 <= model.head_layers <= MAX_LAYERS:
+        raise ValueError(f"it has {model.layers} LSTM layers and {model.head_layers} head layers")
+    wanted = {name: value.shape for name, value in on_paper(features, classes, model, summaries).state_dict().items()}
+    there = {name: value.shape for name, value in weights.items() if value.is_contiguous()}
+    if there != wanted:
+        odd = sorted(name for name in wanted.keys() | there.keys() if wanted.get(name) != there.get(name))
+        raise ValueError(f"its weights are not those of such a network: {', '.join(odd[:3])}")
+    classifier = LSTMClassifier(features, classes, model, summaries)
+    classifier.load_state_dict(weights)
+    return classifier
+
+
+def _mirrored(saved: dict[str, Any]) -> tuple[int, ...]:
+    classes = tuple(saved["mirrored_gestures"])
+    if sorted(classes) != list(range(len(saved["gestures"]))):
+        raise ValueError("its mirrored gestures are not its gestures")
+    return classes
 
 
 def _typed(schema: type[Any], values: dict[str, Any]) -> Any:

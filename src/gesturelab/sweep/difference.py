@@ -5,6 +5,8 @@ from typing import Any, cast
 
 import yaml
 
+from gesturelab.config.saved import repeats_itself
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -27,9 +29,11 @@ def differences(old: str | None, new: str) -> list[Difference]:
     if old is None:
         return []
     try:
+        if repeats_itself(old):
+            raise ValueError
         before = _flat(yaml.load(old, Loader=_Loader))
-    except yaml.YAMLError:
-        return []
+    except (yaml.YAMLError, RecursionError, ValueError, TypeError, LookupError, AttributeError):
+        return [Difference("config.yaml", "(damaged)", "(this configuration)")]
     after = _flat(yaml.load(new, Loader=_Loader))
     keys = [*after, *(key for key in before if key not in after)]
     return [Difference(key, before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)]

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from gesturelab.config.saved import MAX_BYTES
 from gesturelab.errors import ConfigError, RunError
+from gesturelab.reading import read_text
 from gesturelab.runs import RunDir
 from gesturelab.sweep.difference import Difference, differences
 from gesturelab.sweep.status import State, is_alive, read_status
@@ -187,7 +189,7 @@ def _worth_keeping(folder: Path) -> bool:
 
 def _text(folder: Path) -> str | None:
     try:
-        return RunDir(folder, "").config.read_text(encoding="utf-8")
+        return read_text(RunDir(folder, "").config, MAX_BYTES)
     except (OSError, ValueError):
         return None
 

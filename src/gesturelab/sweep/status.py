@@ -1,6 +1,6 @@
 """``status.json`` of a run: what it is doing now, or how it ended, written by the run itself."""
 
-import json
+import math
 import os
 import socket
 import threading
@@ -11,10 +11,11 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TypedDict, cast
+from typing import Any, TypedDict, cast, get_type_hints
 
 from gesturelab.errors import BusyError, GesturelabError, Requeued, RunError, StoppedError
 from gesturelab.info import Epoch
+from gesturelab.reading import read_json
 from gesturelab.runs import RunDir, write_json
 from gesturelab.sweep.claim import KNOWS_LOCKS, LOCK, is_locked, open_lock, try_lock
 from gesturelab.sweep.slurm.cluster import find_task, my_tasks
@@ -82,12 +83,53 @@ class Status(TypedDict, total=False):
 
 
 def read_status(folder: Path) -> Status | None:
-    """What a run's status file says; None if there is none, or none that can be read."""
+    """What a run's status file says; None if there is none, or none that can be read. Odd values are left out."""
     try:
-        found = json.loads(RunDir(folder, "").status.read_text(encoding="utf-8"))
+        found = read_json(RunDir(folder, "").status)
     except (OSError, ValueError):
         return None
-    return cast(Status, found) if isinstance(found, dict) and found.get("state") in [*State] else None
+    if not isinstance(found, dict) or found.get("state") not in [*State]:
+        return None
+    return without_odd_values(cast(dict[str, Any], found))
+
+
+def without_odd_values(found: dict[str, Any]) -> Status:
+    """A status file's keys whose values are what they should be.
+
+    >>> without_odd_values({"state": "done", "epoch": "3", "heartbeat": "noon", "pid": 7})
+    {'state': 'done', 'pid': 7}
+    """
+    return cast(Status, {key: value for key, value in found.items() if key in _KINDS and _is_right(key, value)})
+
+
+_KINDS = get_type_hints(Status)
+
+
+def _is_right(key: str, value: Any) -> bool:
+    if key in ("metrics", "validation_losses"):
+        kind = dict if key == "metrics" else list
+        inner = value.values() if isinstance(value, dict) else value
+        return isinstance(value, kind) and all((one is None and kind is list) or _is_number(one) for one in inner)
+    if _KINDS[key] is float:
+        return _is_number(value)
+    if key in ("started", "heartbeat", "finished"):
+        return isinstance(value, str) and _is_date(value)
+    if isinstance(value, int):
+        return _KINDS[key] in (int, int | None) and _is_number(value)
+    return isinstance(value, _KINDS[key])
+
+
+def _is_number(value: Any) -> bool:
+    return (
+        isinstance(value, float | int) and not isinstance(value, bool) and abs(value) < 2**63 and math.isfinite(value)
+    )
+
+
+def _is_date(value: str) -> bool:
+    try:
+        return datetime.fromisoformat(value).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def write_status(folder: Path, status: Status) -> None:
@@ -243,7 +285,7 @@ def reported(folder: Path, max_epochs: int) -> Generator[Reporter]:
             reporter.end(State.stopped, str(error) or "stopped by Ctrl-C")
             raise
         except BaseException as error:
-            trace = traceback.format_exc()
+            trace = traceback.format_exc().encode("utf-8", "backslashreplace").decode()
             with suppress(OSError), RunDir(folder, "").log.open("a", encoding="utf-8") as file:
                 file.write(trace)
             with suppress(RunError):  # the folder may be what failed
@@ -254,7 +296,8 @@ def reported(folder: Path, max_epochs: int) -> Generator[Reporter]:
 
 def reason_of(error: BaseException) -> str:
     """An exception in one line; our own errors need no name."""
-    first = next(iter(str(error).strip().splitlines()), "")
+    said = str(error).encode("utf-8", "backslashreplace").decode()  # half a character cannot be written
+    first = next(iter(said.strip().splitlines()), "")
     kind = type(error).__name__
     if isinstance(error, GesturelabError):
         return first

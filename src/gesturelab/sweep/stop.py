@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from gesturelab.reading import read_text
 from gesturelab.runs import RunDir, write_text
 
 PRUNED = "pruned: "
@@ -20,9 +21,11 @@ def ask_to_stop(folder: Path, reason: str) -> None:
 def asked_to_stop(folder: Path) -> str:
     """The reason that the run was asked to stop for; empty when it was not asked."""
     try:
-        return RunDir(folder, "").stop.read_text(encoding="utf-8").strip()
+        return read_text(RunDir(folder, "").stop).strip()
     except OSError:
         return ""
+    except ValueError as error:
+        return f"stop.txt cannot be read: {error}"
 
 
 def withdraw(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """What a run leaves behind: weights, predictions, and the parts of its info file."""
 
 import csv
+import io
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -103,8 +104,10 @@ def write_weights(run: RunDir, config: TrainConfig, corpus: Corpus, scaler: Scal
         "skeleton": corpus.skeleton.name,
         "state_dict": {name: value.cpu() for name, value in module.recogniser.classifier.state_dict().items()},
     }
-    with write_whole(run.weights) as beside, beside.open("wb") as file:  # an open file: torch would store its name
-        torch.save(contents, file)
+    file = io.BytesIO()  # of a full disk torch would say only that a number is not what it expected
+    torch.save(contents, file)
+    with write_whole(run.weights) as beside:
+        beside.write_bytes(file.getbuffer())
 
 
 def data_info(config: TrainConfig, data: GestureData) -> DataInfo:

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from lightning.pytorch.loggers import Logger
 
+from gesturelab.errors import RunError
 from gesturelab.info import Epoch
+from gesturelab.reading import open_text, why
 from gesturelab.runs import write_whole
 
 
@@ -25,8 +27,7 @@ class MetricsCsv(Logger):
         self._version = version
         self._rows: dict[int, dict[str, str | float]] = {}
         if self.path.exists():
-            with self.path.open(encoding="utf-8", newline="") as file:
-                self._rows = {int(row["epoch"]): dict(row) for row in csv.DictReader(file)}
+            self._rows = _read(self.path)
 
     @property
     def name(self) -> str:
@@ -60,3 +61,19 @@ class MetricsCsv(Logger):
             table = csv.DictWriter(file, columns, lineterminator="\n")
             table.writeheader()
             table.writerows({**row, "epoch": epoch} for epoch, row in sorted(self._rows.items()))
+
+
+def _read(path: Path) -> dict[int, dict[str, str | float]]:
+    """The rows by epoch.
+
+    Raises:
+        RunError: If it cannot be read.
+    """
+    try:
+        with open_text(path) as file:
+            rows = [dict(row) for row in csv.DictReader(file, strict=True)]
+        if any(None in row or None in row.values() for row in rows):
+            raise ValueError("a row has another number of cells than the head")
+        return {int(row["epoch"]): {**row} for row in rows}
+    except (OSError, ValueError, KeyError, csv.Error) as error:
+        raise RunError(f"{path} cannot be read ({why(error)}): move it away to go on without its rows") from error

@@ -18,6 +18,7 @@ from rich.console import Console
 from gesturelab.data.irds.progress import Advance, progress
 from gesturelab.data.irds.unpack import unpack
 from gesturelab.errors import FetchError
+from gesturelab.runs import sync, sync_folder
 
 RECORD_URL = "https://zenodo.org/api/records/4610859"
 ARCHIVE_URL = "https://zenodo.org/records/4610859/files/SkeletonData.zip?download=1"
@@ -167,7 +168,9 @@ def _download(archive: Archive, path: Path, timeout_s: float, console: Console) 
         elif found != archive.checksum:
             part.unlink()
             raise FetchError(f"{archive.url} has checksum {found}, the record says {archive.checksum}: try again")
+    sync(part)
     part.replace(path)
+    sync_folder(path.parent)
 
 
 def _transfer(archive: Archive, part: Path, have: int, timeout_s: float, console: Console) -> int | None:

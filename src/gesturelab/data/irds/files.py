@@ -7,15 +7,16 @@ Miron, Sadawi, Ismail, Hussain, Grosan, "IntelliRehabDS (IRDS) - A Dataset of Ph
 import os
 import re
 import zipfile
-import zlib
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from gesturelab.config.data import Form
+from gesturelab.data.irds.archive import DAMAGED, grows_absurdly
 from gesturelab.data.recording import CORRECTNESS
 from gesturelab.errors import DataError, RecordingError
+from gesturelab.reading import refuse_odd, why
 
 GESTURES = (
     "elbow_flexion_left",
@@ -185,10 +186,10 @@ def _in_folder(folder: Path) -> list[IrdsFile]:
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if _is_recording(entry.name) and entry.is_file():
-                    stat = entry.stat()
+                if _is_recording(entry.name):
+                    stat = entry.stat(follow_symlinks=entry.is_file())  # a link to nothing is refused by name later
                     stamp = f"{stat.st_mtime_ns}-{stat.st_ctime_ns}"
-                    files.append(IrdsFile(entry.name[:-4], Path(entry.path), "", stat.st_size, stamp))
+                    files.append(IrdsFile(_shown(entry.name[:-4]), Path(entry.path), "", stat.st_size, stamp))
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
@@ -200,15 +201,23 @@ def _in_archive(path: Path, form: Form) -> list[IrdsFile]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = [info for info in archive.infolist() if not info.is_dir()]
-    except (OSError, zipfile.BadZipFile) as error:
+    except DAMAGED as error:
         raise DataError(
-            f"{path} is not a readable zip archive ({error}); `gesturelab data fetch irds` gets it"
+            f"{path} is not a readable zip archive ({why(error)}); `gesturelab data fetch irds` gets it"
         ) from None
     kept = [(PurePosixPath(info.filename), info) for info in members]
     kept = [(name, info) for name, info in kept if _is_recording(name.name) and "__MACOSX" not in name.parts]
     in_forms = {folder: [pair for pair in kept if pair[0].parent.name == folder] for folder in FOLDERS.values()}
     chosen = in_forms[FOLDERS[form]] if any(in_forms.values()) else kept
-    return [IrdsFile(name.name[:-4], path, info.filename, info.file_size, f"{info.CRC:08x}") for name, info in chosen]
+    return [
+        IrdsFile(_shown(name.name[:-4]), path, info.filename, info.file_size, f"{info.CRC:08x}")
+        for name, info in chosen
+    ]
+
+
+def _shown(name: str) -> str:
+    """A name that may be written into any file: bytes that are no text stand as they are shown."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _is_recording(file_name: str) -> bool:
@@ -220,12 +229,19 @@ def reading(files: Sequence[IrdsFile]) -> Generator[Callable[[IrdsFile], bytes]]
     """Gives a function that reads a file's bytes; an archive is opened once.
 
     The function raises RecordingError if the file is too large or cannot be read.
+
+    Raises:
+        DataError: If the archive cannot be opened.
     """
     archive = next((file.path for file in files if file.member), None)
     if archive is None:
         yield lambda file: _read(file, None)
     else:
-        with zipfile.ZipFile(archive) as opened:
+        try:
+            opened = zipfile.ZipFile(archive)
+        except DAMAGED as error:
+            raise DataError(f"{archive} is not a readable zip archive ({why(error)})") from None
+        with opened:
             yield lambda file: _read(file, opened)
 
 
@@ -234,8 +250,12 @@ def _read(file: IrdsFile, archive: zipfile.ZipFile | None) -> bytes:
         raise RecordingError(f"it has {file.size:,} bytes; at most {MAX_FILE_BYTES:,} are read")
     try:
         if archive is not None:
-            return archive.read(file.member)
+            if grows_absurdly(archive.getinfo(file.member)):
+                raise ValueError("its archive would grow absurdly")
+            with archive.open(file.member) as member:
+                return member.read(file.size + 1)  # never more than the archive says that it has
+        refuse_odd(file.path, MAX_FILE_BYTES)
         with file.path.open("rb") as opened:
             return opened.read(MAX_FILE_BYTES)
-    except (OSError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise RecordingError(f"it cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    except DAMAGED as error:
+        raise RecordingError(f"it cannot be read: {why(error)}") from error

@@ -1,5 +1,6 @@
 """What IntelliRehabDS files say: 75 numbers a line (Simplified), or times and tracking states as well (Raw)."""
 
+import codecs
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -15,6 +16,9 @@ from gesturelab.errors import RecordingError
 
 MAX_FRAMES = 500_000
 """More frames than this are refused: four and a half hours at 30 frames a second."""
+
+MAX_LINE_BYTES = 2**16
+"""Longer lines are refused; the longest published one has 7,000 bytes."""
 
 JOINTS = len(KINECT_V2.joints)
 HEADER = b"Version0.1"
@@ -100,15 +104,22 @@ def parse_raw(data: bytes) -> Track:
 
 
 def _rows(data: bytes) -> list[bytes]:
+    data = data.removeprefix(codecs.BOM_UTF8)
     if not data or data.isspace():
         raise RecordingError("it is empty")
     if b"\0" in data:
+        if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise RecordingError("it is UTF-16: save it as plain text (UTF-8)")
         raise RecordingError("it is a binary file, not text")
     if data.count(b"\n") + data.count(b"\r") > 2 * MAX_FRAMES:
         raise RecordingError(f"it has more than {MAX_FRAMES:,} lines")
     rows = data.rstrip().splitlines()
     if len(rows) > MAX_FRAMES:
         raise RecordingError(f"it has more than {MAX_FRAMES:,} lines")
+    if (longest := max(map(len, rows))) > MAX_LINE_BYTES:
+        line = next(line for line, row in enumerate(rows, 1) if len(row) == longest)
+        columns = rows[line - 1].count(b",") + 1
+        raise RecordingError(f"line {line} has {longest:,} bytes and {columns:,} columns; that is no frame")
     return rows
 
 

@@ -1,23 +1,22 @@
 """Unpacks an archive that came from elsewhere: every member is judged before the first byte is written."""
 
+import os
 import shutil
 import stat
 import tempfile
 import zipfile
-import zlib
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from rich.console import Console
 
+from gesturelab.data.irds.archive import DAMAGED, MAX_RATIO, grows_absurdly
 from gesturelab.data.irds.progress import progress
 from gesturelab.errors import FetchError
-
-MAX_RATIO = 200
-"""Text packs to a tenth; a member that packs better than this is a bomb."""
+from gesturelab.reading import why
+from gesturelab.runs import sync_folder
 
 MAX_BYTES = 8 * 2**30
 MAX_MEMBERS = 100_000
-_SMALL = 2**20
 
 
 def unpack(archive: Path, folder: Path, console: Console) -> None:
@@ -43,6 +42,8 @@ def unpack(archive: Path, folder: Path, console: Console) -> None:
                     path.parent.mkdir(parents=True, exist_ok=True)
                     with opened.open(member) as source, path.open("wb") as to:
                         shutil.copyfileobj(source, to)
+                        to.flush()
+                        os.fsync(to.fileno())
                     advance(member.file_size)
         inner = beside / folder.name
         if folder.is_dir():
@@ -50,8 +51,11 @@ def unpack(archive: Path, folder: Path, console: Console) -> None:
         whole = inner if [path.name for path in beside.iterdir()] == [folder.name] and inner.is_dir() else beside
         whole.chmod(0o755)
         whole.rename(folder)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-        raise FetchError(f"{archive} is damaged ({error}): remove it and fetch it again") from error
+        sync_folder(folder.parent)
+    except OSError:
+        raise
+    except DAMAGED as error:
+        raise FetchError(f"{archive} is damaged ({why(error)}): remove it and fetch it again") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
@@ -76,7 +80,7 @@ def safe_members(archive: zipfile.ZipFile, path: Path) -> list[zipfile.ZipInfo]:
             raise FetchError(f"{path}: member {name!r} would be written outside the folder; nothing was unpacked")
         if stat.S_ISLNK(member.external_attr >> 16):
             raise FetchError(f"{path}: member {name!r} is a link; nothing was unpacked")
-        if member.file_size > _SMALL and member.file_size > MAX_RATIO * member.compress_size:
+        if grows_absurdly(member):
             raise FetchError(f"{path}: member {name!r} would grow {MAX_RATIO}-fold; nothing was unpacked")
     if (total := sum(member.file_size for member in members)) > MAX_BYTES:
         raise FetchError(f"{path} would unpack to {total:,} bytes; nothing was unpacked")

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from gesturelab.config.saved import MAX_BYTES
+from gesturelab.reading import read_text, why
 from gesturelab.report import cost_words, findings, joined_words, words
 from gesturelab.report.collect import Finished
 from gesturelab.report.lead import CORRECTNESS, lead, of_row
@@ -220,8 +222,8 @@ def configurations(runs: Sequence[Finished]) -> str:
 
 def _configuration(run: Finished) -> str:
     try:
-        said = RunDir(run.path, run.info["model"]["size"]).config.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        said = f"config.yaml cannot be read: {error.strerror}"
+        said = read_text(RunDir(run.path, run.info["model"]["size"]).config, MAX_BYTES)
+    except (OSError, ValueError) as error:
+        said = f"config.yaml cannot be read: {why(error)}"
     summary = f"{run.label}: {run.info['name']}, {run.info['model']['size']}, seed {run.info['seed']}"
     return f"<details><summary>{text(summary)}</summary><pre>{text(said)}</pre></details>\n"

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from gesturelab.config.search import SearchConfig
 from gesturelab.config.store import job_folder
 from gesturelab.errors import ConfigError
+from gesturelab.runs import write_text
 from gesturelab.sweep.claim import alone
 from gesturelab.sweep.compose import JobComposer, composed_job
 from gesturelab.sweep.local import Watcher
@@ -152,7 +153,7 @@ def search(
     require_sweep_folder(root)
     max_epochs = max(int(yaml.safe_load(base.text)["trainer"]["max_epochs"]) for base in bases)
     with alone(root, ".search.lock", "another search is at work in"):
-        OmegaConf.save(config, root / "multirun.yaml")
+        write_text(root / "multirun.yaml", OmegaConf.to_yaml(config))
         study = Study(root, given.options, given.space, max_epochs)
         study.take_up(given.about(bases[0]))
         parts = Parts(

@@ -1,12 +1,13 @@
 """The layout of ``search.json``, schema 1: what a search tried, and what came of it."""
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
+from gesturelab.json_types import odd_value
+from gesturelab.reading import read_json
 from gesturelab.runs import write_json
 
 SEARCH_SCHEMA = 1
@@ -104,7 +105,7 @@ def write_search(root: Path, search: Search) -> None:
 def read_search(root: Path) -> Search | None:
     """What a sweep's ``search.json`` says; None if there is none, or none that this version can read."""
     try:
-        found: Any = json.loads((root / SEARCH).read_text(encoding="utf-8"))
+        found = read_json(root / SEARCH)
     except (OSError, ValueError):
         return None
     return cast(Search, found) if _is_search(found) else None
@@ -115,5 +116,7 @@ def _is_search(found: Any) -> bool:
         return False
     if not found.keys() >= Search.__required_keys__ or not isinstance(found["trials"], list):
         return False
+    if odd_value(found, Search):
+        return False
     trials: list[Any] = [*found["trials"], *([found["best"]] if found["best"] else [])]
-    return all(isinstance(trial, dict) and trial.keys() >= TrialResult.__required_keys__ for trial in trials)
+    return all(trial.keys() >= TrialResult.__required_keys__ for trial in trials)

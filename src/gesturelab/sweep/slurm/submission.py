@@ -4,7 +4,6 @@ What belongs to an array lies in ``<sweep>/.slurm/<job name>``: the code, the ba
 (submitit's files), and ``array.json``, which says what the jobs are.
 """
 
-import json
 import re
 import secrets
 import shutil
@@ -18,6 +17,7 @@ import gesturelab
 from gesturelab.config.launcher import SlurmLauncherConfig
 from gesturelab.errors import ConfigError, RunError
 from gesturelab.info import GitInfo
+from gesturelab.reading import read_json
 from gesturelab.runs import write_json, write_text
 from gesturelab.sweep.claim import alone
 from gesturelab.sweep.plan import Job
@@ -148,11 +148,11 @@ def job_id(folder: Path, status: Status) -> str | None:
     if (name := status.get("slurm_name")) is None:
         return None
     try:
-        record = json.loads((folder.parent / FOLDER / name / RECORD).read_text(encoding="utf-8"))
+        record = read_json(folder.parent / FOLDER / name / RECORD)
         number = record["folders"].index(folder.name)
-    except (OSError, ValueError, KeyError):
+        return f"{record['id']}_{number}" if len(record["folders"]) > 1 else str(record["id"])
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return status.get("slurm_job")
-    return f"{record['id']}_{number}" if len(record["folders"]) > 1 else str(record["id"])
 
 
 def scripts(jobs: Sequence[Job], options: SlurmLauncherConfig) -> list[str]:

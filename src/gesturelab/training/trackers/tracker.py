@@ -12,6 +12,7 @@ from typing import Any, ClassVar, cast
 from gesturelab.config.training import TrainConfig
 from gesturelab.errors import RunError
 from gesturelab.info import Epoch, Info
+from gesturelab.reading import read_json, why
 from gesturelab.runs import RunDir, write_json
 
 
@@ -101,11 +102,14 @@ def flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, str]:
     try:
-        return cast(dict[str, str], json.loads(path.read_text(encoding="utf-8")))
+        known: Any = read_json(path)
+        if not isinstance(known, dict) or not isinstance(cast(dict[str, Any], known).get("id"), str):
+            raise ValueError("it holds no id of a run")
+        return cast(dict[str, str], known)
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise RunError(f"{path} cannot be read: {error}; without it the trackers begin a new run") from error
+        raise RunError(f"{path} cannot be read: {why(error)}; without it the trackers begin a new run") from error
 
 
 class Tracker(ABC):

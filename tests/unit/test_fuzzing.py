@@ -1,0 +1,26 @@
+"""A short form of `make fuzz`: damaged files lead to an answer, or to one of our own errors that names the file."""
+
+import random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fuzzing_parsers import PARSERS, Case, case_of, check
+
+FEW = {"report": 3, "weights": 6, "config": 8, "unpack": 10, "archive": 15}
+
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory) -> dict[str, Case]:
+    return {name: case_of(name, tmp_path_factory.mktemp(name)) for name in PARSERS}
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_damaged_files_are_read_or_refused_by_name(name, cases):
+    @settings(max_examples=FEW.get(name, 25), database=None, suppress_health_check=list(HealthCheck))
+    @given(st.integers(0, 2**32))
+    def attack(seed):
+        check(cases[name], cases[name].make(random.Random(seed)))
+
+    attack()
