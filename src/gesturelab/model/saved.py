@@ -10,10 +10,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from gesturelab.config.data import FeaturesConfig
 from gesturelab.config.training import ModelConfig
+from gesturelab.data.definition import restored
 from gesturelab.data.features import Features
 from gesturelab.data.scaler import Scaler
-from gesturelab.data.skeleton import SKELETONS
-from gesturelab.errors import RunError
+from gesturelab.errors import ConfigError, RunError
 from gesturelab.model.cost import flops_to_answer
 from gesturelab.model.lstm import LSTMClassifier
 from gesturelab.model.recogniser import Recogniser
@@ -46,7 +46,7 @@ def read_recogniser(run: RunDir) -> Saved:
     """
     try:
         saved = torch.load(run.weights, map_location="cpu", weights_only=True)
-        skeleton = SKELETONS[saved["skeleton"]]
+        skeleton = restored(saved["skeleton"])
         model = _typed(ModelConfig, saved["model"])
         features = _typed(FeaturesConfig, saved["features"])
         names = saved["feature_names"]
@@ -58,7 +58,8 @@ def read_recogniser(run: RunDir) -> Saved:
     except FileNotFoundError:
         raise RunError(f"{run.weights} is missing: run the training again") from None
     except (
-        OSError, RuntimeError, pickle.UnpicklingError, KeyError, TypeError, ValueError, EOFError, OmegaConfBaseException
+        OSError, RuntimeError, pickle.UnpicklingError, KeyError, TypeError, ValueError, EOFError,
+        OmegaConfBaseException, ConfigError,
     ) as error:  # fmt: skip
         raise RunError(f"{run.weights} cannot be read by this version: {error}") from error
     recogniser = Recogniser(features, skeleton, Scaler.load(run.scaler), classifier, mirrored)

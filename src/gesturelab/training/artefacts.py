@@ -14,6 +14,7 @@ from gesturelab.config.data import IrdsConfig, Target
 from gesturelab.config.split import FoldsFileConfig
 from gesturelab.config.training import Keep, TrainConfig
 from gesturelab.data.datamodule import GestureData
+from gesturelab.data.definition import stored
 from gesturelab.data.recording import Corpus
 from gesturelab.data.scaler import Scaler
 from gesturelab.data.split import make_folds
@@ -100,7 +101,7 @@ def write_weights(run: RunDir, config: TrainConfig, corpus: Corpus, scaler: Scal
         "gestures": list(corpus.class_names),
         "mirror_at_test": config.augment.mirror_at_test,
         "mirrored_gestures": list(corpus.mirrored_classes),
-        "skeleton": corpus.skeleton.name,
+        "skeleton": stored(corpus.skeleton),
         "state_dict": {name: value.cpu() for name, value in module.recogniser.classifier.state_dict().items()},
     }
     with write_whole(run.weights) as beside, beside.open("wb") as file:  # an open file: torch would store its name
@@ -123,6 +124,7 @@ def data_info(config: TrainConfig, data: GestureData) -> DataInfo:
         frames=len(corpus.positions),
         subjects=len(corpus.people),
         groups=corpus.people,
+        skeleton=stored(corpus.skeleton),
         postures={corpus.names[number]: corpus.postures[number] for number in tested},
         options=options,
         rejected=[RejectedInfo(recording=left.recording, reason=left.reason) for left in corpus.rejected],
