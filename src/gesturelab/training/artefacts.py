@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from lightning.pytorch import Trainer
 
-from gesturelab.config.data import IrdsConfig, Target
+from gesturelab.config.data import FolderConfig, IrdsConfig, Target
 from gesturelab.config.split import FoldsFileConfig
 from gesturelab.config.training import Keep, TrainConfig
 from gesturelab.data.datamodule import GestureData
@@ -114,8 +114,9 @@ def data_info(config: TrainConfig, data: GestureData) -> DataInfo:
     tested = np.unique(data.windows.recording[data.sides.test]).tolist()
     options = plain(config.data)
     options.pop("cache_dir")
-    if isinstance(config.data, IrdsConfig):
+    if isinstance(config.data, IrdsConfig | FolderConfig):
         options.pop("root")
+        options.pop("skeleton", None)  # may be a file of this machine; the skeleton itself is kept below
     return DataInfo(
         source=corpus.source,
         synthetic=corpus.synthetic,
@@ -123,9 +124,9 @@ def data_info(config: TrainConfig, data: GestureData) -> DataInfo:
         recordings=len(corpus),
         frames=len(corpus.positions),
         subjects=len(corpus.people),
-        groups=corpus.people,
+        groups={person: group for person, group in corpus.people.items() if group},
         skeleton=stored(corpus.skeleton),
-        postures={corpus.names[number]: corpus.postures[number] for number in tested},
+        postures={corpus.names[number]: corpus.postures[number] for number in tested if corpus.postures[number]},
         options=options,
         rejected=[RejectedInfo(recording=left.recording, reason=left.reason) for left in corpus.rejected],
     )
