@@ -10,7 +10,7 @@ import numpy as np
 from gesturelab.data.definition import layout
 from gesturelab.data.folder.labels import FILE, Label, read_labels
 from gesturelab.data.folder.read import MADE_UP, images
-from gesturelab.data.folder.sides import mirrored_gestures
+from gesturelab.data.folder.sides import mirror_in_words, mirrored_gestures
 from gesturelab.data.formats import Frames, own_rate_hz, read_frames, to_motion
 from gesturelab.data.irds import defects
 from gesturelab.data.irds.parse import Track
@@ -104,11 +104,9 @@ def _notes(root: Path, labels: Sequence[Label], own: list[float], without_times:
     names = sorted({label.gesture for label in labels})
     mirrored = mirrored_gestures(names, images(labels))
     notes = ["MADE UP: nobody moved, and every result says so"] if (root / MADE_UP).exists() else []
-    pairs = [f"{names[at]} <-> {names[image]}" for at, image in enumerate(mirrored) if at < image]
-    same = [names[at] for at, image in enumerate(mirrored) if at == image]
     unknown = [names[at] for at, image in enumerate(mirrored) if image < 0]
-    notes += [f"In a mirror: {', '.join(pairs)}"] if pairs else []
-    notes += [f"In a mirror these stay what they are: {', '.join(same)}"] if same else []
+    if said := mirror_in_words(names, mirrored):
+        notes.append(f"In a mirror: {said}")
     if unknown:
         notes.append(
             f"What these become in a mirror is unknown: {', '.join(unknown)}. Say so in the column mirrored of {FILE}, "

@@ -41,6 +41,17 @@ def mirrored_gestures(names: Sequence[str], said: Mapping[str, str]) -> tuple[in
     return tuple(image if image >= 0 and found[image] == at else UNKNOWN for at, image in enumerate(found))
 
 
+def mirror_in_words(names: Sequence[str], images: Sequence[int]) -> str:
+    """Which gestures change places in a mirror, and which stay what they are.
+
+    >>> mirror_in_words(["left", "right", "bow"], (1, 0, 2))
+    'left <-> right; bow stays'
+    """
+    pairs = [f"{names[at]} <-> {names[image]}" for at, image in enumerate(images) if at < image]
+    same = [names[at] for at, image in enumerate(images) if at == image]
+    return "; ".join([*pairs, *([f"{', '.join(same)} stay{'s' if len(same) == 1 else ''}"] if same else [])])
+
+
 def _image(name: str, names: Sequence[str], said: Mapping[str, str]) -> int:
     if name in said:
         return names.index(said[name]) if said[name] in names else UNKNOWN
