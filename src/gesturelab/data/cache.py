@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from platformdirs import user_cache_path
 
+from gesturelab.data.definition import restored, stored
 from gesturelab.data.recording import Corpus, Rejected
-from gesturelab.data.skeleton import SKELETONS
 from gesturelab.reading import read_text, refuse_odd, why
 from gesturelab.runs import sync, sync_folder
 
@@ -98,7 +98,7 @@ def _from_values(values: dict[str, Any], positions: np.ndarray) -> Corpus:
     for key in ("offsets", "gestures", "correctness"):
         plain[key] = np.array(values[key], dtype=np.int64)
     plain["rates_hz"] = np.array(values["rates_hz"], dtype=np.float64)
-    plain["skeleton"] = SKELETONS[values["skeleton"]]
+    plain["skeleton"] = restored(values["skeleton"])
     plain["rejected"] = tuple(Rejected(*pair) for pair in values["rejected"])
     corpus = Corpus(positions=positions, **plain)
     if corpus.offsets[-1] != len(positions) or len(corpus.offsets) != len(corpus) + 1:
@@ -111,7 +111,7 @@ def _to_values(corpus: Corpus) -> dict[str, Any]:
     positions = values.pop("positions")
     del values["target"]  # of an experiment, not of recordings
     plain = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in values.items()}
-    plain["skeleton"] = corpus.skeleton.name
+    plain["skeleton"] = stored(corpus.skeleton)
     plain["rejected"] = [[one.recording, one.reason] for one in corpus.rejected]
     plain["positions_sha256"] = hashlib.sha256(positions.data).hexdigest()
     return plain

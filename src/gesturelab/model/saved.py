@@ -10,9 +10,9 @@ from omegaconf import OmegaConf
 
 from gesturelab.config.data import FeaturesConfig
 from gesturelab.config.training import ModelConfig
+from gesturelab.data.definition import restored
 from gesturelab.data.features import Features
 from gesturelab.data.scaler import Scaler
-from gesturelab.data.skeleton import SKELETONS
 from gesturelab.errors import RunError
 from gesturelab.model.cost import flops_to_answer, on_paper
 from gesturelab.model.lstm import LSTMClassifier
@@ -50,7 +50,7 @@ def read_recogniser(run: RunDir) -> Saved:
     """
     try:
         saved = _read(run.weights)
-        skeleton = SKELETONS[saved["skeleton"]]
+        skeleton = restored(saved["skeleton"])
         features = _typed(FeaturesConfig, saved["features"])
         names = list(Features(features, skeleton).names)
         if saved["feature_names"] != names:
