@@ -10,6 +10,8 @@ import numpy as np
 from gesturelab.config.data import FeaturesConfig, Target, WindowConfig
 from gesturelab.config.saved import from_values
 from gesturelab.config.training import ModelConfig
+from gesturelab.data.definition import from_plain as skeleton_from
+from gesturelab.data.definition import to_plain
 from gesturelab.data.scaler import Scaler
 from gesturelab.data.skeleton import Skeleton
 from gesturelab.errors import BundleError, ConfigError
@@ -86,7 +88,7 @@ class Contents:
             "model": _values(self.model),
             "features": _values(self.features),
             "window": _values(self.window),
-            "skeleton": dataclasses.asdict(self.skeleton),
+            "skeleton": to_plain(self.skeleton),
             "scaler": [{"name": name, "mean": mean, "deviation": deviation} for name, mean, deviation in scaler],
             "mirrored_classes": None if self.mirrored_classes is None else list(self.mirrored_classes),
             "rate_hz": self.rate_hz,
@@ -122,7 +124,7 @@ def from_plain(values: Any) -> Contents:
             model=from_values(ModelConfig, plain["model"]),
             features=from_values(FeaturesConfig, plain["features"]),
             window=from_values(WindowConfig, plain["window"]),
-            skeleton=_skeleton(plain["skeleton"]),
+            skeleton=skeleton_from(plain["skeleton"]),
             scaler=_scaler(plain["scaler"]),
             mirrored_classes=_mirrored(plain["mirrored_classes"], len(plain["classes"])),
             rate_hz=_number(plain, "rate_hz", 0.01, 100_000),
@@ -195,26 +197,6 @@ def _scaler(values: list[dict[str, Any]]) -> Scaler:
     if not (np.isfinite(mean).all() and np.isfinite(deviation).all() and (deviation > 0).all()):
         raise ValueError("scaler: a mean or deviation is not finite or not positive")
     return Scaler(tuple(str(one["name"]) for one in values), mean, deviation)
-
-
-def _skeleton(values: dict[str, Any]) -> Skeleton:
-    """A skeleton whose indices all point at joints."""
-    made = Skeleton(**{key: _tuples(value) for key, value in values.items()})
-    count = len(made.joints)
-    numbers = (made.parents, made.scale_bone, made.shoulders, *made.bends, *made.arms, *made.legs, (made.root,))
-    for group in numbers:
-        if any(type(joint) is not int or not 0 <= joint < count for joint in group):
-            raise ValueError("skeleton: a number points at no joint")
-    shapes = (len(made.scale_bone), len(made.shoulders), len(made.arms), len(made.legs))
-    if shapes != (2, 2, 2, 2) or any(len(three) != 3 for three in (*made.bends, *made.arms, *made.legs)):
-        raise ValueError("skeleton: a limb, bend or bone has too many joints, or too few")
-    if len(made.parents) != count or len(set(made.joints)) < count or sorted(made.mirrored) != list(range(count)):
-        raise ValueError("skeleton: joints, parents and sides do not belong together")
-    return made
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(one) for one in cast(list[Any], value)) if isinstance(value, list) else value
 
 
 def _facts(values: Any) -> dict[str, Any]:

@@ -163,7 +163,7 @@ def test_a_part_is_missing(tmp_path):
         (lambda one: one.update(rate_hz=-1), "rate_hz must be a number"),
         (lambda one: one["skeleton"].update(root=25), "skeleton"),
         (lambda one: one["skeleton"].update(joints=["a"]), "skeleton"),
-        (lambda one: one["skeleton"].pop("parents"), "bundle.json"),
+        (lambda one: one["skeleton"].pop("joints"), "joints: must be a list"),
         (lambda one: one.update(facts=[]), "facts must be a dictionary"),
         (lambda one: one["facts"]["split"]["train"].pop("subjects"), "has no 'subjects'"),
     ],
