@@ -7,7 +7,8 @@ from gesturelab.cli.train import train_in
 from gesturelab.config.compose import compose_training
 from gesturelab.runs import RunDir
 
-SMALL = ("data.people=6", "data.repetitions=1", "trainer=cpu", "model.hidden=8", "trainer.max_epochs=1")
+SMALL = ("trainer=cpu", "trainer.max_epochs=1")
+MADE_UP = ("data.people=6", "data.repetitions=1", "model.hidden=8")
 
 
 def train_small(folder, *overrides: str) -> RunDir:
@@ -18,4 +19,4 @@ def train_small(folder, *overrides: str) -> RunDir:
 @pytest.fixture(scope="session")
 def trained_run(tmp_path_factory) -> RunDir:
     """Sliding windows; the mirror image has a say. Not to be changed: copy it."""
-    return train_small(tmp_path_factory.mktemp("trained") / "run", "augment.mirror_at_test=true")
+    return train_small(tmp_path_factory.mktemp("trained") / "run", *MADE_UP, "augment.mirror_at_test=true")
