@@ -11,6 +11,7 @@ from gesturelab.bundle.archive import WEIGHTS, read_archive
 from gesturelab.bundle.contents import Contents, from_plain
 from gesturelab.bundle.make import model_of, run_of
 from gesturelab.bundle.model import Model
+from gesturelab.bundle.onnx_model import load_onnx
 from gesturelab.data.features import Features
 from gesturelab.errors import BundleError, ConfigError
 from gesturelab.model.cost import on_paper
@@ -25,7 +26,8 @@ def load(path: str | Path) -> Model:
     """A trained model, ready to answer: ``load("model.zip").predict(positions, rate_hz)``.
 
     Args:
-        path: A file that ``gesturelab export`` wrote, or the folder of a finished run.
+        path: A file that ``gesturelab export`` wrote (for ``.onnx`` onnxruntime is needed), or the folder of a
+            finished run.
 
     Raises:
         BundleError: If the file is damaged, of a newer version, or no model file.
@@ -34,6 +36,8 @@ def load(path: str | Path) -> Model:
     path = Path(path).expanduser()
     if path.is_dir():
         return model_of(run_of(path))
+    if path.suffix == ".onnx":
+        return load_onnx(path)
     description, weights = read_archive(path)
     try:
         contents = from_plain(description)

@@ -135,13 +135,17 @@ class Model:
         if not recordings:
             return []
         corpus, windows = self._windows(recordings)
+        rows = self.rows(corpus, windows)
+        _, combined = combine_windows(windows.recording, rows)
+        return [self._prediction(corpus, windows, rows, at, row) for at, row in enumerate(combined)]
+
+    def rows(self, corpus: Corpus, windows: Windows) -> Float64[np.ndarray, "windows classes"]:
+        """Probabilities of windows over recordings."""
         store = FrameStore(corpus, windows, torch.device("cpu"))
         at_once = max(min(WINDOWS_AT_ONCE, FRAMES_AT_ONCE // windows.length_frames), 1)
         with torch.inference_mode():
             batches = (store.gather(index).positions for index in torch.arange(len(windows)).split(at_once))
-            rows = torch.cat([self.recogniser.probabilities(each) for each in batches]).numpy().astype(np.float64)
-        _, combined = combine_windows(windows.recording, rows)
-        return [self._prediction(corpus, windows, rows, at, row) for at, row in enumerate(combined)]
+            return torch.cat([self.recogniser.probabilities(each) for each in batches]).numpy().astype(np.float64)
 
     def probabilities(
         self, windows: Float[np.ndarray, "batch frames joints 3"] | Float[torch.Tensor, "batch frames joints 3"]
