@@ -2,10 +2,9 @@
 
 import argparse
 import sys
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -58,7 +57,7 @@ def run(arguments: list[str]) -> int:
 
     from gesturelab.bundle.load import load
     from gesturelab.predict.answers import answers
-    from gesturelab.predict.files import write_csv, write_json_lines
+    from gesturelab.predict.files import csv_lines, json_lines
 
     model = load(cast(Path, given.model))
     aside = Console(stderr=True, highlight=False)
@@ -73,11 +72,9 @@ def run(arguments: list[str]) -> int:
         )
     )
     if given.csv is not None:
-        with _open(given.csv) as file:
-            write_csv(file, model.classes, those, windows=given.windows)
+        _write(given.csv, csv_lines(model.classes, those, windows=given.windows))
     if given.jsonl is not None:
-        with _open(given.jsonl) as file:
-            write_json_lines(file, those, windows=given.windows)
+        _write(given.jsonl, json_lines(those, windows=given.windows))
     quiet = STANDARD_OUTPUT in (given.csv, given.jsonl)
     console = aside if quiet else Console(width=None if sys.stdout.isatty() else 160, highlight=False)
     _tell(model, those, console, windows=given.windows, table=not quiet)
@@ -89,16 +86,14 @@ def run(arguments: list[str]) -> int:
     return 1 if bad else 0
 
 
-@contextmanager
-def _open(name: str) -> Generator[TextIO]:
-    """A file that is written whole or not at all, or standard output."""
+def _write(name: str, lines: Iterable[str]) -> None:
     from gesturelab.runs import write_whole
 
     if name == STANDARD_OUTPUT:
-        yield sys.stdout
+        sys.stdout.writelines(lines)
         return
     with write_whole(Path(name)) as beside, beside.open("w", encoding="utf-8", newline="") as file:
-        yield file
+        file.writelines(lines)
 
 
 def _tell(model: "Model", those: "Sequence[Answer]", console: "Console", *, windows: bool, table: bool) -> None:

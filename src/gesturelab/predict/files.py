@@ -1,45 +1,50 @@
 """Answers as CSV and as lines of JSON."""
 
 import csv
+import io
 import json
-from collections.abc import Iterable
-from typing import Any, TextIO
+from collections.abc import Iterable, Iterator
+from typing import Any
 
+from gesturelab.bundle.model import Prediction
 from gesturelab.predict.answers import Answer
 
 TOP = 3
 """So many classes are named."""
 
 
-def write_csv(file: TextIO, classes: tuple[str, ...], those: Iterable[Answer], *, windows: bool) -> None:
-    """One row a recording, or one a window; files that could not be read have a row with the problem."""
-    table = csv.writer(file, lineterminator="\n")
-    chances = [f"p_{name}" for name in classes]
-    if windows:
-        table.writerow(["recording", "file", "start_s", "end_s", "label", "problem", *chances])
-    else:
-        table.writerow(["recording", "file", "label", "confidence", "unsure", "frames", "seconds", "problem", *chances])
+def csv_lines(classes: tuple[str, ...], those: Iterable[Answer], *, windows: bool) -> Iterator[str]:
+    """One line a recording, or one a window; files that could not be read have a line with the problem."""
+    cells = ("start_s", "end_s", "label") if windows else ("label", "confidence", "unsure", "frames", "seconds")
+    yield _line("recording", "file", *cells, "problem", *(f"p_{name}" for name in classes))
     for one in those:
-        said = one.prediction
-        if said is None:
-            table.writerow(
-                [one.recording, one.source, *[""] * (3 if windows else 5), one.problem, *[""] * len(classes)]
-            )
-        elif windows:
-            parts = zip(said.windows.starts, said.windows.ends, said.windows.probabilities, strict=True)
-            for start, end, row in parts:
-                what = [f"{start:.3f}", f"{end:.3f}", classes[int(row.argmax())], ""]
-                table.writerow([one.recording, one.source, *what, *(f"{value:.6g}" for value in row)])
-        else:
-            sure = [f"{said.confidence:.4f}", "yes" if said.unsure else "no"]
-            what = [said.label, *sure, said.frames, f"{said.seconds:.3f}", ""]
-            table.writerow([one.recording, one.source, *what, *(f"{value:.6g}" for value in said.values)])
+        if one.prediction is None:
+            yield _line(one.recording, one.source, *[""] * len(cells), one.problem, *[""] * len(classes))
+            continue
+        for what, chances in _window_cells(one.prediction) if windows else [_cells(one.prediction)]:
+            yield _line(one.recording, one.source, *what, "", *(f"{value:.6g}" for value in chances))
 
 
-def write_json_lines(file: TextIO, those: Iterable[Answer], *, windows: bool) -> None:
+def _cells(said: Prediction) -> tuple[tuple[object, ...], list[float]]:
+    sure = f"{said.confidence:.4f}", "yes" if said.unsure else "no"
+    return (said.label, *sure, said.frames, f"{said.seconds:.3f}"), said.values.tolist()
+
+
+def _window_cells(said: Prediction) -> Iterator[tuple[tuple[object, ...], list[float]]]:
+    for start, end, row in zip(said.windows.starts, said.windows.ends, said.windows.probabilities, strict=True):
+        yield (f"{start:.3f}", f"{end:.3f}", said.classes[int(row.argmax())]), row.tolist()
+
+
+def _line(*cells: object) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue()
+
+
+def json_lines(those: Iterable[Answer], *, windows: bool) -> Iterator[str]:
     """One object a recording, with its windows where they are asked for."""
     for one in those:
-        file.write(json.dumps(as_plain(one, windows=windows), ensure_ascii=False) + "\n")
+        yield json.dumps(as_plain(one, windows=windows), ensure_ascii=False) + "\n"
 
 
 def as_plain(one: Answer, *, windows: bool) -> dict[str, Any]:
