@@ -15,6 +15,8 @@ VERBS = {
     "compare": "compare runs: which size to use, which ones overfit",
     "report": "runs as one HTML page, with a player of recordings",
     "audit": "prove from a saved run that its test people are unseen",
+    "export": "the best run as one file that works elsewhere",
+    "predict": "ask a model about recordings",
     "models": "the model sizes: parameters, use case, cost",
     "doctor": "what is wrong with this machine or installation, and what to do",
     "data": "fetch IntelliRehabDS, check a folder of recordings, make some up",

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from omegaconf import OmegaConf
 
-from gesturelab.config.data import FeaturesConfig
+from gesturelab.config.data import FeaturesConfig, Target, WindowConfig
+from gesturelab.config.saved import SINCE, from_values
 from gesturelab.config.training import ModelConfig
 from gesturelab.data.definition import restored
 from gesturelab.data.features import Features
@@ -33,12 +33,24 @@ class Saved:
         length_frames: Frames in a window.
         joints: How many the skeleton has.
         flops_per_window: As `gesturelab.model.cost.flops_to_answer` counts them.
+        model: Of the network.
+        window: How windows are cut.
+        target: What it recognises.
+        classes: What it tells apart.
+        scaler: As it was fitted.
+        mirrored_classes: Only where the mirror image of a window has a say.
     """
 
     recogniser: Recogniser
     length_frames: int
     joints: int
     flops_per_window: int
+    model: ModelConfig
+    window: WindowConfig
+    target: Target
+    classes: tuple[str, ...]
+    scaler: Scaler
+    mirrored_classes: tuple[int, ...] | None
 
 
 def read_recogniser(run: RunDir) -> Saved:
@@ -51,13 +63,18 @@ def read_recogniser(run: RunDir) -> Saved:
     try:
         saved = _read(run.weights)
         skeleton = restored(saved["skeleton"])
-        features = _typed(FeaturesConfig, saved["features"])
-        names = list(Features(features, skeleton).names)
+        model = from_values(ModelConfig, saved["model"])
+        features = from_values(FeaturesConfig, saved["features"], SINCE["features"])
+        window = from_values(WindowConfig, saved["window"])
+        target = Target(saved.get("target", SINCE["data"]["target"]))
+        classes = tuple(map(str, saved["gestures"]))
+        made = Features(features, skeleton)
+        names = list(made.names)
         if saved["feature_names"] != names:
             raise ValueError("its features are others than this version makes")
-        classifier = _classifier(saved, len(names), Features(features, skeleton).summaries)
-        length = saved["window"]["length_frames"]
-        if not isinstance(length, int) or not 0 < length <= MAX_FRAMES:
+        classifier = _classifier(saved["state_dict"], model, len(names), len(classes), made.summaries)
+        length = window.length_frames
+        if not 0 < length <= MAX_FRAMES:
             raise ValueError(f"its windows have {length} frames")
         mirrored = _mirrored(saved) if saved.get("mirror_at_test") else None
     except FileNotFoundError:
@@ -67,8 +84,19 @@ def read_recogniser(run: RunDir) -> Saved:
     scaler = Scaler.load(run.scaler)
     if list(scaler.names) != names:
         raise RunError(f"{run.scaler} does not belong to {run.weights.name}: it has other features")
-    recogniser = Recogniser(features, skeleton, scaler, classifier, mirrored)
-    return Saved(recogniser.eval(), length, len(skeleton.joints), flops_to_answer(recogniser, length))
+    recogniser = Recogniser(features, skeleton, scaler, classifier, mirrored).eval()
+    return Saved(
+        recogniser,
+        length,
+        len(skeleton.joints),
+        flops_to_answer(recogniser, length),
+        model,
+        window,
+        target,
+        classes,
+        scaler,
+        mirrored,
+    )
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -87,17 +115,18 @@ def _read(path: Path) -> dict[str, Any]:
     return cast(dict[str, Any], saved)
 
 
-def _classifier(saved: dict[str, Any], features: int, summaries: int) -> LSTMClassifier:
+def _classifier(
+    weights: dict[str, torch.Tensor], model: ModelConfig, inputs: int, classes: int, summaries: int
+) -> LSTMClassifier:
     """The network, made only after its weights are known to be there."""
-    model, classes, weights = _typed(ModelConfig, saved["model"]), len(saved["gestures"]), saved["state_dict"]
     if not 0 < model.layers <= MAX_LAYERS or not 0 <= model.head_layers <= MAX_LAYERS:
         raise ValueError(f"it has {model.layers} LSTM layers and {model.head_layers} head layers")
-    wanted = {name: value.shape for name, value in on_paper(features, classes, model, summaries).state_dict().items()}
+    wanted = {name: value.shape for name, value in on_paper(inputs, classes, model, summaries).state_dict().items()}
     there = {name: value.shape for name, value in weights.items() if value.is_contiguous()}
     if there != wanted:
         odd = sorted(name for name in wanted.keys() | there.keys() if wanted.get(name) != there.get(name))
         raise ValueError(f"its weights are not those of such a network: {', '.join(odd[:3])}")
-    classifier = LSTMClassifier(features, classes, model, summaries)
+    classifier = LSTMClassifier(inputs, classes, model, summaries)
     classifier.load_state_dict(weights)
     return classifier
 
@@ -107,7 +136,3 @@ def _mirrored(saved: dict[str, Any]) -> tuple[int, ...]:
     if sorted(classes) != list(range(len(saved["gestures"]))):
         raise ValueError("its mirrored gestures are not its gestures")
     return classes
-
-
-def _typed(schema: type[Any], values: dict[str, Any]) -> Any:
-    return cast(Any, OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), values)))

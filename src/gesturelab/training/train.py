@@ -23,7 +23,7 @@ from gesturelab.data.load import load
 from gesturelab.data.split import make_folds
 from gesturelab.errors import RunError
 from gesturelab.evaluation.recordings import combine_windows
-from gesturelab.evaluation.selective import fit_temperature
+from gesturelab.evaluation.selective import fit_temperature, fit_threshold
 from gesturelab.info import (
     INFO_SCHEMA,
     LEAKY,
@@ -140,6 +140,7 @@ def train(
     write_predictions(run.predictions, corpus, tested, combined, baselines)
     write_live(run.windows, config.window, data, module.recogniser, trainer.strategy.root_device)
     training = training_info(config, trainer, module, accelerator)
+    temperature, unsure_below = _confidence(data, probabilities[1])
     info = Info(
         schema=INFO_SCHEMA,
         name=config.name,
@@ -169,7 +170,8 @@ def train(
         training=training,
         cost=cost_info(module.recogniser, config.window.length_frames, busy),
         metrics=metrics,
-        temperature=_temperature(data, probabilities[1]),
+        temperature=temperature,
+        unsure_below=unsure_below,
         confusion=matrix,
         versions=versions(),
         git=git_state(),
@@ -263,10 +265,11 @@ def _confused(data: GestureData, rows: Float[np.ndarray, "windows classes"]) -> 
     return confusion(combined, data.corpus.classes[ids])
 
 
-def _temperature(data: GestureData, rows: Float[np.ndarray, "windows classes"]) -> float:
-    """Fitted on the validation recordings."""
+def _confidence(data: GestureData, rows: Float[np.ndarray, "windows classes"]) -> tuple[float, float]:
+    """Temperature, and the confidence of those who are unsure, fitted on the validation recordings."""
     ids, combined = combine_windows(data.windows.recording[data.sides.validation], rows)
-    return round(fit_temperature(combined, data.corpus.classes[ids]), 6)
+    temperature = round(fit_temperature(combined, data.corpus.classes[ids]), 6)
+    return temperature, round(fit_threshold(combined, temperature), 6)
 
 
 def _announce(config: TrainConfig, data: GestureData, module: GestureModule, caveats: list[str]) -> None:

@@ -1,0 +1,67 @@
+"""A model that is asked by way of its ONNX graph: onnxruntime does the arithmetic, torch none of it."""
+
+import json
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from jaxtyping import Float64
+
+from gesturelab.bundle.contents import Contents, from_plain
+from gesturelab.bundle.model import Model
+from gesturelab.config.data import Span
+from gesturelab.data.recording import Corpus
+from gesturelab.data.windows import Windows
+from gesturelab.errors import BundleError, ConfigError
+
+
+class OnnxModel(Model):
+    """As `Model`, with a graph in place of the network."""
+
+    def __init__(self, contents: Contents, running: Any) -> None:
+        self.contents = contents
+        self.running = running
+
+    def rows(self, corpus: Corpus, windows: Windows) -> Float64[np.ndarray, "windows classes"]:
+        """Probabilities of the windows of each recording, as the graph cuts them."""
+        window = self.contents.window
+        with_rate = window.span is Span.sliding and window.rate_hz is not None
+        found: list[np.ndarray] = []
+        for one in (corpus[at] for at in range(len(corpus))):
+            given = {"positions": one.positions[None]}
+            if with_rate:
+                given["rate_hz"] = np.array(one.rate_hz, dtype=np.float64)
+            found.append(self.running.run(["window_probabilities"], given)[0][0])
+        rows = np.concatenate(found).astype(np.float64)
+        if len(rows) != len(windows) or rows.shape[1] != len(self.classes):
+            raise BundleError("the graph does not cut the windows that its description says")
+        return rows
+
+
+def load_onnx(path: Path) -> OnnxModel:
+    """A graph that ``gesturelab export --format onnx`` wrote.
+
+    Raises:
+        BundleError: If it is damaged or from elsewhere.
+        ConfigError: If onnxruntime is not installed.
+    """
+    if not path.is_file():
+        raise BundleError(f"{path} does not exist")
+    try:
+        import onnxruntime
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"{path} needs the package onnxruntime: pip install 'gesturelab[export]'") from error
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # an input with a default is meant; what fails is raised
+    try:
+        running = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        # onnxruntime has an error class for each of its states, all below Exception
+        raise BundleError(f"{path} is no ONNX graph that can be run: {str(error)[:200]}") from error
+    said = cast(dict[str, str], running.get_modelmeta().custom_metadata_map).get("gesturelab.bundle")
+    if said is None:
+        raise BundleError(f"{path} is an ONNX graph, but not one of 'gesturelab export': it has no description")
+    try:
+        return OnnxModel(from_plain(json.loads(said)), running)
+    except (ValueError, RecursionError, BundleError) as error:
+        raise BundleError(f"{path}: {error}") from error

@@ -1,0 +1,89 @@
+"""``gesturelab export``: a finished run, or the best one of a sweep, as one file."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from gesturelab.errors import ConfigError
+
+if TYPE_CHECKING:
+    from gesturelab.bundle.model import Model
+    from gesturelab.runs import RunDir
+
+NAMES = {"bundle": "model.zip", "onnx": "model.onnx"}
+"""The formats, and what a file of each is called where no name is given."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """What the command takes."""
+    made = argparse.ArgumentParser(
+        prog="gesturelab export",
+        description="Write the model of a finished run as one file that describes itself and works without this "
+        "project's configuration: weights, features, scaler, names, test results and a model card.",
+    )
+    made.add_argument("run", metavar="RUN", type=Path, help="a run's folder; with --best the folder of a sweep")
+    made.add_argument("-o", "--output", metavar="FILE", type=Path, help="the file (default: model.zip, or "
+                      "model.onnx)")  # fmt: skip
+    made.add_argument("--format", choices=list(NAMES), default="bundle", help="bundle (the default): for gesturelab; "
+                      "onnx: one graph from joint positions to probabilities, for onnxruntime")  # fmt: skip
+    made.add_argument("--int8", action="store_true", help="with onnx: weights of eight bits; what that costs in "
+                      "accuracy is measured on the run's test recordings")  # fmt: skip
+    made.add_argument("--best", action="store_true", help="of a sweep take the size that compare recommends, and its "
+                      "run with the best result on validation people; test people have no say")  # fmt: skip
+    return made
+
+
+def run(arguments: list[str]) -> int:
+    """Writes the file.
+
+    Returns:
+        0 when it is written.
+
+    Raises:
+        GesturelabError: If the run cannot be used, or the file cannot be written.
+    """
+    asked = parser()
+    given = asked.parse_args(arguments)
+    if given.int8 and given.format != "onnx":
+        asked.error("--int8 needs --format onnx")
+    folder = cast(Path, given.run)
+    output = cast(Path, given.output or Path(NAMES[given.format]))
+
+    from gesturelab.bundle.choose import best_run
+    from gesturelab.bundle.make import model_of, run_of, write_bundle
+    from gesturelab.runs import sha256
+
+    if given.best:
+        choice = best_run(folder)
+        print("\n".join(choice.why))
+        source = choice.run
+    else:
+        source = run_of(folder)
+    model = model_of(source)
+    for text in model.warnings:
+        print(text)
+    if given.format == "onnx":
+        _write_onnx(source, model, output, int8=given.int8)
+    else:
+        write_bundle(model, output)
+    print(f"{source.path.as_posix()} ({source.size}) -> {output.as_posix()}: {output.stat().st_size / 1e6:.2f} MB, "
+          f"SHA-256 {sha256(output)}")  # fmt: skip
+    return 0
+
+
+def _write_onnx(source: "RunDir", model: "Model", output: Path, *, int8: bool) -> None:
+    try:
+        from gesturelab.bundle.int8 import eight_bits
+        from gesturelab.bundle.onnx_file import checked, write_graph
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"--format onnx needs the package {error.name}: pip install 'gesturelab[export]'") from error
+    from gesturelab.bundle.evidence import evidence
+
+    shown = evidence(source, model)
+    graph, difference = checked(model, shown)
+    print(f"checked on {shown.what}: probabilities differ by {difference:.1e} at most")
+    if int8:
+        graph, cost = eight_bits(graph, model, shown)
+        print(f"int8: accuracy {cost.after:.1%}, was {cost.before:.1%}; {cost.changed:.1%} of the answers are others, "
+              f"probabilities differ by {cost.difference:.2g} at most")  # fmt: skip
+    write_graph(graph, output)

@@ -1,0 +1,81 @@
+"""A model asked about many files: read one after another, answered together, the bad ones named."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from gesturelab.bundle.model import Model, Prediction
+from gesturelab.data.formats import Motion, parse_frames, read_motion, to_motion
+from gesturelab.data.irds.files import MAX_FILE_BYTES
+from gesturelab.data.recording import Recording
+from gesturelab.errors import DataError, GesturelabError
+from gesturelab.predict.sources import STANDARD_INPUT
+
+RECORDINGS_AT_ONCE, FRAMES_AT_ONCE = 256, 50_000
+"""Answered together: more would not be faster, and would take memory."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What became of one file.
+
+    Attributes:
+        source: The file, or ``-``.
+        prediction: None if it could not be read.
+        problem: Why; empty if it could.
+    """
+
+    source: str
+    prediction: Prediction | None
+    problem: str = ""
+
+    @property
+    def recording(self) -> str:
+        """What the recording is called: the file's name without its ending."""
+        return "standard input" if self.source == STANDARD_INPUT else Path(self.source).stem
+
+
+def answers(model: Model, sources: Iterable[str], rate_hz: float | None = None) -> Iterator[Answer]:
+    """An answer for each source, in order; a file that cannot be read stops none of the others.
+
+    Args:
+        model: Who answers.
+        sources: Files, or ``-``.
+        rate_hz: Frames a second, as `gesturelab.data.formats.read_motion` takes it; None is the model's.
+    """
+    waiting: list[tuple[str, Recording | str]] = []
+    frames = readable = 0
+    for source in sources:
+        one = _read(model, source, rate_hz or model.contents.rate_hz)
+        waiting.append((source, one))
+        if isinstance(one, Recording):
+            frames += len(one.positions)
+            readable += 1
+        if frames >= FRAMES_AT_ONCE or readable >= RECORDINGS_AT_ONCE:
+            yield from _answered(model, waiting)
+            waiting, frames, readable = [], 0, 0
+    yield from _answered(model, waiting)
+
+
+def _answered(model: Model, waiting: list[tuple[str, Recording | str]]) -> Iterator[Answer]:
+    said = iter(model.answer([one for _, one in waiting if isinstance(one, Recording)]))
+    for source, one in waiting:
+        yield Answer(source, next(said)) if isinstance(one, Recording) else Answer(source, None, one)
+
+
+def _read(model: Model, source: str, rate_hz: float) -> Recording | str:
+    """The recording, or why it cannot be used."""
+    try:
+        motion = _standard_input(model, rate_hz) if source == STANDARD_INPUT else None
+        motion = motion or read_motion(Path(source), model.skeleton, rate_hz=rate_hz)
+        return model.recording(motion.positions, motion.rate_hz, source)
+    except GesturelabError as error:
+        return str(error).removeprefix(f"{source}: ")
+
+
+def _standard_input(model: Model, rate_hz: float) -> Motion:
+    data = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
+    if len(data) > MAX_FILE_BYTES:
+        raise DataError(f"it has more than {MAX_FILE_BYTES:,} bytes")
+    return to_motion(parse_frames(data, model.skeleton), rate_hz)

@@ -1,0 +1,151 @@
+"""A run as one ONNX graph: elsewhere, with numpy and onnxruntime alone, it gives the run's answers."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+import pytest
+
+from conftest import IRDS
+from gesturelab.bundle import onnx_file
+from gesturelab.bundle.evidence import evidence
+from gesturelab.bundle.int8 import eight_bits
+from gesturelab.bundle.make import model_of
+from gesturelab.bundle.onnx_file import checked, session
+from gesturelab.cli.main import main
+from gesturelab.config.saved import read_config
+from gesturelab.data.load import load
+from gesturelab.errors import BundleError
+from gesturelab.evaluation.predictions import read_predictions
+from trained import MADE_UP, train_small
+
+ELSEWHERE = """
+import sys
+class Forbidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"torch", "gesturelab", "onnx", "omegaconf", "hydra", "lightning", "pandas", "scipy"}:
+            raise AssertionError(name + " was imported")
+sys.meta_path.insert(0, Forbidden())
+import json
+import numpy as np
+import onnxruntime
+running = onnxruntime.InferenceSession(sys.argv[1])
+classes = json.loads(running.get_modelmeta().custom_metadata_map["gesturelab.classes"])
+with np.load(sys.argv[2]) as recordings:
+    for name in recordings.files:
+        probabilities = running.run(None, {"positions": recordings[name][None]})[0][0]
+        print(name, classes[int(probabilities.argmax())], *probabilities.tolist())
+"""
+"""What a stranger's program does who has the file and these two packages."""
+
+
+def said_elsewhere(graph, corpus, names, folder):
+    """What a program without torch and gesturelab says of some recordings."""
+    np.savez(folder / "recordings.npz", **{name: corpus[corpus.names.index(name)].positions for name in names})
+    asked = [sys.executable, "-c", ELSEWHERE, graph, folder / "recordings.npz"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()]
+    return {row[0]: (row[1], np.array(row[2:], dtype=float)) for row in rows}
+
+
+def same_as_the_run(graph, run, folder):
+    said = read_predictions(run.predictions)
+    answers = said_elsewhere(graph, load(read_config(run.config).data), said.names, folder)
+    assert [answers[name][0] for name in said.names] == [said.gestures[at] for at in said.predicted]
+    assert np.abs(np.stack([answers[name][1] for name in said.names]) - said.probabilities).max() < 1e-4
+
+
+@pytest.fixture(scope="module")
+def trained_run(tmp_path_factory):
+    """With all kinds of features; of real people where their recordings are here, else of made-up ones."""
+    folder = tmp_path_factory.mktemp("trained")
+    real = ("data=irds", f"data.root={IRDS}", "data.max_files=120", f"data.cache_dir={folder / 'cache'}")
+    shape = ("features=movement", "features.bones=true", "model.hidden=32", "model.pooling=max",
+             "model.layers=1", "window.length_frames=12")  # fmt: skip
+    few = ("trainer.batches_per_epoch=2", "augment.mirror_at_test=true")
+    return train_small(folder / "run", *(real if IRDS.is_dir() else MADE_UP), *shape, *few)
+
+
+@pytest.fixture(scope="module")
+def exported(trained_run, tmp_path_factory):
+    """The model, its test recordings, the graph, and its file."""
+    model = model_of(trained_run)
+    shown = evidence(trained_run, model)
+    graph, difference = checked(model, shown)
+    path = tmp_path_factory.mktemp("onnx") / "model.onnx"
+    onnx_file.write_graph(graph, path)
+    assert difference < 1e-5
+    return model, shown, graph, path
+
+
+def test_elsewhere_the_file_gives_the_answers_of_the_run(exported, trained_run, tmp_path):
+    same_as_the_run(exported[3], trained_run, tmp_path)
+
+
+def test_one_window_and_several_recordings_at_once(exported):
+    model, shown, _, path = exported
+    length = model.contents.window.length_frames
+    running = session(str(path))
+    windows = np.stack([one.positions[:length] for one in shown.recordings[:3] if len(one.positions) >= length])
+    probabilities, of_windows = running.run(None, {"positions": windows, "rate_hz": np.array(10.0)})
+    assert of_windows.shape == (len(windows), 1, len(model.classes))
+    assert np.abs(probabilities - model.probabilities(windows)).max() < 1e-5
+    assert np.abs(of_windows[:, 0] - probabilities).max() < 1e-6
+
+
+def test_the_graph_says_what_it_is(exported):
+    _, _, _, path = exported
+    said = {one.key: json.loads(one.value) for one in onnx.load(path).metadata_props}
+    assert said["gesturelab.joints"][0] == "SpineBase"
+    assert len(said["gesturelab.classes"]) == 9
+    assert said["gesturelab.warnings"] == exported[0].warnings
+    assert said["gesturelab.difference"][0] < 1e-5
+    assert said["gesturelab.bundle"]["schema"] == 1
+    counts = [node.op_type for node in onnx.load(path).graph.node].count("LSTM")
+    assert counts == 2, "one layer, and again for the mirror image: each is one operation"
+
+
+def test_a_graph_that_differs_is_refused(exported, monkeypatch):
+    model, shown, graph, _ = exported
+    spoilt = onnx.ModelProto()
+    spoilt.CopyFrom(graph)
+    bias = next(one for one in spoilt.graph.initializer if one.name.endswith("head.3.bias") or tuple(one.dims) == (9,))
+    bias.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(bias) + np.eye(9)[0].astype("f4"), bias.name))
+    monkeypatch.setattr(onnx_file, "as_onnx", lambda _: spoilt)
+    with pytest.raises(BundleError, match=r"differs from the trained model by up to 0\.\d+ .*nothing was written"):
+        checked(model, shown)
+
+
+def test_eight_bits_cost_what_is_said(exported):
+    model, shown, graph, _ = exported
+    small, cost = eight_bits(graph, model, shown)
+    answers = [session(small.SerializeToString()).run(None, {"positions": one.positions[None]})[0][0]
+               for one in shown.recordings]  # fmt: skip
+    labels = np.stack(answers).argmax(axis=1)
+    assert cost.after == pytest.approx((labels == shown.truth).mean())
+    assert cost.before == pytest.approx(read_accuracy(model))
+    assert cost.difference < 0.1
+    told = {one.key: one.value for one in small.metadata_props}
+    assert json.loads(told["gesturelab.int8"])["after"] == cost.after
+
+
+def read_accuracy(model):
+    return model.contents.facts["metrics"]["test"]["recording"]["accuracy"]
+
+
+def test_where_the_data_are_gone_random_motion_is_compared_and_eight_bits_are_refused(exported, trained_run):
+    model, _, graph, _ = exported
+    gone = evidence(type(trained_run)(trained_run.path / "none", trained_run.size), model)
+    assert "random motion" in gone.what
+    assert onnx_file.largest_difference(graph, model, gone) < 1e-4
+    with pytest.raises(BundleError, match="cannot be measured; nothing was written"):
+        eight_bits(graph, model, gone)
+
+
+def test_eight_bits_are_of_onnx_alone(trained_run, capsys):
+    with pytest.raises(SystemExit):
+        main(["export", str(trained_run.path), "--int8"])
+    assert "--int8 needs --format onnx" in capsys.readouterr().err
