@@ -1,0 +1,185 @@
+"""What the live recogniser says frame after frame is what recordings get."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from made_stream import CAUSAL, made_network, moving
+
+from conftest import corpus_of, walker
+from gesturelab.config.data import WindowConfig
+from gesturelab.data.frames import FrameStore
+from gesturelab.data.live import cut_live
+from gesturelab.model.recogniser import Recogniser
+from gesturelab.stream.live import LiveRecogniser, Said
+from gesturelab.stream.rolling import is_causal
+
+MODELS = {
+    "body": ("features=body",),
+    "movement": ("features=movement", "model.bidirectional=true", "augment.mirror_at_test=true"),
+    "whole": ("features=key", "window.span=whole", "model.pooling=max"),
+    "drop": ("features=raw", "window.short=drop"),
+    "rolling": CAUSAL,
+    "rolling, mirrored": (*CAUSAL, "augment.mirror_at_test=true", "model.pooling=mean"),
+}
+WINDOWS = [
+    *((name, "10", 30.0) for name in MODELS),
+    *((name, "null", 30.0) for name in ("body", "drop", "rolling, mirrored")),
+    *((name, rate, hz) for name in ("body", "rolling") for rate, hz in (("12.5", 30.0), ("10", 25.0))),
+]
+
+
+def play(live: LiveRecogniser, positions: np.ndarray, times: np.ndarray) -> list[Said]:
+    """Answers while a body moves, frame after frame."""
+    live.begin()
+    found = []
+    for time_s, frame in zip(times, positions, strict=True):
+        live.take(float(time_s), frame)
+        said = live.answer()
+        live.settle()
+        if said is not None:
+            found.append(said)
+    return found
+
+
+def as_recordings(
+    network: Recogniser, window: WindowConfig, positions: np.ndarray, rate_hz: float
+) -> dict[int, np.ndarray]:
+    """By the last frame: the probabilities of the windows that `gesturelab train` writes for its player."""
+    corpus = corpus_of([replace(walker("one", len(positions), rate_hz=rate_hz), positions=positions)])
+    live = cut_live(corpus, np.array([0]), window)
+    store = FrameStore(corpus, live.windows, torch.device("cpu"), live.last)
+    with torch.inference_mode():
+        said = network.probabilities(store.gather(torch.arange(len(live.windows))).positions)
+    return dict(zip(live.last.tolist(), said.numpy(), strict=True))
+
+
+@pytest.mark.parametrize(("name", "rate", "rate_hz"), WINDOWS)
+def test_each_answer_is_that_of_the_window_that_ends_there(name: str, rate: str, rate_hz: float):
+    network, window = made_network(*MODELS[name], f"window.rate_hz={rate}")
+    positions = moving(75)
+    wanted = as_recordings(network, window, positions, rate_hz)
+    live = LiveRecogniser(network, window, rate_hz=rate_hz)
+    found = {round(one.time_s * rate_hz, 3): one for one in play(live, positions, np.arange(75) / rate_hz)}
+    compared = 0
+    for last, probabilities in wanted.items():
+        if live.rolling is not None and last not in found:
+            continue  # its clock does not tick at this frame
+        assert found[last].probabilities == pytest.approx(probabilities, abs=1e-5), last
+        compared += 1
+    assert compared >= (6 if rate_hz == 30 and rate != "12.5" else 1)
+    spread = np.ptp([one.probabilities for one in found.values()], axis=0)
+    assert spread.max() > 0.005, "the answers differ from one another"
+
+
+@pytest.mark.parametrize("pooling", ["last", "mean", "max", "attention"])
+@pytest.mark.parametrize("mirrored", [True, False])
+@pytest.mark.parametrize("every_s", [0.0, 1 / 15, 0.2])
+def test_open_windows_answer_as_whole_ones(pooling: str, mirrored: bool, every_s: float):
+    more = (f"model.pooling={pooling}", f"augment.mirror_at_test={str(mirrored).lower()}", "features.bones=true")
+    network, window = made_network(*CAUSAL, *more, "model.layers=3")
+    draws = np.random.default_rng(1)
+    times = np.cumsum(draws.uniform(0.02, 0.06, 90))  # no regular clock
+    live = LiveRecogniser(network, window, every_s=every_s)
+    assert live.rolling is not None
+    found = play(live, moving(90), times)
+    whole = LiveRecogniser(network, window, rolling=False)
+    assert whole.rolling is None
+    for time_s, frame in zip(times, moving(90), strict=True):
+        whole.take(float(time_s), frame)
+    assert len(found) > 10
+    for one in found[-10:]:
+        again = whole._whole_window(one.time_s)
+        assert one.probabilities == pytest.approx(again, abs=1e-5)
+
+
+def test_open_windows_are_as_many_as_are_asked_for():
+    network, window = made_network(*CAUSAL)
+    for every_s, count in ((0.0, 21), (0.1, 7), (0.2, 3), (0.4, 1)):
+        live = LiveRecogniser(network, window, every_s=every_s)
+        play(live, moving(90), np.arange(90) / 30)
+        assert live.rolling is not None
+        assert live.rolling.under_way in (count, count + 1)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "causal"),
+    [
+        (CAUSAL, True),
+        ((*CAUSAL, "features.centre=none", "features.angles=true"), True),
+        ((*CAUSAL, "features.centre=window"), False),
+        ((*CAUSAL, "features.body_scale=true"), False),
+        ((*CAUSAL, "features.displacements=true"), False),
+        ((*CAUSAL, "features.face_sensor=true"), False),
+        ((*CAUSAL, "features.summary=true"), False),
+        ((*CAUSAL, "model.bidirectional=true"), False),
+    ],
+)
+def test_windows_are_kept_open_only_where_nothing_looks_ahead(overrides: tuple[str, ...], causal: bool):
+    network, window = made_network(*overrides)
+    assert is_causal(network) == causal
+    assert (LiveRecogniser(network, window).rolling is not None) == causal
+
+
+def test_a_body_found_anew_knows_nothing_of_the_one_before():
+    network, window = made_network(*CAUSAL)
+    live = LiveRecogniser(network, window)
+    once = play(live, moving(40), np.arange(40) / 30)
+    play(live, moving(40, seed=5), np.arange(40) / 30 + 100)
+    again = play(live, moving(40), np.arange(40) / 30 + 200)
+    for one, other in zip(once, again, strict=True):
+        assert one.probabilities == pytest.approx(other.probabilities, abs=1e-5)
+
+
+@pytest.mark.parametrize("overrides", [CAUSAL, ()], ids=["rolling", "whole"])
+def test_frames_that_wait_are_taken_in_and_the_latest_is_answered(overrides: tuple[str, ...]):
+    network, window = made_network(*overrides)
+    frames, times = moving(90), np.arange(90) / 30
+    one_by_one = play(LiveRecogniser(network, window), frames, times)
+    live = LiveRecogniser(network, window)
+    for at in range(0, 90, 6):
+        for each in range(at, at + 6):
+            live.take(times[each], frames[each])
+        said = live.answer()
+        assert said is not None
+        assert said.left_out == 5
+        assert said.probabilities == pytest.approx(one_by_one[at + 5].probabilities, abs=1e-5)
+
+
+def test_far_behind_every_second_window_is_given_up_and_what_remains_is_right():
+    network, window = made_network(*CAUSAL)
+    frames, times = moving(150), np.arange(150) / 30
+    live = LiveRecogniser(network, window)
+    play(live, frames[:30], times[:30])
+    for at in range(30, 70):  # more than a second
+        live.take(times[at], frames[at])
+    live.answer()
+    assert live.rolling is not None
+    assert live.rolling.every == 2
+    whole = LiveRecogniser(network, window, rolling=False)
+    for at in range(70):
+        whole.take(times[at], frames[at])
+    for at in range(70, 150):
+        live.take(times[at], frames[at])
+        whole.take(times[at], frames[at])
+        said = live.answer()
+        assert (said is None) == bool(at % 2), "every second frame has an answer"
+        if said is not None:
+            assert said.probabilities == pytest.approx(whole._whole_window(said.time_s), abs=1e-5)
+    live.begin()
+    assert live.rolling.every == 1, "another body, another try"
+
+
+def test_a_pause_longer_than_the_buffer_begins_anew():
+    network, window = made_network(*CAUSAL)
+    frames, times = moving(3000), np.arange(3000) / 30
+    live = LiveRecogniser(network, window, longest_s=1)
+    for at in range(2999):
+        live.take(times[at], frames[at])
+    assert live.answer() is not None
+    assert live.rolling is not None
+    assert live.rolling.under_way <= 24
+    play_on = [live.take(times[2999], frames[2999]), live.answer()][1]
+    assert play_on is not None
+    assert len(live.buffer) <= live.buffer.capacity
