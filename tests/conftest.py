@@ -12,6 +12,7 @@ from hypothesis import settings
 
 from gesturelab.data.recording import Corpus, Recording, pack
 from slurm_testbed import testbed  # noqa: F401 - a fixture
+from trained import trained_run  # noqa: F401 - a fixture
 
 settings.register_profile("gesturelab", deadline=None)  # time says something about the machine only
 settings.load_profile("gesturelab")

@@ -29,6 +29,10 @@ class RunError(GesturelabError):
     """A run's folder is unfinished, unreadable or taken; the message names it."""
 
 
+class BundleError(GesturelabError):
+    """A model file is damaged, is not one, or asks for what must not be done; the message names the file."""
+
+
 class StoppedError(RunError):
     """The user stopped a run; the message says how to go on."""
 

@@ -211,6 +211,8 @@ class Info(TypedDict):
     """Only of data.target=correctness: ``length`` and ``majority``, on the same test recordings."""
     temperature: NotRequired[float]
     """Fitted on validation recordings: dividing the logarithms of a recording's probabilities by it calibrates them."""
+    unsure_below: NotRequired[float]
+    """Fitted on validation recordings: a tenth of them have a calibrated confidence below it."""
     confusion: list[list[int]]
     """Test recordings: rows are the true class, columns the predicted one, in order of ``gestures``."""
     versions: dict[str, str]

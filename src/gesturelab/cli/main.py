@@ -14,6 +14,7 @@ VERBS = {
     "compare": "compare runs: which size to use, which ones overfit",
     "report": "runs as one HTML page, with a player of recordings",
     "audit": "prove from a saved run that its test people are unseen",
+    "export": "the best run as one file that works elsewhere",
     "models": "the model sizes: parameters, use case, cost",
     "doctor": "what is wrong with this machine or installation, and what to do",
     "data": "fetch IntelliRehabDS, or check a folder of recordings",

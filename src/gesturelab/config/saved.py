@@ -1,7 +1,8 @@
 """Reads the config.yaml of a run back into typed configuration."""
 
+import json
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -18,6 +19,28 @@ SINCE: dict[str, Any] = {
     "trainer": {"keep": "best"},
 }
 """Keys that runs of earlier versions did not save, with what they did."""
+
+_Schema = TypeVar("_Schema")
+
+
+def from_values(schema: type[_Schema], values: Any, since: dict[str, Any] | None = None) -> _Schema:
+    """A schema's object from plain values that were saved; they are values only, never references to others.
+
+    Args:
+        schema: A dataclass of `gesturelab.config`.
+        values: Its keys and values.
+        since: Keys that may be missing, with what they were then.
+
+    Raises:
+        ConfigError: If a key is missing or unknown, or a value has the wrong type or breaks a rule.
+    """
+    try:
+        if "${" in json.dumps(values):  # OmegaConf would look up what stands there, in the environment for one
+            raise ConfigError(f"{schema.__name__}: a saved value refers to another one")
+        merged = OmegaConf.merge(OmegaConf.structured(schema), since or {}, values)
+        return cast(_Schema, OmegaConf.to_object(merged))
+    except (OmegaConfBaseException, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise ConfigError(f"{schema.__name__}: {error}") from error
 
 
 def read_config(path: Path) -> TrainConfig:

@@ -102,7 +102,7 @@ class Features(nn.Module):
     angles; then the summary, the same in each frame of a window.
 
     Raises:
-        ConfigError: If a joint to feed is not one of the skeleton's.
+        ConfigError: If a joint to feed is not one of the skeleton's, or the skeleton lacks what a feature needs.
     """
 
     def __init__(self, config: FeaturesConfig, skeleton: Skeleton) -> None:
@@ -114,6 +114,18 @@ class Features(nn.Module):
             raise ConfigError(
                 f"features.joints: {skeleton.name} has no {', '.join(unknown)}, but {', '.join(skeleton.joints)}"
             )
+        for key, on, part in (
+            ("body_scale", config.body_scale, "scale_bone"),
+            ("face_sensor", config.face_sensor, "shoulders"),
+            ("angles", config.angles, "bends"),
+            ("summary", config.summary, "arms"),
+            ("summary", config.summary, "legs"),
+        ):
+            if on and not getattr(skeleton, part):
+                raise ConfigError(
+                    f"features.{key}=true needs {part}, which skeleton {skeleton.name} does not name: add {part} to "
+                    f"its definition, or set features.{key}=false"
+                )
         self.joints = tuple(skeleton.index(joint) for joint in wanted)
 
     @property

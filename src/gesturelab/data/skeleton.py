@@ -12,22 +12,24 @@ class Skeleton:
         joints: Joint names, in file order.
         parents: For each joint the index of its parent; the root is its own parent.
         root: Index of the joint that positions are centred on.
-        scale_bone: Child and parent joint whose distance measures the body.
+        pairs: Left and right partners, which change places in a mirror; every other joint is on the midline.
+        scale_bone: Child and parent joint whose distance measures the body; may be empty, as the rest may.
+        shoulders: The two joints, left then right as the sensor names them, whose line gives the facing direction.
         bends: Joints at which limbs bend, each as three joints whose middle one is the vertex.
         arms: Shoulder, elbow and wrist of the left, then the right arm.
         legs: Hip, knee and ankle of the left, then the right leg.
-        shoulders: The two joints, left then right as the sensor names them, whose line gives the facing direction.
     """
 
     name: str
     joints: tuple[str, ...]
     parents: tuple[int, ...]
     root: int
-    scale_bone: tuple[int, int]
-    shoulders: tuple[int, int]
-    bends: tuple[tuple[int, int, int], ...]
-    arms: tuple[tuple[int, int, int], tuple[int, int, int]]
-    legs: tuple[tuple[int, int, int], tuple[int, int, int]]
+    pairs: tuple[tuple[int, int], ...]
+    scale_bone: tuple[int, ...] = ()
+    shoulders: tuple[int, ...] = ()
+    bends: tuple[tuple[int, int, int], ...] = ()
+    arms: tuple[tuple[int, int, int], ...] = ()
+    legs: tuple[tuple[int, int, int], ...] = ()
 
     def index(self, joint: str) -> int:
         """The index of a joint.
@@ -44,13 +46,8 @@ class Skeleton:
         >>> KINECT_V2.joints[KINECT_V2.mirrored[KINECT_V2.index("HandLeft")]]
         'HandRight'
         """
-        return tuple(self.index(_other_side(joint)) for joint in self.joints)
-
-
-def _other_side(joint: str) -> str:
-    if "Left" in joint:
-        return joint.replace("Left", "Right")
-    return joint.replace("Right", "Left")
+        partner = dict(self.pairs) | {right: left for left, right in self.pairs}
+        return tuple(partner.get(joint, joint) for joint in range(len(self.joints)))
 
 
 _KINECT_V2_BONES: tuple[tuple[str, str], ...] = (
@@ -101,6 +98,7 @@ def _kinect_v2() -> Skeleton:
         joints=joints,
         parents=tuple(joints.index(parent) for _, parent in _KINECT_V2_BONES),
         root=joints.index("SpineBase"),
+        pairs=tuple((at, joints.index(one.replace("Left", "Right"))) for at, one in enumerate(joints) if "Left" in one),
         scale_bone=(joints.index("SpineShoulder"), joints.index("SpineBase")),
         shoulders=(joints.index("ShoulderLeft"), joints.index("ShoulderRight")),
         bends=tuple((joints.index(a), joints.index(b), joints.index(c)) for a, b, c in _KINECT_V2_BENDS),
@@ -113,4 +111,4 @@ KINECT_V2 = _kinect_v2()
 """The 25 joints of Microsoft's Kinect v2, in the order of its SDK (and of IntelliRehabDS)."""
 
 SKELETONS = {skeleton.name: skeleton for skeleton in (KINECT_V2,)}
-"""The skeletons by name."""
+"""The built-in skeletons by name."""

@@ -11,6 +11,8 @@ from gesturelab.evaluation.predictions import Predictions
 
 COVERAGES = (1.0, 0.9, 0.8)
 TEMPERATURES = (0.5, 10.0)
+UNSURE_SHARE = 0.1
+"""So many of the validation recordings, the least confident ones, count as unsure."""
 SMALLEST = 1e-12
 """Probabilities are taken for no smaller, so that their logarithm is finite."""
 
@@ -69,6 +71,18 @@ def fit_temperature(
             right = low + ratio * (high - low)
             values = values[1], loss(np.exp(right))
     return float(np.exp(-(low + high) / 2))
+
+
+def fit_threshold(
+    probabilities: Float64[np.ndarray, "recordings classes"], temperature: float, share: float = UNSURE_SHARE
+) -> float:
+    """The calibrated confidence below which a share of the recordings lie, to be fitted on validation people.
+
+    >>> rows = np.array([[1 - doubt, doubt] for doubt in np.arange(1, 12) / 100])
+    >>> round(fit_threshold(rows, 1.0), 6)  # 0.89 alone is below it
+    0.9
+    """
+    return float(np.quantile(with_temperature(probabilities, temperature).max(axis=1), share))
 
 
 def calibrated(predictions: Predictions, temperature: float) -> Predictions:

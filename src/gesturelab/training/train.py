@@ -21,7 +21,7 @@ from gesturelab.data.load import load
 from gesturelab.data.split import make_folds
 from gesturelab.errors import RunError, StoppedError
 from gesturelab.evaluation.recordings import combine_windows
-from gesturelab.evaluation.selective import fit_temperature
+from gesturelab.evaluation.selective import fit_temperature, fit_threshold
 from gesturelab.info import (
     INFO_SCHEMA,
     LEAKY,
@@ -116,6 +116,7 @@ def train(
     tested, combined = combine_windows(data.windows.recording[data.sides.test], probabilities[2])
     write_predictions(run.predictions, corpus, tested, combined, baselines)
     write_live(run.windows, config.window, data, module.recogniser, trainer.strategy.root_device)
+    temperature, unsure_below = _confidence(data, probabilities[1])
     info = Info(
         schema=INFO_SCHEMA,
         name=config.name,
@@ -134,7 +135,8 @@ def train(
         training=training_info(config, trainer, module, accelerator),
         cost=cost_info(module.recogniser, config.window.length_frames, busy),
         metrics=metrics,
-        temperature=_temperature(data, probabilities[1]),
+        temperature=temperature,
+        unsure_below=unsure_below,
         confusion=matrix,
         versions=versions(),
         git=git_state(),
@@ -212,10 +214,11 @@ def _score_all(
     return Metrics(train=scored[0], validation=scored[1], test=scored[2]), matrix
 
 
-def _temperature(data: GestureData, rows: Float[np.ndarray, "windows classes"]) -> float:
-    """Fitted on the validation recordings."""
+def _confidence(data: GestureData, rows: Float[np.ndarray, "windows classes"]) -> tuple[float, float]:
+    """Temperature, and the confidence of those who are unsure, fitted on the validation recordings."""
     ids, combined = combine_windows(data.windows.recording[data.sides.validation], rows)
-    return round(fit_temperature(combined, data.corpus.classes[ids]), 6)
+    temperature = round(fit_temperature(combined, data.corpus.classes[ids]), 6)
+    return temperature, round(fit_threshold(combined, temperature), 6)
 
 
 def _announce(config: TrainConfig, data: GestureData, module: GestureModule, caveats: list[str]) -> None:
