@@ -4,7 +4,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from gesturelab.stream.lines import LiveFrame
 
@@ -29,6 +29,7 @@ Item = LiveFrame | BadLine | Gone
 """What a source gives."""
 
 
+@runtime_checkable
 class Arrivals(Protocol):
     """Where items come from."""
 

@@ -7,7 +7,7 @@ from jaxtyping import Float64
 
 from gesturelab.data.recording import IMPOSSIBLE_M
 from gesturelab.data.skeleton import KINECT_V2, Skeleton
-from gesturelab.data.table import TIMES, columns, holds_numbers
+from gesturelab.data.table import TIMES, columns
 from gesturelab.errors import DataError, RecordingError
 
 MAX_LINE_BYTES = 2**17
@@ -61,7 +61,7 @@ class LineReader:
         line = line.strip().removeprefix(b"\xef\xbb\xbf")
         if not line:
             return None
-        if self._width is None and not holds_numbers(line):
+        if self._width is None and _holds_names(line):
             self._read_names(line)
             return None
         self._frame += 1
@@ -108,6 +108,20 @@ class LineReader:
         self._places = [names.index(name) for name in wanted]
         times = [name for name in names if name in TIMES]
         self._time = (names.index(times[0]), TIMES[times[0]] / 1000) if times else None
+
+
+def _holds_names(line: bytes) -> bool:
+    """Whether most cells are words: one that should be a number does not make a line one of names."""
+    cells = line.split(b",")
+    return 2 * sum(map(_is_number, cells)) < len(cells)
+
+
+def _is_number(cell: bytes) -> bool:
+    try:
+        float(cell or b"nan")
+    except ValueError:
+        return False
+    return True
 
 
 def _number(cell: bytes) -> float:

@@ -107,7 +107,7 @@ class LiveRecogniser:
             return self._roll(self.rolling)
         if not self._due:
             return None
-        said = self._whole_window(self._moment_s)
+        said = self.at(self._moment_s)
         due, self._due = self._due, 0
         return None if said is None else Said(self._moment_s, said, due - 1)
 
@@ -135,7 +135,7 @@ class LiveRecogniser:
             return None
         time_s, probabilities = found
         if probabilities is None:  # its first part alone has passed
-            probabilities = self._whole_window(time_s)
+            probabilities = self.at(time_s)
         return None if probabilities is None else Said(time_s, probabilities, due - 1)
 
     def _catch_up(self, rolling: Rolling) -> None:
@@ -157,17 +157,14 @@ class LiveRecogniser:
         elif behind_s > BEHIND_S:
             rolling.thin()
 
-    def _whole_window(self, moment_s: float) -> Float64[np.ndarray, " classes"] | None:
+    def at(self, moment_s: float) -> Float64[np.ndarray, " classes"] | None:
+        """Probabilities of the window that ends at a moment, computed as a whole; None where window.short=drop."""
         since_s = max(self.since_s, moment_s - self.longest_s) if self.window.span is Span.whole else -np.inf
         positions = window_until(self.buffer, self.window, moment_s, since_s)
-        return None if positions is None else self.probabilities(positions[None])[0]
-
-    def probabilities(
-        self, windows: Float32[np.ndarray, "windows frames joints 3"]
-    ) -> Float64[np.ndarray, "windows classes"]:
-        """What the network says of whole windows."""
+        if positions is None:
+            return None
         with torch.inference_mode():
-            return self.recogniser.probabilities(torch.from_numpy(windows)).double().numpy()
+            return self.recogniser.probabilities(torch.from_numpy(positions[None]))[0].double().numpy()
 
     def _next_sample(self) -> tuple[float, Float32[np.ndarray, "joints 3"]] | None:
         """Moment and positions of the next tick, once it has come."""

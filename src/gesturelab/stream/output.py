@@ -5,7 +5,6 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TextIO
 
 from rich.console import Console
 from rich.live import Live
@@ -25,16 +24,9 @@ BAR = 30
 
 
 class Lines:
-    """Answers, and starts and ends of gestures, on standard output; all else on standard error.
+    """Answers, and starts and ends of gestures, on standard output; all else on standard error."""
 
-    Args:
-        output: For answers.
-        errors: For what went wrong.
-    """
-
-    def __init__(self, output: TextIO | None = None, errors: TextIO | None = None) -> None:
-        self._output = output or sys.stdout
-        self._errors = errors or sys.stderr
+    def __init__(self) -> None:
         self._bad = 0
 
     def __call__(self, event: Event) -> None:
@@ -44,11 +36,11 @@ class Lines:
             self._bad += 1
             if self._bad > MOST_BAD_LINES:
                 return
-        stream = self._errors if kind in ("bad_line", "listening", "summary") else self._output
+        stream = sys.stderr if kind in ("bad_line", "listening", "summary") else sys.stdout
         print(json.dumps(event, ensure_ascii=False, allow_nan=False), file=stream, flush=True)
         if kind == "bad_line" and self._bad == MOST_BAD_LINES:
-            print(json.dumps({"event": "more_bad_lines", "problem": "from here on they are counted, not named"}),
-                  file=self._errors, flush=True)  # fmt: skip
+            more = {"event": "more_bad_lines", "problem": "from here on they are counted, not named"}
+            print(json.dumps(more), file=sys.stderr, flush=True)
 
 
 class View:

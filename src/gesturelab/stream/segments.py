@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from gesturelab.data.skeleton import Skeleton
+from gesturelab.stream.window import TINY_S
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class SegmentOptions:
         rest_m: All limbs nearer than this to their rest pose have returned, in metres.
         rest_s: So long must they rest for the movement to be over.
         still_s: The same for limbs that are slow, but elsewhere than before; the new place is their rest pose then.
+        pause_s: Limbs that are slow for so long within a movement part it; what is short at its ends is left out.
         least_s: What moves for less is no gesture.
         margin_s: A gesture's window begins so long before its movement and ends so long after.
         smooth_s: Positions are averaged over about so long: a sensor's noise is no movement.
@@ -37,7 +39,8 @@ class SegmentOptions:
     rest_m: float = 0.10
     rest_s: float = 0.4
     still_s: float = 0.8
-    least_s: float = 0.5
+    pause_s: float = 0.3
+    least_s: float = 0.8
     margin_s: float = 0.1
     smooth_s: float = 0.1
 
@@ -80,14 +83,16 @@ class Segmenter:
         self._speeds: deque[float] = deque(maxlen=3)
         self._start_s: float | None = None
         self._said = False
+        self._parts: list[tuple[float, float]] = []
+        self._part_s = 0.0
         self._calm_s: float | None = None
         self._slow_s: float | None = None
         self._quiet_s = 0.0
 
     @property
-    def moving_since_s(self) -> float | None:
-        """When the movement that is under way began."""
-        return self._start_s if self._said else None
+    def moving(self) -> bool:
+        """Whether a movement is under way."""
+        return self._start_s is not None and self._said
 
     def take(self, time_s: float, positions: Float[np.ndarray, "joints 3"]) -> Movement | None:
         """Takes in a frame: a movement that has begun or ended with it; None when nothing changes."""
@@ -110,10 +115,9 @@ class Segmenter:
 
     def stop(self) -> Movement | None:
         """The body is gone: the movement that was under way, ended."""
-        start_s, said = self._start_s, self._said
-        end_s = self._calm_s or self._last_s
+        ended = self._ended(self._calm_s or self._last_s) if self._start_s is not None else None
         self.begin()
-        return Movement(start_s, end_s) if said and start_s is not None else None
+        return ended
 
     def _at_rest(self, time_s: float, step_s: float, speed: float, away: float, quiet: bool) -> Movement | None:
         assert self._rest is not None
@@ -123,7 +127,8 @@ class Segmenter:
             self._quiet_s = time_s
             self._rest += (1 - np.exp(-step_s / options.still_s)) * (self._smooth - self._rest)
         if speed > options.begin_mps or away > options.begin_m:
-            self._start_s, self._said = self._quiet_s, False
+            self._start_s = self._part_s = self._quiet_s
+            self._said, self._parts = False, []
             self._calm_s = self._slow_s = None
         return None
 
@@ -131,6 +136,9 @@ class Segmenter:
         assert self._start_s is not None
         options = self.options
         if not slow:
+            if self._slow_s is not None and time_s - self._slow_s >= options.pause_s:
+                self._parts.append((self._part_s, self._slow_s))
+                self._part_s = time_s
             self._slow_s = None
         elif self._slow_s is None:
             self._slow_s = time_s
@@ -141,13 +149,17 @@ class Segmenter:
         returned = self._calm_s is not None and time_s - self._calm_s >= options.rest_s
         elsewhere = self._slow_s is not None and time_s - self._slow_s >= options.still_s
         if returned or elsewhere or time_s - self._start_s > self.longest_s:
-            start_s, end_s = self._start_s, (self._calm_s if returned else self._slow_s) or time_s
-            said = self._said
+            ended = self._ended((self._calm_s if returned else self._slow_s) or time_s)
             self._start_s, self._quiet_s = None, time_s
             self._rest = None if self._smooth is None else self._smooth.copy()
-            return Movement(start_s, end_s) if said else None
-        lasts_s = (self._calm_s or time_s) - self._start_s
-        if not self._said and lasts_s >= options.least_s:
+            return ended
+        if not self._said and (self._slow_s or time_s) - self._part_s >= options.least_s:
             self._said = True
-            return Movement(self._start_s)
+            return Movement(self._part_s)
         return None
+
+    def _ended(self, end_s: float) -> Movement | None:
+        """The movement without what moved only shortly before its first pause and after its last one."""
+        parts = [*self._parts, (self._part_s, end_s)]
+        long = [each for each in parts if each[1] - each[0] >= self.options.least_s - TINY_S]
+        return Movement(long[0][0], long[-1][1]) if self._said and long else None

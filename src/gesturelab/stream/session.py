@@ -199,7 +199,7 @@ class Session:
             "unsure": confidence < contents.unsure_below,
         }
         if self.segmenter is not None:
-            event["moving"] = self.segmenter.moving_since_s is not None
+            event["moving"] = self.segmenter.moving
         return event
 
 

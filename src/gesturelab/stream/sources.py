@@ -3,7 +3,7 @@
 import socket
 import time
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from io import BufferedIOBase
 
 from gesturelab.data.formats import Motion
 from gesturelab.errors import DataError, RecordingError, StreamError
@@ -13,7 +13,7 @@ from gesturelab.stream.lines import MAX_LINE_BYTES, LineReader, LiveFrame
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-def read_lines(file: BinaryIO, reader: LineReader) -> Iterator[Item]:
+def read_lines(file: BufferedIOBase, reader: LineReader) -> Iterator[Item]:
     """Frames from lines, as they come.
 
     Raises:
