@@ -33,13 +33,13 @@ class SegmentOptions:
         smooth_s: Positions are averaged over about so long: a sensor's noise is no movement.
     """
 
-    begin_mps: float = 0.25
-    begin_m: float = 0.12
+    begin_mps: float = 0.4
+    begin_m: float = 0.16
     rest_mps: float = 0.15
-    rest_m: float = 0.10
+    rest_m: float = 0.14
     rest_s: float = 0.4
-    still_s: float = 0.8
-    pause_s: float = 0.3
+    still_s: float = 0.4
+    pause_s: float = 0.4
     least_s: float = 0.8
     margin_s: float = 0.1
     smooth_s: float = 0.1
