@@ -157,7 +157,7 @@ def test_ten_real_recordings_with_rest_between_are_found(irds_root: Path, monkey
     corpus = load(compose_training(["data=irds", *options, "data.max_files=300", f"data.cache_dir={tmp_path}"]).data)
     for kind in segments.KINDS:
         score = segments.Score()
-        for positions, true in segments.streams(corpus, set(people), kind, 3, seed=5):
+        for positions, true in segments.streams(corpus, set(people), kind, 2, seed=5):
             assert len(true) == 10
             score.add(true, segments.places(corpus, positions, 30.0, SegmentOptions()))
         assert score.placed / score.found > 0.65, kind
