@@ -35,6 +35,10 @@ class BundleError(GesturelabError):
     """A model file is damaged, is not one, or asks for what must not be done; the message names the file."""
 
 
+class StreamError(GesturelabError):
+    """A live source cannot be opened or understood; the message says what to do."""
+
+
 class StoppedError(RunError):
     """The user stopped a run; the message says how to go on."""
 

@@ -17,6 +17,7 @@ VERBS = {
     "audit": "prove from a saved run that its test people are unseen",
     "export": "the best run as one file that works elsewhere",
     "predict": "ask a model about recordings",
+    "stream": "recognise gestures while they are made",
     "models": "the model sizes: parameters, use case, cost",
     "doctor": "what is wrong with this machine or installation, and what to do",
     "data": "fetch IntelliRehabDS, check a folder of recordings, make some up",

@@ -1,0 +1,159 @@
+"""``gesturelab stream``: recognise gestures while they are made."""
+
+import argparse
+import math
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from gesturelab.errors import StreamError
+
+if TYPE_CHECKING:
+    from gesturelab.bundle.model import Model
+    from gesturelab.stream.inbox import Arrivals, Item
+    from gesturelab.stream.session import StreamOptions
+
+
+def parser() -> argparse.ArgumentParser:
+    """What the command takes."""
+    made = argparse.ArgumentParser(
+        prog="gesturelab stream",
+        description="Recognise gestures while they are made. Frames come as lines on standard input, or from --tcp or "
+        "--replay: x,y,z of each joint in metres, in the skeleton's order, after an optional time in seconds; or "
+        "columns that a first line names. Answers and the start and end of gestures go to standard output, a line of "
+        "JSON each; bad lines and a summary to standard error.",
+        epilog="Exit status: 0 when the source ended, 1 when nothing could be read, 2 for a wrong call, 130 for Ctrl-C "
+        "(the summary is written all the same).",
+    )
+    made.add_argument("model", metavar="MODEL", type=Path, help="a model file, or the folder of a finished run")
+    source = made.add_mutually_exclusive_group()
+    source.add_argument("--tcp", metavar="PORT", help="listen on a port of this machine (HOST:PORT for others)")
+    source.add_argument("--replay", metavar="FILE", type=Path, help="play a recording")
+    made.add_argument("--speed", type=_number, default=1.0, metavar="TIMES", help="of the replay; 0: as fast as "
+                      "frames are answered, each of them (default: 1)")  # fmt: skip
+    made.add_argument("--rate", type=_positive, metavar="HZ", help="frames a second (default: what the model was "
+                      "trained on; a replay's own)")  # fmt: skip
+    made.add_argument("--every", type=_number, default=0.0, metavar="SECONDS", help="answer so often at most "
+                      "(default: 0, each frame)")  # fmt: skip
+    made.add_argument("--smooth", type=_number, default=0.0, metavar="SECONDS", help="time constant of exponential "
+                      "smoothing of the probabilities (default: 0, none)")  # fmt: skip
+    made.add_argument("--longest", type=_positive, default=20.0, metavar="SECONDS", help="no gesture is longer; "
+                      "windows of whole gestures hold no more (default: 20)")  # fmt: skip
+    made.add_argument("--no-segments", action="store_true", help="do not look for the start and end of gestures")
+    made.add_argument("--all", action="store_true", help="answer each frame, however late")
+    made.add_argument("--view", action="store_true", help="bars in the terminal; lines where output is no terminal")
+    _add_segment_options(made)
+    return made
+
+
+def _add_segment_options(made: argparse.ArgumentParser) -> None:
+    from gesturelab.stream.segments import SegmentOptions  # numpy alone
+
+    group = made.add_argument_group("what counts as a gesture's movement")
+    for name, metavar, meaning in (
+        ("begin_mps", "M/S", "a limb faster than this begins one"),
+        ("begin_m", "M", "a limb farther than this from its rest pose begins one"),
+        ("rest_mps", "M/S", "limbs slower than this may rest"),
+        ("rest_m", "M", "limbs nearer than this to their rest pose have returned"),
+        ("rest_s", "S", "so long must they rest for it to be over"),
+        ("still_s", "S", "the same for limbs that are slow elsewhere"),
+        ("least_s", "S", "what moves for less is none"),
+    ):
+        default = cast(float, getattr(SegmentOptions(), name))
+        said = f"{meaning} (default: {default:g})"
+        group.add_argument(f"--{name.replace('_', '-')}", type=_positive, default=default, metavar=metavar, help=said)
+
+
+def run(arguments: list[str]) -> int:
+    """Answers until the source ends.
+
+    Returns:
+        0 when the source ended; 1 when it held no frame.
+
+    Raises:
+        GesturelabError: If the model or the source cannot be used.
+        KeyboardInterrupt: After the summary, when the user stops it.
+    """
+    given = parser().parse_args(arguments)
+
+    import torch
+
+    from gesturelab.bundle.load import load
+    from gesturelab.stream.inbox import Inbox, OneByOne
+    from gesturelab.stream.loop import run as run_session
+    from gesturelab.stream.output import Lines, View
+    from gesturelab.stream.session import Session
+
+    torch.set_num_threads(1)  # a window is too little work for two
+    model = load(cast(Path, given.model))
+    lines = Lines()
+    for text in model.warnings:
+        print(text, file=sys.stderr)
+    options, items = _source(given, model)
+    session = Session(model, options, time.monotonic)
+    each = given.all or (given.replay is not None and given.speed == 0)
+    arrivals: Arrivals = (OneByOne if each else Inbox)(items, time.monotonic)
+    stopped = False
+    try:
+        if given.view and sys.stdout.isatty():
+            from rich.console import Console
+
+            with View(session, Console()) as view:
+                run_session(session, arrivals, view)
+        else:
+            run_session(session, arrivals, lines)
+    except KeyboardInterrupt:
+        stopped = True
+    lines(session.summary())
+    if stopped:
+        return 130
+    if session.body.counts.frames == 0:
+        raise StreamError("no line held a frame: see gesturelab stream --help for what a line must be")
+    return 0
+
+
+def _source(given: argparse.Namespace, model: "Model") -> "tuple[StreamOptions, Iterable[Item]]":
+    from gesturelab.data.formats import read_motion
+    from gesturelab.stream.lines import LineReader
+    from gesturelab.stream.output import Lines
+    from gesturelab.stream.segments import SegmentOptions
+    from gesturelab.stream.session import StreamOptions
+    from gesturelab.stream.sources import LOOPBACK, TcpSource, parse_address, read_lines, replay
+
+    rate_hz = cast(float | None, given.rate)
+    items: Iterable[Item]
+    if given.replay is not None:
+        motion = read_motion(cast(Path, given.replay), model.skeleton, rate_hz=rate_hz or model.contents.rate_hz)
+        rate_hz, items = motion.rate_hz, replay(motion, given.speed)
+    else:
+        reader: Callable[[], LineReader] = lambda: LineReader(model.skeleton, rate_hz or model.contents.rate_hz)  # noqa: E731
+        if given.tcp is not None:
+            source = TcpSource(*parse_address(given.tcp), reader)
+            Lines()({"event": "listening", "host": source.host, "port": source.port})
+            if source.host not in LOOPBACK:
+                print("anyone who reaches this address can send frames", file=sys.stderr)
+            items = source
+        else:
+            items = read_lines(open(sys.stdin.fileno(), "rb", closefd=False), reader())  # noqa: SIM115
+    segments = None
+    if not given.no_segments:
+        names = ("begin_mps", "begin_m", "rest_mps", "rest_m", "rest_s", "still_s", "least_s")
+        segments = SegmentOptions(**{name: getattr(given, name) for name in names})
+    options = StreamOptions(rate_hz, given.every, given.smooth, segments, given.longest)
+    return options, items
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not (math.isfinite(value) and value >= 0):
+        raise argparse.ArgumentTypeError(f"{text}: must be a number, at least 0")
+    return value
+
+
+def _positive(text: str) -> float:
+    value = _number(text)
+    if not value:
+        raise argparse.ArgumentTypeError(f"{text}: must be more than 0")
+    return value

@@ -1,0 +1,207 @@
+"""Frames in; answers, and the start and end of gestures, out."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, Float64
+
+from gesturelab.bundle.model import Model
+from gesturelab.errors import RecordingError
+from gesturelab.evaluation.selective import with_temperature
+from gesturelab.stream.body import Body
+from gesturelab.stream.inbox import BadLine, Gone, Item
+from gesturelab.stream.live import LiveRecogniser, Said
+from gesturelab.stream.segments import Movement, Segmenter, SegmentOptions
+from gesturelab.stream.smooth import Smoother
+
+LATENCIES = 10_000
+"""The summary's percentiles are of so many answers, the last ones."""
+
+Event = dict[str, Any]
+"""What is written as one line of JSON."""
+
+
+@dataclass(frozen=True)
+class StreamOptions:
+    """What to say, and how often.
+
+    Attributes:
+        rate_hz: Frames a second that the source gives; None: what the model was made for.
+        every_s: Seconds from answer to answer at least; 0: each frame.
+        smooth_s: Time constant of the smoothing; 0: none.
+        segments: When a movement is one; None: starts and ends are not looked for.
+        longest_s: How much of the past is kept: no gesture is longer.
+        rolling: Keep windows open; None where the network allows it.
+        top: How many classes an answer names.
+    """
+
+    rate_hz: float | None = None
+    every_s: float = 0.0
+    smooth_s: float = 0.0
+    segments: SegmentOptions | None = None
+    longest_s: float = 20.0
+    rolling: bool | None = None
+    top: int = 3
+
+
+class Session:
+    """All that is known of one stream; its memory does not grow.
+
+    Args:
+        model: Who answers.
+        options: What to say.
+        clock: Seconds, the one that arrivals are timed by.
+
+    Attributes:
+        probabilities: Of the last answer, calibrated and smoothed.
+    """
+
+    def __init__(self, model: Model, options: StreamOptions, clock: Callable[[], float]) -> None:
+        self.model = model
+        self.options = options
+        self.clock = clock
+        contents = model.contents
+        self.rate_hz = options.rate_hz or contents.rate_hz
+        self.body = Body(model.skeleton, self.rate_hz, fill=contents.window.rate_hz is None)
+        self.live = LiveRecogniser(
+            model.recogniser,
+            contents.window,
+            rate_hz=self.rate_hz,
+            every_s=options.every_s,
+            longest_s=options.longest_s,
+            rolling=options.rolling,
+        )
+        self.segmenter = (
+            Segmenter(model.skeleton, options.segments, options.longest_s) if options.segments is not None else None
+        )
+        self.smoother = Smoother(options.smooth_s)
+        self.answers = self.left_out = self.gestures = 0
+        self._latencies_ms: deque[float] = deque(maxlen=LATENCIES)
+        self._ended: list[tuple[float, float, Float32[np.ndarray, "frames joints 3"]]] = []
+        self.probabilities: Float64[np.ndarray, " classes"] | None = None
+        self._arrived_s = 0.0
+
+    def take(self, arrived_s: float, item: Item) -> list[Event]:
+        """Takes in what came; costs next to nothing, so that frames never wait for answers.
+
+        Returns:
+            What is to be said at once.
+        """
+        self._arrived_s = arrived_s
+        if isinstance(item, BadLine):
+            self.body.counts.bad_lines += 1
+            return [{"event": "bad_line", "line": item.line, "problem": item.problem}]
+        if isinstance(item, Gone):
+            return self._lost(self.body.leave())
+        seen = self.body.take(item)
+        events = self._lost(seen.lost_s)
+        if seen.found:
+            self._begin()
+            events.append({"event": "found", "time_s": _seconds(item.time_s)})
+        for time_s, positions in seen.frames:
+            self.live.take(time_s, positions)
+            if self.segmenter is not None:
+                events += self._segment(self.segmenter.take(time_s, positions))
+        return events
+
+    def answer(self) -> Event | None:
+        """What the latest moment shows; None if nothing new has come. `settle` must follow."""
+        said = self.live.answer()
+        if said is None:
+            return None
+        event = self._answered(said)
+        latency_ms = 1000 * (self.clock() - self._arrived_s)
+        self._latencies_ms.append(latency_ms)
+        self.answers += 1
+        self.left_out += said.left_out
+        return event | {"latency_ms": round(latency_ms, 2), "left_out": said.left_out}
+
+    def settle(self) -> list[Event]:
+        """Does what could wait until the answer was given: gestures that have ended get their labels."""
+        self.live.settle()
+        ended, self._ended = self._ended, []
+        return [self._label(*each) for each in ended]
+
+    def finish(self) -> list[Event]:
+        """The stream is over: a gesture that was under way has ended."""
+        if self.segmenter is not None:
+            self._segment(self.segmenter.stop())
+        return self.settle()
+
+    def summary(self) -> Event:
+        """What came and what was said."""
+        values = np.quantile(self._latencies_ms, (0.5, 0.99)).round(2).tolist() if self._latencies_ms else [None, None]
+        return {
+            "event": "summary",
+            **self.body.counts.as_dict(),
+            "answers": self.answers,
+            "left_out": self.left_out,
+            "gestures": self.gestures,
+            "latency_ms_p50": values[0],
+            "latency_ms_p99": values[1],
+        }
+
+    def _begin(self) -> None:
+        self.live.begin()
+        self.smoother.begin()
+        if self.segmenter is not None:
+            self.segmenter.begin()
+
+    def _lost(self, last_s: float | None) -> list[Event]:
+        if last_s is None:
+            return []
+        events: list[Event] = []
+        if self.segmenter is not None:
+            events = self._segment(self.segmenter.stop())
+        return [*events, {"event": "lost", "time_s": _seconds(last_s)}]
+
+    def _segment(self, movement: Movement | None) -> list[Event]:
+        if movement is None or self.segmenter is None:
+            return []
+        margin_s = self.segmenter.options.margin_s
+        held_s = float(self.live.buffer.times[0])
+        start_s = max(held_s, movement.start_s - margin_s)
+        if movement.end_s is None:
+            self.live.since_s = start_s
+            return [{"event": "start", "time_s": _seconds(start_s)}]
+        end_s = min(float(self.live.buffer.times[-1]), movement.end_s + margin_s)
+        times = np.arange(max(1, round((end_s - start_s) * self.rate_hz) + 1)) / self.rate_hz + start_s
+        # the label is made when there is time, and the buffer may hold another body by then
+        self._ended.append((start_s, end_s, self.live.buffer.at(times)))
+        self.live.since_s = end_s
+        return []
+
+    def _label(self, start_s: float, end_s: float, positions: Float32[np.ndarray, "frames joints 3"]) -> Event:
+        """The end of a gesture: what a recording of it alone would be taken for."""
+        self.gestures += 1
+        event: Event = {"event": "end", "start_s": _seconds(start_s), "end_s": _seconds(end_s)}
+        try:
+            said = self.model.predict(positions, self.rate_hz)
+        except RecordingError:  # shorter than a window, and window.short=drop
+            return event | {"label": None, "confidence": None, "unsure": True}
+        return event | {"label": said.label, "confidence": round(said.confidence, 4), "unsure": said.unsure}
+
+    def _answered(self, said: Said) -> Event:
+        contents = self.model.contents
+        calibrated = with_temperature(said.probabilities[None], contents.temperature)[0]
+        smooth = self.smoother(said.time_s, calibrated)
+        best = np.argsort(-smooth, kind="stable")[: self.options.top].tolist()
+        confidence = float(smooth[best[0]])
+        self.probabilities = smooth
+        event: Event = {
+            "time_s": _seconds(said.time_s),
+            "label": contents.classes[best[0]],
+            "confidence": round(confidence, 4),
+            "top": [[contents.classes[at], round(float(smooth[at]), 4)] for at in best],
+            "unsure": confidence < contents.unsure_below,
+        }
+        if self.segmenter is not None:
+            event["moving"] = self.segmenter.moving
+        return event
+
+
+def _seconds(value: float) -> float:
+    return round(value, 4)
