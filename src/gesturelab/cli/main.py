@@ -15,6 +15,7 @@ VERBS = {
     "report": "runs as one HTML page, with a player of recordings",
     "audit": "prove from a saved run that its test people are unseen",
     "export": "the best run as one file that works elsewhere",
+    "serve": "a model behind a small HTTP server",
     "models": "the model sizes: parameters, use case, cost",
     "doctor": "what is wrong with this machine or installation, and what to do",
     "data": "fetch IntelliRehabDS, or check a folder of recordings",
