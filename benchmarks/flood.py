@@ -73,9 +73,8 @@ def main() -> int:
         try:
             wait_until_up(server)
             memory = psutil.Process(server.pid)
-            print(
-                f"{options.requests} requests of {len(body):,} bytes at once; server {memory.memory_info().rss / 1e6:.0f} MB"
-            )
+            begun = memory.memory_info().rss / 1e6
+            print(f"{options.requests} requests of {len(body):,} bytes at once; server {begun:.0f} MB")
             for number in range(3):
                 began = time.perf_counter()
                 told = asyncio.run(flood(head + body, options.requests))

@@ -56,12 +56,10 @@ def run(arguments: list[str]) -> int:
             file=sys.stderr,
         )
     limits = Limits(request_bytes=int(given.max_mb * 2**20), requests=given.max_requests)
-    # connections beyond what is taken on are only told to come again; more than this many are not even told
-    most = max(1000, 4 * limits.requests)
     server = uvicorn.Server(
         uvicorn.Config(
             make_app(model, limits), host=given.host, port=given.port, log_level="info", access_log=False,
-            limit_concurrency=most, timeout_keep_alive=5, timeout_graceful_shutdown=10,
+            timeout_keep_alive=5, timeout_graceful_shutdown=10,
         )
     )  # fmt: skip
     try:
