@@ -18,6 +18,7 @@ VERBS = {
     "export": "the best run as one file that works elsewhere",
     "predict": "ask a model about recordings",
     "stream": "recognise gestures while they are made",
+    "serve": "a model behind a small HTTP server",
     "models": "the model sizes: parameters, use case, cost",
     "doctor": "what is wrong with this machine or installation, and what to do",
     "data": "fetch IntelliRehabDS, check a folder of recordings, make some up",
