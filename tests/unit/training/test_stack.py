@@ -19,6 +19,7 @@ from gesturelab.config.compose import compose_training
 from gesturelab.errors import RunError, StoppedError
 from gesturelab.runs import RunDir
 from gesturelab.sweep.status import read_status
+from gesturelab.training.stack.steps import EpochSteps
 from gesturelab.training.stack.together import Stack
 
 QUICK = ("data.people=7", "data.repetitions=1", "trainer=cpu", "model.hidden=16", "split=loso", "trainer.batch_size=20")
@@ -205,3 +206,16 @@ def test_stopped_models_go_on_alone_or_together_and_end_as_if_undisturbed(tmp_pa
     for fold in FOLDS:
         assert read_status(tmp_path / fold)["first_epoch"] == 1
         assert_same(runs[fold], default[fold][0], but=ROUNDING)
+
+
+def test_a_stack_that_does_not_fit_into_memory_names_the_key(tmp_path, monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(EpochSteps, "_step", full)
+    _, raised = together(tmp_path, {"one": ("split.fold=0",), "two": ("split.fold=1",)})
+    said = r"out of memory with 2 models at once .*launcher.models_at_once"
+    assert list(raised) == ["one", "two"]
+    for error in raised.values():
+        with pytest.raises(RunError, match=said):
+            raise error
