@@ -27,7 +27,7 @@ RESULTS = ("model_*.pth", "scaler_*.json", "predictions_*.csv", "windows_*.csv",
 """What must be the same to the byte."""
 VALUES = ("metrics", "confusion", "temperature", "split", "model")
 """What must be the same in the info file, besides the history."""
-PATIENCE_S = 600
+PATIENCE_S = 1800
 
 
 class LostError(Exception):
@@ -176,8 +176,9 @@ def together(scratch: Path, draw: random.Random, short: bool) -> str:
     processes = [
         subprocess.Popen(command, cwd=scratch, stdout=path.open("w"), stderr=subprocess.STDOUT) for path in outputs
     ]
-    for process, path in zip(processes, outputs, strict=True):
+    for process in processes:
         process.wait(PATIENCE_S)
+    for process, path in zip(processes, outputs, strict=True):
         said = path.read_text()
         require(process.returncode == 0, f"one ended with {process.returncode}: {said[-2000:]}")
         require("Traceback" not in said and "fails, training goes on" not in said, f"one had trouble: {said[-2000:]}")
