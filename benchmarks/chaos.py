@@ -27,7 +27,7 @@ RESULTS = ("model_*.pth", "scaler_*.json", "predictions_*.csv", "windows_*.csv",
 """What must be the same to the byte."""
 VALUES = ("metrics", "confusion", "temperature", "split", "model")
 """What must be the same in the info file, besides the history."""
-PATIENCE_S = 600
+PATIENCE_S = 1800
 
 
 class LostError(Exception):
@@ -126,16 +126,14 @@ def sweep(scratch: Path, draw: random.Random, short: bool) -> str:
     print(f"sweep: {len(wanted)} jobs undisturbed in {life:.1f} s", flush=True)
     root = scratch / "disturbed"
     killed = {"job": 0, "sweep": 0}
-    starts = 0
     targets = ["job"] * job_kills + ["sweep"] * sweep_kills
     draw.shuffle(targets)
     while targets:
-        starts += 1
         with subprocess.Popen(
             (*command, f"hydra.sweep.dir={root}"), cwd=scratch, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as process:
             while targets and process.poll() is None:
-                wait(lambda _: False, process, draw.uniform(0.2, 1) * life / 4)
+                wait(lambda _: False, process, draw.uniform(0.2, 1.8) * life / 16)
                 if process.poll() is not None:
                     break
                 victim = process.pid if targets[0] == "sweep" else job_pid(root, draw)
@@ -145,13 +143,10 @@ def sweep(scratch: Path, draw: random.Random, short: bool) -> str:
                 os.kill(victim, signal.SIGKILL)
                 if victim == process.pid:
                     break
-            if not targets or process.poll() is not None:
-                process.wait(PATIENCE_S)
-            else:
-                process.wait(PATIENCE_S)
-        require(starts < 30, "the sweep is over before its kills are spent")
+            process.wait(PATIENCE_S)
         if process.returncode == 0:
             break
+    require(not targets, f"the sweep was over before {len(targets)} of its kills; another --seed may do")
     end = subprocess.run(
         (*command, f"hydra.sweep.dir={root}"), cwd=scratch, capture_output=True, text=True, check=False
     )
@@ -181,8 +176,9 @@ def together(scratch: Path, draw: random.Random, short: bool) -> str:
     processes = [
         subprocess.Popen(command, cwd=scratch, stdout=path.open("w"), stderr=subprocess.STDOUT) for path in outputs
     ]
-    for process, path in zip(processes, outputs, strict=True):
+    for process in processes:
         process.wait(PATIENCE_S)
+    for process, path in zip(processes, outputs, strict=True):
         said = path.read_text()
         require(process.returncode == 0, f"one ended with {process.returncode}: {said[-2000:]}")
         require("Traceback" not in said and "fails, training goes on" not in said, f"one had trouble: {said[-2000:]}")

@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 
 from gesturelab.cli.train import train_in
 from gesturelab.config.compose import compose_training
+from gesturelab.config.saved import read_config
 from gesturelab.errors import BusyError, SentAwayError
 from gesturelab.sweep import leave
 from gesturelab.sweep.claim import LOCK, try_lock
@@ -123,6 +124,18 @@ def test_a_run_that_stopped_early_and_was_killed_before_its_results_trains_no_fu
     _, info = train(tmp_path / "run", *never_better)
     assert info["training"]["epochs"] == 2
     assert info["training"]["stopped_early"]
+
+
+def test_a_signal_before_the_first_step_leaves_what_resumes_the_run(tmp_path, monkeypatch):
+    def hear(*_):
+        monkeypatch.setattr(leave, "_told", signal.SIGTERM)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gesturelab.training.device.prepare_device", hear)
+    with pytest.raises(SentAwayError, match=r"left on SIGTERM; go on with: gesturelab resume .*run"):
+        train(tmp_path / "run")
+    assert read_status(tmp_path / "run")["state"] == "stopped"
+    assert read_config(tmp_path / "run" / "config.yaml").trainer.checkpoint_minutes == 10
 
 
 def test_a_folder_that_another_process_holds_stays_as_it_is(tmp_path):

@@ -214,7 +214,7 @@ def train_in(folder: Path, config: TrainConfig, composed: str, seat: "Seat | Non
         GesturelabError: If anything that the user can mend is wrong.
     """
     run = _free_folder(folder, config, composed)
-    with _nothing_empty(run), reported(folder, config.trainer.max_epochs) as reporter, _stopped_by_signal(run):
+    with _nothing_empty(run), reported(folder, config.trainer.max_epochs) as reporter, _sent_away(run, composed):
         _free_folder(folder, config, composed)  # whoever was at work before may have finished
         if reason := asked_to_stop(folder):
             raise StoppedError(reason)
@@ -250,13 +250,15 @@ def _free_folder(folder: Path, config: TrainConfig, composed: str) -> RunDir:
 
 
 @contextmanager
-def _stopped_by_signal(run: RunDir) -> Generator[None]:
-    """Says of a signal that came before or after the training's steps what it was, and how to go on."""
+def _sent_away(run: RunDir, composed: str) -> Generator[None]:
+    """Says of a signal that came before or after the training's steps what it was; leaves what resumes the run."""
     try:
         yield
     except KeyboardInterrupt:
         if told() is None:
             raise
+        if not run.config.exists():
+            write_text(run.config, composed)
         raise stopped(f"; go on with: gesturelab resume {run.path}") from None
 
 
@@ -266,7 +268,7 @@ def _nothing_empty(run: RunDir) -> Generator[None]:
     there_before = run.status.exists() or run.config.exists()
     try:
         yield
-    except BusyError:
+    except (BusyError, SentAwayError):
         raise
     except (GesturelabError, KeyboardInterrupt):
         if not there_before and not run.checkpoints.exists():
