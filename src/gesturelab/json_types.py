@@ -34,10 +34,11 @@ def _odd(value: Any, kind: Any, key: str, depth: int) -> str:
     if origin in (Union, types.UnionType):
         if value is None and type(None) in get_args(kind):
             return ""
-        return _odd(value, next(one for one in get_args(kind) if one is not type(None)), key, depth)
+        problems = [_odd(value, one, key, depth) for one in get_args(kind) if one is not type(None)]
+        return "" if "" in problems else problems[0]
     if kind is Any or origin in (list, dict):
         return _odd_inside(value, kind, origin, key, depth)
-    return _odd_leaf(value, kind, key)
+    return _odd_leaf(value, kind, key) if isinstance(kind, type) else ""
 
 
 def _odd_inside(value: Any, kind: Any, origin: Any, key: str, depth: int) -> str:

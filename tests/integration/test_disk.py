@@ -61,7 +61,7 @@ def fill(disk: Path) -> None:
     (disk / "filler").write_bytes(b"x" * max(free, 0))
 
 
-@pytest.mark.parametrize("moment", ["_fit", "write_weights", "write_json"])
+@pytest.mark.parametrize("moment", ["_fit", "write_weights"])
 def test_a_full_disk_ends_a_training_with_one_error_and_room_lets_it_go_on(moment, run, small_disk, monkeypatch):
     folder = small_disk / "run"
     right = getattr(train_module, moment)

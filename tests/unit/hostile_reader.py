@@ -22,7 +22,7 @@ from gesturelab.sweep.search.result import read_search
 from gesturelab.sweep.status import read_status
 from gesturelab.sweep.stop import asked_to_stop
 
-LIMIT = 1200 * 2**20
+LIMIT = 900 * 2**20
 """Bytes of address space, of which Python and its libraries need half."""
 
 NAME = "101_18_0_1_1_stand.txt"
@@ -55,7 +55,7 @@ def main(root: Path) -> None:
         "a million columns": result_of(lambda path: read_irds(irds(path)), one(root / "columns", b"1," * 10**6)),
         "a long number": result_of(lambda path: read_irds(irds(path)), one(root / "number", b"." * 10**7 + b",1" * 74)),
         "a bomb": result_of(lambda path: read_irds(irds(path)), bomb(root / "bomb.zip", 40 * 2**20, None)),
-        "a lying bomb": result_of(lambda path: read_irds(irds(path)), bomb(root / "lie.zip", 1600 * 2**20, 100)),
+        "a lying bomb": result_of(lambda path: read_irds(irds(path)), bomb(root / "lie.zip", 1000 * 2**20, 100)),
     }
     said["torch"] = {"imported": str("torch" in sys.modules)}
     print(json.dumps(said))

@@ -1,4 +1,4 @@
-"""A short form of `make fuzz`: damaged files lead to an answer, or to one of our own errors that names the file."""
+"""A short form of `make fuzz`, always with the same inputs: an answer, or one of our own errors that names the file."""
 
 import random
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fuzzing_parsers import PARSERS, Case, case_of, check
 
-FEW = {"report": 3, "weights": 6, "config": 8, "unpack": 10, "archive": 15}
+FEW = {"report": 2, "weights": 5, "config": 6, "unpack": 10, "archive": 15}
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def cases(tmp_path_factory) -> dict[str, Case]:
 
 @pytest.mark.parametrize("name", PARSERS)
 def test_damaged_files_are_read_or_refused_by_name(name, cases):
-    @settings(max_examples=FEW.get(name, 25), database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=FEW.get(name, 20), database=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(st.integers(0, 2**32))
     def attack(seed):
         check(cases[name], cases[name].make(random.Random(seed)))

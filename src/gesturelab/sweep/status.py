@@ -1,6 +1,5 @@
 """``status.json`` of a run: what it is doing now, or how it ended, written by the run itself."""
 
-import math
 import os
 import socket
 import threading
@@ -11,10 +10,11 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypedDict, cast, get_type_hints
+from typing import Any, TypedDict, cast
 
 from gesturelab.errors import BusyError, GesturelabError, Requeued, RunError, StoppedError
 from gesturelab.info import Epoch
+from gesturelab.json_types import odd_value
 from gesturelab.reading import read_json
 from gesturelab.runs import RunDir, write_json
 from gesturelab.sweep.claim import KNOWS_LOCKS, LOCK, is_locked, open_lock, try_lock
@@ -99,30 +99,15 @@ def without_odd_values(found: dict[str, Any]) -> Status:
     >>> without_odd_values({"state": "done", "epoch": "3", "heartbeat": "noon", "pid": 7})
     {'state': 'done', 'pid': 7}
     """
-    return cast(Status, {key: value for key, value in found.items() if key in _KINDS and _is_right(key, value)})
-
-
-_KINDS = get_type_hints(Status)
+    return cast(
+        Status, {key: value for key, value in found.items() if key in Status.__annotations__ and _is_right(key, value)}
+    )
 
 
 def _is_right(key: str, value: Any) -> bool:
-    if key in ("metrics", "validation_losses"):
-        kind = dict if key == "metrics" else list
-        inner = value.values() if isinstance(value, dict) else value
-        return isinstance(value, kind) and all((one is None and kind is list) or _is_number(one) for one in inner)
-    if _KINDS[key] is float:
-        return _is_number(value)
-    if key in ("started", "heartbeat", "finished"):
-        return isinstance(value, str) and _is_date(value)
-    if isinstance(value, int):
-        return _KINDS[key] in (int, int | None) and _is_number(value)
-    return isinstance(value, _KINDS[key])
-
-
-def _is_number(value: Any) -> bool:
-    return (
-        isinstance(value, float | int) and not isinstance(value, bool) and abs(value) < 2**63 and math.isfinite(value)
-    )
+    if odd_value({key: value}, Status):
+        return False
+    return key not in ("started", "heartbeat", "finished") or _is_date(value)
 
 
 def _is_date(value: str) -> bool:

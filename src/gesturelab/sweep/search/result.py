@@ -118,5 +118,5 @@ def _is_search(found: Any) -> bool:
         return False
     if odd_value(found, Search):
         return False
-    trials: list[Any] = [*found["trials"], *([found["best"]] if found["best"] else [])]
+    trials: list[Any] = [*found["trials"], *([] if found["best"] is None else [found["best"]])]
     return all(trial.keys() >= TrialResult.__required_keys__ for trial in trials)
