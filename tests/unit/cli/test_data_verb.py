@@ -86,8 +86,8 @@ def test_check_says_what_will_surprise(tmp_path: Path, capsys: pytest.CaptureFix
         "In a mirror: bow stays",
         "is unknown: grip_l. Say so in the column mirrored of labels.csv, or train with augment=none",
         "Gestures that fewer than 3 people do: bow (1), grip_l (2)",
-        "1 recordings carry no times, and labels.csv no rate_hz: they are taken to have 30 frames a second",
-        "recordings have 60 to 60 frames a second; they are brought to 30",
+        "without times, for which labels.csv has no rate_hz: 1; they are taken to have 30 frames a second",
+        "recordings have 60 frames a second, brought to 30",
         "b  folder  9 frames, a window has 20",
         "x  folder  bow",
     ):

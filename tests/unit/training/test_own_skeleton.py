@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from gesturelab.config.compose import compose_training
-from gesturelab.config.data import FeaturesConfig
+from gesturelab.config.data import Centre, FeaturesConfig
 from gesturelab.data.definition import from_plain
 from gesturelab.data.features import Features
 from gesturelab.data.recording import Recording, pack
@@ -80,6 +80,6 @@ def test_features_say_what_the_skeleton_lacks(key, part):
         ("body_scale", "face_sensor", "velocities", "displacements", "bones", "angles", "summary", "scaler"), False
     )
     bare = from_plain({"name": "bare", "joints": [["A"], ["B", "A"]], "pairs": []})
-    config = FeaturesConfig(**(off | {"centre": "frame", "positions": True, "joints": None, key: True}))
-    with pytest.raises(ConfigError, match=f"features.{key}=true needs {part}, which skeleton bare does not name"):
+    config = FeaturesConfig(**(off | {"centre": Centre.frame, "positions": True, "joints": None, key: True}))
+    with pytest.raises(ConfigError, match=rf"features\.{key}=true needs {part}, which skeleton bare does not name"):
         Features(config, bare)

@@ -117,14 +117,13 @@ def _notes(root: Path, labels: Sequence[Label], own: list[float], without_times:
     notes += [f"Gestures that fewer than {FEW_PEOPLE} people do: {', '.join(few)}"] if few else []
     if without_times:
         notes.append(
-            f"{without_times} recordings carry no times, and {FILE} no rate_hz: they are taken to have {rate_hz:g} "
-            "frames a second (data.rate_hz)"
+            f"Recordings without times, for which {FILE} has no rate_hz: {without_times}; they are taken to have "
+            f"{rate_hz:g} frames a second (data.rate_hz)"
         )
     if own and not np.allclose(own, rate_hz, rtol=0.02):
-        notes.append(
-            f"By their times recordings have {min(own):.4g} to {max(own):.4g} frames a second; they are brought to "
-            f"{rate_hz:g} (data.rate_hz)"
-        )
+        slowest, fastest = f"{min(own):.3g}", f"{max(own):.3g}"
+        rates = slowest if slowest == fastest else f"{slowest} to {fastest}"
+        notes.append(f"By their times recordings have {rates} frames a second, brought to {rate_hz:g} (data.rate_hz)")
     return notes
 
 
