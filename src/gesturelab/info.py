@@ -100,7 +100,7 @@ class DataInfo(TypedDict):
     """What was read."""
 
     source: str
-    """irds or synthetic."""
+    """irds, synthetic or folder."""
     synthetic: bool
     fingerprint: str
     """Equal only when the recordings used are equal to the bit."""
@@ -111,6 +111,8 @@ class DataInfo(TypedDict):
     """Each person's group, such as healthy or patient."""
     postures: NotRequired[dict[str, str]]
     """How the person stood or sat in each test recording."""
+    skeleton: NotRequired[str | dict[str, Any]]
+    """The skeleton's name if it is built in, else its whole definition (see `gesturelab.data.definition`)."""
     options: dict[str, Any]
     """The data set's configuration, without the paths of this machine."""
     rejected: list[RejectedInfo]

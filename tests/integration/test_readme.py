@@ -11,6 +11,10 @@ from pathlib import Path
 import pytest
 from command import gesturelab
 
+from gesturelab.config.compose import compose_training
+from gesturelab.data.definition import read_definition
+from gesturelab.data.features import Features
+
 PROJECT = Path(__file__).parents[2]
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 
@@ -52,6 +56,8 @@ SLURM = [
     if "launcher=slurm" in line or line.startswith(("gesturelab cancel", "gesturelab status m"))
 ]
 NOT_RUN |= dict.fromkeys(SLURM, "tests/slurm runs such commands on a real Slurm")
+TUTORIAL = [line for line in COMMANDS if "my_recordings" in line or line.endswith(" multirun/mine")]
+NOT_RUN |= dict.fromkeys(TUTORIAL, "test_tutorial_on_ones_own_recordings runs them one after the other")
 TRAININGS = [line for line in dict.fromkeys(COMMANDS) if line.startswith("gesturelab train ") and line not in NOT_RUN]
 QUICK = ("trainer.device=cpu", "trainer.precision=float32", "trainer.max_epochs=1", "trainer.batches_per_epoch=2")
 FEW_PEOPLE = ("data.people=10", "data.repetitions=1")
@@ -152,6 +158,33 @@ def test_command_runs(command, folder, request):
     assert "no player" not in done.stdout, "the report found the data of its runs"
     for name in (each for each in arguments if re.fullmatch(r"\w+\.(md|csv|png|html|zip|jsonl)", each)):
         assert (folder / name).stat().st_size > 0
+
+
+def test_the_skeleton_of_ones_own_is_one(tmp_path):
+    shown = re.search(r"```yaml\n(joints:.*?)```", README, re.DOTALL)
+    assert shown is not None
+    (tmp_path / "hand.yaml").write_text(shown[1], encoding="utf-8")
+    hand = read_definition(tmp_path / "hand.yaml")
+    assert (hand.joints, hand.scale_bone) == (("Wrist", "Palm", "IndexTip", "ThumbTip"), (1, 0))
+    Features(compose_training().features, hand)  # with the features that are taken when nothing is asked for
+
+
+def test_tutorial_on_ones_own_recordings(tmp_path):
+    assert [line.split()[1] for line in TUTORIAL] == ["data", "data", "train", "compare"]
+    said = []
+    for command in TUTORIAL:
+        quick = (*QUICK, "model.hidden=16", "data.cache_dir=cache") if " train " in command else ()
+        arguments = [given.replace("range(5)", "0,1") for given in shlex.split(command)[1:]]  # two folds of the five
+        done = gesturelab(*arguments, *quick, folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+        said.append(done.stdout)
+    assert "95 made-up recordings" in said[0]
+    assert "MADE UP" in said[1]
+    assert "Cannot be read" not in said[1]
+    assert "elbow_flexion_left <-> elbow_flexion_right" in said[1]
+    assert "2 jobs: 2 done" in said[2]
+    assert "data folder | split subject_kfold" in said[3]
+    assert "SYNTHETIC" in said[3], "made up, and it says so"
 
 
 def test_every_block_of_commands_was_found():

@@ -18,7 +18,7 @@ VERBS = {
     "predict": "ask a model about recordings",
     "models": "the model sizes: parameters, use case, cost",
     "doctor": "what is wrong with this machine or installation, and what to do",
-    "data": "fetch IntelliRehabDS, or check a folder of recordings",
+    "data": "fetch IntelliRehabDS, check a folder of recordings, make some up",
 }
 
 USAGE = (

@@ -57,7 +57,7 @@ def run(arguments: list[str]) -> int:
 
 def _motions(runs: "Sequence[Finished]", data_root: str | None) -> "Motions | str":
     """Where the motion of some runs' recordings is found, or why it is not."""
-    from gesturelab.config.data import IrdsConfig
+    from gesturelab.config.data import FolderConfig, IrdsConfig
     from gesturelab.config.saved import read_data_config
     from gesturelab.data.load import load
     from gesturelab.runs import RunDir
@@ -65,7 +65,7 @@ def _motions(runs: "Sequence[Finished]", data_root: str | None) -> "Motions | st
     one = runs[0]
     try:
         config = read_data_config(RunDir(one.path, one.info["model"]["size"]).config)
-        if data_root is not None and isinstance(config, IrdsConfig):
+        if data_root is not None and isinstance(config, IrdsConfig | FolderConfig):
             config.root = data_root
         corpus = load(config)
     except GesturelabError as error:

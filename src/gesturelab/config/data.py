@@ -30,8 +30,8 @@ class DataConfig:
     source: str = MISSING
     """The data set's own name; choose another data set with data=NAME."""
     rate_hz: float = MISSING
-    """Frames a second: what Simplified files are taken to have (they carry no time), what Raw files are
-    resampled to, what synthetic motion is made at."""
+    """Frames a second: what files without times (such as Simplified ones) are taken to have, what files with times
+    (such as Raw ones) are resampled to, what synthetic motion is made at."""
     target: Target = MISSING
     """What is to be recognised. gesture: which movement it is. correctness: whether the movement, whichever it is, was
     done correctly (label 1) or incorrectly (2; and 3, where data.correctness keeps it); the network is not told which
@@ -96,6 +96,25 @@ class SyntheticConfig(DataConfig):
         at_least("data.people", self.people, 1)
         at_least("data.repetitions", self.repetitions, 1)
         at_least("data.seed", self.seed, 0)
+
+
+@dataclass
+class FolderConfig(DataConfig):
+    """A user's own recordings."""
+
+    source: str = "folder"
+    root: str = MISSING
+    """The folder that holds labels.csv."""
+    skeleton: str = MISSING
+    """Whose joints the files name: kinect_v2, mediapipe_pose or openpose_25 (both are brought onto the Kinect's), or a
+    YAML file with a skeleton of your own."""
+    fill_frames: int = MISSING
+    """A joint that is missing for at most so many frames is put between the frames where it is seen; a recording with
+    a longer gap is not used."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least("data.fill_frames", self.fill_frames, 0)
 
 
 class Span(StrEnum):
@@ -210,5 +229,5 @@ class AugmentConfig:
         fraction("augment.joint_dropout", self.joint_dropout)
 
 
-SOURCES: dict[str, type[DataConfig]] = {"irds": IrdsConfig, "synthetic": SyntheticConfig}
+SOURCES: dict[str, type[DataConfig]] = {"irds": IrdsConfig, "synthetic": SyntheticConfig, "folder": FolderConfig}
 """The data sets by their source."""

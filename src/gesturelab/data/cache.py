@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 from platformdirs import user_cache_path
 
+from gesturelab.data.definition import restored, stored
 from gesturelab.data.recording import Corpus, Rejected
-from gesturelab.data.skeleton import SKELETONS
+from gesturelab.errors import ConfigError
 
 _log = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ def _load(entry: Path) -> Corpus | None:
         ):
             raise ValueError(f"{_POSITIONS} is not what was written")
         return _from_values(values, positions)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, ConfigError) as error:
         _log.warning("the cache entry %s is damaged (%s); it is built again", entry, error)
         return None
 
@@ -92,7 +93,7 @@ def _from_values(values: dict[str, Any], positions: np.ndarray) -> Corpus:
     for key in ("offsets", "gestures", "correctness"):
         plain[key] = np.array(values[key], dtype=np.int64)
     plain["rates_hz"] = np.array(values["rates_hz"], dtype=np.float64)
-    plain["skeleton"] = SKELETONS[values["skeleton"]]
+    plain["skeleton"] = restored(values["skeleton"])
     plain["rejected"] = tuple(Rejected(*pair) for pair in values["rejected"])
     corpus = Corpus(positions=positions, **plain)
     if corpus.offsets[-1] != len(positions) or len(corpus.offsets) != len(corpus) + 1:
@@ -105,7 +106,7 @@ def _to_values(corpus: Corpus) -> dict[str, Any]:
     positions = values.pop("positions")
     del values["target"]  # of an experiment, not of recordings
     plain = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in values.items()}
-    plain["skeleton"] = corpus.skeleton.name
+    plain["skeleton"] = stored(corpus.skeleton)
     plain["rejected"] = [[one.recording, one.reason] for one in corpus.rejected]
     plain["positions_sha256"] = hashlib.sha256(positions.data).hexdigest()
     return plain

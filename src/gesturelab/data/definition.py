@@ -20,6 +20,7 @@ from typing import Any, cast
 
 import yaml
 
+from gesturelab.data.landmarks import LANDMARKS, Layout
 from gesturelab.data.skeleton import SKELETONS, Skeleton
 from gesturelab.errors import ConfigError
 
@@ -99,6 +100,21 @@ def read_definition(path: Path) -> Skeleton:
     if isinstance(plain, dict):
         plain = {"name": path.stem, **cast(dict[Any, Any], plain)}
     return from_plain(plain, str(path))
+
+
+def layout(name: str) -> Layout:
+    """The skeleton or the tracker's landmarks that ``data.skeleton`` names, or the user's own from a YAML file.
+
+    Raises:
+        ConfigError: If there is none of that name, or the file cannot be used.
+    """
+    if (known := {**SKELETONS, **LANDMARKS}.get(name)) is not None:
+        return known
+    if name.endswith((".yaml", ".yml")):
+        return read_definition(Path(name).expanduser())
+    raise ConfigError(
+        f"data.skeleton={name}: must be {', '.join((*SKELETONS, *LANDMARKS))}, or a file NAME.yaml with your own"
+    )
 
 
 class _Definition:

@@ -3,8 +3,10 @@
 import dataclasses
 from pathlib import Path
 
-from gesturelab.config.data import DataConfig, IrdsConfig, SyntheticConfig
+from gesturelab.config.data import DataConfig, FolderConfig, IrdsConfig, SyntheticConfig
 from gesturelab.data.cache import cache_folder, cached
+from gesturelab.data.folder.labels import read_labels
+from gesturelab.data.folder.read import folder_root, folder_stamp, read_folder
 from gesturelab.data.irds.files import irds_files
 from gesturelab.data.irds.read import read_irds
 from gesturelab.data.recording import Corpus
@@ -34,4 +36,9 @@ def _load(config: DataConfig) -> Corpus:
         from gesturelab.data.synthetic.generate import make_synthetic
 
         return cached(folder, source="synthetic", options=options, stamp=[], build=lambda: make_synthetic(config))
+    if isinstance(config, FolderConfig):
+        labels = read_labels(folder_root(config))
+        options["root"] = str(folder_root(config).resolve())
+        marks = folder_stamp(config, labels)
+        return cached(folder, source="folder", options=options, stamp=marks, build=lambda: read_folder(config, labels))
     raise ConfigError(f"data: there is no data set for a {type(config).__name__}")

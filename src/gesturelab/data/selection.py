@@ -17,7 +17,7 @@ def chosen_gestures(wanted: Sequence[str] | None, names: Sequence[str]) -> list[
     >>> chosen_gestures(["side_tap", "0"], ["elbow_flexion", "shoulder_flexion", "side_tap"])
     [0, 2]
     """
-    number = {word: at for at, name in enumerate(names) for word in (name, str(at))}
+    number = {str(at): at for at in range(len(names))} | {name: at for at, name in enumerate(names)}
     if unknown := [word for word in wanted or () if word not in number]:
         there = ", ".join(f"{at} {name}" for at, name in enumerate(names))
         raise DataError(f"data.gestures: there is no {', '.join(unknown)}; gestures are {there}")

@@ -8,9 +8,9 @@ import torch
 from gesturelab.config.data import FeaturesConfig, Target, WindowConfig
 from gesturelab.config.saved import SINCE, from_values
 from gesturelab.config.training import ModelConfig
+from gesturelab.data.definition import restored
 from gesturelab.data.features import Features
 from gesturelab.data.scaler import Scaler
-from gesturelab.data.skeleton import SKELETONS
 from gesturelab.errors import ConfigError, RunError
 from gesturelab.model.cost import flops_to_answer
 from gesturelab.model.lstm import LSTMClassifier
@@ -56,7 +56,7 @@ def read_recogniser(run: RunDir) -> Saved:
     """
     try:
         saved = torch.load(run.weights, map_location="cpu", weights_only=True)
-        skeleton = SKELETONS[saved["skeleton"]]
+        skeleton = restored(saved["skeleton"])
         model = from_values(ModelConfig, saved["model"])
         features = from_values(FeaturesConfig, saved["features"], SINCE["features"])
         window = from_values(WindowConfig, saved["window"])

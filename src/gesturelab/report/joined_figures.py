@@ -21,6 +21,10 @@ MARKERS = "osD^vP"
 NOTE = "95 % intervals from a bootstrap over people"
 
 
+NO_GROUP = "person"
+"""What a bar stands for where nothing is known of groups."""
+
+
 def draw_joined(item: dict[str, Any], group: dict[str, Any], folder: Path, form: str = "png") -> list[Path]:
     """All pictures of a group of folds.
 
@@ -110,11 +114,11 @@ def _people(results: Sequence[dict[str, Any]], path: Path, split: str, said: lis
     most = max(len(result["by_person"]) for result in results)
     figure = Figure(figsize=(max(6.0, 0.32 * most + 2), 2.5 * len(results) + 0.5))
     panels = figure.subplots(len(results), 1, squeeze=False)[:, 0]
-    groups = sorted({str(one["group"]) for result in results for one in result["by_person"].values()})
+    groups = sorted({one["group"] or NO_GROUP for result in results for one in result["by_person"].values()})
     for axes, result in zip(panels, results, strict=True):
         line = sorted(result["by_person"].items(), key=lambda one: (one[1]["accuracy"], one[0]))
         for at, (_, one) in enumerate(line):
-            place = groups.index(str(one["group"]))
+            place = groups.index(one["group"] or NO_GROUP)
             hatch = "" if place == 0 else "///"
             axes.bar(at, one["accuracy"], color=GROUPS[place % len(GROUPS)], hatch=hatch, edgecolor="white", width=0.85)
         mean = result["all"]["person_accuracy"]["value"]

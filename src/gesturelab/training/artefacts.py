@@ -10,10 +10,11 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from lightning.pytorch import Trainer
 
-from gesturelab.config.data import IrdsConfig, Target
+from gesturelab.config.data import FolderConfig, IrdsConfig, Target
 from gesturelab.config.split import FoldsFileConfig
 from gesturelab.config.training import Keep, TrainConfig
 from gesturelab.data.datamodule import GestureData
+from gesturelab.data.definition import stored
 from gesturelab.data.recording import Corpus
 from gesturelab.data.scaler import Scaler
 from gesturelab.data.split import make_folds
@@ -100,7 +101,7 @@ def write_weights(run: RunDir, config: TrainConfig, corpus: Corpus, scaler: Scal
         "gestures": list(corpus.class_names),
         "mirror_at_test": config.augment.mirror_at_test,
         "mirrored_gestures": list(corpus.mirrored_classes),
-        "skeleton": corpus.skeleton.name,
+        "skeleton": stored(corpus.skeleton),
         "state_dict": {name: value.cpu() for name, value in module.recogniser.classifier.state_dict().items()},
     }
     with write_whole(run.weights) as beside, beside.open("wb") as file:  # an open file: torch would store its name
@@ -113,8 +114,9 @@ def data_info(config: TrainConfig, data: GestureData) -> DataInfo:
     tested = np.unique(data.windows.recording[data.sides.test]).tolist()
     options = plain(config.data)
     options.pop("cache_dir")
-    if isinstance(config.data, IrdsConfig):
+    if isinstance(config.data, IrdsConfig | FolderConfig):
         options.pop("root")
+        options.pop("skeleton", None)  # may be a file of this machine; the skeleton itself is kept below
     return DataInfo(
         source=corpus.source,
         synthetic=corpus.synthetic,
@@ -122,8 +124,9 @@ def data_info(config: TrainConfig, data: GestureData) -> DataInfo:
         recordings=len(corpus),
         frames=len(corpus.positions),
         subjects=len(corpus.people),
-        groups=corpus.people,
-        postures={corpus.names[number]: corpus.postures[number] for number in tested},
+        groups={person: group for person, group in corpus.people.items() if group},
+        skeleton=stored(corpus.skeleton),
+        postures={corpus.names[number]: corpus.postures[number] for number in tested if corpus.postures[number]},
         options=options,
         rejected=[RejectedInfo(recording=left.recording, reason=left.reason) for left in corpus.rejected],
     )

@@ -59,10 +59,11 @@ def make_data(config: TrainConfig, corpus: Corpus) -> GestureData:
 def _check_mirror(config: TrainConfig, corpus: Corpus) -> None:
     alone = [name for name, image in zip(corpus.gesture_names, corpus.mirrored_gestures, strict=True) if image < 0]
     if alone and (config.augment.mirror_probability or config.augment.mirror_at_test):
+        say = "; or say in the column mirrored of labels.csv what it becomes" if corpus.source == "folder" else ""
         raise ConfigError(
             f"data.gestures: mirrored, {', '.join(alone)} becomes a gesture that is not kept (and a movement with the "
             "wrong limb a right one): keep its other side too, or set augment.mirror_probability=0 and "
-            "augment.mirror_at_test=false"
+            f"augment.mirror_at_test=false{say}"
         )
 
 

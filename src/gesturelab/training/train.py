@@ -15,8 +15,10 @@ import torch
 from jaxtyping import Float
 from lightning.pytorch import Trainer, seed_everything
 
+from gesturelab.config.data import Target
 from gesturelab.config.training import Keep, TrainConfig
 from gesturelab.data.datamodule import GestureData
+from gesturelab.data.folder.sides import mirror_in_words
 from gesturelab.data.load import load
 from gesturelab.data.split import make_folds
 from gesturelab.errors import RunError, StoppedError
@@ -234,6 +236,8 @@ def _announce(config: TrainConfig, data: GestureData, module: GestureModule, cav
     )
     for left in corpus.rejected:
         log.warning("left out %s: %s", left.recording, left.reason)
+    if corpus.source == "folder" and config.augment.mirror_probability and corpus.target is Target.gesture:
+        log.info("mirrored, %s", mirror_in_words(corpus.gesture_names, corpus.mirrored_gestures))
     log.info(
         "%s: %d training, %d validation, %d test windows of %d frames",
         config.split.kind,

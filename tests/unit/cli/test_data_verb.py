@@ -3,9 +3,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gesturelab.cli.data import run
+from gesturelab.data.skeleton import KINECT_V2
 from gesturelab.errors import DataError
 
 LINE = ",".join(f"{number / 100:.2f}" for number in range(1, 76)) + "\n"
@@ -47,3 +49,46 @@ def test_help_imports_nothing_heavy() -> None:
         "heavy = {'torch', 'lightning', 'pandas', 'numpy', 'rich'} & set(sys.modules)\nassert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_an_example_of_ones_own_recordings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "mine"
+    assert run(["example", str(folder)]) == 0
+    with pytest.raises(DataError, match="is not empty: name a new folder"):
+        run(["example", str(folder)])
+    header, first, *_ = (folder / "labels.csv").read_text().splitlines()
+    assert header == "file,subject,gesture,group,correctness"
+    text = (folder / first.split(",")[0]).read_text().splitlines()
+    assert text[0].startswith("time_s,SpineBase_x,SpineBase_y,SpineBase_z,")
+    (folder / "101/elbow_flexion_left_1.csv").write_text("\n".join([*text[:9], text[9] + ",1"]))
+    (folder / "101/elbow_flexion_left_2.csv").write_text("\n".join(text))
+    (folder / "102/elbow_flexion_left_2.csv").write_text("\n".join(text))
+    capsys.readouterr()
+    assert run(["check", str(folder), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    found = {(one["defect"], one["recording"]): one["detail"] for one in report["findings"]}
+    assert "line 10 has 77 columns, line 1 has 76" in found["unreadable", "101/elbow_flexion_left_1"]
+    shared = found["shared_frames", "101/elbow_flexion_left_2"]
+    assert shared == f"{len(text) - 1} frames also in 102/elbow_flexion_left_2 (ANOTHER person)"
+    assert report["notes"][0] == "MADE UP: nobody moved, and every result says so"
+
+
+def test_check_says_what_will_surprise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "labels.csv").write_text("file,subject,gesture\na.npy,x,grip_l\nb.csv,y,grip_l\nc.csv,y,bow\n")
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).normal(size=(30, 25, 3)))
+    names = ",".join(f"{joint}_{axis}" for joint in KINECT_V2.joints for axis in "xyz")
+    rows = "".join(f"{at / 60},{','.join(['1'] * 74)},{at}\n" for at in range(9))
+    for name in "bc":
+        (tmp_path / f"{name}.csv").write_text(f"time_s,{names}\n{rows}")
+    assert run(["check", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    for words in (
+        "In a mirror: bow stays",
+        "is unknown: grip_l. Say so in the column mirrored of labels.csv, or train with augment=none",
+        "Gestures that fewer than 3 people do: bow (1), grip_l (2)",
+        "without times, for which labels.csv has no rate_hz: 1; they are taken to have 30 frames a second",
+        "recordings have 60 frames a second, brought to 30",
+        "b  folder  9 frames, a window has 20",
+        "x  folder  bow",
+    ):
+        assert words in said, words

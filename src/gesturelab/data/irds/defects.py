@@ -165,13 +165,11 @@ def _spread(positions: Float32[np.ndarray, "frames joints 3"], seen: np.ndarray)
     return np.sqrt(((deviations**2).sum(axis=0) / counts).sum(axis=1))
 
 
-_MULTIPLIERS = np.random.default_rng(0).integers(1, 2**63, 3 * len(KINECT_V2.joints), dtype=np.uint64) | np.uint64(1)
-
-
 def frame_hashes(track: Track) -> UInt64[np.ndarray, " frames"]:
     """A number for each frame, equal for equal frames (and by chance once in 10^19)."""
     bits = np.ascontiguousarray(track.positions).view(np.uint32).reshape(len(track.positions), -1)
-    return (bits.astype(np.uint64) * _MULTIPLIERS).sum(axis=1, dtype=np.uint64)
+    multipliers = np.random.default_rng(0).integers(1, 2**63, bits.shape[1], dtype=np.uint64) | np.uint64(1)
+    return (bits.astype(np.uint64) * multipliers).sum(axis=1, dtype=np.uint64)
 
 
 def shared_frames(hashes: Mapping[str, UInt64[np.ndarray, " frames"]]) -> dict[tuple[str, str], int]:

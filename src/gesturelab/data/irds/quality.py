@@ -1,7 +1,7 @@
 """A quality report on a folder of IntelliRehabDS: what is there, and every defect by name."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -113,9 +113,13 @@ def check(root: Path, *, window: int = 20) -> Report:
         counts, found = _check_form(files, form, window, between=number == 0)
         forms[form.value] = counts
         findings += found
+    return Report(str(root), window, forms, in_order(findings))
+
+
+def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Findings as the report lists them."""
     rank = {defect: number for number, defect in enumerate(DEFECTS)}
-    findings.sort(key=lambda one: (rank[one.defect], one.form != Form.simplified, one.recording))
-    return Report(str(root), window, forms, tuple(findings))
+    return tuple(sorted(findings, key=lambda one: (rank[one.defect], one.form != Form.simplified, one.recording)))
 
 
 def check_track(track: Track, window: int) -> dict[str, str]:
@@ -180,7 +184,7 @@ def _count(recordings: int, labels: Sequence[Label], frames: int, skipping: int)
     )
 
 
-def print_report(report: Report, console: Console) -> None:
+def print_report(report: Report, console: Console, *, only_found: bool = False) -> None:
     """Prints the report: counts, then each kind of defect with every recording by name."""
     for form, counts in report.forms.items():
         console.print(
@@ -188,18 +192,21 @@ def print_report(report: Report, console: Console) -> None:
             f"{len(counts.subjects)} people",
             soft_wrap=True,
         )
-        people = {f"{subject} {counts.groups[subject]}": count for subject, count in counts.subjects.items()}
+        people = {f"{subject} {counts.groups[subject]}".strip(): count for subject, count in counts.subjects.items()}
         for title, values in (
             ("subject", people),
             ("gesture", counts.gestures),
             ("correctness", counts.correctness),
             ("position", counts.postures),
         ):
-            _print_counts(console, title, values)
+            if values:
+                _print_counts(console, title, values)
         if counts.with_skipped_frames:
             console.print(f"{counts.with_skipped_frames} recordings skip frame numbers", soft_wrap=True)
     for defect, title in DEFECTS.items():
         found = report.of(defect)
+        if only_found and not found:
+            continue
         extra = f" ({report.window} frames)" if defect == "short" else ""
         console.print(f"\n[bold]{title}{extra}[/]: {len(found) or 'none'}", soft_wrap=True)
         for finding in found:

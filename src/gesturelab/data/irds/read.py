@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from gesturelab.config.data import IrdsConfig
+from gesturelab.data.definition import stored
 from gesturelab.data.irds.files import (
     GESTURES,
     MIRRORED_GESTURES,
@@ -177,7 +178,7 @@ def fingerprint(corpus: Corpus) -> str:
     """SHA-256 of the recordings used, to the bit, and their labels; it does not depend on where the files lie."""
     columns = [
         corpus.source,
-        corpus.skeleton.name,
+        stored(corpus.skeleton),
         corpus.gesture_names,
         corpus.names,
         corpus.subjects,

@@ -1,0 +1,78 @@
+"""What a gesture becomes in a mirror, told by its name.
+
+Words for sides change places: ``wave_left`` becomes ``wave_right``, ``LeftPunch`` ``RightPunch``, ``circle clockwise``
+``circle counterclockwise``. If there is no gesture of that name, what it becomes is unknown, and a training that
+mirrors is refused. So it is where left or right is only part of a word, or there is only an l or an r: who means a
+side says so in the column ``mirrored`` of labels.csv. A gesture without a side is taken to stay what it is; for one
+that does not (a letter written into the air) the column says so too.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+
+OPPOSITES = {
+    "left": ("right",),
+    "links": ("rechts",),
+    "gauche": ("droite",),
+    "izquierda": ("derecha",),
+    "clockwise": ("counterclockwise", "anticlockwise"),
+    "cw": ("ccw",),
+}
+DOUBTFUL = {"l", "r", "lh", "rh"}
+UNKNOWN = -1
+
+_TURNS = OPPOSITES | {other: (one,) for one, others in OPPOSITES.items() for other in others}
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_PART = re.compile("left|right", re.IGNORECASE)
+
+
+def mirrored_gestures(names: Sequence[str], said: Mapping[str, str]) -> tuple[int, ...]:
+    """For each gesture the index of the one that it becomes when left and right are swapped; -1 where unknown.
+
+    Args:
+        names: All gestures.
+        said: What the user says that some become; a name that is no gesture means none of these.
+
+    >>> mirrored_gestures(["wave_left", "wave_right", "bow", "punch_l", "upright", "hop left"], {"upright": "upright"})
+    (1, 0, 2, -1, 4, -1)
+    """
+    both_ways = {image: name for name, image in said.items()} | dict(said)
+    found = [_image(name, names, both_ways) for name in names]
+    return tuple(image if image >= 0 and found[image] == at else UNKNOWN for at, image in enumerate(found))
+
+
+def mirror_in_words(names: Sequence[str], images: Sequence[int]) -> str:
+    """Which gestures change places in a mirror, and which stay what they are.
+
+    >>> mirror_in_words(["left", "right", "bow"], (1, 0, 2))
+    'left <-> right; bow stays'
+    """
+    pairs = [f"{names[at]} <-> {names[image]}" for at, image in enumerate(images) if at < image]
+    same = [names[at] for at, image in enumerate(images) if at == image]
+    return "; ".join([*pairs, *([f"{', '.join(same)} stay{'s' if len(same) == 1 else ''}"] if same else [])])
+
+
+def _image(name: str, names: Sequence[str], said: Mapping[str, str]) -> int:
+    if name in said:
+        return names.index(said[name]) if said[name] in names else UNKNOWN
+    words = {word.lower() for word in _WORD.findall(name)}
+    if DOUBTFUL & words:
+        return UNKNOWN
+    if _TURNS.keys() & words:
+        found = [names.index(turned) for turned in _turned(name) if turned in names]
+        return found[0] if found else UNKNOWN
+    return UNKNOWN if _PART.search(name) else names.index(name)
+
+
+def _turned(name: str) -> list[str]:
+    """The name with words for sides changed, in each way that there is."""
+
+    def turn(match: re.Match[str], choice: int) -> str:
+        word = match[0]
+        others = _TURNS.get(word.lower())
+        if others is None:
+            return word
+        other = others[min(choice, len(others) - 1)]
+        return other.upper() if word.isupper() else other.capitalize() if word[0].isupper() else other
+
+    return [_WORD.sub(lambda match, choice=choice: turn(match, choice), name) for choice in range(2)]
