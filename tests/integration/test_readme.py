@@ -48,6 +48,7 @@ NOT_RUN = {
     "gesturelab train -m experiment=irds_correctness model=tiny data.root=data/irds": "see test_correctness.py",
     "gesturelab compare multirun/irds_correctness --figures figures": "needs those; see test_correctness.py",
     "gesturelab compare multirun/irds_leakage --leakage leakage.png": "needs those; see test_leakage.py",
+    "gesturelab export multirun/gestures --best --format onnx -o model.onnx": "see test_onnx.py",
 }
 NOT_RUN |= {
     "sensor | gesturelab stream model.zip --smooth 0.3 --view": "there is no sensor; see test_stream.py",
@@ -89,6 +90,16 @@ def sweep(experiment, folder):
     done = gesturelab("train", "-m", f"experiment={experiment}", "data=synthetic", *varied, *quick, folder=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(list((folder / "multirun" / experiment).rglob("info_*.json"))) == {"irds_loso": 12}.get(experiment, 6)
+
+
+def recordings(folder):
+    """What the reader asks a model about, and the model."""
+    (folder / "recordings").mkdir(exist_ok=True)
+    still = ",".join(["0.5"] * 75) + "\n"
+    (folder / "recordings" / "101_18_0_1_1_stand.txt").write_text(still * 40, encoding="utf-8")
+    if not (folder / "model.zip").exists():
+        done = gesturelab("export", "multirun/gestures/model=tiny", "-o", "model.zip", folder=folder)
+        assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("command", TRAININGS)
@@ -143,6 +154,8 @@ def test_command_runs(command, folder, request):
         (folder / "recording.csv").write_text(40 * line)
     if arguments[0] == "doctor":
         arguments += ["trainer=cpu", "trainer.batch_size=4", "window.length_frames=4"]
+    if arguments[0] == "predict":
+        recordings(folder)
     if arguments[0] == "resume":
         run = folder / "multirun" / "gestures" / "model=tiny"
         (run / "info_tiny.json").unlink()  # as if it had been stopped
@@ -151,7 +164,7 @@ def test_command_runs(command, folder, request):
     assert done.returncode == 0, done.stderr
     assert done.stdout
     assert "no player" not in done.stdout, "the report found the data of its runs"
-    for name in (each for each in arguments if re.fullmatch(r"\w+\.(md|csv|png|html)", each)):
+    for name in (each for each in arguments if re.fullmatch(r"\w+\.(md|csv|png|html|zip|jsonl)", each)):
         assert (folder / name).stat().st_size > 0
 
 

@@ -30,6 +30,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--windows", action="store_true", help="also what is said of each window")
     made.add_argument("--rate", metavar="HZ", type=float, help="frames a second of files that do not say it (default: "
                       "that of the model's training recordings)")  # fmt: skip
+    made.add_argument("--skeleton", metavar="NAME", help="whose joints the files name, as data.skeleton: kinect_v2, "
+                      "mediapipe_pose, openpose_25 or a YAML file (default: the model's)")  # fmt: skip
     return made
 
 
@@ -56,14 +58,15 @@ def run(arguments: list[str]) -> int:
     from rich.progress import track
 
     from gesturelab.bundle.load import load
-    from gesturelab.predict.answers import answers
+    from gesturelab.predict.answers import answers, reading_for
     from gesturelab.predict.files import csv_lines, json_lines
 
     model = load(cast(Path, given.model))
+    reading = reading_for(model, given.skeleton, given.rate)
     aside = Console(stderr=True, highlight=False)
     those = list(
         track(
-            answers(model, sources, given.rate),
+            answers(model, sources, reading),
             "reading and answering",
             total=len(sources),
             console=aside,

@@ -6,14 +6,49 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gesturelab.bundle.model import Model, Prediction
-from gesturelab.data.formats import Motion, parse_frames, read_motion, to_motion
+from gesturelab.data.definition import layout
+from gesturelab.data.formats import parse_frames, read_motion, to_motion
 from gesturelab.data.irds.files import MAX_FILE_BYTES
+from gesturelab.data.landmarks import Layout, skeleton_of
 from gesturelab.data.recording import Recording
-from gesturelab.errors import DataError, GesturelabError
+from gesturelab.errors import ConfigError, DataError, GesturelabError
 from gesturelab.predict.sources import STANDARD_INPUT
 
 RECORDINGS_AT_ONCE, FRAMES_AT_ONCE = 256, 50_000
 """Answered together: more would not be faster, and would take memory."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How files are read.
+
+    Attributes:
+        layout: Whose joints they name.
+        rate_hz: Frames a second, as `gesturelab.data.formats.read_motion` takes it.
+        fill_frames: The same.
+    """
+
+    layout: Layout
+    rate_hz: float
+    fill_frames: int = 0
+
+
+def reading_for(model: Model, skeleton: str | None = None, rate_hz: float | None = None) -> Reading:
+    """Reads as the model's training did.
+
+    Args:
+        model: Who will answer.
+        skeleton: Whose joints files name, as ``data.skeleton`` of ``data=folder`` takes it; None is the model's.
+        rate_hz: Of files that do not say it; None is that of the training recordings.
+
+    Raises:
+        ConfigError: If the model answers other joints.
+    """
+    those = model.skeleton if skeleton is None else layout(skeleton)
+    if skeleton_of(those) != model.skeleton:
+        raise ConfigError(f"--skeleton {skeleton}: the model knows the joints of {model.skeleton.name}")
+    options = model.contents.facts["data"].get("options", {})
+    return Reading(those, rate_hz or model.contents.rate_hz, int(options.get("fill_frames") or 0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,18 +71,19 @@ class Answer:
         return "standard input" if self.source == STANDARD_INPUT else Path(self.source).stem
 
 
-def answers(model: Model, sources: Iterable[str], rate_hz: float | None = None) -> Iterator[Answer]:
+def answers(model: Model, sources: Iterable[str], reading: Reading | None = None) -> Iterator[Answer]:
     """An answer for each source, in order; a file that cannot be read stops none of the others.
 
     Args:
         model: Who answers.
         sources: Files, or ``-``.
-        rate_hz: Frames a second, as `gesturelab.data.formats.read_motion` takes it; None is the model's.
+        reading: How files are read; None: as the model's training did.
     """
+    reading = reading or reading_for(model)
     waiting: list[tuple[str, Recording | str]] = []
     frames = readable = 0
     for source in sources:
-        one = _read(model, source, rate_hz or model.contents.rate_hz)
+        one = _read(model, source, reading)
         waiting.append((source, one))
         if isinstance(one, Recording):
             frames += len(one.positions)
@@ -64,18 +100,20 @@ def _answered(model: Model, waiting: list[tuple[str, Recording | str]]) -> Itera
         yield Answer(source, next(said)) if isinstance(one, Recording) else Answer(source, None, one)
 
 
-def _read(model: Model, source: str, rate_hz: float) -> Recording | str:
+def _read(model: Model, source: str, how: Reading) -> Recording | str:
     """The recording, or why it cannot be used."""
     try:
-        motion = _standard_input(model, rate_hz) if source == STANDARD_INPUT else None
-        motion = motion or read_motion(Path(source), model.skeleton, rate_hz=rate_hz)
+        if source == STANDARD_INPUT:
+            motion = to_motion(parse_frames(_standard_input(), how.layout, fill_frames=how.fill_frames), how.rate_hz)
+        else:
+            motion = read_motion(Path(source), how.layout, rate_hz=how.rate_hz, fill_frames=how.fill_frames)
         return model.recording(motion.positions, motion.rate_hz, source)
     except GesturelabError as error:
         return str(error).removeprefix(f"{source}: ")
 
 
-def _standard_input(model: Model, rate_hz: float) -> Motion:
+def _standard_input() -> bytes:
     data = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
     if len(data) > MAX_FILE_BYTES:
         raise DataError(f"it has more than {MAX_FILE_BYTES:,} bytes")
-    return to_motion(parse_frames(data, model.skeleton), rate_hz)
+    return data

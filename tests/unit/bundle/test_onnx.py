@@ -1,6 +1,7 @@
 """A run as one ONNX graph: elsewhere, with numpy and onnxruntime alone, it gives the run's answers."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
+import gesturelab
 from conftest import IRDS
 from gesturelab.bundle import onnx_file
 from gesturelab.bundle.evidence import evidence
@@ -17,7 +19,7 @@ from gesturelab.bundle.onnx_file import checked, session
 from gesturelab.cli.main import main
 from gesturelab.config.saved import read_config
 from gesturelab.data.load import load
-from gesturelab.errors import BundleError
+from gesturelab.errors import BundleError, RecordingError
 from gesturelab.evaluation.predictions import read_predictions
 from trained import MADE_UP, train_small
 
@@ -64,7 +66,7 @@ def trained_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     real = ("data=irds", f"data.root={IRDS}", "data.max_files=120", f"data.cache_dir={folder / 'cache'}")
     shape = ("features=movement", "features.bones=true", "model.hidden=32", "model.pooling=max",
-             "model.layers=1", "window.length_frames=12")  # fmt: skip
+             "model.layers=1", "window.length_frames=6")  # fmt: skip
     few = ("trainer.batches_per_epoch=2", "augment.mirror_at_test=true")
     return train_small(folder / "run", *(real if IRDS.is_dir() else MADE_UP), *shape, *few)
 
@@ -149,3 +151,58 @@ def test_eight_bits_are_of_onnx_alone(trained_run, capsys):
     with pytest.raises(SystemExit):
         main(["export", str(trained_run.path), "--int8"])
     assert "--int8 needs --format onnx" in capsys.readouterr().err
+
+
+def test_the_command_writes_what_was_checked_and_says_how_well(exported, trained_run, tmp_path, monkeypatch, capsys):
+    model, _, graph, path = exported
+    monkeypatch.setattr(onnx_file, "as_onnx", lambda _: onnx.ModelProto.FromString(graph.SerializeToString()))
+    command = ["export", str(trained_run.path), "--format", "onnx", "-o"]
+    assert main([*command, str(tmp_path / "model.onnx")]) == 0
+    assert (tmp_path / "model.onnx").read_bytes() == path.read_bytes(), "equal models make equal bytes"
+    said = capsys.readouterr().out
+    assert re.search(r"checked on \d+ test recordings of \w+: probabilities differ by \d\.\de-0[5-9] at most", said)
+    assert main([*command, str(tmp_path / "small.onnx"), "--int8"]) == 0
+    assert f"int8: accuracy {read_accuracy(model):.1%}"[:10] in capsys.readouterr().out
+    assert (tmp_path / "small.onnx").stat().st_size < path.stat().st_size
+    monkeypatch.setattr(onnx_file, "WITHIN", -1.0)
+    assert main([*command, str(tmp_path / "other.onnx")]) == 1
+    assert "nothing was written" in capsys.readouterr().err
+    assert not (tmp_path / "other.onnx").exists()
+
+
+def test_a_graph_is_a_model_too(exported):
+    model, shown, _, path = exported
+    loaded = gesturelab.load(path)
+    those = shown.recordings[:5]
+    for one, other in zip(loaded.answer(those), model.answer(those), strict=True):
+        assert (one.label, one.frames) == (other.label, other.frames)
+        assert one.values == pytest.approx(other.values, abs=1e-5)
+        assert one.windows.probabilities == pytest.approx(other.windows.probabilities, abs=1e-5)
+    assert loaded.contents.to_plain() == model.contents.to_plain()
+    with pytest.raises(RecordingError, match="the model needs frames x 25 x 3"):
+        loaded.predict(np.zeros((9, 24, 3)), 30)
+
+
+def test_graphs_that_are_none_or_not_ours(exported, tmp_path):
+    _, _, graph, path = exported
+    odd = tmp_path / "model.onnx"
+    for data, words in (
+        (b"hello", "is no ONNX graph that can be run"),
+        (path.read_bytes()[:-3000], "is no ONNX graph that can be run"),
+        (_described(graph, None), "not one of 'gesturelab export'"),
+        (_described(graph, "{}"), "does not begin as one of gesturelab"),
+        (_described(graph, "["), "model.onnx: "),
+    ):
+        odd.write_bytes(data)
+        with pytest.raises(BundleError, match=words):
+            gesturelab.load(odd)
+    with pytest.raises(BundleError, match="does not exist"):
+        gesturelab.load(tmp_path / "none.onnx")
+
+
+def _described(graph, text):
+    made = onnx.ModelProto.FromString(graph.SerializeToString())
+    del made.metadata_props[:]
+    if text is not None:
+        onnx.helper.set_model_props(made, {"gesturelab.bundle": text})
+    return made.SerializeToString()

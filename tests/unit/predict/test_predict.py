@@ -13,6 +13,7 @@ import gesturelab
 from gesturelab.bundle.make import model_of, write_bundle
 from gesturelab.cli.main import main
 from gesturelab.config.saved import read_config
+from gesturelab.data.landmarks import LANDMARKS
 from gesturelab.data.load import load
 from gesturelab.errors import DataError
 from gesturelab.evaluation.predictions import read_predictions
@@ -173,3 +174,23 @@ def test_files_without_labels_are_not_scored(model, files, tmp_path):
     assert score(model, [mine]) is None
     both = score(model, [mine, *asking.answers(model, [str(path)])])
     assert (both.unlabelled, both.rows[0]["recordings"]) == (1, 1)
+
+
+def test_a_trackers_landmarks_are_brought_onto_the_models_joints(bundle, model, tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    points = rng.normal(0, 0.3, (50, 33, 3))
+    np.save(tmp_path / "pose.npy", points)
+    given = ["predict", str(bundle), str(tmp_path / "pose.npy"), "--jsonl", "-"]
+    assert main([*given, "--skeleton", "mediapipe_pose"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    answer = model.predict(LANDMARKS["mediapipe_pose"].onto_skeleton(points), 30)
+    assert said["probabilities"] == pytest.approx(answer.probabilities, abs=1e-5)
+    assert main(given) == 1, "33 landmarks are not 25 joints"
+    assert "not (frames, 25, 3)" in capsys.readouterr().err
+
+
+def test_another_skeleton_than_the_models_is_refused(bundle, tmp_path, capsys):
+    own = tmp_path / "own.yaml"
+    own.write_text("joints: [[Hips], [HandLeft, Hips], [HandRight, Hips]]")
+    assert main(["predict", str(bundle), str(tmp_path / "x.npy"), "--skeleton", str(own)]) == 1
+    assert "the model knows the joints of kinect_v2" in capsys.readouterr().err
