@@ -8,17 +8,14 @@ from pathlib import Path
 COMMAND = (sys.executable, "-m", "gesturelab")
 
 
-def gesturelab(
-    *arguments: str, folder: Path, traced: bool = True, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    """The finished command, whatever its exit status.
-
-    Hydra takes the measurement of coverage for a debugger and shows errors in full; untraced it shows what users see.
+def gesturelab(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The finished command, whatever its exit status, as users see it: the measurement of coverage would add half of its
+    time, and Hydra would take it for a debugger and show errors in full.
     """
     return subprocess.run(
         [*COMMAND, *arguments],
         cwd=folder,
-        env=(os.environ if traced else untraced()) | environment,
+        env=untraced() | environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

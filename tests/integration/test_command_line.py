@@ -93,7 +93,7 @@ MISTAKES = {
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_mistake_is_named_and_leaves_no_folder(mistake, tmp_path):
     overrides, told = MISTAKES[mistake]
-    answer = gesturelab("train", *overrides, folder=tmp_path, traced=False)
+    answer = gesturelab("train", *overrides, folder=tmp_path)
     assert answer.returncode != 0
     for words in told:
         assert words in answer.stderr
