@@ -9,8 +9,10 @@ COMMAND = (sys.executable, "-m", "gesturelab")
 
 
 def gesturelab(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The finished command, whatever its exit status, as users see it: the measurement of coverage would add half of its
-    time, and Hydra would take it for a debugger and show errors in full.
+    """The finished command, whatever its exit status, as users see it.
+
+    The measurement of coverage would add half of its time, and Hydra would take it for a debugger and show
+    errors in full.
     """
     return subprocess.run(
         [*COMMAND, *arguments],

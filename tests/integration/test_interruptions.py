@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+UNMEASURED = True
+
 COMMAND = (sys.executable, "-m", "gesturelab", "train", "trainer=cpu", "trainer.threads=1")
 QUICK = ("data.people=8", "data.repetitions=1", "model.hidden=16")
 

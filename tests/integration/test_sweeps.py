@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+UNMEASURED = True
+
 SYNTHETIC = ("data=synthetic", "data.people=5", "data.repetitions=1", "trainer=debug", "model.hidden=8", "name=sweep")
 
 
