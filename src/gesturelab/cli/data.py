@@ -54,7 +54,8 @@ def _frames(text: str) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    if (options.root / "labels.csv").is_file():
+    own = ("labels.csv", "*.csv", "*.npy", "*/*.csv", "*/*.npy")
+    if any(any(options.root.glob(name)) for name in own):  # IntelliRehabDS has none of these
         return _check_folder(options)
     from gesturelab.data.irds.quality import check, print_report
 

@@ -3,14 +3,14 @@
 import dataclasses
 from pathlib import Path
 
-from gesturelab.config.data import DataConfig, FolderConfig, IrdsConfig, SyntheticConfig
+from gesturelab.config.data import DataConfig, FolderConfig, IrdsConfig, SyntheticConfig, Target
 from gesturelab.data.cache import cache_folder, cached
 from gesturelab.data.folder.labels import read_labels
 from gesturelab.data.folder.read import folder_root, folder_stamp, read_folder
 from gesturelab.data.irds.files import irds_files
 from gesturelab.data.irds.read import read_irds
 from gesturelab.data.recording import Corpus
-from gesturelab.errors import ConfigError
+from gesturelab.errors import ConfigError, DataError
 
 
 def load(config: DataConfig) -> Corpus:
@@ -20,7 +20,17 @@ def load(config: DataConfig) -> Corpus:
         DataError: If they are missing or cannot be used.
         ConfigError: If there is no such data set.
     """
-    return dataclasses.replace(_load(config), target=config.target)
+    corpus = dataclasses.replace(_load(config), target=config.target)
+    if (
+        isinstance(config, FolderConfig)
+        and config.target is Target.correctness
+        and len(set(corpus.classes.tolist())) < 2
+    ):
+        raise DataError(
+            f"data.target=correctness: the {len(corpus)} recordings of data.root={config.root} are all "
+            f"{corpus.class_names[corpus.classes[0]]}; say in the column correctness of labels.csv which ones are not"
+        )
+    return corpus
 
 
 def _load(config: DataConfig) -> Corpus:

@@ -39,7 +39,7 @@ def parse_table(
     """
     if data.count(b"\n") + data.count(b"\r") > 2 * MAX_FRAMES:
         raise RecordingError(f"it has more than {MAX_FRAMES:,} lines")
-    rows = data.rstrip().replace(b'"', b"").splitlines()
+    rows = (data.replace(b'"', b"") if b'"' in data else data).rstrip().splitlines()
     header = _header(rows[0])
     wanted = columns(skeleton)
     _check_header(header, wanted, skeleton)

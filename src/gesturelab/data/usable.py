@@ -1,7 +1,5 @@
 """Whether the positions that a file holds can be used: nothing missing, nothing impossible."""
 
-import itertools
-
 import numpy as np
 from jaxtyping import Bool, Float32, Float64
 
@@ -62,13 +60,15 @@ def _fill(
 ) -> tuple[Float64[np.ndarray, "frames landmarks 3"], Bool[np.ndarray, "frames landmarks"]]:
     """Short gaps filled in linearly, where the joint is seen before and after."""
     values, missing = values.copy(), missing.copy()
-    frames = np.arange(len(values))
     for joint in np.flatnonzero(missing.any(axis=0)):
-        seen = np.flatnonzero(~missing[:, joint])
-        for before, after in itertools.pairwise(seen.tolist()):
-            if 1 < after - before <= longest + 1:
-                gap = slice(before + 1, after)
-                for axis in range(3):
-                    values[gap, joint, axis] = np.interp(frames[gap], seen, values[seen, joint, axis])
-                missing[gap, joint] = False
+        seen, lost = np.flatnonzero(~missing[:, joint]), np.flatnonzero(missing[:, joint])
+        after = np.searchsorted(seen, lost)
+        between = (after > 0) & (after < len(seen))
+        lost, after = lost[between], after[between]
+        short = lost[seen[after] - seen[after - 1] <= longest + 1]
+        if not len(short):
+            continue
+        for axis in range(3):
+            values[short, joint, axis] = np.interp(short, seen, values[seen, joint, axis])
+        missing[short, joint] = False
     return values, missing

@@ -73,6 +73,12 @@ def test_an_example_of_ones_own_recordings(tmp_path: Path, capsys: pytest.Captur
     assert report["notes"][0] == "MADE UP: nobody moved, and every result says so"
 
 
+def test_check_of_recordings_without_a_table(tmp_path: Path) -> None:
+    (tmp_path / "one.csv").touch()
+    with pytest.raises(DataError, match=r"labels\.csv does not exist: .* with the columns file, subject, gesture"):
+        run(["check", str(tmp_path)])
+
+
 def test_check_says_what_will_surprise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "labels.csv").write_text("file,subject,gesture\na.npy,x,grip_l\nb.csv,y,grip_l\nc.csv,y,bow\n")
     np.save(tmp_path / "a.npy", np.random.default_rng(0).normal(size=(30, 25, 3)))

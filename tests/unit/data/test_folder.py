@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from gesturelab.config.compose import compose_training
-from gesturelab.config.data import FolderConfig, Target
+from gesturelab.config.data import FolderConfig, Form, Target
 from gesturelab.data.folder.labels import read_labels
+from gesturelab.data.folder.read import read_folder
 from gesturelab.data.folder.sides import mirrored_gestures
+from gesturelab.data.irds.files import GESTURES, irds_files, parse_label
+from gesturelab.data.irds.parse import fill_untracked, parse
 from gesturelab.data.load import load
 from gesturelab.data.recording import Corpus
 from gesturelab.errors import ConfigError, DataError
@@ -85,7 +88,11 @@ def test_what_changes_the_fingerprint(root):
     seen.add(read(root).fingerprint)
     (root.parent / "two.yaml").write_text(TWO + "root: Head\n")
     seen.add(read(root).fingerprint)
-    assert len(seen) == 4
+    lines = labels.splitlines()
+    said = [f"{line},{'mirrored' if at == 0 else 'none'}" for at, line in enumerate(lines)]
+    (root / "labels.csv").write_text("\n".join(said), encoding="utf-8")
+    seen.add(read(root).fingerprint)
+    assert len(seen) == 5
 
 
 def test_filters(root):
@@ -105,6 +112,15 @@ def test_a_recording_that_cannot_be_used(root):
     ]
     with pytest.raises(DataError, match=r"0 left\.csv: line 2: Hip is missing .*data\.strict=false leaves it out"):
         read(root, strict=True)
+
+
+def test_correctness_needs_both_kinds(root):
+    with pytest.raises(DataError, match=r"the 8 recordings .* are all correct; say in the column correctness"):
+        read(root, target=Target.correctness)
+    labels = (root / "labels.csv").read_text(encoding="utf-8").splitlines()
+    said = [f"{line},{'correctness' if at == 0 else ('', 'Incorrect')[at % 2]}" for at, line in enumerate(labels)]
+    (root / "labels.csv").write_text("\n".join(said), encoding="utf-8")
+    assert read(root, target=Target.correctness).classes.tolist() == [1, 0] * 4
 
 
 def test_made_up_motion_is_marked(root):
@@ -216,3 +232,19 @@ def test_a_folder_without_a_table(tmp_path):
         (tmp_path / name).write_text(text)
     with pytest.raises(ConfigError, match=r"data\.skeleton=kinect: must be kinect_v2, mediapipe_pose, openpose_25, or"):
         read(tmp_path, skeleton="kinect")
+
+
+@pytest.mark.irds
+def test_the_published_recordings_are_the_same_in_a_folder(irds_root, tmp_path):
+    files = irds_files(irds_root, Form.simplified)[::23]
+    rows = ["file,subject,gesture,correctness"]
+    for file in files:
+        said = parse_label(file.name)
+        (tmp_path / f"{file.name}.txt").symlink_to(file.path)
+        rows.append(f"{file.name}.txt,{said.subject},{GESTURES[said.gesture]},{said.correctness}")
+    (tmp_path / "labels.csv").write_text("\n".join(rows))
+    folder = read_folder(config(tmp_path, skeleton="kinect_v2", correctness=[1, 2, 3]))
+    assert len(folder) == len(files)
+    for file in files:
+        expected = fill_untracked(parse(file.path.read_bytes(), Form.simplified))
+        np.testing.assert_array_equal(folder[folder.names.index(file.name)].positions, expected, err_msg=file.name)

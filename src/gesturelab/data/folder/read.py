@@ -1,6 +1,8 @@
 """A folder of a user's own recordings as a corpus."""
 
 import dataclasses
+import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -65,7 +67,7 @@ def read_folder(config: FolderConfig, labels: tuple[Label, ...] | None = None) -
         rejected=sorted(rejected, key=lambda one: one.recording),
     )
     corpus = only_gestures(corpus, gestures)
-    return dataclasses.replace(corpus, fingerprint=fingerprint(corpus))
+    return dataclasses.replace(corpus, fingerprint=_fingerprint(corpus))
 
 
 def folder_root(config: FolderConfig) -> Path:
@@ -126,6 +128,11 @@ def _select(config: FolderConfig, labels: Sequence[Label], gestures: Sequence[st
         )
     kinds = [gestures.index(label.gesture) for label in kept]
     return [kept[index] for index in spread([label.subject for label in kept], kinds, config.max_files)]
+
+
+def _fingerprint(corpus: Corpus) -> str:
+    """As for other recordings; what gestures become in a mirror is the user's to say, and decides results too."""
+    return hashlib.sha256(json.dumps([fingerprint(corpus), corpus.mirrored_gestures]).encode()).hexdigest()
 
 
 def _recording(label: Label, motion: Motion, gesture: int) -> Recording:
