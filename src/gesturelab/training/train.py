@@ -5,23 +5,20 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
-from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from lightning.pytorch import Trainer, seed_everything
+from lightning.pytorch import seed_everything
 
 from gesturelab.config.data import Target
-from gesturelab.config.training import Keep, OnNotFinite, TrainConfig
+from gesturelab.config.training import Keep, TrainConfig
 from gesturelab.data.datamodule import GestureData
 from gesturelab.data.folder.sides import mirror_in_words
 from gesturelab.data.load import load
 from gesturelab.data.split import make_folds
-from gesturelab.errors import RunError
 from gesturelab.evaluation.recordings import combine_windows
 from gesturelab.evaluation.selective import fit_temperature, fit_threshold
 from gesturelab.info import (
@@ -36,7 +33,6 @@ from gesturelab.info import (
 from gesturelab.model.lstm import count_parameters
 from gesturelab.report.figures import draw_confusion, draw_curves
 from gesturelab.runs import RunDir, sha256, write_json
-from gesturelab.sweep.leave import patiently, stopped, told
 from gesturelab.sweep.status import is_first_process
 from gesturelab.training.artefacts import (
     baseline_info,
@@ -51,17 +47,9 @@ from gesturelab.training.artefacts import (
     write_weights,
 )
 from gesturelab.training.build import make_data, make_module, make_scaler, make_trainer
-from gesturelab.training.checkpoints import (
-    LAST,
-    WITHIN,
-    find_checkpoint,
-    kept_checkpoint,
-    kept_epoch,
-    read_checkpoint,
-)
 from gesturelab.training.device import check_miopen
 from gesturelab.training.findings import find
-from gesturelab.training.finite import NotFiniteError
+from gesturelab.training.fit import fit, predict_sides
 from gesturelab.training.live import write_live
 from gesturelab.training.memory import memory_told
 from gesturelab.training.metrics import confusion, score
@@ -117,7 +105,7 @@ def train(
     if seat is not None:
         seat.join(config, trainer, module, data)
     keep = Keep(config.trainer.keep)
-    while diverged := _fit(config, trainer, module, data, run, stacked=seat is not None):
+    while diverged := fit(config, trainer, module, data, run, stacked=seat is not None):
         restarts = with_restart(module.restarts, diverged)
         seed_everything(config.seed, verbose=False)
         module = make_module(config, data, scaler)
@@ -126,7 +114,7 @@ def train(
         loggers = make_loggers(config, folder, caveats)
         trainer = make_trainer(config, accelerator, folder, loggers, progress_bar=_on_terminal())
     busy = os.getloadavg()[0]
-    probabilities = _predict(trainer, module, data, run, keep)
+    probabilities = predict_sides(trainer, module, data, run, keep)
     if not trainer.is_global_zero:
         sys.exit(0)  # the other processes of a multi-GPU run have done their part
 
@@ -186,58 +174,6 @@ def train(
     for logger in loggers:
         logger.finish(run, info)
     return run, info
-
-
-def _fit(
-    config: TrainConfig, trainer: Trainer, module: GestureModule, data: GestureData, run: RunDir, *, stacked: bool
-) -> NotFiniteError | None:
-    """Trains to the end, or to where it diverged if it should go back from there."""
-    alone = trainer.world_size == 1 and not stacked
-    begin_at = find_checkpoint(run.checkpoints, Keep(config.trainer.keep), within=alone)
-    if begin_at is not None:
-        log.info("resuming from %s", begin_at)
-    try:
-        with patiently() if alone else nullcontext():
-            trainer.fit(module, datamodule=data, ckpt_path=begin_at, weights_only=True)
-    except (SystemExit, KeyboardInterrupt):  # the first is how Lightning ends after Ctrl-C
-        raise stopped(f"; {_what_is_kept(run)}. Go on with: gesturelab resume {run.path}") from None
-    except NotFiniteError as error:
-        if OnNotFinite(config.trainer.on_not_finite) is not OnNotFinite.restart:
-            raise
-        return error
-    except OSError as error:
-        raise RunError(
-            f"cannot write {error.filename or run.path}: {error.strerror or error}; make room, then go on with: "
-            f"gesturelab resume {run.path}"
-        ) from error
-    except RunError as error:
-        if not isinstance(error.__cause__, OSError):
-            raise
-        raise RunError(f"{error}; make room, then go on with: gesturelab resume {run.path}") from error
-    if told() is not None:
-        raise stopped(f"; training is over, its scores are not written. Go on with: gesturelab resume {run.path}")
-    return None
-
-
-def _what_is_kept(run: RunDir) -> str:
-    last, within = run.checkpoints / LAST, run.checkpoints / WITHIN
-    if within.exists():
-        return f"the epoch at hand, as far as it was kept, is in {within}"
-    return f"the last whole epoch is in {last}" if last.exists() else "no epoch was finished, so nothing was kept"
-
-
-def _predict(
-    trainer: Trainer, module: GestureModule, data: GestureData, run: RunDir, keep: Keep
-) -> list[Float[np.ndarray, "_ classes"]]:
-    """Probabilities of training, validation and test windows, with the weights that are kept."""
-    path, epoch = kept_checkpoint(run.checkpoints, keep), kept_epoch(module.history, keep)
-    kept = read_checkpoint(path, module.device)
-    if kept["epoch"] != epoch:
-        raise RunError(f"{path} is not of epoch {epoch + 1}, whose weights should be kept; train anew")
-    module.load_state_dict(kept["state_dict"])
-    sides = trainer.predict(module, dataloaders=data.predict_dataloader())
-    assert sides is not None, "every process predicts all sides"
-    return [torch.cat(cast(list[torch.Tensor], batches)).cpu().numpy() for batches in sides]
 
 
 def _score_all(

@@ -1,0 +1,101 @@
+"""The loop itself: from the last checkpoint to the end of a training, and what the kept weights then say."""
+
+import logging
+from contextlib import nullcontext
+from typing import cast
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from lightning.pytorch import Trainer
+
+from gesturelab.config.training import Keep, OnNotFinite, TrainConfig
+from gesturelab.data.datamodule import GestureData
+from gesturelab.errors import RunError
+from gesturelab.runs import RunDir
+from gesturelab.sweep.leave import patiently, stopped, told
+from gesturelab.training.checkpoints import (
+    LAST,
+    WITHIN,
+    find_checkpoint,
+    kept_checkpoint,
+    kept_epoch,
+    read_checkpoint,
+)
+from gesturelab.training.finite import NotFiniteError
+from gesturelab.training.module import GestureModule
+
+log = logging.getLogger(__name__)
+
+
+def fit(
+    config: TrainConfig, trainer: Trainer, module: GestureModule, data: GestureData, run: RunDir, *, stacked: bool
+) -> NotFiniteError | None:
+    """Trains to the end, or to where it diverged if it should go back from there.
+
+    Args:
+        config: Whose trainer.on_not_finite decides whether to go back.
+        trainer: Of this training alone.
+        module: What is trained.
+        data: What it is trained on.
+        run: Whose checkpoints it begins at, if there are any.
+        stacked: Whether other models take their steps with it.
+
+    Returns:
+        Why to go back to the last checkpoint; None when training is over.
+
+    Raises:
+        NotFiniteError: If it diverged and should stop there.
+        StoppedError: If it was asked to leave.
+        RunError: If a checkpoint cannot be read or written.
+    """
+    alone = trainer.world_size == 1 and not stacked
+    begin_at = find_checkpoint(run.checkpoints, Keep(config.trainer.keep), within=alone)
+    if begin_at is not None:
+        log.info("resuming from %s", begin_at)
+    try:
+        with patiently() if alone else nullcontext():
+            trainer.fit(module, datamodule=data, ckpt_path=begin_at, weights_only=True)
+    except (SystemExit, KeyboardInterrupt):  # the first is how Lightning ends after Ctrl-C
+        raise stopped(f"; {_what_is_kept(run)}. Go on with: gesturelab resume {run.path}") from None
+    except NotFiniteError as error:
+        if OnNotFinite(config.trainer.on_not_finite) is not OnNotFinite.restart:
+            raise
+        return error
+    except OSError as error:
+        raise RunError(
+            f"cannot write {error.filename or run.path}: {error.strerror or error}; make room, then go on with: "
+            f"gesturelab resume {run.path}"
+        ) from error
+    except RunError as error:
+        if not isinstance(error.__cause__, OSError):
+            raise
+        raise RunError(f"{error}; make room, then go on with: gesturelab resume {run.path}") from error
+    if told() is not None:
+        raise stopped(f"; training is over, its scores are not written. Go on with: gesturelab resume {run.path}")
+    return None
+
+
+def _what_is_kept(run: RunDir) -> str:
+    last, within = run.checkpoints / LAST, run.checkpoints / WITHIN
+    if within.exists():
+        return f"the epoch at hand, as far as it was kept, is in {within}"
+    return f"the last whole epoch is in {last}" if last.exists() else "no epoch was finished, so nothing was kept"
+
+
+def predict_sides(
+    trainer: Trainer, module: GestureModule, data: GestureData, run: RunDir, keep: Keep
+) -> list[Float[np.ndarray, "_ classes"]]:
+    """Probabilities of training, validation and test windows, with the weights that are kept.
+
+    Raises:
+        RunError: If these weights are not in their checkpoint.
+    """
+    path, epoch = kept_checkpoint(run.checkpoints, keep), kept_epoch(module.history, keep)
+    kept = read_checkpoint(path, module.device)
+    if kept["epoch"] != epoch:
+        raise RunError(f"{path} is not of epoch {epoch + 1}, whose weights should be kept; train anew")
+    module.load_state_dict(kept["state_dict"])
+    sides = trainer.predict(module, dataloaders=data.predict_dataloader())
+    assert sides is not None, "every process predicts all sides"
+    return [torch.cat(cast(list[torch.Tensor], batches)).cpu().numpy() for batches in sides]
