@@ -65,7 +65,7 @@ class TrainingLoader(WindowLoader):
         return math.ceil(len(self.index) // self.processes / self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
-        """This process's windows of the current epoch, or what is left of them after `load_state_dict`."""
+        """This process's windows of the current epoch, or what is left of them after `go_on`."""
         if not self._goes_on or self._drawing is None:
             self._seen, self._drawing = 0, self.draws()
         self._goes_on = False
@@ -75,17 +75,17 @@ class TrainingLoader(WindowLoader):
             batch = self.store.gather(chosen, self.augment.speeds(len(chosen), draws))
             yield self.augment(batch, draws)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Where in the epoch the loader is."""
+    def position(self) -> dict[str, Any]:
+        """Where in the epoch the loader is, for a checkpoint."""
         draws = None if self._drawing is None else self._drawing.get_state()
         return {"epoch": self.epoch, "seen": self._seen, "draws": draws}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def go_on(self, position: dict[str, Any]) -> None:
         """Makes the next iteration begin in the middle of the epoch."""
-        if state["draws"] is not None:
-            self.epoch, self._seen, self._goes_on = state["epoch"], state["seen"], True
+        if position["draws"] is not None:
+            self.epoch, self._seen, self._goes_on = position["epoch"], position["seen"], True
             self._drawing = torch.Generator(self.store.device)
-            self._drawing.set_state(state["draws"].cpu())
+            self._drawing.set_state(position["draws"].cpu())
 
     def order(self) -> Int64[torch.Tensor, " windows"]:
         """This process's windows in the order of the current epoch."""

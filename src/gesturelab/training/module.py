@@ -82,7 +82,7 @@ class GestureModule(LightningModule):
         """Takes up what Lightning leaves out of its checkpoints or restores too late, and the rate of a restart."""
         within = self._within
         if within is not None:  # Lightning calls `on_train_epoch_start` at an epoch's start only
-            cast(TrainingLoader, self.trainer.train_dataloader).load_state_dict(within["loader"])
+            cast(TrainingLoader, self.trainer.train_dataloader).go_on(within["loader"])
             self._sums = [within["sums"].to(self.device)]
             torch.set_rng_state(within["random"].cpu())
             if self.device.type == "cuda":
@@ -262,7 +262,7 @@ class GestureModule(LightningModule):
             saved["seconds"] += time.monotonic() - self._since
             loader = cast(TrainingLoader, self.trainer.train_dataloader)
             saved["within"] = {
-                "loader": loader.state_dict(),
+                "loader": loader.position(),
                 "sums": self._sums[0],
                 "left_out": self.steps.left_out_now,
                 "random": torch.get_rng_state(),

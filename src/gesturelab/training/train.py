@@ -246,6 +246,8 @@ def quiet_lightning() -> None:
     warnings.filterwarnings("ignore", message="The number of training batches")
     # a resumed run finds its own checkpoints
     warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
+    # in the middle of an epoch our loader goes on where it was, which Lightning does not know
+    warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before the epoch")
     # a run of an older version, whose checkpoint callbacks had states
     warnings.filterwarnings("ignore", message="Be aware that when using `ckpt_path`")
     # batches are gathered by index in this process: there is nothing for workers to do
