@@ -10,7 +10,8 @@ from gesturelab.cli import train
 from gesturelab.cli.main import main
 from gesturelab.errors import DataError, StoppedError
 from gesturelab.runs import RunDir, write_text
-from gesturelab.sweep.status import read_status, reported
+from gesturelab.sweep.reporter import reported
+from gesturelab.sweep.status import read_status
 
 
 @pytest.fixture

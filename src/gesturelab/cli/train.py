@@ -30,7 +30,8 @@ from gesturelab.sweep.claim import LOCK, is_locked, new_folder
 from gesturelab.sweep.difference import differences
 from gesturelab.sweep.leave import listen, stopped, told
 from gesturelab.sweep.local import train_command
-from gesturelab.sweep.status import State, read_status, reason_of, reported
+from gesturelab.sweep.reporter import reported
+from gesturelab.sweep.status import State, read_status, reason_of
 from gesturelab.sweep.stop import asked_to_stop
 
 if TYPE_CHECKING:  # it imports torch

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gesturelab.info import Epoch
 from gesturelab.sweep.local import end_with_parent
-from gesturelab.sweep.status import reported
+from gesturelab.sweep.reporter import reported
 
 
 def main(folder):

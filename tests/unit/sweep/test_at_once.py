@@ -12,7 +12,8 @@ import pytest
 from gesturelab.config.compose import compose_training
 from gesturelab.errors import BusyError
 from gesturelab.sweep.claim import LOCK
-from gesturelab.sweep.status import read_status, reported
+from gesturelab.sweep.reporter import reported
+from gesturelab.sweep.status import read_status
 
 AT_ONCE = """
 import sys, json, pickle
@@ -28,7 +29,7 @@ assert "torch" not in sys.modules
 HOLDER = """
 import sys
 from pathlib import Path
-from gesturelab.sweep.status import reported
+from gesturelab.sweep.reporter import reported
 with reported(Path(sys.argv[1]), 5):
     print("claimed", flush=True)
     sys.stdin.read()

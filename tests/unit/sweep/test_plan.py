@@ -5,7 +5,8 @@ from made_run import begin, composed, finish
 
 from gesturelab.errors import ConfigError, RunError
 from gesturelab.sweep.plan import Action, OnChange, plan
-from gesturelab.sweep.status import State, end_status, queue, reported
+from gesturelab.sweep.reporter import reported
+from gesturelab.sweep.status import State, end_status, queue
 
 
 def one(job, on_change=OnChange.refuse):

@@ -10,7 +10,8 @@ from gesturelab.errors import DataError, RunError, StoppedError
 from gesturelab.info import Epoch
 from gesturelab.runs import RunDir
 from gesturelab.sweep.outcome import Outcome, Result, table
-from gesturelab.sweep.status import Status, is_alive, queue, read_status, reported, write_status
+from gesturelab.sweep.reporter import reported
+from gesturelab.sweep.status import Status, is_alive, queue, read_status, write_status
 
 
 def epoch(number, loss=0.5, accuracy=0.75):
@@ -85,7 +86,7 @@ def test_ctrl_c_is_no_failure(tmp_path, stop):
 
 def test_a_second_process_is_refused_and_leaves_the_status_alone(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from gesturelab.sweep.status import reported\n"
+        "import sys; from pathlib import Path; from gesturelab.sweep.reporter import reported\n"
         "with reported(Path(sys.argv[1]), 1): print('mine', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
