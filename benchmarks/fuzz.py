@@ -81,7 +81,8 @@ def _run(name: str, seconds: float, seed: int, keep: Path | None) -> dict:
 
 
 def _work(name: str, seconds: float, seed: int, keep: Path | None) -> int:
-    from fuzzing_parsers import case_of, check
+    from fuzzing_case import check
+    from fuzzing_parsers import case_of
 
     signal.signal(signal.SIGALRM, _too_slow)
     warnings.simplefilter("error", RuntimeWarning)  # NumPy's, of numbers that should have been refused
@@ -159,7 +160,8 @@ def _guided(seconds: float) -> int:
             "import atheris, sys\n"
             f"sys.path.insert(0, {str(Path(__file__).parents[1] / 'tests')!r})\n"
             "with atheris.instrument_imports(include=['gesturelab']):\n"
-            "    from fuzzing_parsers import case_of, check, raw_text, simplified_text\n"
+            "    from fuzzing_case import check\n"
+            "    from fuzzing_parsers import case_of, raw_text, simplified_text\n"
             f"case = case_of({name!r})\n"
             "atheris.Setup(sys.argv, lambda data: check(case, data))\n"
             "atheris.Fuzz()\n"

@@ -13,7 +13,6 @@ import tempfile
 import warnings
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 from unittest.mock import patch
@@ -22,7 +21,9 @@ import numpy as np
 import yaml
 from omegaconf import OmegaConf
 
+from fuzzing_case import Case, require
 from fuzzing_inputs import as_json, damaged, damaged_value
+from fuzzing_use import bundle, definition, graph, labels, npy, table
 from gesturelab.config.compose import compose_training
 from gesturelab.config.data import Form, IrdsConfig
 from gesturelab.config.saved import read_config, read_data_config
@@ -51,47 +52,6 @@ from info_builder import make_info, write_run
 from predictions_builder import GESTURES, fold_run, write_fold_run, write_windows_of
 
 JOINTS = 25
-
-
-@dataclass(frozen=True)
-class Case:
-    """A reader in a folder of its own.
-
-    Attributes:
-        make: Damaged content.
-        read: Reads it; what it may raise is one of our errors.
-        named: What the message of an error must hold: the file's name.
-    """
-
-    make: Callable[[random.Random], bytes]
-    read: Callable[[bytes], object]
-    named: str = ""
-
-
-def check(case: Case, data: bytes) -> bool:
-    """Whether the reader took the input; False if it refused it as it should.
-
-    Raises:
-        AssertionError: If the message does not name the file.
-        Exception: Whatever the reader should not have raised.
-    """
-    try:
-        case.read(data)
-    except GesturelabError as error:
-        require(case.named in str(error), f"{case.named} is not named: {str(error)[:300]}")
-        require(str(error).strip() != "", "the message is empty")
-        return False
-    return True
-
-
-def require(right: bool, otherwise: str) -> None:
-    """Fails a reader.
-
-    Raises:
-        AssertionError: If it is not right.
-    """
-    if not right:
-        raise AssertionError(otherwise)
 
 
 def _positions(frames: int = 12) -> np.ndarray:
@@ -677,10 +637,16 @@ PARSERS: dict[str, Callable[[Path], Case]] = {
     "search": search,
     "metrics": metrics,
     "trackers": trackers,
+    "csv": table,
+    "npy": npy,
+    "labels": labels,
+    "skeleton": definition,
+    "bundle": bundle,
+    "onnx": graph,
 }
 """By name; each is given an empty folder."""
 
-NEED_TORCH = frozenset({"weights", "metrics", "trackers"})
+NEED_TORCH = frozenset({"weights", "metrics", "trackers", "bundle", "onnx"})
 
 
 def case_of(name: str, folder: Path | None = None) -> Case:

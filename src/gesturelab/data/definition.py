@@ -20,9 +20,11 @@ from typing import Any, cast
 
 import yaml
 
+from gesturelab.config.saved import repeats_itself
 from gesturelab.data.landmarks import LANDMARKS, Layout
 from gesturelab.data.skeleton import SKELETONS, Skeleton
 from gesturelab.errors import ConfigError
+from gesturelab.reading import read_text, why
 
 KEYS = ("name", "joints", "root", "pairs", "scale_bone", "shoulders", "bends", "arms", "legs")
 MAX_JOINTS = 500
@@ -91,12 +93,14 @@ def read_definition(path: Path) -> Skeleton:
         ConfigError: If the file cannot be read, or a key in it is wrong.
     """
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise ConfigError(f"{path} is no skeleton: it has more than {MAX_FILE_BYTES:,} bytes")
-        plain: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(f"{path} cannot be read as a skeleton in YAML: {why}") from error
+        text = read_text(path, MAX_FILE_BYTES)
+        if repeats_itself(text):
+            raise ValueError("it refers to parts of itself (*name)")
+        plain: Any = yaml.safe_load(text)
+    except RecursionError:
+        raise ConfigError(f"{path} cannot be read as a skeleton in YAML: it nests too deeply") from None
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path} cannot be read as a skeleton in YAML: {why(error)}") from error
     if isinstance(plain, dict):
         plain = {"name": path.stem, **cast(dict[Any, Any], plain)}
     return from_plain(plain, str(path))

@@ -11,6 +11,7 @@ median rate. Files come from elsewhere, so sizes are judged before anything is r
 
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 from jaxtyping import Float32, Float64
@@ -24,6 +25,7 @@ from gesturelab.data.skeleton import KINECT_V2
 from gesturelab.data.table import MAX_COLUMNS, MAX_HEADER_BYTES, columns, holds_numbers, parse_table
 from gesturelab.data.usable import usable
 from gesturelab.errors import DataError, RecordingError
+from gesturelab.reading import refuse_odd, why
 
 SLOWEST_HZ, FASTEST_HZ = 1.0, 1000.0
 """Rates that times may give; others are most likely in another unit."""
@@ -111,7 +113,8 @@ def own_rate_hz(times_ms: Float64[np.ndarray, " frames"]) -> float:
     typical = float(np.median(steps))
     if not typical > 0:
         raise RecordingError("its times do not run forward")
-    rate = 1000 / float(steps[np.abs(steps - typical) <= max(0.25 * typical, 1.0)].mean())
+    like = steps[np.abs(steps - typical) <= max(0.25 * typical, 1.0)]
+    rate = 1000 / (float(like.mean()) if len(like) else typical)  # the median of two unlike steps is like neither
     if not SLOWEST_HZ <= rate <= FASTEST_HZ:
         raise RecordingError(
             f"its times give {rate:.4g} frames a second; columns time_s and timestamp must be in seconds, time_ms in "
@@ -127,17 +130,18 @@ def read_frames(path: Path, skeleton: Layout, *, fill_frames: int = 0) -> Frames
         RecordingError: Without the file's name, if it cannot be used.
     """
     try:
-        if not path.is_file():
-            raise RecordingError("it is no file" if path.exists() else "there is no such file")
-        if (size := path.stat().st_size) > MAX_FILE_BYTES:
-            raise RecordingError(f"it has {size:,} bytes; at most {MAX_FILE_BYTES:,} are read")
+        refuse_odd(path, MAX_FILE_BYTES)
         with path.open("rb") as file:
             start = file.read(len(_NUMPY))
             data = b"" if start == _NUMPY else start + file.read(MAX_FILE_BYTES)
         if start == _NUMPY:
             return Frames(usable(_load_npy(path, skeleton), skeleton, "frame", 1, fill_frames), None)
+    except FileNotFoundError:
+        raise RecordingError("there is no such file") from None
     except OSError as error:
-        raise RecordingError(f"it cannot be read: {error.strerror or error}") from error
+        raise RecordingError(f"it cannot be read: {why(error)}") from error
+    except ValueError as error:  # it is no plain file, or too large
+        raise RecordingError(str(error)) from error
     return parse_frames(data, skeleton, fill_frames=fill_frames)
 
 
@@ -172,7 +176,7 @@ def _load_npy(path: Path, skeleton: Layout) -> Float64[np.ndarray, "frames landm
     joints = len(skeleton.joints)
     try:
         array = np.lib.format.open_memmap(path, mode="r")
-    except (ValueError, EOFError, OverflowError, SyntaxError, TypeError) as error:
+    except (ValueError, EOFError, OverflowError, SyntaxError, TypeError, TokenError, OSError, RecursionError) as error:
         raise RecordingError(f"it is damaged, or no array of numbers: {error}") from error
     if array.dtype.kind not in "fiu":
         raise RecordingError(f"it holds {array.dtype}, not numbers")
@@ -183,7 +187,7 @@ def _load_npy(path: Path, skeleton: Layout) -> Float64[np.ndarray, "frames landm
     if not 1 <= len(array) <= MAX_FRAMES:
         raise RecordingError(f"it holds {len(array):,} frames; 1 to {MAX_FRAMES:,} are read")
     values = np.array(array, dtype=np.float64).reshape(len(array), joints, 3)
-    return np.where(np.isinf(values), np.nan, values)
+    return np.where(np.abs(values) < np.finfo(np.float32).max, values, np.nan)  # what lies beyond is not finite either
 
 
 def _parse_irds(data: bytes, form: Form, skeleton: Layout) -> Frames:

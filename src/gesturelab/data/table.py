@@ -40,6 +40,8 @@ def parse_table(
     if data.count(b"\n") + data.count(b"\r") > 2 * MAX_FRAMES:
         raise RecordingError(f"it has more than {MAX_FRAMES:,} lines")
     rows = (data.replace(b'"', b"") if b'"' in data else data).rstrip().splitlines()
+    if not rows:
+        raise RecordingError("it is empty")
     header = _header(rows[0])
     wanted = columns(skeleton)
     _check_header(header, wanted, skeleton)

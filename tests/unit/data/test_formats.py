@@ -169,7 +169,7 @@ def test_a_huge_file_is_refused_unread(tmp_path):
         read_motion(path, TWO)
 
 
-@pytest.mark.parametrize(("name", "said"), [("none.csv", "no such file"), (".", "no file"), ("pipe", "no file")])
+@pytest.mark.parametrize(("name", "said"), [("none.csv", "no such file"), (".", "a folder"), ("pipe", "a pipe")])
 def test_what_is_no_file(tmp_path, name, said):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(DataError, match=said):

@@ -9,12 +9,15 @@ from pathlib import Path, PurePosixPath
 
 from gesturelab.data.recording import CORRECTNESS
 from gesturelab.errors import DataError
+from gesturelab.reading import refuse_odd, why
 
 FILE = "labels.csv"
 REQUIRED = ("file", "subject", "gesture")
 OPTIONAL = ("group", "correctness", "posture", "rate_hz", "mirrored")
 MAX_BYTES = 64 * 2**20
 _LONGEST = 100
+_LONGEST_NAME, _DEEPEST = 255, 16
+"""Bytes of a file's name on most systems, and folders in a path, so that the system can be asked about it."""
 _CORRECTNESS = {"": 1} | {word: code for code, said in CORRECTNESS.items() for word in (str(code), said)}
 
 
@@ -98,8 +101,7 @@ def _error(path: Path, line: int, problem: str) -> DataError:
 
 def _labels(path: Path) -> Iterator[Label]:
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise DataError(f"{path} has more than {MAX_BYTES:,} bytes")
+        refuse_odd(path, MAX_BYTES)
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.reader(file, strict=True)
             header = [name.strip().lower() for name in next(rows, [])]
@@ -114,8 +116,8 @@ def _labels(path: Path) -> Iterator[Label]:
             f"{path} does not exist: a folder of recordings needs one, with the columns {', '.join(REQUIRED)} and a "
             "line for each recording"
         ) from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    except (OSError, ValueError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read: {why(error)}") from error
 
 
 def _check_header(path: Path, header: list[str]) -> None:
@@ -139,7 +141,13 @@ def _label(path: Path, line: int, cells: dict[str, str]) -> Label:
         if (key != "file" and len(value) > _LONGEST) or not value.isprintable():
             raise _error(path, line, f"{key} must be at most {_LONGEST} letters on one line, not {value[:40]!r}")
     file = PurePosixPath(text["file"].replace("\\", "/"))
-    if not file.parts or file.is_absolute() or ".." in file.parts or ":" in file.parts[0]:
+    names = file.parts
+    odd = not names or file.is_absolute() or ".." in names or ":" in names[0]
+    if (
+        odd
+        or max(len(name.encode("utf-8", "surrogatepass")) for name in names) > _LONGEST_NAME
+        or len(names) > _DEEPEST
+    ):
         raise _error(path, line, f"file {text['file']} must be a path below the folder")
     correctness = text.get("correctness", "").lower()
     if correctness not in _CORRECTNESS:
