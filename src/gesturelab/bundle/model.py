@@ -139,6 +139,11 @@ class Model:
         _, combined = combine_windows(windows.recording, rows)
         return [self._prediction(corpus, windows, rows, at, row) for at, row in enumerate(combined)]
 
+    def windows(self, recordings: Sequence[Recording]) -> Float[torch.Tensor, "windows frames joints 3"]:
+        """The windows of recordings that `recording` made, in order."""
+        corpus, windows = self._windows(recordings)
+        return FrameStore(corpus, windows, torch.device("cpu")).gather(torch.arange(len(windows))).positions
+
     def rows(self, corpus: Corpus, windows: Windows) -> Float64[np.ndarray, "windows classes"]:
         """Probabilities of windows over recordings."""
         store = FrameStore(corpus, windows, torch.device("cpu"))

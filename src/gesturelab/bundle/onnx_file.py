@@ -12,37 +12,22 @@ import numpy as np
 import onnx_ir as ir
 import onnxruntime
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float32
 from onnx import ModelProto, helper
 from onnx_ir.passes.common import CommonSubexpressionEliminationPass, DeduplicateInitializersPass
 from onnxscript import optimizer
-from torch import Tensor, nn
 
 from gesturelab.bundle.card import card
 from gesturelab.bundle.evidence import Evidence
 from gesturelab.bundle.graph import around, has_rate
 from gesturelab.bundle.model import Model
+from gesturelab.bundle.program import WITHIN, Answers, example_windows
 from gesturelab.data.recording import Recording
 from gesturelab.errors import BundleError
 from gesturelab.model.recogniser import Recogniser
 from gesturelab.runs import write_whole
 
-WITHIN = 1e-4
-"""A graph whose probabilities differ by more from the trained model's is not written."""
-
 _ANY_SIZE = 2**31
-
-
-class _Answers(nn.Module):
-    """Windows to probabilities, as one step for the exporter."""
-
-    def __init__(self, recogniser: Recogniser) -> None:
-        super().__init__()
-        self.recogniser = recogniser
-
-    def forward(self, windows: Float[Tensor, "batch frames joints 3"]) -> Float[Tensor, "batch classes"]:
-        """Probabilities."""
-        return self.recogniser.probabilities(windows)
 
 
 def as_onnx(model: Model) -> ModelProto:
@@ -72,8 +57,7 @@ def metadata(model: Model) -> dict[str, str]:
 
 
 def _network(recogniser: Recogniser, frames: int, joints: int) -> ModelProto:
-    answers = _Answers(copy.deepcopy(recogniser)).eval()
-    example = torch.zeros(3, frames, joints, 3) + torch.arange(joints)[:, None] / 10
+    answers, example = Answers(copy.deepcopy(recogniser)).eval(), example_windows(frames, joints)
     registry = logging.getLogger("torch.onnx._internal.exporter._registration")
     level = registry.level
     registry.setLevel(logging.ERROR)  # it names packages that are not installed, and not needed

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from gesturelab.bundle.model import Model
     from gesturelab.runs import RunDir
 
-NAMES = {"bundle": "model.zip", "onnx": "model.onnx"}
+NAMES = {"bundle": "model.zip", "onnx": "model.onnx", "torch": "model.pt2"}
 """The formats, and what a file of each is called where no name is given."""
 
 
@@ -25,7 +25,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("-o", "--output", metavar="FILE", type=Path, help="the file (default: model.zip, or "
                       "model.onnx)")  # fmt: skip
     made.add_argument("--format", choices=list(NAMES), default="bundle", help="bundle (the default): for gesturelab; "
-                      "onnx: one graph from joint positions to probabilities, for onnxruntime")  # fmt: skip
+                      "onnx: one graph from joint positions to probabilities, for onnxruntime; torch: "
+                      "from cut windows to probabilities, for torch.export.load")  # fmt: skip
     made.add_argument("--int8", action="store_true", help="with onnx: weights of eight bits; what that costs in "
                       "accuracy is measured on the run's test recordings")  # fmt: skip
     made.add_argument("--best", action="store_true", help="of a sweep take the size that compare recommends, and its "
@@ -64,11 +65,22 @@ def run(arguments: list[str]) -> int:
         print(text)
     if given.format == "onnx":
         _write_onnx(source, model, output, int8=given.int8)
+    elif given.format == "torch":
+        _write_program(source, model, output)
     else:
         write_bundle(model, output)
     print(f"{source.path.as_posix()} ({source.size}) -> {output.as_posix()}: {output.stat().st_size / 1e6:.2f} MB, "
           f"SHA-256 {sha256(output)}")  # fmt: skip
     return 0
+
+
+def _write_program(source: "RunDir", model: "Model", output: Path) -> None:
+    from gesturelab.bundle.evidence import evidence
+    from gesturelab.bundle.program import write_program
+
+    shown = evidence(source, model)
+    difference = write_program(model, output, shown)
+    print(f"checked on the windows of {shown.what}: probabilities differ by {difference:.1e} at most")
 
 
 def _write_onnx(source: "RunDir", model: "Model", output: Path, *, int8: bool) -> None:

@@ -25,7 +25,8 @@ def show_answers(those: Sequence[Answer], console: Console, *, windows: bool) ->
     lines = [line for one in those for line in _lines(one, windows=windows)]
     for line in lines[:MOST_ROWS]:
         table.add_row(*map(escape, line))
-    console.print(table)
+    if lines:
+        console.print(table)
     if len(lines) > MOST_ROWS:
         console.print(f"... and {len(lines) - MOST_ROWS:,} rows more: --csv or --jsonl write them all")
 

@@ -16,7 +16,7 @@ from gesturelab.bundle.card import card
 from gesturelab.bundle.contents import UNSURE_BELOW, from_plain
 from gesturelab.bundle.make import model_of, write_bundle
 from gesturelab.cli.main import main
-from gesturelab.config.data import Short
+from gesturelab.config.data import Short, Target
 from gesturelab.config.saved import read_config
 from gesturelab.data.load import load as load_data
 from gesturelab.errors import RecordingError, RunError
@@ -179,6 +179,17 @@ def test_the_card_of_real_data_names_their_licence_and_a_leak(model):
     assert "**The same people are on both sides of this split**" in text
     assert "had never seen" not in text
     assert "a plain default" in text
+
+
+def test_the_card_of_correctness_leads_with_balanced_accuracy(model):
+    facts = json.loads(json.dumps(model.contents.facts))
+    facts["tested"] = [{"part": "everybody", "people": 1, "recordings": 9, "accuracy": 0.8, "balanced_accuracy": None}]
+    text = card(
+        dataclasses.replace(model.contents, facts=facts, target=Target.correctness, classes=("correct", "incorrect"))
+    )
+    assert "whether a movement was done correctly: `correct`, `incorrect`" in text
+    assert "|  | people | recordings | balanced accuracy | accuracy |" in text
+    assert "| everybody | 1 | 9 | - | 80.0 % |" in text
 
 
 def test_a_run_of_before_has_the_documented_threshold(trained_run, tmp_path):

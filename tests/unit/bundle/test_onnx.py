@@ -1,4 +1,4 @@
-"""A run as one ONNX graph: elsewhere, with numpy and onnxruntime alone, it gives the run's answers."""
+"""A run as one ONNX graph: elsewhere, with numpy and onnxruntime alone, it gives its answers; so does a program."""
 
 import json
 import re
@@ -8,10 +8,11 @@ import sys
 import numpy as np
 import onnx
 import pytest
+import torch
 
 import gesturelab
 from conftest import IRDS
-from gesturelab.bundle import onnx_file
+from gesturelab.bundle import onnx_file, program
 from gesturelab.bundle.evidence import evidence
 from gesturelab.bundle.int8 import eight_bits
 from gesturelab.bundle.make import model_of
@@ -206,3 +207,31 @@ def _described(graph, text):
     if text is not None:
         onnx.helper.set_model_props(made, {"gesturelab.bundle": text})
     return made.SerializeToString()
+
+
+def once(export):
+    """Exporting takes seconds: the second time gives what the first time gave."""
+    kept = []
+
+    def same(*given, **named):
+        kept[:] = kept or [export(*given, **named)]
+        return kept[0]
+
+    return same
+
+
+def test_a_program_of_torch_gives_the_answers_and_says_what_it_is(trained_run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(torch.export, "export", once(torch.export.export))
+    path = tmp_path / "model.pt2"
+    assert main(["export", str(trained_run.path), "--format", "torch", "-o", str(path)]) == 0
+    assert "checked on the windows of" in capsys.readouterr().out
+    model = gesturelab.load(trained_run.path)
+    extra = {"bundle.json": ""}
+    loaded = torch.export.load(path, extra_files=extra).module()
+    windows = torch.from_numpy(np.random.default_rng(0).normal(0, 0.4, (5, 6, 25, 3)).astype(np.float32))
+    assert loaded(windows).detach().numpy() == pytest.approx(model.probabilities(windows), abs=1e-5)
+    assert json.loads(extra["bundle.json"]) == model.contents.to_plain()
+    monkeypatch.setattr(program, "WITHIN", -1.0)
+    assert main(["export", str(trained_run.path), "--format", "torch", "-o", str(tmp_path / "other.pt2")]) == 1
+    assert "nothing was written" in capsys.readouterr().err
+    assert not (tmp_path / "other.pt2").exists()

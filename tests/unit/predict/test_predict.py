@@ -12,6 +12,7 @@ import pytest
 import gesturelab
 from gesturelab.bundle.make import model_of, write_bundle
 from gesturelab.cli.main import main
+from gesturelab.config.data import Target
 from gesturelab.config.saved import read_config
 from gesturelab.data.landmarks import LANDMARKS
 from gesturelab.data.load import load
@@ -194,3 +195,14 @@ def test_another_skeleton_than_the_models_is_refused(bundle, tmp_path, capsys):
     own.write_text("joints: [[Hips], [HandLeft, Hips], [HandRight, Hips]]")
     assert main(["predict", str(bundle), str(tmp_path / "x.npy"), "--skeleton", str(own)]) == 1
     assert "the model knows the joints of kinect_v2" in capsys.readouterr().err
+
+
+def test_of_correctness_the_label_in_the_name_is_the_truth(model, files):
+    contents = dataclasses.replace(model.contents, target=Target.correctness)
+    judging = gesturelab.Model(contents, model.recogniser)
+    those = list(asking.answers(model, find_sources([str(files)])))
+    incorrect = ["_2_stand" in one.source for one in those]
+    assert any(incorrect)
+    right = [(one.prediction.values.argmax() == 1) if wrong else (one.prediction.values.argmax() == 0)
+             for one, wrong in zip(those, incorrect, strict=True)]  # fmt: skip
+    assert score(judging, those).rows[0]["accuracy"] == pytest.approx(np.mean(right))
