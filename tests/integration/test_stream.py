@@ -122,7 +122,13 @@ def test_what_cannot_be_read_is_an_error(trained: RunDir, tmp_path: Path, monkey
 
 
 def test_wrong_options_are_refused(trained: RunDir, capsys: pytest.CaptureFixture[str]):
-    for wrong in (["--speed", "-1"], ["--rate", "0"], ["--every", "nan"], ["--tcp", "1", "--replay", "x"]):
+    for wrong in (
+        ["--speed", "-1"],
+        ["--rate", "0"],
+        ["--every", "nan"],
+        ["--longest", "1e9"],
+        ["--tcp", "1", "--replay", "x"],
+    ):
         with pytest.raises(SystemExit) as ended:
             run([str(trained.path), *wrong])
         assert ended.value.code == 2

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from gesturelab.stream.inbox import Arrivals, Item
     from gesturelab.stream.session import StreamOptions
 
+FASTEST_HZ, LONGEST_S = 1000.0, 600.0
+"""So much of the past must fit into memory."""
+
 
 def parser() -> argparse.ArgumentParser:
     """What the command takes."""
@@ -33,13 +36,13 @@ def parser() -> argparse.ArgumentParser:
     source.add_argument("--replay", metavar="FILE", type=Path, help="play a recording")
     made.add_argument("--speed", type=_number, default=1.0, metavar="TIMES", help="of the replay; 0: as fast as "
                       "frames are answered, each of them (default: 1)")  # fmt: skip
-    made.add_argument("--rate", type=_positive, metavar="HZ", help="frames a second (default: what the model was "
+    made.add_argument("--rate", type=_rate, metavar="HZ", help="frames a second (default: what the model was "
                       "trained on; a replay's own)")  # fmt: skip
     made.add_argument("--every", type=_number, default=0.0, metavar="SECONDS", help="answer so often at most "
                       "(default: 0, each frame)")  # fmt: skip
     made.add_argument("--smooth", type=_number, default=0.0, metavar="SECONDS", help="time constant of exponential "
                       "smoothing of the probabilities (default: 0, none)")  # fmt: skip
-    made.add_argument("--longest", type=_positive, default=20.0, metavar="SECONDS", help="no gesture is longer; "
+    made.add_argument("--longest", type=_longest, default=20.0, metavar="SECONDS", help="no gesture is longer; "
                       "windows of whole gestures hold no more (default: 20)")  # fmt: skip
     made.add_argument("--no-segments", action="store_true", help="do not look for the start and end of gestures")
     made.add_argument("--all", action="store_true", help="answer each frame, however late")
@@ -70,11 +73,10 @@ def run(arguments: list[str]) -> int:
     """Answers until the source ends.
 
     Returns:
-        0 when the source ended; 1 when it held no frame.
+        0 when the source ended, 130 when the user stopped it.
 
     Raises:
         GesturelabError: If the model or the source cannot be used.
-        KeyboardInterrupt: After the summary, when the user stops it.
     """
     given = parser().parse_args(arguments)
 
@@ -149,6 +151,20 @@ def _number(text: str) -> float:
     value = float(text)
     if not (math.isfinite(value) and value >= 0):
         raise argparse.ArgumentTypeError(f"{text}: must be a number, at least 0")
+    return value
+
+
+def _rate(text: str) -> float:
+    return _at_most(FASTEST_HZ, _positive(text))
+
+
+def _longest(text: str) -> float:
+    return _at_most(LONGEST_S, _positive(text))
+
+
+def _at_most(limit: float, value: float) -> float:
+    if value > limit:
+        raise argparse.ArgumentTypeError(f"{value:g}: must be at most {limit:g}")
     return value
 
 

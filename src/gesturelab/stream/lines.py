@@ -13,6 +13,9 @@ from gesturelab.errors import DataError, RecordingError
 MAX_LINE_BYTES = 2**17
 """Longer lines are no frames; they are passed over without being held."""
 
+MOST_TIME_S = 1e13
+"""Later times cannot be told apart to the millisecond; they are most likely in another unit."""
+
 
 @dataclass(frozen=True, eq=False)
 class LiveFrame:
@@ -87,8 +90,8 @@ class LineReader:
         return self._framed(time_s, cells[spare:])
 
     def _framed(self, time_s: float, cells: list[bytes]) -> LiveFrame:
-        if not np.isfinite(time_s):
-            raise RecordingError("its time is no number")
+        if not abs(time_s) < MOST_TIME_S:
+            raise RecordingError("its time is no number of seconds")
         positions = np.array([_number(cell) for cell in cells]).reshape(-1, 3)
         unseen = ~(np.abs(positions) <= IMPOSSIBLE_M).all(axis=1)
         if self.skeleton == KINECT_V2:

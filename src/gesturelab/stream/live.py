@@ -15,8 +15,8 @@ from gesturelab.stream.window import window_seconds, window_until
 SAME_S = 1e-3
 """A frame that comes so much before a tick counts as on it: timestamps are often rounded to milliseconds."""
 
-BEHIND_S = 1.0
-"""When windows under way are so far behind the frames, every second one is given up."""
+BEHIND_S = 0.25
+"""When windows under way are so far behind the frames, most of them are given up, and all when that does not help."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +73,7 @@ class LiveRecogniser:
         self._tick_s = period / phases
         self._every = max(1, round(every_s / self._tick_s))
         possible = window.span is Span.sliding and is_causal(recogniser)
-        self.rolling = (
+        self._rolling = (
             Rolling(recogniser, window.length_frames, phases, self._every)
             if possible and rolling is not False
             else None
@@ -87,6 +87,7 @@ class LiveRecogniser:
         self._taken = self._ticks = self._due = 0
         self._first_s = self._moment_s = -np.inf
         self._open = False
+        self.rolling = self._rolling
         if self.rolling is not None:
             self.rolling.begin()
             self.rolling.every = self._every
@@ -103,6 +104,9 @@ class LiveRecogniser:
 
     def answer(self) -> Said | None:
         """What the window of the latest moment shows; None if there is no new moment. Call `settle` afterwards."""
+        self.settle()
+        if self.rolling is not None:
+            self._catch_up(self.rolling)
         if self.rolling is not None:
             return self._roll(self.rolling)
         if not self._due:
@@ -118,28 +122,30 @@ class LiveRecogniser:
             self._open = False
 
     def _roll(self, rolling: Rolling) -> Said | None:
-        self.settle()
-        self._catch_up(rolling)
         found: tuple[float, Float64[np.ndarray, " classes"] | None] | None = None
-        due = 0
         while (sample := self._next_sample()) is not None:
             self.settle()
             time_s, positions = sample
             asked = rolling.tick % rolling.every == 0
+            self._due += rolling.tick % self._every == 0
             said = rolling.answer(torch.from_numpy(positions))
             self._open = True
             if asked:
-                due += 1
                 found = time_s, None if said is None else said.double().numpy()
         if found is None:
             return None
         time_s, probabilities = found
         if probabilities is None:  # its first part alone has passed
             probabilities = self.at(time_s)
+        due, self._due = self._due, 0
         return None if probabilities is None else Said(time_s, probabilities, due - 1)
 
     def _catch_up(self, rolling: Rolling) -> None:
-        """Gives windows up when they are too far behind, and all of them when the next frame of theirs is gone."""
+        """Gives windows up when they are too far behind.
+
+        All of them begin anew when the next frame of theirs is gone; none is kept open any more, until another body is
+        found, when hardly any are left to be given up.
+        """
         if not len(self.buffer):
             return
         first_held_s, last_s = self.buffer.times[[0, -1]].tolist()
@@ -154,6 +160,8 @@ class LiveRecogniser:
             self._first_s, self._ticks = last_s, 0
             if self.window.rate_hz is None:
                 self._ticks = self._taken - 1
+        elif behind_s > BEHIND_S and rolling.thinnest:
+            self.rolling, self._moment_s, self._due = None, last_s, self._due + 1
         elif behind_s > BEHIND_S:
             rolling.thin()
 

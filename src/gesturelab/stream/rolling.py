@@ -7,6 +7,7 @@ once and not once for each of its frames. The window that the frame completes go
 wait for the others.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -124,9 +125,15 @@ class Rolling:
         """How many windows are open."""
         return sum(len(rows.ends) for rows in self._rows)
 
+    @property
+    def thinnest(self) -> bool:
+        """Whether `thin` could leave no two windows that share a sample."""
+        return 2 * self.every >= self.length_frames * self.phases
+
     def thin(self) -> None:
-        """Doubles the distance from window to window: half the work from now on."""
-        self.every *= 2
+        """Puts more distance between windows: first that of samples, so that other ticks need no step; then double."""
+        wider = math.lcm(self.every, self.phases)
+        self.every = wider if wider > self.every else 2 * self.every
         for phase, rows in enumerate(self._rows):
             kept = [at for at, end in enumerate(rows.ends) if end % self.every == 0]
             self._rows[phase] = _Rows(
@@ -146,10 +153,10 @@ class Rolling:
             passed or it was not asked for.
         """
         phase = self.tick % self.phases
-        before = self._before[phase]
-        self._running, self._fresh = self._first_gates(positions if before is None else before, positions)
+        before, rows = self._before[phase], self._rows[phase]
         self._before[phase] = positions
-        rows = self._rows[phase]
+        if rows.ends or self._begins:
+            self._running, self._fresh = self._first_gates(positions if before is None else before, positions)
         if not rows.ends or rows.ends[0] != self.tick:
             return None
         done = self._step(rows[:1], fresh=False)
@@ -161,13 +168,22 @@ class Rolling:
         """Brings the windows that go on to the sample that `answer` took."""
         phase = self.tick % self.phases
         rows = self._rows[phase]
-        end = self.tick + (self.length_frames - 1) * self.phases
-        begins = end % self.every == 0
+        begins = self._begins
         if begins:
-            rows = rows.and_one(end, self._empty)
+            rows = rows.and_one(self._end, self._empty)
         if rows.ends:
             self._rows[phase] = self._step(rows, fresh=begins)
         self.tick += 1
+
+    @property
+    def _end(self) -> int:
+        """The tick at which a window that begins now ends."""
+        return self.tick + (self.length_frames - 1) * self.phases
+
+    @property
+    def _begins(self) -> bool:
+        """Whether one begins now."""
+        return self._end % self.every == 0
 
     def _first_gates(self, before: Tensor, now: Tensor) -> tuple[Tensor, Tensor]:
         """What the first layer gets from a sample: in windows that are under way, and in one that begins with it."""

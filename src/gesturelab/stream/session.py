@@ -12,8 +12,8 @@ from gesturelab.bundle.model import Model
 from gesturelab.errors import RecordingError
 from gesturelab.evaluation.selective import with_temperature
 from gesturelab.stream.body import Body
-from gesturelab.stream.inbox import BadLine, Gone, Item
-from gesturelab.stream.live import LiveRecogniser, Said
+from gesturelab.stream.inbox import MOST_WAITING, BadLine, Gone, Item
+from gesturelab.stream.live import SAME_S, LiveRecogniser, Said
 from gesturelab.stream.segments import Movement, Segmenter, SegmentOptions
 from gesturelab.stream.smooth import Smoother
 
@@ -82,7 +82,7 @@ class Session:
         self._latencies_ms: deque[float] = deque(maxlen=LATENCIES)
         self._ended: list[tuple[float, float, Float32[np.ndarray, "frames joints 3"]]] = []
         self.probabilities: Float64[np.ndarray, " classes"] | None = None
-        self._arrived_s = 0.0
+        self._arrivals: deque[tuple[float, float]] = deque(maxlen=MOST_WAITING)
 
     def take(self, arrived_s: float, item: Item) -> list[Event]:
         """Takes in what came; costs next to nothing, so that frames never wait for answers.
@@ -90,7 +90,6 @@ class Session:
         Returns:
             What is to be said at once.
         """
-        self._arrived_s = arrived_s
         if isinstance(item, BadLine):
             self.body.counts.bad_lines += 1
             return [{"event": "bad_line", "line": item.line, "problem": item.problem}]
@@ -101,6 +100,8 @@ class Session:
         if seen.found:
             self._begin()
             events.append({"event": "found", "time_s": _seconds(item.time_s)})
+        if seen.frames:
+            self._arrivals.append((item.time_s, arrived_s))
         for time_s, positions in seen.frames:
             self.live.take(time_s, positions)
             if self.segmenter is not None:
@@ -113,7 +114,7 @@ class Session:
         if said is None:
             return None
         event = self._answered(said)
-        latency_ms = 1000 * (self.clock() - self._arrived_s)
+        latency_ms = 1000 * (self.clock() - self._arrived_s(said.time_s))
         self._latencies_ms.append(latency_ms)
         self.answers += 1
         self.left_out += said.left_out
@@ -144,8 +145,15 @@ class Session:
             "latency_ms_p99": values[1],
         }
 
+    def _arrived_s(self, moment_s: float) -> float:
+        """When the frame came that a moment's answer waited for: the first one that is no earlier."""
+        while len(self._arrivals) > 1 and self._arrivals[0][0] < moment_s - SAME_S:
+            self._arrivals.popleft()
+        return self._arrivals[0][1]
+
     def _begin(self) -> None:
         self.live.begin()
+        self._arrivals.clear()
         self.smoother.begin()
         if self.segmenter is not None:
             self.segmenter.begin()

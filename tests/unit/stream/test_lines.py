@@ -65,6 +65,7 @@ def test_a_kinects_joint_at_zero_is_absent():
         ([*CELLS, "1", "2"], "77 columns"),
         (["x", *CELLS[1:]], "'x' is not a number"),
         (["nan", *CELLS], "time is no number"),
+        (["1e300", *CELLS], "time is no number of seconds"),
     ],
 )
 def test_a_line_that_is_no_frame_is_named_and_the_next_one_is_read(cells: list[str], problem: str):
