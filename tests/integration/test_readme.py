@@ -53,6 +53,8 @@ NOT_RUN = {
 NOT_RUN |= {
     "sensor | gesturelab stream model.zip --smooth 0.3 --view": "there is no sensor; see test_stream.py",
     "gesturelab stream model.zip --tcp 9000 --every 0.1": "it waits for a sender; see test_session.py",
+    "gesturelab serve model.zip --port 8000": "runs until Ctrl-C; see test_serve.py",
+    "curl http://127.0.0.1:8000/model": "asks that server; see test_serve.py",
 }
 SLURM = [
     line
