@@ -18,6 +18,9 @@ SAME_S = 1e-3
 BEHIND_S = 0.25
 """When windows under way are so far behind the frames, most of them are given up, and all when that does not help."""
 
+AGAIN_S = 1.0
+"""But not again before it was seen whether that is enough."""
+
 
 @dataclass(frozen=True, eq=False)
 class Said:
@@ -85,7 +88,7 @@ class LiveRecogniser:
         self.buffer.clear()
         self.since_s = -np.inf
         self._taken = self._ticks = self._due = 0
-        self._first_s = self._moment_s = -np.inf
+        self._first_s = self._moment_s = self._thinned_s = -np.inf
         self._open = False
         self.rolling = self._rolling
         if self.rolling is not None:
@@ -160,10 +163,12 @@ class LiveRecogniser:
             self._first_s, self._ticks = last_s, 0
             if self.window.rate_hz is None:
                 self._ticks = self._taken - 1
-        elif behind_s > BEHIND_S and rolling.thinnest:
-            self.rolling, self._moment_s, self._due = None, last_s, self._due + 1
-        elif behind_s > BEHIND_S:
-            rolling.thin()
+        elif behind_s > BEHIND_S and last_s - self._thinned_s >= AGAIN_S:
+            self._thinned_s = last_s
+            if rolling.thinnest:
+                self.rolling, self._moment_s, self._due = None, last_s, self._due + 1
+            else:
+                rolling.thin()
 
     def at(self, moment_s: float) -> Float64[np.ndarray, " classes"] | None:
         """Probabilities of the window that ends at a moment, computed as a whole; None where window.short=drop."""

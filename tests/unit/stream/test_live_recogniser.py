@@ -154,7 +154,7 @@ def test_frames_that_wait_are_taken_in_and_the_latest_is_answered(overrides: tup
 
 def test_far_behind_windows_are_given_up_and_what_remains_is_right():
     network, window = made_network(*CAUSAL)
-    frames, times = moving(210), np.arange(210) / 30
+    frames, times = moving(240), np.arange(240) / 30
     live = LiveRecogniser(network, window)
     play(live, frames[:30], times[:30])
     for at in range(30, 70):  # more than a second
@@ -173,14 +173,14 @@ def test_far_behind_windows_are_given_up_and_what_remains_is_right():
         if said is not None:
             assert said.left_out == (2 if at > 72 else said.left_out)
             assert said.probabilities == pytest.approx(whole.at(said.time_s), abs=1e-5)
-    for at in range(150, 210):
+    for at in range(150, 240):
         live.take(times[at], frames[at])
         whole.take(times[at], frames[at])
         if at % 15 == 14:  # half a second behind each time
             said = live.answer()
     assert live.rolling is None, "in the end no window is kept open"
     assert said is not None
-    assert said.time_s == times[209]
+    assert said.time_s == times[239]
     assert said.probabilities == pytest.approx(whole.at(said.time_s), abs=1e-5)
     live.begin()
     assert live.rolling is not None
