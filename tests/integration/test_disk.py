@@ -61,14 +61,14 @@ def fill(disk: Path) -> None:
     (disk / "filler").write_bytes(b"x" * max(free, 0))
 
 
-@pytest.mark.parametrize("moment", ["_fit", "write_weights"])
+@pytest.mark.parametrize("moment", ["fit", "write_weights"])
 def test_a_full_disk_ends_a_training_with_one_error_and_room_lets_it_go_on(moment, run, small_disk, monkeypatch):
     folder = small_disk / "run"
     right = getattr(train_module, moment)
 
-    def on_a_full_disk(*arguments):
+    def on_a_full_disk(*arguments, **options):
         fill(small_disk)
-        return right(*arguments)
+        return right(*arguments, **options)
 
     monkeypatch.setattr(train_module, moment, on_a_full_disk)
     with pytest.raises(RunError, match=r"cannot write .*No space left on device"):

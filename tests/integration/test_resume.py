@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning.pytorch import Trainer
 from omegaconf import OmegaConf
 
 from gesturelab.cli.train import train_in
@@ -99,13 +100,13 @@ def test_a_run_that_leaves_on_a_signal_goes_on_exactly_where_it_was(tmp_path, wh
 
 def test_a_checkpoint_is_written_every_few_minutes(tmp_path, monkeypatch):
     written = []
-    real = training.Trainer.save_checkpoint
+    real = Trainer.save_checkpoint
 
     def note(trainer, path, *arguments):
         written.append((Path(path).name, trainer.current_epoch, trainer.global_step))
         real(trainer, path, *arguments)
 
-    monkeypatch.setattr(training.Trainer, "save_checkpoint", note)
+    monkeypatch.setattr(Trainer, "save_checkpoint", note)
     train(tmp_path / "run", *MANY[:1], "trainer.max_epochs=1", "trainer.checkpoint_minutes=1e-9")
     assert written == [*(("within.ckpt", 0, step) for step in (1, 2, 3)), ("last.ckpt", 0, 4)]
 
