@@ -16,6 +16,7 @@ from jaxtyping import Float32
 from onnx import ModelProto, helper
 from onnx_ir.passes.common import CommonSubexpressionEliminationPass, DeduplicateInitializersPass
 from onnxscript import optimizer
+from torch import Tensor, nn
 
 from gesturelab.bundle.card import card
 from gesturelab.bundle.evidence import Evidence
@@ -57,17 +58,26 @@ def metadata(model: Model) -> dict[str, str]:
 
 
 def _network(recogniser: Recogniser, frames: int, joints: int) -> ModelProto:
-    answers, example = Answers(copy.deepcopy(recogniser)).eval(), example_windows(frames, joints)
+    answers = Answers(copy.deepcopy(recogniser)).eval()
+    return exported(answers, (example_windows(frames, joints),), dynamic_shapes=({0: torch.export.Dim("windows")},))
+
+
+def exported(network: nn.Module, example: tuple[Tensor, ...], **options: Any) -> ModelProto:
+    """A network as torch's exporter writes it, without what that says on the way.
+
+    Args:
+        network: Ready to answer.
+        example: Its inputs.
+        options: Of torch.onnx.export.
+    """
     registry = logging.getLogger("torch.onnx._internal.exporter._registration")
     level = registry.level
     registry.setLevel(logging.ERROR)  # it names packages that are not installed, and not needed
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what torch's exporter says of torch
-            answers(example)  # what is looked up once must be looked up before it is traced
-            program = torch.onnx.export(
-                answers, (example,), dynamo=True, dynamic_shapes=({0: torch.export.Dim("windows")},), verbose=False
-            )
+            network(*example)  # what is looked up once must be looked up before it is traced
+            program = torch.onnx.export(network, example, dynamo=True, verbose=False, **options)
     finally:
         registry.setLevel(level)
     assert program is not None, "the new exporter gives a program"

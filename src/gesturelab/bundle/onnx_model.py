@@ -58,7 +58,10 @@ def load_onnx(path: Path) -> OnnxModel:
     except Exception as error:
         # onnxruntime has an error class for each of its states, all below Exception
         raise BundleError(f"{path} is no ONNX graph that can be run: {str(error)[:200]}") from error
-    said = cast(dict[str, str], running.get_modelmeta().custom_metadata_map).get("gesturelab.bundle")
+    told = cast(dict[str, str], running.get_modelmeta().custom_metadata_map)
+    if "gesturelab.state" in told:
+        raise BundleError(f"{path} takes a frame and a state (--stateful), not recordings: export it without")
+    said = told.get("gesturelab.bundle")
     if said is None:
         raise BundleError(f"{path} is an ONNX graph, but not one of 'gesturelab export': it has no description")
     try:

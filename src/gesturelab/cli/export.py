@@ -29,6 +29,9 @@ def parser() -> argparse.ArgumentParser:
                       "from cut windows to probabilities, for torch.export.load")  # fmt: skip
     made.add_argument("--int8", action="store_true", help="with onnx: weights of eight bits; what that costs in "
                       "accuracy is measured on the run's test recordings")  # fmt: skip
+    made.add_argument("--stateful", action="store_true", help="with onnx: a graph that takes a frame and a state, and "
+                      "gives probabilities and the next state; for networks that need the past only "
+                      "(features=live)")  # fmt: skip
     made.add_argument("--best", action="store_true", help="of a sweep take the size that compare recommends, and its "
                       "run with the best result on validation people; test people have no say")  # fmt: skip
     return made
@@ -47,6 +50,8 @@ def run(arguments: list[str]) -> int:
     given = asked.parse_args(arguments)
     if given.int8 and given.format != "onnx":
         asked.error("--int8 needs --format onnx")
+    if given.stateful and (given.format != "onnx" or given.int8):
+        asked.error("--stateful needs --format onnx, without --int8")
     folder = cast(Path, given.run)
     output = cast(Path, given.output or Path(NAMES[given.format]))
 
@@ -64,7 +69,7 @@ def run(arguments: list[str]) -> int:
     for text in model.warnings:
         print(text)
     if given.format == "onnx":
-        _write_onnx(source, model, output, int8=given.int8)
+        _write_onnx(source, model, output, int8=given.int8, stateful=given.stateful)
     elif given.format == "torch":
         _write_program(source, model, output)
     else:
@@ -83,16 +88,17 @@ def _write_program(source: "RunDir", model: "Model", output: Path) -> None:
     print(f"checked on the windows of {shown.what}: probabilities differ by {difference:.1e} at most")
 
 
-def _write_onnx(source: "RunDir", model: "Model", output: Path, *, int8: bool) -> None:
+def _write_onnx(source: "RunDir", model: "Model", output: Path, *, int8: bool, stateful: bool) -> None:
     try:
         from gesturelab.bundle.int8 import eight_bits
         from gesturelab.bundle.onnx_file import checked, write_graph
+        from gesturelab.bundle.stateful import checked_steps
     except ModuleNotFoundError as error:
         raise ConfigError(f"--format onnx needs the package {error.name}: pip install 'gesturelab[export]'") from error
     from gesturelab.bundle.evidence import evidence
 
     shown = evidence(source, model)
-    graph, difference = checked(model, shown)
+    graph, difference = (checked_steps if stateful else checked)(model, shown)
     print(f"checked on {shown.what}: probabilities differ by {difference:.1e} at most")
     if int8:
         graph, cost = eight_bits(graph, model, shown)

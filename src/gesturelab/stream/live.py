@@ -7,9 +7,10 @@ import torch
 from jaxtyping import Float, Float32, Float64
 
 from gesturelab.config.data import Span, WindowConfig
+from gesturelab.model.causal import is_causal
 from gesturelab.model.recogniser import Recogniser
 from gesturelab.stream.buffer import FrameBuffer
-from gesturelab.stream.rolling import Rolling, is_causal
+from gesturelab.stream.rolling import Rolling
 from gesturelab.stream.window import window_seconds, window_until
 
 SAME_S = 1e-3

@@ -14,22 +14,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gesturelab.config.data import Centre
 from gesturelab.config.training import Pooling
 from gesturelab.data.augment import mirror
+from gesturelab.model.causal import is_causal
 from gesturelab.model.lstm import LSTMClassifier
 from gesturelab.model.recogniser import Recogniser
-
-
-def is_causal(recogniser: Recogniser) -> bool:
-    """Whether what the network says of a frame depends on that frame and the one before alone, and on its state."""
-    config, classifier = recogniser.features.config, recogniser.classifier
-    return (
-        isinstance(classifier, LSTMClassifier)
-        and not classifier.bidirectional
-        and Centre(config.centre) is not Centre.window
-        and not (config.body_scale or config.face_sensor or config.displacements or config.summary)
-    )
 
 
 @dataclass(frozen=True, eq=False)

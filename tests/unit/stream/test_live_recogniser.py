@@ -11,9 +11,9 @@ from conftest import corpus_of, walker
 from gesturelab.config.data import WindowConfig
 from gesturelab.data.frames import FrameStore
 from gesturelab.data.live import cut_live
+from gesturelab.model.causal import is_causal
 from gesturelab.model.recogniser import Recogniser
 from gesturelab.stream.live import LiveRecogniser, Said
-from gesturelab.stream.rolling import is_causal
 
 MODELS = {
     "body": ("features=body",),
