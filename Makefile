@@ -44,7 +44,7 @@ test: install ## lint, check formatting, types and imports, run the tests, show 
 	$(bin)/lint-imports
 	@# the tests on a real Slurm mostly wait, so they run beside the others
 	@log=$$(mktemp); $(bin)/pytest -m slurm -p no:cacheprovider >$$log 2>&1 & slurm=$$!; \
-	code=0; $(bin)/pytest -n 2 -m 'not slurm' --cov --cov-report=term:skip-covered --cov-fail-under=85 $(ARGS) || code=1; \
+	code=0; $(bin)/pytest -n 2 --dist worksteal -m 'not slurm' --cov --cov-report=term:skip-covered --cov-fail-under=85 $(ARGS) || code=1; \
 	wait $$slurm || code=1; echo 'tests on a real Slurm:'; cat $$log; rm -f $$log; exit $$code
 
 bench: install ## measure what is fast against what; ARGS='--root data/irds' on real recordings, 20 minutes

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from gesturelab.errors import BundleError
+from gesturelab.reading import refuse_odd
 from gesturelab.runs import write_whole
 
 WEIGHTS, DESCRIPTION, CARD = "weights.safetensors", "bundle.json", "README.md"
@@ -46,6 +47,7 @@ def read_archive(path: Path) -> tuple[dict[str, Any], bytes]:
         BundleError: Naming the file, and what is wrong with it.
     """
     try:
+        refuse_odd(path, sum(MOST_BYTES.values()))
         with zipfile.ZipFile(path) as archive:
             _check_members(path, archive)
             description = _description(path, _read(path, archive, DESCRIPTION))
@@ -78,6 +80,8 @@ def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
     if missing := sorted(MOST_BYTES.keys() - set(names)):
         raise BundleError(f"{path} has no {missing[0]}: it is no model file, or only a part of one")
     for member in archive.infolist():
+        if member.compress_type != zipfile.ZIP_STORED:
+            raise BundleError(f"{path}: {member.filename} is packed, as no part of a model file is; it is not read")
         if member.file_size > MOST_BYTES[member.filename]:
             raise BundleError(f"{path}: {member.filename} says that it has {member.file_size:,} bytes; it is not read")
 

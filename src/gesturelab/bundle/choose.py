@@ -51,14 +51,15 @@ def best_run(folder: Path) -> Choice:
     what = f"{words(those.target)} of validation recordings"
     others = [f"{one.label} {percent(one.score('validation'))}" for one in shared if one.label != size.label]
     beside = f" ({', '.join(others)})" if others else ""
+    say = "It is LEAKY: its test people are those it learned from." if those.leaky else "Test people had no say."
     why = [f"{size.label} is recommended: {percent(size.score('validation'))} {what}{beside}."]
     if len(candidate.runs) > 1:
         score = percent(_alone(candidate, run).score("validation"))
         which = f"{run.label} ({split_name(run.info)}, seed {run.info['seed']})"
-        why.append(f"Of its {len(candidate.runs)} runs, {which} has the best: {score}. Test people had no say.")
+        why.append(f"Of its {len(candidate.runs)} runs, {which} has the best: {score}. {say}")
     else:
-        why.append(f"It has one run, {run.label}. Test people had no say.")
-    if those.folded:
+        why.append(f"It has one run, {run.label}. {say}")
+    if those.folded and not those.leaky:
         why.append("Its test people were kept from it, and the other folds' test people were not: it is one of the "
                    "models that the sweep tested, not a model of everybody.")  # fmt: skip
     return Choice(RunDir(run.path, size.size), tuple(why))

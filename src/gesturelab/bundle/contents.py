@@ -24,7 +24,7 @@ KIND = "gesturelab bundle"
 UNSURE_BELOW = 0.5
 """The threshold of runs that did not fit one: an answer that is rather wrong than right."""
 
-MOST_HIDDEN, MOST_LAYERS, MOST_FRAMES, MOST_JOINTS = 16_384, 64, 10_000, 1_000
+MOST_HIDDEN, MOST_LAYERS, MOST_FRAMES, MOST_JOINTS, MOST_HZ = 16_384, 64, 10_000, 1_000, 1_000
 """A file that asks for more is refused before anything of that size is made."""
 
 
@@ -151,6 +151,7 @@ def _refuse_excess(contents: Contents) -> None:
         ("model.hidden", contents.model.hidden, MOST_HIDDEN),
         ("model.layers", contents.model.layers, MOST_LAYERS),
         ("window.length_frames", contents.window.length_frames, MOST_FRAMES),
+        ("window.rate_hz", contents.window.rate_hz or 0, MOST_HZ),
         ("the number of joints", len(contents.skeleton.joints), MOST_JOINTS),
         ("the number of classes", len(contents.classes), MOST_JOINTS),
     )
@@ -206,6 +207,10 @@ def _facts(values: Any) -> dict[str, Any]:
     facts = cast(dict[str, Any], values)
     if not isinstance(facts["warnings"], list):
         raise ValueError("facts.warnings must be a list")
+    if not isinstance(facts["data"], dict) or not isinstance(cast(Any, facts["data"]).get("options", {}), dict):
+        raise ValueError("facts.data must be a dictionary, its options too")
+    if missing := sorted({"tested", "parameters", "versions", "seed"} - facts.keys()):
+        raise ValueError(f"facts has no {missing[0]}")
     for side in ("train", "validation", "test"):
         if not isinstance(facts["split"][side]["subjects"], list):
             raise ValueError(f"facts.split.{side}.subjects must be a list")

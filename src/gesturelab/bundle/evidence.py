@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from gesturelab.bundle.model import Model
+from gesturelab.config.data import Short
 from gesturelab.config.saved import read_data_config
 from gesturelab.data.load import load
 from gesturelab.data.recording import Recording
@@ -56,7 +57,9 @@ def _at_random(model: Model) -> Evidence:
     rng = np.random.default_rng(0)
     joints = len(model.skeleton.joints)
     found: list[Recording] = []
-    for frames in (1, 13, 64, 88, 200):
+    window = model.contents.window
+    least = 1 if window.short is Short.pad else 10 * window.length_frames  # enough at any rate that sensors have
+    for frames in (least + more for more in (0, 12, 63, 87, 199)):
         place = rng.normal(0, 0.4, (1, joints, 3)) + np.array([0, 0, 2.5])
         turns = np.linspace(0, 2 * np.pi, frames)[:, None, None] * rng.uniform(0.2, 2, (1, joints, 3))
         motion = place + 0.2 * np.sin(turns + rng.uniform(0, 6, (1, joints, 3)))

@@ -55,6 +55,7 @@ def eight_bits(graph: ModelProto, model: Model, shown: Evidence) -> tuple[ModelP
         difference=float(np.abs(said - own).max()),
     )
     tell(made, "int8", vars(cost))
+    tell(made, "difference", [cost.difference, cost.what])
     return made, cost
 
 

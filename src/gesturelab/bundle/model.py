@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float, Float32, Float64
 
 from gesturelab.bundle.contents import Contents
-from gesturelab.config.data import Short
+from gesturelab.config.data import Short, Span
+from gesturelab.data.formats import FASTEST_HZ, SLOWEST_HZ
 from gesturelab.data.frames import FrameStore
 from gesturelab.data.recording import Corpus, Recording, pack
 from gesturelab.data.skeleton import Skeleton
@@ -22,6 +23,9 @@ from gesturelab.model.recogniser import Recogniser
 
 WINDOWS_AT_ONCE, FRAMES_AT_ONCE = 128, 65_536
 """In a batch; answers do not depend on it."""
+
+NEARLY = 0.02
+"""Rates that differ by less, as a share, are taken for the same."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +127,7 @@ class Model:
             RecordingError: If it cannot; the message is the reason.
         """
         made = Recording(name, self._array(positions), _rate(rate_hz), "", "", 0, 1, "")
+        self.refuse_other_rate(made.rate_hz)
         if self.contents.window.short is Short.drop:
             try:
                 self._windows([made])
@@ -162,6 +167,20 @@ class Model:
     def confidence(self, values: Float64[np.ndarray, "rows classes"]) -> Float64[np.ndarray, " rows"]:
         """The calibrated probability of the most probable class of each row."""
         return with_temperature(values, self.contents.temperature).max(axis=1)
+
+    def refuse_other_rate(self, rate_hz: float) -> None:
+        """Windows that take frames as they come know one rate only; with others they would last another time.
+
+        Raises:
+            RecordingError: If it is another rate.
+        """
+        window, own = self.contents.window, self.contents.rate_hz
+        as_they_come = window.span is Span.sliding and window.rate_hz is None
+        if as_they_come and abs(rate_hz / own - 1) > NEARLY:
+            raise RecordingError(
+                f"its rate is {rate_hz:g} frames a second; this model (window.rate_hz=null) takes frames as they come, "
+                f"{own:g} a second: bring the recording to that rate"
+            )
 
     def _array(self, positions: Any) -> Float32[np.ndarray, "frames joints 3"]:
         try:
@@ -225,6 +244,8 @@ def _rate(rate_hz: Any) -> float:
         rate = float(rate_hz)
     except (TypeError, ValueError):
         raise RecordingError(f"its rate is {rate_hz!r}, not a number of frames a second") from None
-    if not 0 < rate < float("inf"):
-        raise RecordingError(f"its rate is {rate:g} frames a second; it must be a number above 0")
+    if not SLOWEST_HZ <= rate <= FASTEST_HZ:
+        raise RecordingError(
+            f"its rate is {rate:g} frames a second; it must be a number from {SLOWEST_HZ:g} to {FASTEST_HZ:g}"
+        )
     return rate

@@ -31,7 +31,10 @@ class OnnxModel(Model):
             given = {"positions": one.positions[None]}
             if with_rate:
                 given["rate_hz"] = np.array(one.rate_hz, dtype=np.float64)
-            found.append(self.running.run(["window_probabilities"], given)[0][0])
+            try:
+                found.append(self.running.run(["window_probabilities"], given)[0][0])
+            except Exception as error:  # onnxruntime's errors have no class in common
+                raise BundleError(f"the graph cannot be run: {str(error)[:200]}") from error
         rows = np.concatenate(found).astype(np.float64)
         if len(rows) != len(windows) or rows.shape[1] != len(self.classes):
             raise BundleError("the graph does not cut the windows that its description says")

@@ -28,8 +28,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--csv", metavar="FILE", help="write a row a recording; - is standard output")
     made.add_argument("--jsonl", metavar="FILE", help="write an object a recording, one a line; - as above")
     made.add_argument("--windows", action="store_true", help="also what is said of each window")
-    made.add_argument("--rate", metavar="HZ", type=float, help="frames a second of files that do not say it (default: "
-                      "that of the model's training recordings)")  # fmt: skip
+    made.add_argument("--rate", metavar="HZ", type=float, help="frames a second: files without times have it, those "
+                      "with times are brought to it (default: that of the model's training recordings)")  # fmt: skip
     made.add_argument("--skeleton", metavar="NAME", help="whose joints the files name, as data.skeleton: kinect_v2, "
                       "mediapipe_pose, openpose_25 or a YAML file (default: the model's)")  # fmt: skip
     return made
@@ -50,9 +50,10 @@ def run(arguments: list[str]) -> int:
         asked.error("only one of --csv and --jsonl can go to standard output")
     if given.rate is not None and not 0 < given.rate < float("inf"):
         asked.error(f"--rate {given.rate:g}: must be a number of frames a second above 0")
-    from gesturelab.predict.sources import find_sources
+    from gesturelab.predict.sources import find_sources, rates_of
 
-    sources = find_sources(cast(list[str], given.files))
+    named = cast(list[str], given.files)
+    sources = find_sources(named)
 
     from rich.console import Console
     from rich.progress import track
@@ -62,11 +63,13 @@ def run(arguments: list[str]) -> int:
     from gesturelab.predict.files import csv_lines, json_lines
 
     model = load(cast(Path, given.model))
+    for text in model.warnings:
+        print(text, file=sys.stderr)
     reading = reading_for(model, given.skeleton, given.rate)
     aside = Console(stderr=True, highlight=False)
     those = list(
         track(
-            answers(model, sources, reading),
+            answers(model, sources, reading, rates_of(named)),
             "reading and answering",
             total=len(sources),
             console=aside,
@@ -77,7 +80,7 @@ def run(arguments: list[str]) -> int:
     if given.csv is not None:
         _write(given.csv, csv_lines(model.classes, those, windows=given.windows))
     if given.jsonl is not None:
-        _write(given.jsonl, json_lines(those, windows=given.windows))
+        _write(given.jsonl, json_lines(those, windows=given.windows, warnings=model.warnings))
     quiet = STANDARD_OUTPUT in (given.csv, given.jsonl)
     console = aside if quiet else Console(width=None if sys.stdout.isatty() else 160, highlight=False)
     _tell(model, those, console, windows=given.windows, table=not quiet)

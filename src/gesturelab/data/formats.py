@@ -9,7 +9,7 @@ Files that carry times have their own rate; if they are not regular, frames are 
 median rate. Files come from elsewhere, so sizes are judged before anything is read, and no pickle is.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tokenize import TokenError
 
@@ -80,6 +80,11 @@ def read_motion(path: Path, skeleton: Layout, *, rate_hz: float | None = None, f
         return to_motion(read_frames(path, skeleton, fill_frames=fill_frames), rate_hz)
     except RecordingError as error:
         raise DataError(f"{path}: {error}") from error
+
+
+def timed(frames: Frames, rate_hz: float) -> Frames:
+    """Frames that carry no times, with those of a rate."""
+    return replace(frames, times_ms=np.arange(len(frames.positions)) * (1000 / rate_hz))
 
 
 def to_motion(frames: Frames, rate_hz: float | None = None) -> Motion:

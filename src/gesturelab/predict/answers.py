@@ -1,13 +1,13 @@
 """A model asked about many files: read one after another, answered together, the bad ones named."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from gesturelab.bundle.model import Model, Prediction
 from gesturelab.data.definition import layout
-from gesturelab.data.formats import parse_frames, read_motion, to_motion
+from gesturelab.data.formats import parse_frames, read_frames, timed, to_motion
 from gesturelab.data.irds.files import MAX_FILE_BYTES
 from gesturelab.data.landmarks import Layout, skeleton_of
 from gesturelab.data.recording import Recording
@@ -71,19 +71,25 @@ class Answer:
         return "standard input" if self.source == STANDARD_INPUT else Path(self.source).stem
 
 
-def answers(model: Model, sources: Iterable[str], reading: Reading | None = None) -> Iterator[Answer]:
+def answers(
+    model: Model,
+    sources: Iterable[str],
+    reading: Reading | None = None,
+    rates: Mapping[str, float] | None = None,
+) -> Iterator[Answer]:
     """An answer for each source, in order; a file that cannot be read stops none of the others.
 
     Args:
         model: Who answers.
         sources: Files, or ``-``.
         reading: How files are read; None: as the model's training did.
+        rates: Frames a second of sources that carry no times, where it is not that of `reading`.
     """
     reading = reading or reading_for(model)
     waiting: list[tuple[str, Recording | str]] = []
     frames = readable = 0
     for source in sources:
-        one = _read(model, source, reading)
+        one = _read(model, source, reading, (rates or {}).get(source))
         waiting.append((source, one))
         if isinstance(one, Recording):
             frames += len(one.positions)
@@ -100,13 +106,16 @@ def _answered(model: Model, waiting: list[tuple[str, Recording | str]]) -> Itera
         yield Answer(source, next(said)) if isinstance(one, Recording) else Answer(source, None, one)
 
 
-def _read(model: Model, source: str, how: Reading) -> Recording | str:
+def _read(model: Model, source: str, how: Reading, own_rate_hz: float | None) -> Recording | str:
     """The recording, or why it cannot be used."""
     try:
         if source == STANDARD_INPUT:
             motion = to_motion(parse_frames(_standard_input(), how.layout, fill_frames=how.fill_frames), how.rate_hz)
         else:
-            motion = read_motion(Path(source), how.layout, rate_hz=how.rate_hz, fill_frames=how.fill_frames)
+            frames = read_frames(Path(source), how.layout, fill_frames=how.fill_frames)
+            if own_rate_hz is not None and frames.times_ms is None:
+                frames = timed(frames, own_rate_hz)
+            motion = to_motion(frames, how.rate_hz)
         return model.recording(motion.positions, motion.rate_hz, source)
     except GesturelabError as error:
         return str(error).removeprefix(f"{source}: ")

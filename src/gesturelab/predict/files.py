@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from gesturelab.bundle.model import Prediction
@@ -41,10 +41,11 @@ def _line(*cells: object) -> str:
     return text.getvalue()
 
 
-def json_lines(those: Iterable[Answer], *, windows: bool) -> Iterator[str]:
-    """One object a recording, with its windows where they are asked for."""
+def json_lines(those: Iterable[Answer], *, windows: bool, warnings: Sequence[str] = ()) -> Iterator[str]:
+    """One object a recording, with its windows where they are asked for, and what must be said of the model."""
+    told = {"warnings": list(warnings)} if warnings else {}
     for one in those:
-        yield json.dumps(as_plain(one, windows=windows), ensure_ascii=False) + "\n"
+        yield json.dumps(as_plain(one, windows=windows) | told, ensure_ascii=False) + "\n"
 
 
 def as_plain(one: Answer, *, windows: bool) -> dict[str, Any]:

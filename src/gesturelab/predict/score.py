@@ -10,6 +10,7 @@ from gesturelab.bundle.facts import tested
 from gesturelab.bundle.model import Model, Prediction
 from gesturelab.config.data import Target
 from gesturelab.data.irds.files import GESTURES, Label, parse_label
+from gesturelab.data.recording import CORRECTNESS
 from gesturelab.errors import RecordingError
 from gesturelab.evaluation.predictions import Predictions
 from gesturelab.predict.answers import Answer
@@ -52,7 +53,7 @@ def score(model: Model, those: Sequence[Answer]) -> Scored | None:
     )
     groups = {label.subject: label.group for _, label, _, _ in labelled}
     known: dict[str, list[str]] = {}
-    if model.contents.facts["data"].get("source") == "irds":
+    if model.contents.facts["data"].get("source") != "synthetic":
         known = {side: sorted(model.contents.people(side) & groups.keys()) for side in ("train", "validation")}
     return Scored(
         tested(said, groups), len(answered) - len(labelled), {side: ids for side, ids in known.items() if ids}
@@ -80,8 +81,13 @@ def _label(name: str) -> Label | None:
 
 
 def _truth(model: Model, label: Label) -> int | None:
-    """The class of what was done; None if the model does not know it."""
-    if model.contents.target is Target.correctness:
-        return 0 if label.correctness == 1 else 1
+    """The class of what was done; None if the model's training left such recordings out."""
     gesture = GESTURES[label.gesture]
+    options = model.contents.facts["data"].get("options", {})
+    kept = options.get("gestures")
+    if label.correctness not in (options.get("correctness") or CORRECTNESS):
+        return None
+    if model.contents.target is Target.correctness:
+        asked = kept is None or {gesture, str(label.gesture)} & set(map(str, kept))
+        return int(label.correctness != 1) if asked else None
     return model.classes.index(gesture) if gesture in model.classes else None

@@ -5,6 +5,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from gesturelab.data.folder.labels import FILE, read_labels
+from gesturelab.data.folder.read import MADE_UP
 from gesturelab.errors import DataError
 
 ENDINGS = (".txt", ".csv", ".npy")
@@ -43,5 +45,17 @@ def _in_folder(folder: Path) -> list[str]:
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
         names = sorted(name for name in files if name.lower().endswith(ENDINGS) and not name.startswith("."))
-        found += [str(Path(place) / name) for name in names]
+        found += [str(Path(place) / name) for name in names if name not in (FILE, MADE_UP)]
     return found
+
+
+def rates_of(named: Iterable[str]) -> dict[str, float]:
+    """Frames a second of recordings whose folder has a table of labels that says them, by source.
+
+    Raises:
+        DataError: If such a table cannot be used.
+    """
+    folders = [Path(name).expanduser() for name in named if name != STANDARD_INPUT]
+    tables = [folder for folder in folders if (folder / FILE).is_file()]
+    labels = [(folder, label) for folder in tables for label in read_labels(folder)]
+    return {str(folder / label.file): label.rate_hz for folder, label in labels if label.rate_hz is not None}

@@ -22,6 +22,9 @@ from gesturelab.serve.schema import Answer, Class, Description, Health, Problem,
 MOST_ERRORS = 3
 """So many mistakes of one request are named."""
 
+MANY_ERRORS = 100
+"""More are only counted."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -31,11 +34,13 @@ class Limits:
         request_bytes: Of one request at most.
         requests: At a time at most: read, waiting or answered.
         read_s: Seconds in which a request must have come in whole.
+        recording_s: Seconds that a recording may last: others wait while it is answered.
     """
 
     request_bytes: int = 8 * 2**20
     requests: int = 32
     read_s: float = 30.0
+    recording_s: float = 600.0
 
 
 class _ProblemError(Exception):
@@ -106,6 +111,10 @@ def make_app(model: Model, limits: Limits) -> FastAPI:
         def answer(body: bytes) -> str:
             question = Question.model_validate_json(body)
             began = time.perf_counter()
+            if (seconds := len(question.positions) / question.rate_hz) > limits.recording_s:
+                raise RecordingError(
+                    f"it lasts {seconds:.4g} s; at most {limits.recording_s:g} s are answered at once: send it in parts"
+                )
             answered = _answer(model, question)
             figures.seconds.observe(time.perf_counter() - began)
             return answered.model_dump_json()
@@ -190,6 +199,8 @@ def _answer(model: Model, question: Question) -> Answer:
 
 def _mistakes(error: ValidationError) -> str:
     """The first mistakes of a request: where, and what."""
+    if error.error_count() > MANY_ERRORS:
+        return f"{error.error_count():,} mistakes: see /openapi.json for what a request must be"
     mistakes = error.errors(include_url=False, include_input=False)
     told = [f"{'.'.join(map(str, one['loc'])) or 'the request'}: {one['msg']}" for one in mistakes[:MOST_ERRORS]]
     more = f" (and {len(mistakes) - MOST_ERRORS} more)" if len(mistakes) > MOST_ERRORS else ""

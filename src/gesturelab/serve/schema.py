@@ -2,10 +2,12 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, FailFast, Field
 
 Coordinate = Annotated[float, Field(allow_inf_nan=False)]
-Joint = Annotated[list[Coordinate], Field(min_length=3, max_length=3)]
+Joint = Annotated[list[Coordinate], Field(min_length=3, max_length=3), FailFast()]
+Frame = Annotated[list[Joint], FailFast()]
+"""The first mistake is told: a request could hold millions."""
 
 
 class Question(BaseModel):
@@ -13,7 +15,7 @@ class Question(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    positions: Annotated[list[list[Joint]], Field(min_length=1)]
+    positions: Annotated[list[Frame], Field(min_length=1), FailFast()]
     """Frames x joints x (x, y, z) in metres, y up, z away from the sensor; joints in the order that /model gives."""
     rate_hz: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     """Frames a second."""

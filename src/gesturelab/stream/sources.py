@@ -67,6 +67,14 @@ def parse_address(text: str) -> tuple[str, int]:
     return host.strip("[]") or LOOPBACK[0], int(port)
 
 
+def _notice_death(sender: socket.socket) -> None:
+    """Within half a minute the system finds out that the sender's machine is gone, which says nothing of itself."""
+    sender.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 4)):
+        if hasattr(socket, name):  # macOS calls the first by another name
+            sender.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
 class TcpSource:
     """A port that one sender at a time writes lines to; when it leaves, the next one may come.
 
@@ -90,6 +98,7 @@ class TcpSource:
                 sender, _ = self._server.accept()
             except OSError:  # closed
                 return
+            _notice_death(sender)
             reader = self._reader()
             with sender, sender.makefile("rb") as file:
                 try:

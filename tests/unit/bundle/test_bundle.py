@@ -104,6 +104,8 @@ def test_any_rate_gives_nearly_the_same_answer(model, tested):
         ([[1], [2, 3]], 30, "no array of numbers"),
         (np.zeros((9, 25, 3)), 0, "its rate is 0 frames a second"),
         (np.zeros((9, 25, 3)), float("nan"), "its rate is nan frames a second"),
+        (np.zeros((9, 25, 3)), 1e-6, "its rate is 1e-06 frames a second; it must be a number from 1 to 1000"),
+        (np.zeros((9, 25, 3)), 1e300, "its rate is 1e.300 frames a second"),
     ],
 )
 def test_what_cannot_be_answered_is_refused_with_the_reason(model, positions, rate, reason):
@@ -111,6 +113,15 @@ def test_what_cannot_be_answered_is_refused_with_the_reason(model, positions, ra
         model.predict(positions, rate)
     with pytest.raises(RecordingError, match=f"^recording 2: .*{reason}"):
         model.predict_many([(np.zeros((9, 25, 3)), 30), (positions, rate)])
+
+
+def test_a_network_that_takes_frames_as_they_come_refuses_another_rate(model):
+    window = dataclasses.replace(model.contents.window, rate_hz=None)
+    other = gesturelab.Model(dataclasses.replace(model.contents, window=window), model.recogniser)
+    still = np.zeros((40, 25, 3))
+    assert other.predict(still, 30).frames == 40
+    with pytest.raises(RecordingError, match=r"60 frames a second; this model \(window.rate_hz=null\) .* 30 a second"):
+        other.predict(still, 60)
 
 
 def test_a_recording_shorter_than_a_window_is_refused_where_the_run_dropped_such(model):

@@ -128,6 +128,15 @@ def test_a_member_that_unpacks_to_too_much(spoilt, whole, tmp_path):
         archive.writestr(CARD, b"")
         archive.writestr(DESCRIPTION, b" " * (17 * 2**20))
     assert path.stat().st_size < 100_000
+    refused(path, "is packed, as no part of a model file is")
+
+
+def test_a_member_that_is_too_large(tmp_path):
+    path = tmp_path / "large.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(WEIGHTS, b"")
+        archive.writestr(CARD, b"")
+        archive.writestr(DESCRIPTION, b" " * (17 * 2**20))
     refused(path, "bundle.json says that it has 17,825,792 bytes")
 
 

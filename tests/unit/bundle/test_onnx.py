@@ -20,8 +20,9 @@ from gesturelab.bundle.onnx_file import checked, session
 from gesturelab.cli.main import main
 from gesturelab.config.saved import read_config
 from gesturelab.data.load import load
-from gesturelab.errors import BundleError, RecordingError
+from gesturelab.errors import BundleError, RecordingError, StreamError
 from gesturelab.evaluation.predictions import read_predictions
+from gesturelab.stream.session import Session, StreamOptions
 from trained import MADE_UP, train_small
 
 ELSEWHERE = """
@@ -182,6 +183,11 @@ def test_a_graph_is_a_model_too(exported):
     assert loaded.contents.to_plain() == model.contents.to_plain()
     with pytest.raises(RecordingError, match="the model needs frames x 25 x 3"):
         loaded.predict(np.zeros((9, 24, 3)), 30)
+
+
+def test_live_recognition_needs_more_than_a_graph(exported):
+    with pytest.raises(StreamError, match="not an ONNX graph"):
+        Session(gesturelab.load(exported[3]), StreamOptions(), lambda: 0.0)
 
 
 def test_graphs_that_are_none_or_not_ours(exported, tmp_path):

@@ -206,3 +206,32 @@ def test_of_correctness_the_label_in_the_name_is_the_truth(model, files):
     right = [(one.prediction.values.argmax() == 1) if wrong else (one.prediction.values.argmax() == 0)
              for one, wrong in zip(those, incorrect, strict=True)]  # fmt: skip
     assert score(judging, those).rows[0]["accuracy"] == pytest.approx(np.mean(right))
+
+
+@pytest.mark.parametrize(("kept", "counted"), [([1], [1]), ([1, 2, 3], [1, 2])])
+def test_recordings_that_the_training_left_out_are_not_scored(model, files, kept, counted):
+    facts = json.loads(json.dumps(model.contents.facts))
+    facts["data"]["options"]["correctness"] = kept
+    choosy = gesturelab.Model(dataclasses.replace(model.contents, facts=facts), model.recogniser)
+    those = list(asking.answers(model, find_sources([str(files)])))
+    expected = [one for one in those if any(f"_{label}_stand" in one.source for label in counted)]
+    assert score(choosy, those).rows[0]["recordings"] == len(expected)
+
+
+def test_a_folder_with_a_table_of_labels_has_its_rates(bundle, model, tmp_path, capsys):
+    """As in training; the table itself is no recording."""
+    frames = np.random.default_rng(0).normal(0, 0.02, (60, 25, 3)).cumsum(axis=0)
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for name in ("slow", "other"):
+        np.save(folder / f"{name}.npy", frames)
+    (folder / "labels.csv").write_text("file,subject,gesture,rate_hz\nslow.npy,a,wave,15\nother.npy,b,wave,\n")
+    (folder / "MADE_UP.txt").write_text("made up")
+    assert main(["predict", str(bundle), str(folder), "--jsonl", "-"]) == 0
+    told = capsys.readouterr()
+    other, slow = map(json.loads, told.out.splitlines())
+    assert (other["recording"], slow["recording"]) == ("other", "slow")
+    assert slow["probabilities"] == pytest.approx(model.predict(frames, 15).probabilities, abs=1e-3)
+    assert other["probabilities"] == pytest.approx(model.predict(frames, 30).probabilities, abs=1e-5)
+    assert slow["warnings"] == model.warnings
+    assert model.warnings[0] in told.err, "also where nothing is scored"

@@ -104,6 +104,9 @@ def test_the_schema_is_published(served):
         ({"rate_hz": 0}, "rate_hz"),
         ({"rate_hz": None}, "rate_hz"),
         ({"rate": 30}, "rate"),
+        ({"rate_hz": 1e-6}, "it lasts 4e+07 s; at most 600 s"),
+        ({"positions": [[[]] * 25] * 2000}, "positions.0.0"),
+        ({f"key {number}": 0 for number in range(200)}, "200 mistakes"),
     ],
 )
 def test_a_wrong_request_is_told_what_is_wrong(served, recording, change, text):

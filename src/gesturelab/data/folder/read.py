@@ -7,13 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from gesturelab.config.data import FolderConfig
 from gesturelab.data.definition import layout, stored
 from gesturelab.data.folder.labels import FILE, Label, read_labels, refuse_single_people
 from gesturelab.data.folder.sides import mirrored_gestures
-from gesturelab.data.formats import Motion, read_frames, to_motion
+from gesturelab.data.formats import Motion, read_frames, timed, to_motion
 from gesturelab.data.irds.read import fingerprint
 from gesturelab.data.landmarks import Layout, skeleton_of
 from gesturelab.data.recording import Corpus, Recording, Rejected, only_gestures, pack
@@ -88,8 +86,7 @@ def read_one(root: Path, label: Label, whose: Layout, config: FolderConfig) -> M
     """
     frames = read_frames(root / label.file, whose, fill_frames=config.fill_frames)
     if frames.times_ms is None and label.rate_hz is not None:
-        times_ms = np.arange(len(frames.positions)) * (1000 / label.rate_hz)
-        frames = dataclasses.replace(frames, times_ms=times_ms)
+        frames = timed(frames, label.rate_hz)
     return to_motion(frames, config.rate_hz)
 
 
