@@ -1,6 +1,8 @@
 """A short form of `make fuzz`, always with the same inputs: an answer, or one of our own errors that names the file."""
 
+import logging
 import random
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,8 +17,9 @@ SHORT = [name for name in PARSERS if name != "onnx"]
 
 
 @pytest.fixture(scope="module")
-def cases(tmp_path_factory) -> dict[str, Case]:
-    return {name: case_of(name, tmp_path_factory.mktemp(name)) for name in SHORT}
+def cases(tmp_path_factory) -> Iterator[dict[str, Case]]:
+    yield {name: case_of(name, tmp_path_factory.mktemp(name)) for name in SHORT}
+    logging.getLogger("gesturelab").setLevel(logging.NOTSET)  # the cases silence it
 
 
 @pytest.mark.parametrize("name", SHORT)

@@ -70,7 +70,8 @@ def test_marks_must_be_there_once_and_in_order():
             reference.put_into(text, "new")
 
 
-def test_main_writes_between_the_marks_and_leaves_the_rest(tmp_path, whole):
+def test_main_writes_between_the_marks_and_leaves_the_rest(tmp_path, whole, monkeypatch):
+    monkeypatch.setattr(reference, "reference", lambda: whole)  # to make it anew takes as long as all other tests here
     path = tmp_path / "page.md"
     path.write_text(f"before\n{reference.BEGIN}\nold\n{reference.END}\nafter\n", encoding="utf-8")
     reference.main([str(path)])
