@@ -150,7 +150,7 @@ class SkippedInfo(TypedDict):
 
 
 class RestartInfo(TypedDict):
-    """A return to the last checkpoint with half the learning rate."""
+    """A return to the last whole epoch with half the learning rate."""
 
     epoch: int
     """In which the loss or gradient was not finite, from 0."""

@@ -149,6 +149,26 @@ def test_a_restart_goes_back_with_half_the_rate(tmp_path, poisoned, caplog, sche
     assert torch.load(run.checkpoints / "last.ckpt", weights_only=True)["epoch"] == 1
 
 
+def test_a_restart_goes_back_to_what_validation_has_seen(tmp_path, poisoned, caplog, monkeypatch):
+    """Not to a checkpoint within an epoch: its weights may be what makes the loss diverge."""
+    poisoned[1, 3] = 1
+    given = GestureModule.on_save_checkpoint
+
+    def ruined(module, checkpoint):
+        given(module, checkpoint)
+        if "within" in checkpoint["gesturelab"]:
+            there = checkpoint["state_dict"]
+            checkpoint["state_dict"] = {name: torch.full_like(value, 10**6) for name, value in there.items()}
+
+    monkeypatch.setattr(GestureModule, "on_save_checkpoint", ruined)
+    options = ("trainer.on_not_finite=restart", "trainer.checkpoint_minutes=1e-9")
+    caplog.set_level("INFO")
+    run, info = train_quickly(tmp_path / "run", *options)
+    assert len(info["training"]["restarts"]) == 1
+    assert f"resuming from {run.checkpoints / 'last.ckpt'}" in caplog.text
+    assert "within.ckpt" not in caplog.text
+
+
 def test_restarts_have_an_end(tmp_path, poisoned):
     poisoned[0, 0] = 100
     with pytest.raises(RunError, match=r"^the loss is not finite in epoch 1 .*restarted 3 times already"):

@@ -68,8 +68,8 @@ def _together(folders: list[Path], codes: list[int]) -> None:
 
     stack = Stack()
 
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        stack.stop()
+    def stop(number: int, _frame: FrameType | None) -> None:
+        stack.stop(signal.Signals(number))
 
     for number in (signal.SIGINT, *SIGNALS):
         signal.signal(number, stop)

@@ -210,7 +210,7 @@ class TrainerConfig:
     """End each epoch after so many steps, to look for mistakes quickly; null uses all windows."""
     on_not_finite: OnNotFinite = MISSING
     """When a loss or gradient is NaN or infinite. stop: end with an error. skip: leave such steps out, at most a tenth
-    of an epoch's. restart: go back to the last checkpoint with half the learning rate, at most three times."""
+    of an epoch's. restart: go back to the last whole epoch with half the learning rate, at most three times."""
 
     def __post_init__(self) -> None:
         for key, value in (

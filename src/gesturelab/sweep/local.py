@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from gesturelab.errors import SentAwayError
 from gesturelab.runs import RunDir, is_finished
 from gesturelab.sweep.leave import told
 from gesturelab.sweep.status import State, end_status, read_status
@@ -142,6 +143,8 @@ def _settle(folder: Path, code: int) -> None:
         end_status(folder, State.done, "")
     elif code in (-signal.SIGINT, 130):
         end_status(folder, State.stopped, "stopped by Ctrl-C")
+    elif code == SentAwayError.exit_status:
+        end_status(folder, State.stopped, "asked to leave before it began")
     elif code == -signal.SIGKILL:
         end_status(folder, State.failed, "killed by SIGKILL (the system does so when memory runs out)")
     elif code < 0:

@@ -10,12 +10,14 @@ In a run's folder ``checkpoints`` lie
 Each holds all that a training goes on from, so any whole one will do whose best epoch is still there.
 """
 
+import errno
 import io
 import logging
 import os
 import pickle
 import shutil
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -92,7 +94,8 @@ def read_checkpoint(path: Path, device: torch.device | None = None) -> dict[str,
     try:
         content = io.BytesIO(path.read_bytes())
     except OSError as error:
-        raise RunError(f"{path} cannot be read: {error.strerror or error}") from error
+        kind = DamagedError if error.errno == errno.EIO else RunError  # the disk lost a part of it
+        raise kind(f"{path} cannot be read: {error.strerror or error}") from error
     try:
         with zipfile.ZipFile(content) as archive:
             bad = archive.testzip()  # torch does not look at the check sums
@@ -126,7 +129,7 @@ def kept_checkpoint(folder: Path, keep: Keep) -> Path:
 
 def link(source: Path, target: Path) -> None:
     """Gives a file a second name in place of whatever had it; copies where the file system has no such links."""
-    beside = target.with_name(f".{target.name}.link")
+    beside = target.with_name(f".{target.name}.{os.getpid()}.link")
     beside.unlink(missing_ok=True)
     try:
         os.link(source, beside)
@@ -225,7 +228,8 @@ class _Found:
         """Takes damaged files out of the way, and says what is used in their place."""
         for name, error in self.damaged.items():
             path = self._folder / name
-            path.replace(path.with_name(name + DAMAGED))
+            with suppress(FileNotFoundError):  # another process of this training was faster
+                path.replace(path.with_name(name + DAMAGED))
             held = self[chosen]
             after = len(held.history) if held is not None else 0
             log.warning(

@@ -22,7 +22,7 @@ MOST_NAMED = 5
 """Recordings named in an error."""
 ADVICE = (
     "lower optimizer.lr, or set a smaller trainer.gradient_clip_norm; trainer.on_not_finite=restart goes back to the "
-    "last checkpoint with half the rate"
+    "last whole epoch with half the rate"
 )
 
 
@@ -110,9 +110,10 @@ class Watch:
         if not seen:
             return
         bad = next((step for step, fine in zip(seen, self._fine(seen), strict=True) if not fine), None)
+        anywhere = self.agree(bad is not None)  # before any leaves: the others would wait for its answer
         if bad is not None:
             raise NotFiniteError(explain(bad, self.names, self.features), bad.epoch, bad.number, bad.learning_rate)
-        if self.agree(False):
+        if anywhere:
             last = seen[-1]
             text = f"{NOT_FINITE} in epoch {last.epoch + 1} on another device, whose log says more; {ADVICE}"
             raise NotFiniteError(text, last.epoch, None, last.learning_rate)

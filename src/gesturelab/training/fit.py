@@ -42,7 +42,7 @@ def fit(
         stacked: Whether other models take their steps with it.
 
     Returns:
-        Why to go back to the last checkpoint; None when training is over.
+        Why to go back to the last whole epoch; None when training is over.
 
     Raises:
         NotFiniteError: If it diverged and should stop there.
@@ -59,6 +59,7 @@ def fit(
     except (SystemExit, KeyboardInterrupt):  # the first is how Lightning ends after Ctrl-C
         raise stopped(f"; {_what_is_kept(run)}. Go on with: gesturelab resume {run.path}") from None
     except NotFiniteError as error:
+        (run.checkpoints / WITHIN).unlink(missing_ok=True)  # no validation has seen whether its weights are any good
         if OnNotFinite(config.trainer.on_not_finite) is not OnNotFinite.restart:
             raise
         return error

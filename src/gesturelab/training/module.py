@@ -23,7 +23,7 @@ from gesturelab.evaluation.recordings import combine_windows
 from gesturelab.info import Epoch, RestartInfo
 from gesturelab.model.recogniser import Recogniser
 from gesturelab.training.finite import require_finite
-from gesturelab.training.optim import make_optimizer, with_schedule
+from gesturelab.training.optim import make_optimizer, refuse_clipped_scaled, with_schedule
 from gesturelab.training.restart import lower_rate
 from gesturelab.training.steps import Steps
 
@@ -93,6 +93,8 @@ class GestureModule(LightningModule):
                     config.scheduler.step(self.history[-1]["validation_loss"])  # type: ignore[call-arg]
         self._resumed = False
         schedules = [each.scheduler for each in self.trainer.lr_scheduler_configs]
+        if getattr(self.trainer.precision_plugin, "scaler", None) is not None:  # float16
+            refuse_clipped_scaled(self.trainer.optimizers[0], self.trainer.gradient_clip_val)  # type: ignore[arg-type]
         lower_rate(self.trainer.optimizers[0], schedules, 0.5**self._halvings)
         self.steps.begin(self.trainer, self, 0 if within is None else within["left_out"])
 
@@ -170,6 +172,14 @@ class GestureModule(LightningModule):
     def count(self, sums: Float[Tensor, "3"]) -> None:
         """Adds a batch's sum of losses, right answers and windows to those of the epoch."""
         self._sums[0] += sums
+
+    def on_validation_start(self) -> None:
+        """Looks at the epoch's steps before anything of it is logged, as trackers keep what they were given.
+
+        Raises:
+            NotFiniteError: If one was not finite.
+        """
+        self.steps.look()
 
     def validation_step(self, batch: Batch, _index: int) -> None:
         """Keeps the probabilities of a batch for the end of the epoch."""

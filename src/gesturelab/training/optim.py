@@ -55,3 +55,18 @@ def cosine_share(step: int, steps: int, config: SchedulerConfig) -> float:
         return (step + 1) / warmup
     progress = min((step - warmup) / max(steps - warmup, 1), 1)
     return config.final_fraction + (1 - config.final_fraction) * (1 + math.cos(math.pi * progress)) / 2
+
+
+def refuse_clipped_scaled(optimizer: Optimizer, clip_norm: float | None) -> None:
+    """For float16, refuses optimizers that undo the scale of gradients in their own step (fused ones) with clipping.
+
+    What would be clipped is thousands of times too long.
+
+    Raises:
+        ConfigError: If it is such an optimizer.
+    """
+    if clip_norm is not None and getattr(optimizer, "_step_supports_amp_scaling", False):
+        raise ConfigError(
+            "optimizer.fused with trainer.precision=float16: its gradients cannot be clipped; leave fused out, or take "
+            "trainer.precision=bf16, or trainer.gradient_clip_norm=null"
+        )

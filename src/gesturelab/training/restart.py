@@ -1,4 +1,4 @@
-"""Goes back to the last checkpoint when a training diverges, with half the learning rate."""
+"""Goes back to the last whole epoch when a training diverges, with half the learning rate."""
 
 import logging
 
@@ -33,7 +33,7 @@ def with_restart(before: list[RestartInfo], error: NotFiniteError) -> list[Resta
         ) from error
     log.warning("%s", error)
     log.warning(
-        "restart %d of at most %d: back to the last checkpoint, with half the learning rate",
+        "restart %d of at most %d: back to the last whole epoch, with half the learning rate",
         len(before) + 1,
         MOST_RESTARTS,
     )

@@ -47,11 +47,11 @@ class Steps:
         """Looks at what trains, before the first step; `left_out` steps of the epoch were left out before."""
         several = trainer.world_size > 1
         self.division.alone = not several
-        every = 1 if module.device.type == "cpu" else LOOK_EVERY
+        every = LOOK_EVERY if several or module.device.type != "cpu" else 1
         self._watch = Watch(
             cast(GestureData, cast(Any, trainer).datamodule).corpus.names,
             cast(Any, module).recogniser.features,
-            every=None if several else every,
+            every=every,
             of_gradient=getattr(trainer.precision_plugin, "scaler", None) is None,
             agree=lambda here: trainer.strategy.reduce_boolean_decision(here, all=False),
         )

@@ -15,6 +15,8 @@ def main(folder):
     kind = folder.name.split("-")[0]
     if kind == "early":
         sys.exit(3)
+    if kind == "leaves":
+        sys.exit(75)
     with reported(folder, 5) as reporter:
         (folder / "threads").write_text(os.environ.get("OMP_NUM_THREADS", ""))
         values = {"train_loss": 1.0, "train_accuracy": 0.5, "validation_loss": 1.0, "validation_accuracy": 0.5}

@@ -59,7 +59,7 @@ def state(folder):
 
 def test_one_job_that_dies_takes_no_other_with_it(tmp_path):
     recorder = Recorder()
-    names = ("fine-1", "raises", "killed", "early", "fine-2")
+    names = ("fine-1", "raises", "killed", "early", "leaves", "fine-2")
     run_tasks(tasks(tmp_path, *names), [{"OMP_NUM_THREADS": "3"}, {"OMP_NUM_THREADS": "3"}], recorder, stub)
     said = {name: (read_status(tmp_path / name)["state"], read_status(tmp_path / name).get("reason")) for name in names}
     assert said == {
@@ -68,6 +68,7 @@ def test_one_job_that_dies_takes_no_other_with_it(tmp_path):
         "raises": ("failed", "ValueError: bad luck"),
         "killed": ("failed", "killed by SIGKILL (the system does so when memory runs out)"),
         "early": ("failed", "ended with exit status 3 before it began; see its log"),
+        "leaves": ("stopped", "asked to leave before it began"),
     }
     assert recorder.most == 2
     assert sorted(recorder.names) == sorted(names)

@@ -1,7 +1,9 @@
 """Which checkpoint a run goes on from, whatever became of its files."""
 
+import errno
 import logging
 import random
+from pathlib import Path
 
 import pytest
 import torch
@@ -203,6 +205,22 @@ def written(tmp_path_factory):
     path = tmp_path_factory.mktemp("checkpoint") / LAST
     VerifiedCheckpoints().save_checkpoint(checkpoint(2), path)
     return path, path.read_bytes()
+
+
+def test_a_checkpoint_that_the_disk_has_lost_falls_back_too(tmp_path, monkeypatch, caplog):
+    train(tmp_path, 3)
+    given = Path.read_bytes
+
+    def lost(path):
+        if path.name == LAST:
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return given(path)
+
+    monkeypatch.setattr(Path, "read_bytes", lost)
+    assert find_checkpoint(tmp_path, Keep.last, within=False) == tmp_path / LAST
+    monkeypatch.undo()
+    assert weights(tmp_path / LAST) == 2
+    assert "Input/output error; going on from" in caplog.text
 
 
 @settings(max_examples=60)

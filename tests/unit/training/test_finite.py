@@ -99,6 +99,17 @@ def test_all_processes_stop_when_one_does():
         watch.look()
 
 
+def test_the_process_that_found_it_tells_the_others_before_it_leaves():
+    told = []
+    watch = Watch(NAMES, as_they_are, every=None, agree=lambda here: told.append(here) or here)
+    watch.see(step())
+    watch.look()
+    watch.see(step(loss=NAN))
+    with pytest.raises(NotFiniteError, match="step 1 of 40"):
+        watch.look()
+    assert told == [False, True]
+
+
 def test_float16_may_overflow_in_a_gradient():
     watch = Watch(NAMES, as_they_are, of_gradient=False)
     watch.see(step(norm=INF))

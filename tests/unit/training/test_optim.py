@@ -4,7 +4,7 @@ from torch import nn
 
 from gesturelab.config.compose import compose_training
 from gesturelab.errors import ConfigError
-from gesturelab.training.optim import cosine_share, make_optimizer
+from gesturelab.training.optim import cosine_share, make_optimizer, refuse_clipped_scaled
 
 
 def options(*overrides):
@@ -36,3 +36,13 @@ def test_cosine_rises_then_falls_to_its_last_value():
     assert shares[20:] == sorted(shares[20:], reverse=True)
     assert shares[-1] == pytest.approx(schedule.final_fraction)
     assert all(0 < share <= 1 for share in shares)
+
+
+def test_gradients_that_are_still_scaled_are_never_clipped():
+    """A fused optimizer undoes the scale of float16 in its step, after clipping."""
+    fused = make_optimizer(nn.Linear(2, 2), {**options("optimizer=adamw"), "fused": True})
+    plain = make_optimizer(nn.Linear(2, 2), options("optimizer=adamw"))
+    refuse_clipped_scaled(plain, 1.0)
+    refuse_clipped_scaled(fused, None)
+    with pytest.raises(ConfigError, match=r"optimizer\.fused with trainer\.precision=float16"):
+        refuse_clipped_scaled(fused, 1.0)

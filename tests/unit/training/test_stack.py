@@ -8,6 +8,7 @@ step, in separate trainings as well; all others agree as with SGD.
 
 import csv
 import json
+import signal
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from omegaconf import OmegaConf
 import gesturelab.training.train as training_module
 from gesturelab.cli.train import train_in
 from gesturelab.config.compose import compose_training
-from gesturelab.errors import RunError, StoppedError
+from gesturelab.errors import RunError, SentAwayError
 from gesturelab.runs import RunDir
 from gesturelab.sweep.status import read_status
 from gesturelab.training.stack.steps import EpochSteps
@@ -190,13 +191,14 @@ def test_stopped_models_go_on_alone_or_together_and_end_as_if_undisturbed(tmp_pa
 
     def stop_after_the_first(module):
         fit(module)
-        stack.stop()
+        stack.stop(signal.SIGTERM)
 
     with monkeypatch.context() as patch:
         patch.setattr(training_module.GestureModule, "on_train_epoch_end", stop_after_the_first)
         jobs = {fold: (*DEFAULT, fold) for fold in FOLDS}
         runs, raised = together(tmp_path, jobs, stack)
-    assert all(isinstance(error, StoppedError) for error in raised.values())
+    assert [str(error)[:15] for error in raised.values()] == ["left on SIGTERM"] * 3
+    assert all(isinstance(error, SentAwayError) for error in raised.values())
     assert [read_status(run.path)["state"] for run in runs.values()] == ["stopped"] * 3
     assert [json.loads(run.status.read_text())["epoch"] for run in runs.values()] == [1, 1, 1]
     last, *others = FOLDS

@@ -5,6 +5,7 @@ that has come to the steps of an epoch waits until all others have, too, or have
 at once, and each goes on by itself: validation, checkpoints, early stopping, its last words.
 """
 
+import signal
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,7 +16,7 @@ from lightning.pytorch.loops.training_epoch_loop import _TrainingEpochLoop  # py
 from gesturelab.config.training import TrainConfig
 from gesturelab.data.datamodule import GestureData
 from gesturelab.data.frames import FrameStore
-from gesturelab.errors import StoppedError
+from gesturelab.errors import SentAwayError, StoppedError
 from gesturelab.training.build import as_options
 from gesturelab.training.memory import NoMemoryError, is_out_of_memory
 from gesturelab.training.module import GestureModule
@@ -85,7 +86,7 @@ class Stack:
 
     def __init__(self) -> None:
         self._store: FrameStore | None = None
-        self._stopped = False
+        self._stopped: signal.Signals | None = None
 
     def run(self, trainings: Sequence[Callable[[Seat], Any]]) -> None:
         """Returns when all have ended, each in its own way; a failure of one is no other's.
@@ -96,7 +97,7 @@ class Stack:
         """
         seats = [Seat(self) for _ in trainings]
         for seat, training in zip(seats, trainings, strict=True):
-            if not self._stopped:
+            if self._stopped is None:
                 seat.begin(training)
         take_steps = EpochSteps(self._check)
         while waiting := [seat for seat in seats if seat.waits]:
@@ -114,9 +115,9 @@ class Stack:
                 seat.error = error
                 seat.go_on()
 
-    def stop(self) -> None:
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """Ends all trainings before their next step; what they have kept stays. May be called by a signal's handler."""
-        self._stopped = True
+        self._stopped = how
 
     def store_for(self, trainer: Trainer, data: GestureData) -> FrameStore:
         """All frames, held once: all members have the same recordings, cut into the same windows."""
@@ -125,8 +126,11 @@ class Stack:
         return self._store
 
     def _check(self) -> None:
-        if self._stopped:
-            raise StoppedError("stopped by Ctrl-C; the last whole epoch is kept. Go on with the same command")
+        kept = "; the last whole epoch is kept. Go on with the same command"
+        if self._stopped is signal.SIGINT:
+            raise StoppedError(f"stopped by Ctrl-C{kept}")
+        if self._stopped is not None:
+            raise SentAwayError(f"left on {self._stopped.name}{kept}")
 
 
 class _SharedEpoch(_TrainingEpochLoop):
