@@ -1,8 +1,10 @@
 """Which device to train on. Imports torch, but not Lightning: an AMD GPU must be woken up between the two."""
 
 import atexit
+import ctypes
 import os
 import shutil
+import sys
 import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
@@ -10,6 +12,9 @@ from types import ModuleType
 from gesturelab.config.training import Device, ModelConfig, Precision, TrainerConfig
 from gesturelab.errors import ConfigError, DeviceError
 
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+"""Numbers of glibc's malloc.h."""
+_OF_MALLOC = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
 _LIGHTNING_PRECISION = {Precision.float32: "32-true", Precision.bf16: "bf16-mixed", Precision.float16: "16-mixed"}
 
 
@@ -30,6 +35,7 @@ def prepare_device(config: TrainerConfig) -> str:
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     if config.device is Device.cpu:
+        keep_freed_memory()
         return "cpu"
     if config.device is Device.rocm:
         warm_up_rocm(torch)
@@ -40,7 +46,26 @@ def prepare_device(config: TrainerConfig) -> str:
         return "gpu"
     if config.device is Device.gpu:
         raise DeviceError(f"trainer=gpu: torch {torch.__version__} sees no GPU; use trainer=cpu, or mend the driver")
+    keep_freed_memory()
     return "cpu"
+
+
+def keep_freed_memory() -> bool:
+    """Has the allocator keep what a step frees for the next one, instead of giving it back to the system.
+
+    glibc maps large blocks anew each time, and the system fills each page with zeros: up to a tenth of a step on a CPU
+    (benchmarks/README.md). MALLOC_MMAP_THRESHOLD_ or MALLOC_TRIM_THRESHOLD_ in the environment count instead, if set.
+
+    Returns:
+        Whether it does now; not with another C library than glibc.
+    """
+    if not sys.platform.startswith("linux") or any(name in os.environ for name in _OF_MALLOC):
+        return False
+    libc = ctypes.CDLL(None)
+    if not hasattr(libc, "gnu_get_libc_version"):
+        return False
+    mapped = any(libc.mallopt(_M_MMAP_THRESHOLD, size) for size in (2**30, 2**25))  # older ones take 2**25 at most
+    return mapped and bool(libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1))
 
 
 def warm_up_rocm(torch: ModuleType) -> None:
