@@ -22,6 +22,8 @@ from suite import data, epoch, inference, live, machine, startup, sweeps, traini
 from suite.row import Row, table
 from suite.settings import SIZES, Form, Settings
 
+from gesturelab.training.device import keep_freed_memory
+
 ITEMS: dict[str, Callable[[Settings], list[Row]]] = {
     "data": data.rows,
     "step": training_step.rows,
@@ -48,6 +50,7 @@ def main() -> int:
         parser.error(f"there is no item {', '.join(sorted(unknown))}")
     if options.threads:
         torch.set_num_threads(options.threads)
+    keep_freed_memory()  # as a training does
     form = Form.short if options.short else Form.full if options.full else Form.normal
     limits = machine.measure()
     print(limits, flush=True)

@@ -1,4 +1,4 @@
-"""Live recognition, one core: how long the answer to a new frame takes, window by window and with windows kept open."""
+"""Live recognition, one core: how long the answer to a new frame takes, by the way that windows are computed."""
 
 import time
 from statistics import quantiles
@@ -7,7 +7,10 @@ import numpy as np
 import torch
 
 from gesturelab.bundle.contents import Contents
+from gesturelab.bundle.int8 import quantised
 from gesturelab.bundle.model import Model
+from gesturelab.bundle.onnx_file import session, without_card
+from gesturelab.bundle.onnx_model import OnnxModel
 from gesturelab.config.compose import compose_training
 from gesturelab.config.data import Target
 from gesturelab.data.features import Features
@@ -21,8 +24,8 @@ from suite.row import Row
 from suite.settings import SIZES, Form, Settings
 
 LATENCY_GOAL_MS = 5.0
-WAYS = {"whole window": "body", "open windows": "live"}
-"""Features whose windows are computed as a whole, and some whose windows can be kept open."""
+WAYS = ("whole window", "whole window, ONNX", "whole window, ONNX of 8 bits", "open windows")
+"""Of the default features, whose windows are computed as a whole, and of ``features=live``, whose can be kept open."""
 RATE_HZ = 30.0
 
 
@@ -39,8 +42,8 @@ def rows(settings: Settings) -> list[Row]:
 
 
 def _rows(size: str, way: str, frames: int) -> list[Row]:
-    model = untrained(size, f"features={WAYS[way]}")
-    live = LiveRecogniser(model.recogniser, model.contents.window)
+    model = untrained(size, f"features={'live' if way == 'open windows' else 'body'}")
+    live = LiveRecogniser(_graph(model, way) if "ONNX" in way else model.recogniser, model.contents.window)
     motion = wandering(frames + 120)
     answers: list[float] = []
     wholes: list[float] = []
@@ -56,10 +59,16 @@ def _rows(size: str, way: str, frames: int) -> list[Row]:
     found: list[Row] = []
     for what, values in (("answer to a new frame", answers), ("all work on a new frame", wholes)):
         cuts = quantiles(values, n=100)
-        goal = LATENCY_GOAL_MS if (size, way, what) == ("medium", "open windows", "answer to a new frame") else None
+        goal = LATENCY_GOAL_MS if size == "medium" and what == "answer to a new frame" else None
         name = f"{size}, {way}: {what}, p99 in ms of processor time"
         found.append(Row("live", name, cuts[98], goal, note=f"p50 {cuts[49]:.2f} ms, {frames} frames"))
     return found
+
+
+def _graph(model: Model, way: str) -> OnnxModel:
+    graph = without_card(model)
+    running = session((quantised(graph) if "8 bits" in way else graph).SerializeToString())
+    return OnnxModel(model.contents, running)
 
 
 def untrained(size: str, *overrides: str) -> Model:

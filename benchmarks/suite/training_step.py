@@ -31,7 +31,7 @@ from gesturelab.training.metrics_csv import MetricsCsv
 from gesturelab.training.optim import cosine_share, make_optimizer
 from gesturelab.training.trackers.guard import Guarded
 from gesturelab.training.train import quiet_lightning
-from suite.machine import matrix_gflops
+from suite.machine import matrix_gflops, usual_allocator
 from suite.row import Row
 from suite.settings import SIZES, Form, Settings
 
@@ -106,6 +106,10 @@ class OriginalLoop:
 
     def train(self, windows: int) -> None:
         """Trains on so many windows."""
+        with usual_allocator():
+            self._train(windows)
+
+    def _train(self, windows: int) -> None:
         while windows > 0:
             batch = next(self.batches, None)
             if batch is None:

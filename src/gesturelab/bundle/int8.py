@@ -43,7 +43,7 @@ def eight_bits(graph: ModelProto, model: Model, shown: Evidence) -> tuple[ModelP
     """
     if shown.truth is None:
         raise BundleError(f"--int8: {shown.what}, so what it costs in accuracy cannot be measured; nothing was written")
-    made = _quantised(graph)
+    made = quantised(graph)
     said = np.stack([whole for whole, _ in run_onnx(session(made.SerializeToString()), shown.recordings, model)])
     own = np.stack([one.values for one in model.answer(shown.recordings)])
     before, after = own.argmax(axis=1), said.argmax(axis=1)
@@ -59,7 +59,8 @@ def eight_bits(graph: ModelProto, model: Model, shown: Evidence) -> tuple[ModelP
     return made, cost
 
 
-def _quantised(graph: ModelProto) -> ModelProto:
+def quantised(graph: ModelProto) -> ModelProto:
+    """A copy whose weights have eight bits; what flows between them is quantised as it comes."""
     logger = logging.getLogger()
     level = logger.level
     with tempfile.TemporaryDirectory() as folder:

@@ -32,12 +32,18 @@ _ANY_SIZE = 2**31
 
 
 def as_onnx(model: Model) -> ModelProto:
-    """The whole graph: recordings in, probabilities out; names, skeleton and caveats are in its metadata."""
+    """The whole graph: recordings in, probabilities out; names, skeleton, caveats and the card are in its metadata."""
+    made = without_card(model)
+    made.doc_string = card(model.contents)
+    return made
+
+
+def without_card(model: Model) -> ModelProto:
+    """The whole graph of a model of which it need not be known how it was tested."""
     contents = model.contents
     joints = len(contents.skeleton.joints)
     network = _network(model.recogniser, contents.window.length_frames, joints)
     made = around(network, contents.window, joints, len(contents.classes), contents.rate_hz)
-    made.doc_string = card(contents)
     helper.set_model_props(made, metadata(model))
     return made
 

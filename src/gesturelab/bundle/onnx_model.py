@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from jaxtyping import Float64
+import torch
+from jaxtyping import Float, Float32, Float64
 
 from gesturelab.bundle.contents import Contents, from_plain
 from gesturelab.bundle.model import Model
@@ -24,21 +25,29 @@ class OnnxModel(Model):
 
     def rows(self, corpus: Corpus, windows: Windows) -> Float64[np.ndarray, "windows classes"]:
         """Probabilities of the windows of each recording, as the graph cuts them."""
-        window = self.contents.window
-        with_rate = window.span is Span.sliding and window.rate_hz is not None
-        found: list[np.ndarray] = []
-        for one in (corpus[at] for at in range(len(corpus))):
-            given = {"positions": one.positions[None]}
-            if with_rate:
-                given["rate_hz"] = np.array(one.rate_hz, dtype=np.float64)
-            try:
-                found.append(self.running.run(["window_probabilities"], given)[0][0])
-            except Exception as error:  # onnxruntime's errors have no class in common
-                raise BundleError(f"the graph cannot be run: {str(error)[:200]}") from error
+        found = [self._run(one.positions[None], one.rate_hz)[0] for one in (corpus[at] for at in range(len(corpus)))]
         rows = np.concatenate(found).astype(np.float64)
         if len(rows) != len(windows) or rows.shape[1] != len(self.classes):
             raise BundleError("the graph does not cut the windows that its description says")
         return rows
+
+    def probabilities(
+        self, windows: Float[np.ndarray, "batch frames joints 3"] | Float[torch.Tensor, "batch frames joints 3"]
+    ) -> Float32[np.ndarray, "batch classes"]:
+        """Probabilities of windows that are cut already: to the graph each is a recording at the window's rate."""
+        return self._run(np.asarray(windows, dtype=np.float32), self.contents.window.rate_hz)[:, 0]
+
+    def _run(
+        self, positions: Float32[np.ndarray, "batch frames joints 3"], rate_hz: float | None
+    ) -> Float32[np.ndarray, "batch windows classes"]:
+        given: dict[str, np.ndarray] = {"positions": positions}
+        window = self.contents.window
+        if window.span is Span.sliding and window.rate_hz is not None:
+            given["rate_hz"] = np.array(rate_hz, dtype=np.float64)
+        try:
+            return self.running.run(["window_probabilities"], given)[0]
+        except Exception as error:  # onnxruntime's errors have no class in common
+            raise BundleError(f"the graph cannot be run: {str(error)[:200]}") from error
 
 
 def load_onnx(path: Path) -> OnnxModel:
@@ -55,6 +64,7 @@ def load_onnx(path: Path) -> OnnxModel:
     except ModuleNotFoundError as error:
         raise ConfigError(f"{path} needs the package onnxruntime: pip install 'gesturelab[export]'") from error
     options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 4  # an input with a default is meant; what fails is raised
     try:
         running = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -30,7 +30,9 @@ def parser() -> argparse.ArgumentParser:
         epilog="Exit status: 0 when the source ended, 1 when nothing could be read, 2 for a wrong call, 130 for Ctrl-C "
         "(the summary is written all the same).",
     )
-    made.add_argument("model", metavar="MODEL", type=Path, help="a model file, or the folder of a finished run")
+    made.add_argument(
+        "model", metavar="MODEL", type=Path, help="a model file (.zip or .onnx), or a finished run's folder"
+    )
     source = made.add_mutually_exclusive_group()
     source.add_argument("--tcp", metavar="PORT", help="listen on a port of this machine (HOST:PORT for others)")
     source.add_argument("--replay", metavar="FILE", type=Path, help="play a recording")

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32, Float64
 
+from gesturelab.bundle.onnx_model import OnnxModel
 from gesturelab.config.data import Span, WindowConfig
 from gesturelab.model.causal import is_causal
 from gesturelab.model.recogniser import Recogniser
@@ -46,7 +47,7 @@ class LiveRecogniser:
     Otherwise the window that ends with the latest frame is computed as a whole.
 
     Args:
-        recogniser: Ready to answer.
+        recogniser: Ready to answer. The windows of a graph are computed as a whole.
         window: How windows were cut when it was trained.
         rate_hz: Frames a second that the source gives.
         every_s: Seconds from moment to moment at least; 0 is each frame.
@@ -56,7 +57,7 @@ class LiveRecogniser:
 
     def __init__(
         self,
-        recogniser: Recogniser,
+        recogniser: Recogniser | OnnxModel,
         window: WindowConfig,
         *,
         rate_hz: float = 30.0,
@@ -68,20 +69,17 @@ class LiveRecogniser:
         self.window = window
         self.every_s = every_s
         self.longest_s = longest_s if window.span is Span.whole else window_seconds(window, rate_hz)
-        self.buffer = FrameBuffer(
-            max(longest_s, 2 * self.longest_s + BEHIND_S), rate_hz, len(recogniser.features.skeleton.joints)
-        )
+        network = None if isinstance(recogniser, OnnxModel) else recogniser
+        skeleton = recogniser.skeleton if isinstance(recogniser, OnnxModel) else recogniser.features.skeleton
+        self.buffer = FrameBuffer(max(longest_s, 2 * self.longest_s + BEHIND_S), rate_hz, len(skeleton.joints))
         self.since_s = -np.inf
         period = 1 / (window.rate_hz or rate_hz)
         phases = 1 if window.rate_hz is None else max(1, round(rate_hz * period))
         self._tick_s = period / phases
         self._every = max(1, round(every_s / self._tick_s))
-        possible = window.span is Span.sliding and is_causal(recogniser)
-        self._rolling = (
-            Rolling(recogniser, window.length_frames, phases, self._every)
-            if possible and rolling is not False
-            else None
-        )
+        self._rolling: Rolling | None = None
+        if network is not None and rolling is not False and window.span is Span.sliding and is_causal(network):
+            self._rolling = Rolling(network, window.length_frames, phases, self._every)
         self.begin()
 
     def begin(self) -> None:
@@ -178,7 +176,7 @@ class LiveRecogniser:
         if positions is None:
             return None
         with torch.inference_mode():
-            return self.recogniser.probabilities(torch.from_numpy(positions[None]))[0].double().numpy()
+            return np.asarray(self.recogniser.probabilities(torch.from_numpy(positions[None]))[0], dtype=np.float64)
 
     def _next_sample(self) -> tuple[float, Float32[np.ndarray, "joints 3"]] | None:
         """Moment and positions of the next tick, once it has come."""

@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from gesturelab.bundle.model import Model
-from gesturelab.errors import RecordingError, StreamError
+from gesturelab.bundle.onnx_model import OnnxModel
+from gesturelab.errors import RecordingError
 from gesturelab.evaluation.selective import with_temperature
 from gesturelab.stream.body import Body
 from gesturelab.stream.inbox import MOST_WAITING, BadLine, Gone, Item
@@ -65,12 +66,10 @@ class Session:
         self.clock = clock
         contents = model.contents
         self.rate_hz = options.rate_hz or contents.rate_hz
-        if not hasattr(model, "recogniser"):
-            raise StreamError("live recognition needs a model file (model.zip) or a run's folder, not an ONNX graph")
         model.refuse_other_rate(self.rate_hz)
         self.body = Body(model.skeleton, self.rate_hz, fill=contents.window.rate_hz is None)
         self.live = LiveRecogniser(
-            model.recogniser,
+            model if isinstance(model, OnnxModel) else model.recogniser,
             contents.window,
             rate_hz=self.rate_hz,
             every_s=options.every_s,

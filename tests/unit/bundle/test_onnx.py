@@ -20,9 +20,9 @@ from gesturelab.bundle.onnx_file import checked, session
 from gesturelab.cli.main import main
 from gesturelab.config.saved import read_config
 from gesturelab.data.load import load
-from gesturelab.errors import BundleError, RecordingError, StreamError
+from gesturelab.errors import BundleError, RecordingError
 from gesturelab.evaluation.predictions import read_predictions
-from gesturelab.stream.session import Session, StreamOptions
+from gesturelab.stream.live import LiveRecogniser
 from trained import MADE_UP, train_small
 
 ELSEWHERE = """
@@ -185,9 +185,18 @@ def test_a_graph_is_a_model_too(exported):
         loaded.predict(np.zeros((9, 24, 3)), 30)
 
 
-def test_live_recognition_needs_more_than_a_graph(exported):
-    with pytest.raises(StreamError, match="not an ONNX graph"):
-        Session(gesturelab.load(exported[3]), StreamOptions(), lambda: 0.0)
+def test_a_graph_answers_a_stream_as_its_model_does(exported):
+    model, shown, _, path = exported
+    recording = shown.recordings[0]
+    streams = [LiveRecogniser(each, model.contents.window) for each in (model.recogniser, gesturelab.load(path))]
+    answers: list[list[np.ndarray]] = [[], []]
+    for number, positions in enumerate(recording.positions):
+        for live, said in zip(streams, answers, strict=True):
+            live.take(number / recording.rate_hz, positions)
+            found = live.answer()
+            assert found is not None
+            said.append(found.probabilities)
+    assert np.stack(answers[1]) == pytest.approx(np.stack(answers[0]), abs=1e-5)
 
 
 def test_graphs_that_are_none_or_not_ours(exported, tmp_path):

@@ -1,6 +1,8 @@
 """Devices are simulated: no machine of ours has an AMD GPU."""
 
 import os
+import subprocess
+import sys
 import types
 from pathlib import Path
 
@@ -88,3 +90,30 @@ def test_auto_precision_is_bf16_on_a_gpu_and_full_on_a_cpu():
     assert lightning_precision(Precision.auto, "gpu") == "bf16-mixed"
     assert lightning_precision(Precision.auto, "cpu") == "32-true"
     assert lightning_precision(compose_training(["trainer=gpu"]).trainer.precision, "gpu") == "bf16-mixed"
+
+
+FAULTS_OF_A_SECOND_BLOCK = """
+import ctypes, resource
+from gesturelab.training.device import keep_freed_memory
+
+kept, libc = keep_freed_memory(), ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+for _ in range(2):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    block = libc.malloc(size := 100 * 2**20)
+    ctypes.memset(block, 1, size)
+    libc.free(ctypes.c_void_p(block))
+print(kept, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the allocator is glibc's")
+@pytest.mark.parametrize(("environment", "kept"), [({}, True), ({"MALLOC_TRIM_THRESHOLD_": "131072"}, False)])
+def test_freed_memory_is_kept_unless_the_environment_says_otherwise(environment, kept):
+    done = subprocess.run(
+        [sys.executable, "-c", FAULTS_OF_A_SECOND_BLOCK],
+        env=os.environ | environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    said, faults = done.stdout.split()
+    assert said == str(kept)
+    assert (int(faults) < 20) == kept  # 25,600 pages of 4 KiB, or 50 of 2 MiB if the system chose those
