@@ -106,10 +106,6 @@ class OriginalLoop:
 
     def train(self, windows: int) -> None:
         """Trains on so many windows."""
-        with usual_allocator():
-            self._train(windows)
-
-    def _train(self, windows: int) -> None:
         while windows > 0:
             batch = next(self.batches, None)
             if batch is None:
@@ -124,6 +120,18 @@ class OriginalLoop:
             self.loss += loss.item()
             self.correct += (logits.argmax(dim=1) == gestures).sum().item()
             windows -= len(gestures)
+
+
+@dataclass(frozen=True)
+class UsualAllocator:
+    """A way with the allocator as it is in a process that does not keep freed memory."""
+
+    way: Way
+
+    def train(self, windows: int) -> None:
+        """Trains on so many windows."""
+        with usual_allocator():
+            self.way.train(windows)
 
 
 class EnoughError(Exception):
@@ -187,6 +195,10 @@ class TakeTurns(Callback):
             raise EnoughError
         self._done = -1
 
+    def ratio(self, slower: str, faster: str) -> float:
+        """How many times as many windows a second one of the other ways trains on; the median over the turns."""
+        return median(one / other for one, other in zip(self.other[slower], self.other[faster], strict=True))
+
     def faster_than(self, name: str) -> float:
         """How many times as many windows a second Lightning trains on; the median over the turns."""
         return median(other / own for own, other in zip(self.lightning, self.other[name], strict=True))
@@ -206,9 +218,10 @@ def measure(
     scaler = make_scaler(config, data)
     ways: dict[str, Way] = {"bare": BareLoop(config, data, scaler)}
     if original:
-        ways["original"] = OriginalLoop(config, data, scaler)
+        ways["original"] = UsualAllocator(OriginalLoop(config, data, scaler))
     if settings.form is not Form.short:
         ways["bf16"] = BareLoop(config, data, scaler, bf16=True)
+        ways["allocator"] = UsualAllocator(BareLoop(config, data, scaler))
     turn = TakeTurns(ways, steps, turns, seconds, config.trainer.batch_size)
     folder = settings.scratch / f"step-{config.model.name}-{config.trainer.batch_size}"
     trainer = make_trainer(config, "cpu", folder, [Guarded("csv", MetricsCsv(folder))], progress_bar=False)
@@ -247,18 +260,16 @@ def _of(size: str, batch: int, turn: TakeTurns, flops: float) -> list[Row]:
     what = f"{size}, batch {batch}: Lightning against"
     note = f"{windows:.0f} windows in a second of processor time, {len(turn.lightning)} turns"
     original = f"{note}; original's way: batch {ORIGINAL_BATCH}"
-    extra = (
-        [
-            Row(
-                "step",
-                f"{size}, batch {batch}: bf16 (trainer.precision=bf16) against float32, bare loops",
-                median(one / other for one, other in zip(turn.other["bare"], turn.other["bf16"], strict=True)),
-                higher=True,
-            )
-        ]
-        if "bf16" in turn.other
-        else []
-    )
+    pairs = {
+        "bf16 (trainer.precision=bf16) against float32, bare loops": ("bare", "bf16"),
+        "freed memory kept against given back, bare loops": ("allocator", "bare"),
+        "bf16 against the original's way, bare loop": ("original", "bf16"),
+    }
+    extra = [
+        Row("step", f"{size}, batch {batch}: {pair}", turn.ratio(slower, faster), higher=True)
+        for pair, (slower, faster) in pairs.items()
+        if {slower, faster} <= turn.other.keys()
+    ]
     return [
         *extra,
         Row(

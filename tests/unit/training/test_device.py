@@ -12,7 +12,8 @@ import torch
 from gesturelab.config.compose import compose_training
 from gesturelab.config.training import Precision
 from gesturelab.errors import ConfigError, DeviceError
-from gesturelab.training.device import check_miopen, lightning_precision, prepare_device, warm_up_rocm
+from gesturelab.training import device
+from gesturelab.training.device import check_miopen, computes_bf16, lightning_precision, prepare_device, warm_up_rocm
 
 
 def fake_torch(hip, available=True, log=None):
@@ -90,6 +91,27 @@ def test_auto_precision_is_bf16_on_a_gpu_and_full_on_a_cpu():
     assert lightning_precision(Precision.auto, "gpu") == "bf16-mixed"
     assert lightning_precision(Precision.auto, "cpu") == "32-true"
     assert lightning_precision(compose_training(["trainer=gpu"]).trainer.precision, "gpu") == "bf16-mixed"
+
+
+@pytest.mark.parametrize(
+    ("listed", "computes"),
+    [
+        ("processor\t: 0\nflags\t\t: fpu avx2 avx512_bf16\n", True),
+        ("flags\t\t: fpu amx_bf16\n", True),
+        ("processor\t: 0\nflags\t\t: fpu avx2 avx512f\n", False),
+        ("processor\t: 0\nFeatures\t: fp asimd bf16\n", None),
+        (None, None),
+    ],
+)
+def test_bf16_is_warned_of_where_the_processor_lacks_it(listed, computes, tmp_path, monkeypatch, caplog):
+    path = tmp_path / "cpuinfo"
+    if listed is not None:
+        path.write_text(listed, encoding="utf-8")
+    assert computes_bf16(path) is computes
+    monkeypatch.setattr(device, "computes_bf16", lambda: computes)
+    prepare_device(compose_training(["trainer=cpu", "trainer.precision=bf16"]).trainer)
+    prepare_device(compose_training(["trainer=cpu"]).trainer)
+    assert [record.message[:22] for record in caplog.records] == ["trainer.precision=bf16"] * (computes is False)
 
 
 FAULTS_OF_A_SECOND_BLOCK = """
