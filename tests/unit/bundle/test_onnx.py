@@ -22,7 +22,11 @@ from gesturelab.config.saved import read_config
 from gesturelab.data.load import load
 from gesturelab.errors import BundleError, RecordingError
 from gesturelab.evaluation.predictions import read_predictions
-from gesturelab.stream.live import LiveRecogniser
+from gesturelab.stream.inbox import OneByOne
+from gesturelab.stream.lines import LiveFrame
+from gesturelab.stream.loop import run
+from gesturelab.stream.segments import SegmentOptions
+from gesturelab.stream.session import Event, Session, StreamOptions
 from trained import MADE_UP, train_small
 
 ELSEWHERE = """
@@ -188,15 +192,17 @@ def test_a_graph_is_a_model_too(exported):
 def test_a_graph_answers_a_stream_as_its_model_does(exported):
     model, shown, _, path = exported
     recording = shown.recordings[0]
-    streams = [LiveRecogniser(each, model.contents.window) for each in (model.recogniser, gesturelab.load(path))]
-    answers: list[list[np.ndarray]] = [[], []]
-    for number, positions in enumerate(recording.positions):
-        for live, said in zip(streams, answers, strict=True):
-            live.take(number / recording.rate_hz, positions)
-            found = live.answer()
-            assert found is not None
-            said.append(found.probabilities)
-    assert np.stack(answers[1]) == pytest.approx(np.stack(answers[0]), abs=1e-5)
+    frames = [LiveFrame(at / recording.rate_hz, one.astype(float)) for at, one in enumerate(recording.positions)]
+    said: list[list[Event]] = [[], []]
+    for each, events in zip((model, gesturelab.load(path)), said, strict=True):
+        session = Session(each, StreamOptions(recording.rate_hz, segments=SegmentOptions()), lambda: 0.0)
+        run(session, OneByOne(frames, lambda: 0.0), events.append)
+    own, graphs = said
+    assert [event.get("event") for event in graphs] == [event.get("event") for event in own]
+    assert sum("latency_ms" in event for event in graphs) == len(frames), "each frame is answered"
+    for one, other in zip(own, graphs, strict=True):
+        assert other.get("label") == one.get("label")
+        assert other.get("confidence") == pytest.approx(one.get("confidence"), abs=1e-3)
 
 
 def test_graphs_that_are_none_or_not_ours(exported, tmp_path):
