@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from suite import data, epoch, inference, live, machine, startup, sweeps, training_step
+from suite import data, epoch, inference, live, machine, memory, startup, sweeps, training_step
 from suite.row import Row, table
 from suite.settings import SIZES, Form, Settings
 
@@ -28,6 +28,7 @@ ITEMS: dict[str, Callable[[Settings], list[Row]]] = {
     "data": data.rows,
     "step": training_step.rows,
     "epoch": epoch.rows,
+    "memory": memory.rows,
     "startup": startup.rows,
     "inference": inference.rows,
     "live": live.rows,

@@ -1,16 +1,12 @@
 """What the machine can do at most, measured first, so that figures can be shares of it."""
 
-import ctypes
 import platform
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-
-from gesturelab.training.device import M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, keep_freed_memory
 
 
 @dataclass(frozen=True)
@@ -55,24 +51,6 @@ def matrix_gflops(dtype: torch.dtype, width: int = 1024, clock: Callable[[], flo
     """Operations a second of a square matrix product, two for each multiplication and addition."""
     one, other = (torch.randn(width, width).to(dtype) for _ in range(2))
     return 2 * width**3 / fastest(lambda: one @ other, 0.25, clock) / 1e9
-
-
-@contextmanager
-def usual_allocator() -> Generator[None]:
-    """The allocator as it is in a process that does not ask for another: `keep_freed_memory` is undone meanwhile.
-
-    glibc raises its thresholds to these as large blocks are freed, and no further.
-    """
-    if not keep_freed_memory():
-        yield
-        return
-    libc = ctypes.CDLL(None)
-    libc.mallopt(M_MMAP_THRESHOLD, 2**25)
-    libc.mallopt(M_TRIM_THRESHOLD, 2**26)
-    try:
-        yield
-    finally:
-        keep_freed_memory()
 
 
 def measure() -> Machine:

@@ -31,7 +31,7 @@ from gesturelab.training.metrics_csv import MetricsCsv
 from gesturelab.training.optim import cosine_share, make_optimizer
 from gesturelab.training.trackers.guard import Guarded
 from gesturelab.training.train import quiet_lightning
-from suite.machine import matrix_gflops, usual_allocator
+from suite.machine import matrix_gflops
 from suite.row import Row
 from suite.settings import SIZES, Form, Settings
 
@@ -122,18 +122,6 @@ class OriginalLoop:
             windows -= len(gestures)
 
 
-@dataclass(frozen=True)
-class UsualAllocator:
-    """A way with the allocator as it is in a process that does not keep freed memory."""
-
-    way: Way
-
-    def train(self, windows: int) -> None:
-        """Trains on so many windows."""
-        with usual_allocator():
-            self.way.train(windows)
-
-
 class EnoughError(Exception):
     """Ends the training."""
 
@@ -218,10 +206,9 @@ def measure(
     scaler = make_scaler(config, data)
     ways: dict[str, Way] = {"bare": BareLoop(config, data, scaler)}
     if original:
-        ways["original"] = UsualAllocator(OriginalLoop(config, data, scaler))
+        ways["original"] = OriginalLoop(config, data, scaler)
     if settings.form is not Form.short:
         ways["bf16"] = BareLoop(config, data, scaler, bf16=True)
-        ways["allocator"] = UsualAllocator(BareLoop(config, data, scaler))
     turn = TakeTurns(ways, steps, turns, seconds, config.trainer.batch_size)
     folder = settings.scratch / f"step-{config.model.name}-{config.trainer.batch_size}"
     trainer = make_trainer(config, "cpu", folder, [Guarded("csv", MetricsCsv(folder))], progress_bar=False)
@@ -262,7 +249,6 @@ def _of(size: str, batch: int, turn: TakeTurns, flops: float) -> list[Row]:
     original = f"{note}; original's way: batch {ORIGINAL_BATCH}"
     pairs = {
         "bf16 (trainer.precision=bf16) against float32, bare loops": ("bare", "bf16"),
-        "freed memory kept against given back, bare loops": ("allocator", "bare"),
         "bf16 against the original's way, bare loop": ("original", "bf16"),
     }
     extra = [

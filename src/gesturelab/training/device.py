@@ -16,7 +16,7 @@ from gesturelab.errors import ConfigError, DeviceError
 
 log = logging.getLogger(__name__)
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """Numbers of glibc's malloc.h."""
 _OF_MALLOC = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
 _LIGHTNING_PRECISION = {Precision.float32: "32-true", Precision.bf16: "bf16-mixed", Precision.float16: "16-mixed"}
@@ -85,8 +85,8 @@ def keep_freed_memory() -> bool:
     libc = ctypes.CDLL(None)
     if not hasattr(libc, "gnu_get_libc_version"):
         return False
-    mapped = any(libc.mallopt(M_MMAP_THRESHOLD, size) for size in (2**30, 2**25))  # older ones take 2**25 at most
-    return mapped and bool(libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1))
+    mapped = any(libc.mallopt(_M_MMAP_THRESHOLD, size) for size in (2**30, 2**25))  # older ones take 2**25 at most
+    return mapped and bool(libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1))
 
 
 def warm_up_rocm(torch: ModuleType) -> None:
