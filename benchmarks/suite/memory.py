@@ -27,6 +27,7 @@ def rows(settings: Settings) -> list[Row]:
 
 def _rows(settings: Settings, size: str) -> list[Row]:
     found: dict[str, list[tuple[float, float, float]]] = {way: [] for way in WAYS}
+    _train(settings, size, WAYS["kept"])  # the data are prepared once, whoever comes first
     for _ in range(TURNS):
         for way, program in WAYS.items():
             found[way].append(_train(settings, size, program))
