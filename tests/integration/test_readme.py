@@ -213,13 +213,15 @@ def test_table_of_sizes_is_what_the_command_says(tmp_path):
 
 
 def test_links_lead_somewhere():
-    headings = re.findall(r"^#+ (.+)$", README, re.MULTILINE)
-    anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", README):
-        if target.startswith("#"):
-            assert target[1:] in anchors, target
-        else:
-            assert (PROJECT / target).exists(), target
+    for page in (PROJECT / "README.md", PROJECT / "benchmarks" / "README.md"):
+        for target in re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text(encoding="utf-8")):
+            name, _, anchor = target.partition("#")
+            linked = page.parent / name if name else page
+            assert linked.exists(), (page, target)
+            if anchor:
+                headings = re.findall(r"^#+ (.+)$", linked.read_text(encoding="utf-8"), re.MULTILINE)
+                anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+                assert anchor in anchors, (page, target)
 
 
 def test_make_says_every_target():
