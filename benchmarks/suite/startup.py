@@ -1,14 +1,12 @@
 """Item 4: how long until help is there, a configuration is composed, and the first training step is done."""
 
 import json
-import os
-import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from statistics import median
 
+from suite.command import run
 from suite.row import Row
 from suite.settings import Form, Settings
 
@@ -43,29 +41,10 @@ def train_command(settings: Settings, report: Path) -> list[str]:
     ]
 
 
-def run(command: list[str]) -> tuple[float, float, str]:
-    """Seconds on the wall, of processor time, and what it printed.
-
-    Raises:
-        SystemExit: If it fails.
-    """
-    given = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
-    path = os.pathsep.join([str(Path(__file__).parents[1]), *map(os.path.abspath, given)])
-    before, began = os.times(), time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:  # Hydra leaves its outputs where it is begun
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, cwd=folder, env={**os.environ, "PYTHONPATH": path}
-        )
-    wall, after = time.perf_counter() - began, os.times()
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-    used = after.children_user + after.children_system - before.children_user - before.children_system
-    return wall, used, done.stdout
-
-
 def count_cfg_modules() -> tuple[int, list[str]]:
     """Modules that composing a configuration imports, and those of them that are too heavy for that."""
-    said = run([sys.executable, "-c", COUNT])[2].splitlines()[-1].split()
+    lines = run([sys.executable, "-c", COUNT]).said.splitlines()
+    said = next(line for line in lines if line.startswith("COUNTED")).split()
     return int(said[1]), said[2:]
 
 
@@ -96,7 +75,8 @@ def rows(settings: Settings) -> list[Row]:
             if name == "first step":
                 command = train_command(settings, report)
             if turn < 2 or name not in ("imports", "first step") or settings.form is not Form.short:
-                times[name].append(run(command)[:2])
+                ran = run(command)
+                times[name].append((ran.wall, ran.cpu))
     return [
         _against(times, "--help", "hydra", "a bare Hydra application", HELP_GOAL),
         _against(times, "--cfg job", "hydra", "a bare Hydra application", HELP_GOAL),

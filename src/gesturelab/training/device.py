@@ -57,7 +57,7 @@ def _cpu(config: TrainerConfig) -> str:
     if config.precision is Precision.bf16 and computes_bf16() is False:
         log.warning(
             "trainer.precision=bf16: this processor has no instructions for it (avx512_bf16 or amx_bf16 in lscpu), so "
-            "float32 is 2 to 9 times as fast"
+            "float32 is 2 to 10 times as fast"
         )
     return "cpu"
 
@@ -74,8 +74,9 @@ def computes_bf16(listed: Path = Path("/proc/cpuinfo")) -> bool | None:
 def keep_freed_memory() -> bool:
     """Has the allocator keep what a step frees for the next one, instead of giving it back to the system.
 
-    glibc maps large blocks anew each time, and the system fills each page with zeros: up to a tenth of a step on a CPU
-    (benchmarks/README.md). MALLOC_MMAP_THRESHOLD_ or MALLOC_TRIM_THRESHOLD_ in the environment count instead, if set.
+    glibc maps large blocks anew each time, and the system fills each page with zeros: up to an eighth of a
+    training's processor time (benchmarks/README.md). MALLOC_MMAP_THRESHOLD_ or MALLOC_TRIM_THRESHOLD_ in the
+    environment count instead, if set.
 
     Returns:
         Whether it does now; not with another C library than glibc.
