@@ -23,7 +23,7 @@ def original(root: Path) -> int:
     import torch
 
     from gesturelab.config.data import Form
-    from gesturelab.data.irds.files import irds_files
+    from gesturelab.datasets.irds.files import irds_files
 
     windows = []
     for file in irds_files(root, Form.simplified):
@@ -36,7 +36,7 @@ def ours(root: Path, cache: Path) -> int:
     import numpy as np
 
     from gesturelab.config.data import Form, IrdsConfig, Target
-    from gesturelab.data.load import load
+    from gesturelab.datasets.load import load
 
     config = IrdsConfig(
         rate_hz=30.0,
@@ -51,8 +51,8 @@ def ours(root: Path, cache: Path) -> int:
         root=str(root),
         form=Form.simplified,
     )
-    corpus = load(config)
-    return int(np.maximum(corpus.frame_counts - WINDOW + 1, 0).sum())
+    dataset = load(config)
+    return int(np.maximum(dataset.frame_counts - WINDOW + 1, 0).sum())
 
 
 def peak_mb() -> float:
@@ -70,7 +70,7 @@ def measure(what: str, root: Path, cache: Path) -> None:
         import pandas  # noqa: F401
         import torch  # noqa: F401
     else:
-        import gesturelab.data.load  # noqa: F401
+        import gesturelab.datasets.load  # noqa: F401
     imported = time.perf_counter()
     windows = original(root) if what == "original" else ours(root, cache)
     done = time.perf_counter()

@@ -166,10 +166,10 @@ def _guided(seconds: float) -> int:
             "atheris.Setup(sys.argv, lambda data: check(case, data))\n"
             "atheris.Fuzz()\n"
         )
-        with tempfile.TemporaryDirectory() as corpus:
+        with tempfile.TemporaryDirectory() as dataset:
             from fuzzing_parsers import raw_text, simplified_text
 
-            (Path(corpus) / "a").write_bytes(
+            (Path(dataset) / "a").write_bytes(
                 {"raw": raw_text(2), "simplified": simplified_text(2)}.get(name, b"1,-0.5")
             )
             words = [
@@ -180,7 +180,7 @@ def _guided(seconds: float) -> int:
                 "-rss_limit_mb=2048",
                 "-timeout=10",
             ]
-            done = subprocess.run([*words, corpus], capture_output=True, text=True, check=False, cwd=corpus)
+            done = subprocess.run([*words, dataset], capture_output=True, text=True, check=False, cwd=dataset)
         last = [
             line for line in done.stderr.splitlines() if line.startswith(("Done", "stat::", "#")) or "Error" in line
         ]

@@ -17,7 +17,7 @@ import torch
 from suite.live import RATE_HZ, WAYS, untrained, wandering
 from suite.settings import SIZES
 
-from gesturelab.data.formats import Motion
+from gesturelab.datasets.formats.files import Motion
 from gesturelab.stream.inbox import Inbox, Item
 from gesturelab.stream.lines import LiveFrame
 from gesturelab.stream.loop import run

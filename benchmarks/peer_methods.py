@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
-from gesturelab.data.recording import Corpus
+from gesturelab.datasets.recording import Dataset
 
 FRAMES = 64
 SMALLEST_BODY_M = 0.1
-"""As `gesturelab.data.features`."""
+"""As `gesturelab.preprocessing.features`."""
 
 ALPHAS = np.logspace(-3, 3, 10)
 """aeon's own choice of ridge penalties; one is taken by leaving out recordings of training people."""
@@ -65,13 +65,13 @@ class Method:
     packages: tuple[str, ...] = ()
 
 
-def whole_recordings(corpus: Corpus) -> Motion:
-    """Every recording of a corpus at one length, centred and scaled by itself: nothing is fitted."""
-    skeleton = corpus.skeleton
+def whole_recordings(dataset: Dataset) -> Motion:
+    """Every recording of a dataset at one length, centred and scaled by itself: nothing is fitted."""
+    skeleton = dataset.skeleton
     child, parent = skeleton.scale_bone
-    found = np.empty((len(corpus), 3 * len(skeleton.joints), FRAMES), dtype=np.float32)
-    for number in range(len(corpus)):
-        positions = resample(corpus[number].positions.astype(np.float64))
+    found = np.empty((len(dataset), 3 * len(skeleton.joints), FRAMES), dtype=np.float32)
+    for number in range(len(dataset)):
+        positions = resample(dataset[number].positions.astype(np.float64))
         body = np.linalg.norm(positions[:, child] - positions[:, parent], axis=-1).mean()
         positions = (positions - positions[:, skeleton.root].mean(axis=0)) / max(float(body), SMALLEST_BODY_M)
         found[number] = positions.reshape(FRAMES, -1).T

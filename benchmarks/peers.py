@@ -28,14 +28,15 @@ from peer_methods import FRAMES, METHODS, whole_recordings
 
 from gesturelab.config.data import DataConfig, IrdsConfig
 from gesturelab.config.saved import read_data_config
-from gesturelab.data.load import load
+from gesturelab.datasets.load import load
 from gesturelab.errors import GesturelabError, RunError
 from gesturelab.evaluation.predictions import read_predictions
-from gesturelab.info import INFO_SCHEMA, Info
+from gesturelab.files import sha256, write_json, write_text
 from gesturelab.report.collect import Finished, collect
 from gesturelab.report.groups import basis
-from gesturelab.report.lead import lead
-from gesturelab.runs import RunDir, sha256, write_json, write_text
+from gesturelab.report.primary_metric import lead
+from gesturelab.runs.folder import RunDir
+from gesturelab.runs.info import INFO_SCHEMA, Info
 
 UNCALIBRATED = "its scores are no probabilities: losses mean nothing"
 WINDOW = {"span": "recording", "frames": FRAMES}
@@ -93,10 +94,10 @@ def _fold(runs: list[Finished], with_validation: bool) -> Fold:
 
 @functools.cache
 def _motion(root: str | None, run: Path):
-    """The corpus of a run and all its recordings at one length."""
+    """The dataset of a run and all its recordings at one length."""
     size = next(run.glob("info_*.json")).stem.removeprefix("info_")
-    corpus = load(data_config(RunDir(run, size), root))
-    return corpus, whole_recordings(corpus)
+    dataset = load(data_config(RunDir(run, size), root))
+    return dataset, whole_recordings(dataset)
 
 
 def data_config(run: RunDir, root: str | None) -> DataConfig:
@@ -157,35 +158,35 @@ def train_fold(method: str, seed: int, fold: Fold, first: Path, root: str | None
     from gesturelab.training.metrics import confusion, score
 
     started = datetime.now(UTC)
-    corpus, motion = _motion(root, first)
-    if corpus.fingerprint != fold.info["data"]["fingerprint"]:
+    dataset, motion = _motion(root, first)
+    if dataset.fingerprint != fold.info["data"]["fingerprint"]:
         raise RunError(f"{fold.path}: the data are not those that it was made with (the fingerprint differs)")
-    place = {name: at for at, name in enumerate(corpus.names)}
+    place = {name: at for at, name in enumerate(dataset.names)}
     test = np.array([place[name] for name in fold.recordings])
-    train = np.flatnonzero(np.isin(corpus.subjects, fold.trained))
-    if both := {corpus.subjects[at] for at in test} & set(fold.trained):
+    train = np.flatnonzero(np.isin(dataset.subjects, fold.trained))
+    if both := {dataset.subjects[at] for at in test} & set(fold.trained):
         raise RunError(f"{fold.path}: subject {', '.join(sorted(both))} is on both sides")
 
     began = time.perf_counter()
-    truth, classes = corpus.classes, len(corpus.class_names)
+    truth, classes = dataset.classes, len(dataset.class_names)
     fitted = METHODS[method].fit(motion[train], truth[train], classes, seed)
     seconds = time.perf_counter() - began
     said = fitted.scores(motion[test])
 
     run = RunDir(folder_of(to, method, seed, fold), method)
-    baselines = make_baselines(corpus, train)
-    write_predictions(run.predictions, corpus, test, said, baselines)
+    baselines = make_baselines(dataset, train)
+    write_predictions(run.predictions, dataset, test, said, baselines)
     if (folds := RunDir(fold.path, "").folds).exists():
         write_text(run.folds, folds.read_text(encoding="utf-8"))
     data = OmegaConf.load(RunDir(fold.path, "").config)
     config = {"name": f"{fold.info['name']}-peers", "seed": seed, "data": data.data, "split": data.split}
     settings = METHODS[method].settings
     write_text(run.config, OmegaConf.to_yaml(OmegaConf.create({**config, "method": {"name": method, **settings}})))
-    target = corpus.target
+    target = dataset.target
     scores = {"train": score(fitted.train_scores, truth[train], target), "test": score(said, truth[test], target)}
 
     def side(those):
-        people = sorted({corpus.subjects[at] for at in those})
+        people = sorted({dataset.subjects[at] for at in those})
         return {"subjects": people, "recordings": len(those), "windows": len(those)}
 
     info = {
@@ -197,8 +198,8 @@ def train_fold(method: str, seed: int, fold: Fold, first: Path, root: str | None
         "started": started.isoformat(timespec="seconds"),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "warnings": fold.info["warnings"],
-        "gestures": list(corpus.class_names),
-        "data": {**fold.info["data"], "postures": {corpus.names[at]: corpus.postures[at] for at in test}},
+        "gestures": list(dataset.class_names),
+        "data": {**fold.info["data"], "postures": {dataset.names[at]: dataset.postures[at] for at in test}},
         "split": {**fold.info["split"], "train": side(train), "validation": side([]), "test": side(test)},
         "window": WINDOW,
         "features": FEATURES,
@@ -213,7 +214,7 @@ def train_fold(method: str, seed: int, fold: Fold, first: Path, root: str | None
         },
         "metrics": {name: {"window": one, "recording": one} for name, one in scores.items()},
         "confusion": confusion(said, truth[test]),
-        **({"baselines": baseline_info(baselines, corpus, test)} if baselines else {}),
+        **({"baselines": baseline_info(baselines, dataset, test)} if baselines else {}),
         "versions": {name: version(name) for name in ("gesturelab", "numpy", *METHODS[method].packages)},
         "git": None,
         "files": {run.predictions.name: sha256(run.predictions)},

@@ -16,11 +16,11 @@ import torch
 
 from gesturelab.config.data import Target
 from gesturelab.config.saved import read_config
-from gesturelab.data.frames import FrameStore
-from gesturelab.data.load import load
+from gesturelab.datasets.load import load
 from gesturelab.evaluation.bootstrap import intervals
 from gesturelab.evaluation.recordings import combine_windows
-from gesturelab.runs import RunDir, find_runs
+from gesturelab.preprocessing.frame_store import FrameStore
+from gesturelab.runs.folder import RunDir, find_runs
 from gesturelab.training.build import make_data, make_module, make_scaler
 
 SIDES = ("validation", "test")
@@ -42,14 +42,14 @@ def cases_of(runs: list[RunDir], mirror: bool) -> dict[str, Cases]:
     for run in runs:
         config = read_config(run.config)
         config.augment.mirror_at_test = config.augment.mirror_at_test or mirror
-        corpus = load(config.data)
-        if corpus.target is Target.correctness:
+        dataset = load(config.data)
+        if dataset.target is Target.correctness:
             raise SystemExit(f"recipes: {run.path} is of data.target=correctness; this table is of gestures alone")
-        data = make_data(config, corpus)
+        data = make_data(config, dataset)
         module = make_module(config, data, make_scaler(config, data)).eval()
         saved = torch.load(run.weights, weights_only=True)
         module.recogniser.classifier.load_state_dict(saved["state_dict"])
-        store = FrameStore(corpus, data.windows, torch.device("cpu"))
+        store = FrameStore(dataset, data.windows, torch.device("cpu"))
         for side, index in zip(SIDES, (data.sides.validation, data.sides.test), strict=True):
             with torch.no_grad():
                 parts = [
@@ -58,9 +58,9 @@ def cases_of(runs: list[RunDir], mirror: bool) -> dict[str, Cases]:
                 ]
             ids, combined = combine_windows(data.windows.recording[index], torch.cat(parts).numpy())
             rows = np.array(
-                [(int(corpus.subjects[i]), corpus.groups[i] == "patient", corpus.correctness[i]) for i in ids]
+                [(int(dataset.subjects[i]), dataset.groups[i] == "patient", dataset.correctness[i]) for i in ids]
             )
-            found[side].append(np.column_stack([rows, combined.argmax(axis=1) == corpus.classes[ids]]))
+            found[side].append(np.column_stack([rows, combined.argmax(axis=1) == dataset.classes[ids]]))
     return {side: Cases(*np.concatenate(parts).T) for side, parts in found.items()}
 
 

@@ -20,12 +20,12 @@ from pathlib import Path
 
 import numpy as np
 
-from gesturelab.bundle.load import load as load_model
-from gesturelab.bundle.model import Model
 from gesturelab.config.compose import compose_training
-from gesturelab.data.load import load
-from gesturelab.data.recording import Corpus
-from gesturelab.runs import find_runs
+from gesturelab.datasets.load import load
+from gesturelab.datasets.recording import Dataset
+from gesturelab.export.load import load as load_model
+from gesturelab.export.model import Model
+from gesturelab.runs.folder import find_runs
 from gesturelab.stream.lines import LiveFrame
 from gesturelab.stream.segments import Segmenter, SegmentOptions
 from gesturelab.stream.session import Session, StreamOptions
@@ -93,27 +93,27 @@ def overlap(one: Event, other: Event) -> float:
     return max(0.0, both) / (max(one.end_s, other.end_s) - min(one.start_s, other.start_s))
 
 
-def chosen(corpus: Corpus, people: set[str], kind: str, draws: np.random.Generator) -> list[int]:
+def chosen(dataset: Dataset, people: set[str], kind: str, draws: np.random.Generator) -> list[int]:
     """Recordings of a stream."""
-    mine = [at for at, subject in enumerate(corpus.subjects) if subject in people]
+    mine = [at for at, subject in enumerate(dataset.subjects) if subject in people]
     if kind == "one person":
         first = int(draws.choice(mine))
-        mine = [at for at in mine if (corpus.subjects[at], corpus.postures[at])
-                == (corpus.subjects[first], corpus.postures[first])]  # fmt: skip
+        mine = [at for at in mine if (dataset.subjects[at], dataset.postures[at])
+                == (dataset.subjects[first], dataset.postures[first])]  # fmt: skip
     else:
         order = draws.permutation(sorted(people)).tolist()
-        return [int(draws.choice([at for at in mine if corpus.subjects[at] == person]))
+        return [int(draws.choice([at for at in mine if dataset.subjects[at] == person]))
                 for person in (order * RECORDINGS)[:RECORDINGS]]  # fmt: skip
     return draws.permutation(mine)[:RECORDINGS].tolist()
 
 
-def joined(corpus: Corpus, those: list[int], draws: np.random.Generator) -> tuple[np.ndarray, list[Event]]:
+def joined(dataset: Dataset, those: list[int], draws: np.random.Generator) -> tuple[np.ndarray, list[Event]]:
     """Positions of a stream, and where its gestures are."""
-    rate_hz = float(corpus.rates_hz[those[0]])
+    rate_hz = float(dataset.rates_hz[those[0]])
     parts: list[np.ndarray] = []
     true: list[Event] = []
     frames = 0
-    recordings = [corpus[at] for at in those]
+    recordings = [dataset[at] for at in those]
     for before, now in zip([None, *recordings], [*recordings, None], strict=True):
         last = now.positions[0] if before is None else before.positions[-1]
         first = last if now is None else now.positions[0]
@@ -124,19 +124,19 @@ def joined(corpus: Corpus, those: list[int], draws: np.random.Generator) -> tupl
         frames += len(rest)
         if now is not None:
             parts.append(now.positions)
-            label = corpus.class_names[corpus.classes[those[len(true)]]]
+            label = dataset.class_names[dataset.classes[those[len(true)]]]
             true.append(Event(frames / rate_hz, (frames + len(now.positions)) / rate_hz, label))
             frames += len(now.positions)
     return np.concatenate(parts).astype(np.float64), true
 
 
 def streams(
-    corpus: Corpus, people: set[str], kind: str, count: int, seed: int
+    dataset: Dataset, people: set[str], kind: str, count: int, seed: int
 ) -> Iterator[tuple[np.ndarray, list[Event]]]:
     """Positions, and where their gestures are."""
     for number in range(count):
         draws = np.random.default_rng([seed, KINDS.index(kind), number])
-        yield joined(corpus, chosen(corpus, people, kind, draws), draws)
+        yield joined(dataset, chosen(dataset, people, kind, draws), draws)
 
 
 def recognised(model: Model, positions: np.ndarray, rate_hz: float, options: SegmentOptions) -> list[Event]:
@@ -150,19 +150,19 @@ def recognised(model: Model, positions: np.ndarray, rate_hz: float, options: Seg
     return found + [Event(each["start_s"], each["end_s"], each["label"]) for each in session.finish()]
 
 
-def places(corpus: Corpus, positions: np.ndarray, rate_hz: float, options: SegmentOptions) -> list[Event]:
+def places(dataset: Dataset, positions: np.ndarray, rate_hz: float, options: SegmentOptions) -> list[Event]:
     """As `recognised`, without labels."""
-    segmenter = Segmenter(corpus.skeleton, options)
+    segmenter = Segmenter(dataset.skeleton, options)
     found = [segmenter.take(number / rate_hz, frame) for number, frame in enumerate(positions)]
     margin = options.margin_s
     return [Event(one.start_s - margin, one.end_s + margin, None)
             for one in [*found, segmenter.stop()] if one is not None and one.end_s is not None]  # fmt: skip
 
 
-def tune(corpus: Corpus, people: set[str], count: int, tries: int) -> None:
+def tune(dataset: Dataset, people: set[str], count: int, tries: int) -> None:
     """Prints the best of so many options, by the mean F1 of both kinds of stream."""
-    made = {kind: list(streams(corpus, people, kind, count, seed=1)) for kind in KINDS}
-    rate_hz = float(corpus.rates_hz[0])
+    made = {kind: list(streams(dataset, people, kind, count, seed=1)) for kind in KINDS}
+    rate_hz = float(dataset.rates_hz[0])
     draws = np.random.default_rng(0)
     results: list[tuple[float, SegmentOptions]] = []
     for number in range(tries):
@@ -173,7 +173,7 @@ def tune(corpus: Corpus, people: set[str], count: int, tries: int) -> None:
         scores = {kind: Score() for kind in KINDS}
         for kind, those in made.items():
             for positions, true in those:
-                scores[kind].add(true, places(corpus, positions, rate_hz, options))
+                scores[kind].add(true, places(dataset, positions, rate_hz, options))
         mean = float(np.mean([score.f1 for score in scores.values()]))
         results.append((mean, options))
         if mean == max(value for value, _ in results):
@@ -195,22 +195,22 @@ def main() -> None:
     parser.add_argument("--streams", type=int, default=20, help="of each kind, for each run")
     parser.add_argument("--tune", type=int, default=0, metavar="TRIES")
     given = parser.parse_args()
-    corpus = load(compose_training(["data=irds", f"data.root={given.root}"]).data)
+    dataset = load(compose_training(["data=irds", f"data.root={given.root}"]).data)
     runs = [run for folder in given.runs for run in find_runs(folder)]
     if given.tune:
         people = set.intersection(*(set(load_model(run.path).contents.people("train")) for run in runs))
-        tune(corpus, people, given.streams, given.tune)
+        tune(dataset, people, given.streams, given.tune)
         return
     total = {kind: Score() for kind in KINDS}
     print("| model | streams | gestures | found | precision | recall | precision with label | recall with label |")
     print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for run in runs:
         model = load_model(run.path)
-        people = set(model.contents.people("test")) & set(corpus.subjects)
+        people = set(model.contents.people("test")) & set(dataset.subjects)
         for kind in KINDS:
             score = Score()
-            for positions, true in streams(corpus, people, kind, given.streams, seed=0):
-                score.add(true, recognised(model, positions, float(corpus.rates_hz[0]), SegmentOptions()))
+            for positions, true in streams(dataset, people, kind, given.streams, seed=0):
+                score.add(true, recognised(model, positions, float(dataset.rates_hz[0]), SegmentOptions()))
             print(f"| {run.path.name} | {given.streams} of {kind} | {score} |", flush=True)
             for name in (field.name for field in dataclasses.fields(Score)):
                 setattr(total[kind], name, getattr(total[kind], name) + getattr(score, name))

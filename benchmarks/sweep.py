@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from gesturelab.sweep.local import Task, Watcher, run_tasks
+from gesturelab.sweeps.local import Task, Watcher, run_tasks
 
 GESTURELAB = (sys.executable, "-m", "gesturelab")
 QUICK = ("trainer=debug", "data.people=7", "data.repetitions=1", "model.hidden=16", "hydra/launcher=local")

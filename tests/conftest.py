@@ -1,4 +1,4 @@
-"""What several tests share: a corpus with answers worked out by hand, and the real recordings if they are here."""
+"""What several tests share: a dataset with answers worked out by hand, and the real recordings if they are here."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from gesturelab.data.recording import Corpus, Recording, pack
+from gesturelab.datasets.recording import Dataset, Recording, pack
 from slurm_testbed import testbed  # noqa: F401 - a fixture
 from trained import trained_run  # noqa: F401 - a fixture
 
@@ -58,8 +58,8 @@ def walker(
     )
 
 
-def corpus_of(recordings: Sequence[Recording], gestures: Sequence[str] = ("left", "right", "both")) -> Corpus:
-    """A corpus of recordings; gestures 0 and 1 are each other's mirror image."""
+def dataset_of(recordings: Sequence[Recording], gestures: Sequence[str] = ("left", "right", "both")) -> Dataset:
+    """A dataset of recordings; gestures 0 and 1 are each other's mirror image."""
     return pack(
         recordings,
         source="made by hand",
@@ -71,9 +71,9 @@ def corpus_of(recordings: Sequence[Recording], gestures: Sequence[str] = ("left"
 
 
 @pytest.fixture
-def people_corpus() -> Corpus:
+def people_dataset() -> Dataset:
     """Twelve people (six patients), three gestures each, twice; 40 frames a recording."""
-    return corpus_of(
+    return dataset_of(
         [
             walker(f"{person}_{gesture}_{again}", 40, subject=str(person), gesture=gesture)
             for person in (*range(101, 107), *range(201, 207))

@@ -26,28 +26,28 @@ from fuzzing_inputs import as_json, damaged, damaged_value
 from fuzzing_use import bundle, definition, graph, labels, npy, table
 from gesturelab.config.compose import compose_training
 from gesturelab.config.data import Form, IrdsConfig
+from gesturelab.config.difference import differences
 from gesturelab.config.saved import read_config, read_data_config
 from gesturelab.config.split import FoldsFileConfig, NamedSplitConfig
 from gesturelab.config.training import TrainConfig
-from gesturelab.data import cache as code
-from gesturelab.data.cache import cached
-from gesturelab.data.irds.decimals import parse_decimals
-from gesturelab.data.irds.files import GESTURES as IRDS_GESTURES
-from gesturelab.data.irds.parse import parse
-from gesturelab.data.irds.read import Label, read_irds, to_recording
-from gesturelab.data.irds.unpack import unpack
-from gesturelab.data.scaler import Scaler, no_scaler
-from gesturelab.data.split import choose_people
+from gesturelab.datasets import cache as code
+from gesturelab.datasets.cache import cached
+from gesturelab.datasets.irds.decimals import parse_decimals
+from gesturelab.datasets.irds.files import GESTURES as IRDS_GESTURES
+from gesturelab.datasets.irds.parse import parse
+from gesturelab.datasets.irds.read import Label, read_irds, to_recording
+from gesturelab.datasets.irds.unpack import unpack
 from gesturelab.errors import FetchError, GesturelabError, RecordingError, RunError
 from gesturelab.evaluation.predictions import read_predictions
 from gesturelab.evaluation.windows import read_windows
+from gesturelab.preprocessing.scaler import Scaler, no_scaler
 from gesturelab.report.collect import collect
 from gesturelab.report.groups import group
-from gesturelab.runs import RunDir
-from gesturelab.sweep.difference import differences
-from gesturelab.sweep.search.result import read_search
-from gesturelab.sweep.status import is_alive, read_status
-from gesturelab.sweep.view import progress, remaining, status_table
+from gesturelab.runs.folder import RunDir
+from gesturelab.runs.status import is_alive, read_status
+from gesturelab.splits.split import choose_people
+from gesturelab.sweeps.progress import progress, remaining, status_table
+from gesturelab.sweeps.search.result import read_search
 from info_builder import make_info, write_run
 from predictions_builder import GESTURES, fold_run, write_fold_run, write_windows_of
 
@@ -65,7 +65,7 @@ def simplified_text(frames: int = 12) -> bytes:
 
 def raw_text(frames: int = 12) -> bytes:
     """A Raw recording, with a joint that is lost for a while."""
-    from gesturelab.data.skeleton import KINECT_V2
+    from gesturelab.skeletons.skeleton import KINECT_V2
 
     lines = [b"Version0.1"]
     for frame, row in enumerate(_positions(frames)):
@@ -240,13 +240,13 @@ def unpacked(place: Path) -> Case:
 def cache(place: Path) -> Case:
     """A damaged entry gives the same recordings again."""
     rows = [np.arange(75, dtype=np.float32).reshape(1, 25, 3) / 10 + number for number in range(3)]
-    from conftest import corpus_of, walker
+    from conftest import dataset_of, walker
 
-    corpus = corpus_of([walker(f"r{number}", 4 + number) for number in range(len(rows))])
+    dataset = dataset_of([walker(f"r{number}", 4 + number) for number in range(len(rows))])
 
     def load() -> Any:
         with patch.object(code, "_code", list):  # the hash of the sources takes longer than all the rest
-            return cached(place, source="x", options={}, stamp=[], build=lambda: corpus)
+            return cached(place, source="x", options={}, stamp=[], build=lambda: dataset)
 
     load()
     (entry,) = place.glob("x-*")
@@ -264,10 +264,10 @@ def cache(place: Path) -> Case:
         for each, right in whole.items():
             (entry / each).write_bytes(content if each == name.decode() else right)
         found = load()
-        np.testing.assert_array_equal(found.positions, corpus.positions)
-        assert found.names == corpus.names
-        assert found.gestures.tolist() == corpus.gestures.tolist()
-        assert found.subjects == corpus.subjects
+        np.testing.assert_array_equal(found.positions, dataset.positions)
+        assert found.names == dataset.names
+        assert found.gestures.tolist() == dataset.gestures.tolist()
+        assert found.subjects == dataset.subjects
 
     return Case(make, read)
 
@@ -381,7 +381,7 @@ def weights(place: Path) -> Case:
     """Bytes, and values in an archive that is whole."""
     import torch
 
-    from gesturelab.model.saved import read_recogniser
+    from gesturelab.models.saved import read_recogniser
 
     run = RunDir(place, "tiny")
     _save_network(run)
@@ -444,9 +444,9 @@ def _zip_with(seed: bytes, rng: random.Random) -> bytes:
 def _save_network(run: RunDir) -> None:
     import torch
 
-    from gesturelab.data.features import Features
-    from gesturelab.data.skeleton import KINECT_V2
-    from gesturelab.model.lstm import LSTMClassifier
+    from gesturelab.models.lstm import LSTMClassifier
+    from gesturelab.preprocessing.features import Features
+    from gesturelab.skeletons.skeleton import KINECT_V2
 
     config = compose_training(["model.hidden=8"])
     names = Features(config.features, KINECT_V2).names
@@ -566,7 +566,7 @@ def _yaml_bomb() -> bytes:
 def search(place: Path) -> Case:
     """A search's file on the page."""
     from gesturelab.report.page.searches import section
-    from gesturelab.sweep.search.result import Search
+    from gesturelab.sweeps.search.result import Search
 
     trial = {"number": 0, "state": "completed", "value": 0.5, "params": {"optimizer.lr": 0.1}, "folders": ["trial-0"],
              "epochs": [3], "reason": ""}  # fmt: skip

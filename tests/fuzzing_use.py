@@ -8,12 +8,12 @@ import numpy as np
 
 from fuzzing_case import Case
 from fuzzing_inputs import damaged
-from gesturelab.data.definition import read_definition
-from gesturelab.data.folder.labels import read_labels
-from gesturelab.data.formats import read_motion
-from gesturelab.data.skeleton import KINECT_V2
-from gesturelab.data.table import columns
-from gesturelab.info import SYNTHETIC
+from gesturelab.datasets.folder.labels import read_labels
+from gesturelab.datasets.formats.csv_table import columns
+from gesturelab.datasets.formats.files import read_motion
+from gesturelab.runs.info import SYNTHETIC
+from gesturelab.skeletons.definition import read_definition
+from gesturelab.skeletons.skeleton import KINECT_V2
 
 
 def table(place: Path) -> Case:
@@ -95,8 +95,8 @@ def _trained(place: Path) -> Path:
 
 def bundle(place: Path) -> Case:
     """A model file."""
-    from gesturelab.bundle.load import load
-    from gesturelab.bundle.make import model_of, run_of, write_bundle
+    from gesturelab.export.load import load
+    from gesturelab.export.make import model_of, run_of, write_bundle
 
     file = place / "model.zip"
     write_bundle(model_of(run_of(_trained(place))), file)
@@ -115,8 +115,8 @@ def bundle(place: Path) -> Case:
 
 def graph(place: Path) -> Case:
     """A model as an ONNX graph."""
-    from gesturelab.bundle.load import load
     from gesturelab.cli.main import main
+    from gesturelab.export.load import load
 
     file = place / "model.onnx"
     assert main(["export", str(_trained(place)), "--format", "onnx", "-o", str(file)]) == 0

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from gesturelab.info import LEAKY, SYNTHETIC
+from gesturelab.runs.info import LEAKY, SYNTHETIC
 
 GESTURES = [
     "elbow_flexion_left",

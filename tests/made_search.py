@@ -5,9 +5,9 @@ import socket
 
 import yaml
 
-from gesturelab.runs import RunDir
-from gesturelab.sweep.status import NOT_FINITE, State, Status, end_status, read_status, write_status
-from gesturelab.sweep.stop import asked_to_stop
+from gesturelab.runs.folder import RunDir
+from gesturelab.runs.status import NOT_FINITE, State, Status, end_status, read_status, write_status
+from gesturelab.runs.stop_request import asked_to_stop
 from info_builder import make_info
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gesturelab.sweep.status import read_status
+from gesturelab.runs.status import read_status
 
 TESTBED = Path(__file__).parents[1] / "slurm" / "testbed" / "testbed.sh"
 PROGRAMS = ("slurmctld", "slurmd", "slurmdbd", "munged", "mariadbd")

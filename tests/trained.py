@@ -5,7 +5,7 @@ from omegaconf import OmegaConf
 
 from gesturelab.cli.train import train_in
 from gesturelab.config.compose import compose_training
-from gesturelab.runs import RunDir
+from gesturelab.runs.folder import RunDir
 
 SMALL = ("trainer=cpu", "trainer.max_epochs=1")
 MADE_UP = ("data.people=6", "data.repetitions=1", "model.hidden=8")

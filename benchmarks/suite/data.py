@@ -8,9 +8,9 @@ import data_preparation
 import numpy as np
 
 from gesturelab.config.data import SyntheticConfig, Target
-from gesturelab.data.irds.files import FOLDERS, GESTURES
-from gesturelab.data.irds.files import Form as Published
-from gesturelab.data.synthetic.generate import make_synthetic
+from gesturelab.datasets.irds.files import FOLDERS, GESTURES
+from gesturelab.datasets.irds.files import Form as Published
+from gesturelab.datasets.synthetic.generate import make_synthetic
 from suite.row import Row
 from suite.settings import Settings
 
@@ -21,7 +21,7 @@ WARM_BOUND = 0.3
 
 def write_made_up(root: Path, people: int = 6, repetitions: int = 2) -> None:
     """Made-up recordings in files as IntelliRehabDS publishes them (simplified form)."""
-    corpus = make_synthetic(
+    dataset = make_synthetic(
         SyntheticConfig(
             rate_hz=30.0,
             target=Target.gesture,
@@ -39,10 +39,10 @@ def write_made_up(root: Path, people: int = 6, repetitions: int = 2) -> None:
     )
     folder = root / FOLDERS[Published.simplified]
     folder.mkdir(parents=True, exist_ok=True)
-    for number in range(len(corpus)):
-        frames = corpus.positions[corpus.offsets[number] : corpus.offsets[number + 1]].reshape(-1, 75)
-        gesture = int(corpus.gestures[number]) % len(GESTURES)
-        name = f"{corpus.subjects[number]}_18_{gesture}_{number}_1_stand.txt"
+    for number in range(len(dataset)):
+        frames = dataset.positions[dataset.offsets[number] : dataset.offsets[number + 1]].reshape(-1, 75)
+        gesture = int(dataset.gestures[number]) % len(GESTURES)
+        name = f"{dataset.subjects[number]}_18_{gesture}_{number}_1_stand.txt"
         np.savetxt(folder / name, frames, delimiter=",", fmt="%.6f")
 
 

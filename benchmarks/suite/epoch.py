@@ -10,7 +10,7 @@ from typing import Any
 from lightning.pytorch import Callback, Trainer
 
 from gesturelab.config.training import TrainConfig
-from gesturelab.data.load import load
+from gesturelab.datasets.load import load
 from gesturelab.training.build import make_data, make_module, make_scaler, make_trainer
 from gesturelab.training.metrics_csv import MetricsCsv
 from gesturelab.training.trackers.guard import Guarded

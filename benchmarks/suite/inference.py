@@ -8,12 +8,12 @@ from statistics import quantiles
 import numpy as np
 import torch
 
-from gesturelab.data.frames import FrameStore
-from gesturelab.data.load import load
-from gesturelab.data.loader import WindowLoader
-from gesturelab.model.cost import flops_per_window
-from gesturelab.model.recogniser import Recogniser
+from gesturelab.datasets.load import load
+from gesturelab.models.flops import flops_per_window
+from gesturelab.models.recogniser import Recogniser
+from gesturelab.preprocessing.frame_store import FrameStore
 from gesturelab.training.build import make_data, make_module, make_scaler
+from gesturelab.training.loader import WindowLoader
 from suite.machine import fastest, matrix_gflops
 from suite.row import Row
 from suite.settings import SIZES, Form, Settings
@@ -57,7 +57,7 @@ def _prepare(settings: Settings, size: str) -> tuple[Recogniser, torch.Tensor, i
     data = make_data(config, load(config.data))
     scaler = make_scaler(config, data)
     recogniser = make_module(config, data, scaler).recogniser.eval()
-    store = FrameStore(data.corpus, data.windows, torch.device("cpu"))
+    store = FrameStore(data.dataset, data.windows, torch.device("cpu"))
     batch = next(iter(WindowLoader(store, np.resize(data.sides.train, BATCH), BATCH)))
     classifier = make_module(config, data, scaler).recogniser.classifier.to("meta")
     return recogniser, batch.positions, flops_per_window(classifier, config.window.length_frames, len(scaler.names))

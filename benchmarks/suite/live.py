@@ -6,19 +6,19 @@ from statistics import quantiles
 import numpy as np
 import torch
 
-from gesturelab.bundle.contents import Contents
-from gesturelab.bundle.int8 import quantised
-from gesturelab.bundle.model import Model
-from gesturelab.bundle.onnx_file import session, without_card
-from gesturelab.bundle.onnx_model import OnnxModel
 from gesturelab.config.compose import compose_training
 from gesturelab.config.data import Target
-from gesturelab.data.features import Features
-from gesturelab.data.irds.files import GESTURES, MIRRORED_GESTURES
-from gesturelab.data.scaler import no_scaler
-from gesturelab.data.skeleton import KINECT_V2
-from gesturelab.model.lstm import LSTMClassifier
-from gesturelab.model.recogniser import Recogniser
+from gesturelab.datasets.irds.files import GESTURES, MIRRORED_GESTURES
+from gesturelab.export.contents import Contents
+from gesturelab.export.int8 import quantised
+from gesturelab.export.model import Model
+from gesturelab.export.onnx_file import session, without_card
+from gesturelab.export.onnx_model import OnnxModel
+from gesturelab.models.lstm import LSTMClassifier
+from gesturelab.models.recogniser import Recogniser
+from gesturelab.preprocessing.features import Features
+from gesturelab.preprocessing.scaler import no_scaler
+from gesturelab.skeletons.skeleton import KINECT_V2
 from gesturelab.stream.live import LiveRecogniser
 from suite.row import Row
 from suite.settings import SIZES, Form, Settings

@@ -20,15 +20,15 @@ from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader, TensorDataset
 
 from gesturelab.config.training import TrainConfig
-from gesturelab.data.datamodule import GestureData
-from gesturelab.data.frames import FrameStore
-from gesturelab.data.load import load
-from gesturelab.data.loader import TrainingLoader, WindowLoader
-from gesturelab.data.scaler import Scaler
-from gesturelab.model.cost import flops_per_window
+from gesturelab.datasets.load import load
+from gesturelab.models.flops import flops_per_window
+from gesturelab.preprocessing.frame_store import FrameStore
+from gesturelab.preprocessing.scaler import Scaler
 from gesturelab.training.build import as_options, make_data, make_module, make_scaler, make_trainer
+from gesturelab.training.datamodule import GestureData
+from gesturelab.training.loader import TrainingLoader, WindowLoader
 from gesturelab.training.metrics_csv import MetricsCsv
-from gesturelab.training.optim import cosine_share, make_optimizer
+from gesturelab.training.optimizers import cosine_share, make_optimizer
 from gesturelab.training.trackers.guard import Guarded
 from gesturelab.training.train import quiet_lightning
 from suite.machine import matrix_gflops
@@ -54,7 +54,7 @@ class BareLoop:
 
     def __init__(self, config: TrainConfig, data: GestureData, scaler: Scaler, bf16: bool = False) -> None:
         self.bf16 = bf16
-        store = FrameStore(data.corpus, data.windows, torch.device("cpu"))
+        store = FrameStore(data.dataset, data.windows, torch.device("cpu"))
         batch = config.trainer.batch_size
         self.loader = TrainingLoader(store, data.sides.train, batch, augment=data.augment, seed=config.seed)
         self.batches = iter(self.loader)
@@ -90,7 +90,7 @@ class OriginalLoop:
     """
 
     def __init__(self, config: TrainConfig, data: GestureData, scaler: Scaler) -> None:
-        store = FrameStore(data.corpus, data.windows, torch.device("cpu"))
+        store = FrameStore(data.dataset, data.windows, torch.device("cpu"))
         recogniser = make_module(config, data, scaler).recogniser
         batches = list(WindowLoader(store, data.sides.train[:ORIGINAL_WINDOWS], 256))
         with torch.no_grad():

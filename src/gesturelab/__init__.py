@@ -3,14 +3,14 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gesturelab.bundle.load import load as load
-    from gesturelab.bundle.model import Model as Model
-    from gesturelab.bundle.model import Prediction as Prediction
+    from gesturelab.export.load import load as load
+    from gesturelab.export.model import Model as Model
+    from gesturelab.export.model import Prediction as Prediction
 
 __version__ = "0.1.0"
 
 _IN_USE = {"load": "load", "Model": "model", "Prediction": "model"}
-"""What is there from Python for using a model, and its module of gesturelab.bundle; torch is imported with it."""
+"""What is there from Python for using a model, and its module of gesturelab.export; torch is imported with it."""
 
 
 def __getattr__(name: str) -> Any:
@@ -18,4 +18,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"gesturelab.bundle.{_IN_USE[name]}"), name)
+    return getattr(import_module(f"gesturelab.export.{_IN_USE[name]}"), name)

@@ -45,7 +45,7 @@ class StoppedError(RunError):
     exit_status = 130
 
 
-class SentAwayError(StoppedError):
+class PreemptedError(StoppedError):
     """A signal asked the process to leave; the run can be put back into a queue."""
 
     exit_status = 75  # EX_TEMPFAIL of sysexits.h: try again later

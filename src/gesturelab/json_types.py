@@ -1,4 +1,4 @@
-"""Whether the values of a JSON file are of the types that a TypedDict, such as `gesturelab.info.Info`, gives them."""
+"""Whether the values of a JSON file have the types that a TypedDict gives them, such as `gesturelab.runs.info.Info`."""
 
 import math
 import types
@@ -14,7 +14,7 @@ DEEPEST = 40
 def odd_value(value: Any, kind: Any) -> str:
     """The first value of a wrong type, with its key, in words; empty where there is none. Missing keys are passed over.
 
-    >>> from gesturelab.info import GitInfo
+    >>> from gesturelab.runs.info import GitInfo
     >>> odd_value({"commit": "0123456", "dirty": "no"}, GitInfo)
     "'dirty' should be of type bool, not str"
     """

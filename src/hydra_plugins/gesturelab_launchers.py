@@ -1,4 +1,4 @@
-"""Launchers. Hydra finds its plugins by the name of this package; what they do is in `gesturelab.sweep`.
+"""Launchers. Hydra finds its plugins by the name of this package; what they do is in `gesturelab.sweeps`.
 
 Hydra imports this file at each start of any of its applications, so nothing heavy is imported at the top.
 """
@@ -13,7 +13,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-log = logging.getLogger("gesturelab.sweep")
+log = logging.getLogger("gesturelab.sweeps")
 
 
 class FolderLauncher(Launcher):
@@ -60,8 +60,8 @@ class FolderLauncher(Launcher):
         """Begins planned jobs, and returns when all have ended.
 
         Args:
-            jobs: `gesturelab.sweep.plan.Job`; those to do.
-            watcher: A `gesturelab.sweep.local.Watcher`, told what happens; None prints it.
+            jobs: `gesturelab.sweeps.plan.Job`; those to do.
+            watcher: A `gesturelab.sweeps.local.Watcher`, told what happens; None prints it.
 
         Raises:
             GesturelabError: If nothing can be begun.
@@ -83,9 +83,9 @@ class FolderLauncher(Launcher):
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
         """Runs jobs for a sweeper that is not ours."""
         from gesturelab.errors import RunError
-        from gesturelab.sweep.compose import composed_job
-        from gesturelab.sweep.outcome import outcome_of
-        from gesturelab.sweep.plan import OnChange, plan
+        from gesturelab.sweeps.compose import composed_job
+        from gesturelab.sweeps.outcome import outcome_of
+        from gesturelab.sweeps.plan import OnChange, plan
 
         sweep: list[Any] = []
         for number, overrides in enumerate(job_overrides, initial_job_idx):
@@ -105,7 +105,7 @@ class FolderLauncher(Launcher):
 
 
 class LocalLauncher(FolderLauncher):
-    """Runs several jobs at a time, each in a process of its own; see `gesturelab.sweep.local`."""
+    """Runs several jobs at a time, each in a process of its own; see `gesturelab.sweeps.local`."""
 
     @staticmethod
     def options_class() -> type:
@@ -121,10 +121,10 @@ class LocalLauncher(FolderLauncher):
             ConfigError: If a GPU is asked for that is not there, or more than one for a job.
         """
         from gesturelab.errors import ConfigError
-        from gesturelab.runs import write_text
-        from gesturelab.sweep import view
-        from gesturelab.sweep.local import Task, run_tasks
-        from gesturelab.sweep.places import cpu_cores, find_gpus, places
+        from gesturelab.files import write_text
+        from gesturelab.sweeps import progress
+        from gesturelab.sweeps.local import Task, run_tasks
+        from gesturelab.sweeps.resources import cpu_cores, find_gpus, places
 
         if not jobs:
             return
@@ -140,11 +140,11 @@ class LocalLauncher(FolderLauncher):
         threads = slots[0]["OMP_NUM_THREADS"]
         if watcher is None:
             log.info("%d jobs, %d at a time, %s CPU threads each", len(jobs), len(slots), threads)
-        run_tasks([Task(job.name, job.folder) for job in jobs], slots, watcher or view.watcher(len(jobs)))
+        run_tasks([Task(job.name, job.folder) for job in jobs], slots, watcher or progress.watcher(len(jobs)))
 
 
 class StackedLauncher(FolderLauncher):
-    """Trains jobs that differ in split and seed only in one process; see `gesturelab.sweep.stacks`."""
+    """Trains jobs that differ in split and seed only in one process; see `gesturelab.sweeps.shared_process`."""
 
     @staticmethod
     def options_class() -> type:
@@ -159,7 +159,7 @@ class StackedLauncher(FolderLauncher):
         Raises:
             ConfigError: Naming the key that forbids it.
         """
-        from gesturelab.sweep.stacks import require_stackable
+        from gesturelab.sweeps.shared_process import require_stackable
 
         together = self._together(self._gpus(jobs))
         for job in jobs:
@@ -173,10 +173,10 @@ class StackedLauncher(FolderLauncher):
         """
         from dataclasses import replace
 
-        from gesturelab.runs import write_text
-        from gesturelab.sweep import view
-        from gesturelab.sweep.places import cpu_cores, places
-        from gesturelab.sweep.stacks import divide, run_stacks
+        from gesturelab.files import write_text
+        from gesturelab.sweeps import progress
+        from gesturelab.sweeps.resources import cpu_cores, places
+        from gesturelab.sweeps.shared_process import divide, run_stacks
 
         if not jobs:
             return
@@ -203,10 +203,10 @@ class StackedLauncher(FolderLauncher):
             alone = [stack[0].name for stack in stacks if len(stack) == 1]
             if alone and len(jobs) > 1:
                 log.info("alone in a process, as no other differs from it in split and seed only: %s", "; ".join(alone))
-        run_stacks(stacks, slots, watcher or view.watcher(len(jobs)), together=together)
+        run_stacks(stacks, slots, watcher or progress.watcher(len(jobs)), together=together)
 
     def _gpus(self, jobs: Sequence[Any]) -> Any:
-        from gesturelab.sweep.places import find_gpus
+        from gesturelab.sweeps.resources import find_gpus
 
         on_cpu = self._options.gpus == [] or all(job.composed.device == "cpu" for job in jobs)
         return None if on_cpu else find_gpus()
@@ -216,7 +216,7 @@ class StackedLauncher(FolderLauncher):
 
 
 class SlurmLauncher(FolderLauncher):
-    """Submits jobs to Slurm as an array, and waits for them unless told not to; see `gesturelab.sweep.slurm`."""
+    """Submits jobs to Slurm as an array, and waits for them unless told not to; see `gesturelab.sweeps.slurm`."""
 
     marks_jobs = True
 
@@ -239,14 +239,14 @@ class SlurmLauncher(FolderLauncher):
             ConfigError: If there is no Slurm here, or not the partition.
             RunError: If Slurm does not answer.
         """
-        from gesturelab.sweep.slurm.submission import check
+        from gesturelab.sweeps.slurm.submission import check
 
         for warning in check(jobs, self._options):
             log.warning(warning)
 
     def preview(self, jobs: Sequence[Any]) -> list[str]:
         """The batch scripts."""
-        from gesturelab.sweep.slurm.submission import scripts
+        from gesturelab.sweeps.slurm.submission import scripts
 
         return scripts(jobs, self._options)
 
@@ -258,7 +258,7 @@ class SlurmLauncher(FolderLauncher):
             KeyboardInterrupt: After Ctrl-C; the jobs go on.
         """
         from gesturelab.cli.slurm_task import TrainFolder
-        from gesturelab.sweep.slurm.submission import submit
+        from gesturelab.sweeps.slurm.submission import submit
         from gesturelab.training.provenance import git_state
 
         if not jobs:
@@ -277,13 +277,17 @@ class SlurmLauncher(FolderLauncher):
             self._wait(jobs, None)
 
     def _wait(self, jobs: Sequence[Any], watcher: Any) -> None:
-        from gesturelab.sweep import view
-        from gesturelab.sweep.local import Task
-        from gesturelab.sweep.slurm.watch import wait
+        from gesturelab.sweeps import progress
+        from gesturelab.sweeps.local import Task
+        from gesturelab.sweeps.slurm.watch import wait
 
         root = jobs[0].composed.root
         try:
-            wait([Task(job.name, job.folder) for job in jobs], self._options.poll_s, watcher or view.watcher(len(jobs)))
+            wait(
+                [Task(job.name, job.folder) for job in jobs],
+                self._options.poll_s,
+                watcher or progress.watcher(len(jobs)),
+            )
         except KeyboardInterrupt:
             log.info("")
             log.info("the jobs go on in Slurm. See them: gesturelab status %s", root)

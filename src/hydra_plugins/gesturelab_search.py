@@ -1,4 +1,4 @@
-"""The sweeper ``hydra/sweeper=optuna``. Hydra finds it by the name of this package; see `gesturelab.sweep.search`.
+"""The sweeper ``hydra/sweeper=optuna``. Hydra finds it by the name of this package; see `gesturelab.sweeps.search`.
 
 Hydra imports this file at each start of any of its applications, so nothing heavy is imported at the top.
 """
@@ -58,7 +58,7 @@ class OptunaSweeper(Sweeper):
         Raises:
             SystemExit: With status 1, unless all trials have ended well, diverged or were pruned.
         """
-        from gesturelab.sweep.search.begin import config_flags, search, understand
+        from gesturelab.sweeps.search.begin import config_flags, search, understand
 
         assert self.config is not None
         assert self.hydra_context is not None

@@ -1,4 +1,4 @@
-"""Sweepers. Hydra finds its plugins by the name of this package; what they do is in `gesturelab.sweep`.
+"""Sweepers. Hydra finds its plugins by the name of this package; what they do is in `gesturelab.sweeps`.
 
 Hydra imports this file at each start of any of its applications, so nothing heavy is imported at the top.
 """
@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 
 from hydra_plugins.gesturelab_launchers import FolderLauncher
 
-log = logging.getLogger("gesturelab.sweep")
+log = logging.getLogger("gesturelab.sweeps")
 
 
 class ResumingSweeper(BasicSweeper):
@@ -41,7 +41,7 @@ class ResumingSweeper(BasicSweeper):
         Raises:
             SystemExit: With status 1, unless all jobs are finished at the end.
         """
-        from gesturelab.sweep.outcome import outcome_of, table
+        from gesturelab.sweeps.outcome import outcome_of, table
 
         jobs, naming = self._plan(arguments)
         ours = self.launcher if isinstance(self.launcher, FolderLauncher) else None
@@ -84,8 +84,8 @@ class ResumingSweeper(BasicSweeper):
 
     def _plan(self, arguments: list[str]) -> tuple[list[Any], list[str]]:
         from gesturelab.errors import ConfigError
-        from gesturelab.sweep.compose import JobComposer, composed_job
-        from gesturelab.sweep.plan import Composed, OnChange, plan
+        from gesturelab.sweeps.compose import JobComposer, composed_job
+        from gesturelab.sweeps.plan import Composed, OnChange, plan
 
         assert self.config is not None
         assert self.hydra_context is not None
@@ -107,9 +107,9 @@ class ResumingSweeper(BasicSweeper):
 
     def _prepare(self, jobs: list[Any], marks: bool) -> None:
         """Makes sure that each job can begin, before any does; and that finished ones say so, however they ended."""
-        from gesturelab.runs import write_text
-        from gesturelab.sweep.plan import Action, require_sweep_folder
-        from gesturelab.sweep.status import State, end_status, queue, read_status
+        from gesturelab.files import write_text
+        from gesturelab.runs.status import State, end_status, queue, read_status
+        from gesturelab.sweeps.plan import Action, require_sweep_folder
 
         assert self.config is not None
         for job in jobs:

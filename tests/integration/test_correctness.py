@@ -16,7 +16,7 @@ from gesturelab.config.compose import compose_training
 from gesturelab.config.data import Target
 from gesturelab.config.search import OBJECTIVES
 from gesturelab.config.split import NamedSplitConfig
-from gesturelab.data.load import load
+from gesturelab.datasets.load import load
 from gesturelab.errors import RunError, SplitError
 from gesturelab.evaluation.join import differing
 from gesturelab.evaluation.predictions import read_predictions
@@ -84,9 +84,9 @@ def test_predictions_and_scores_agree_with_scikit_learn(folds):
 
 def test_length_was_fitted_on_training_people_alone(folds):
     _, info = folds[0]
-    corpus = load(compose_training([*LOOK, *SETTINGS]).data)
-    mine = np.isin(corpus.subjects, info["split"]["train"]["subjects"])
-    seconds, truth = (corpus.frame_counts / 30)[mine], corpus.correctness[mine] != 1
+    dataset = load(compose_training([*LOOK, *SETTINGS]).data)
+    mine = np.isin(dataset.subjects, info["split"]["train"]["subjects"])
+    seconds, truth = (dataset.frame_counts / 30)[mine], dataset.correctness[mine] != 1
     best = max(balanced_accuracy_score(truth, seconds > at) for at in (0, *np.unique(seconds)))
     threshold = info["baselines"]["length"]["threshold_s"]
     assert balanced_accuracy_score(truth, seconds > threshold) == pytest.approx(best)

@@ -19,8 +19,8 @@ from gesturelab.cli.train import train_in
 from gesturelab.config.compose import compose_training
 from gesturelab.config.store import LONGEST_FOLDER_NAME, job_folder
 from gesturelab.errors import RunError
-from gesturelab.runs import write_json, write_text
-from gesturelab.sweep.status import read_status
+from gesturelab.files import write_json, write_text
+from gesturelab.runs.status import read_status
 
 CONFIG = compose_training(
     [

@@ -9,8 +9,8 @@ import time
 import pytest
 import torch
 
-from gesturelab.runs import RunDir
-from gesturelab.sweep.status import read_status
+from gesturelab.runs.folder import RunDir
+from gesturelab.runs.status import read_status
 
 UNMEASURED = True
 

@@ -19,8 +19,8 @@ from tracked import QUICK, assert_epochs, kill_after, killed_and_resumed, needs,
 
 from gesturelab.config.compose import compose_training
 from gesturelab.errors import ConfigError
-from gesturelab.info import SYNTHETIC
-from gesturelab.runs import find_runs
+from gesturelab.runs.folder import find_runs
+from gesturelab.runs.info import SYNTHETIC
 from gesturelab.training.device import prepare_device
 from gesturelab.training.train import train
 

@@ -14,14 +14,14 @@ import gesturelab.training.train as training_module
 from gesturelab.cli.train import train_in
 from gesturelab.cli.train_result import print_result
 from gesturelab.config.compose import compose_training
-from gesturelab.data.load import load
-from gesturelab.data.loader import TrainingLoader
+from gesturelab.datasets.load import load
 from gesturelab.errors import ConfigError, RunError
-from gesturelab.model.lstm import LSTMClassifier
-from gesturelab.sweep.status import read_status
+from gesturelab.models.lstm import LSTMClassifier
+from gesturelab.runs.status import read_status
 from gesturelab.training.averaging import WeightAveraging
+from gesturelab.training.loader import TrainingLoader
 from gesturelab.training.module import GestureModule
-from gesturelab.training.optim import cosine_share
+from gesturelab.training.optimizers import cosine_share
 
 QUICK = (
     *("data.people=7", "data.repetitions=1", "trainer=cpu", "model.hidden=8", "model.layers=1"),
@@ -69,8 +69,8 @@ def test_a_training_stops_at_the_bad_step_and_names_the_recording(tmp_path, pois
     with pytest.raises(RunError, match=r"^the loss is not finite in epoch 2 \(step 3 of 4, loss nan, learning") as told:
         train_quickly(tmp_path / "run")
     said = str(told.value)
-    corpus = load(compose_training(QUICK).data)
-    assert f"features of {corpus.names[poisoned['recording']]} are not; look" in said
+    dataset = load(compose_training(QUICK).data)
+    assert f"features of {dataset.names[poisoned['recording']]} are not; look" in said
     with (tmp_path / "run" / "metrics.csv").open(newline="") as file:
         assert len(list(csv.DictReader(file))) == 1, "the good epoch is there"
     status = read_status(tmp_path / "run")

@@ -14,7 +14,7 @@ import pytest
 from command import gesturelab
 
 from gesturelab.config.saved import read_data_config
-from gesturelab.data.load import load
+from gesturelab.datasets.load import load
 
 UNMEASURED = True
 
@@ -106,12 +106,12 @@ def test_majority_says_what_training_people_did_most_often(trained: Path, compar
 def test_nearest_agrees_with_scikit_learn(trained: Path, methods: Any):
     from sklearn.neighbors import KNeighborsClassifier
 
-    corpus = load(read_data_config(trained / "multirun/sweep/split.fold=2/config.yaml"))
-    motion = methods.whole_recordings(corpus).reshape(len(corpus), -1)
+    dataset = load(read_data_config(trained / "multirun/sweep/split.fold=2/config.yaml"))
+    motion = methods.whole_recordings(dataset).reshape(len(dataset), -1)
     rows = _rows(trained / "multirun/sweep-peers/method=nearest,seed=0,split.fold=2/predictions_nearest.csv")
-    test = np.isin(corpus.subjects, rows[0]["subject"])
-    known = KNeighborsClassifier(1).fit(motion[~test], corpus.gestures[~test])
-    expected = [corpus.gesture_names[gesture] for gesture in known.predict(motion[test])]
+    test = np.isin(dataset.subjects, rows[0]["subject"])
+    known = KNeighborsClassifier(1).fit(motion[~test], dataset.gestures[~test])
+    expected = [dataset.gesture_names[gesture] for gesture in known.predict(motion[test])]
     assert [row["predicted"] for row in rows] == expected
 
 
@@ -204,9 +204,9 @@ def test_our_composition_says_what_the_classifier_of_aeon_says(
     pytest.importorskip("aeon", reason=f"{method} needs aeon: pip install -e '.[peers]'")
     from aeon.classification import convolution_based
 
-    corpus = load(read_data_config(trained / "multirun/sweep/split.fold=2/config.yaml"))
-    motion = methods.whole_recordings(corpus)
-    test = np.isin(corpus.subjects, "103")
-    ours = methods.METHODS[method].fit(motion[~test], corpus.gestures[~test], len(corpus.gesture_names), 0)
-    theirs = getattr(convolution_based, classifier)(random_state=0).fit(motion[~test], corpus.gestures[~test])
+    dataset = load(read_data_config(trained / "multirun/sweep/split.fold=2/config.yaml"))
+    motion = methods.whole_recordings(dataset)
+    test = np.isin(dataset.subjects, "103")
+    ours = methods.METHODS[method].fit(motion[~test], dataset.gestures[~test], len(dataset.gesture_names), 0)
+    theirs = getattr(convolution_based, classifier)(random_state=0).fit(motion[~test], dataset.gestures[~test])
     assert ours.scores(motion[test]).argmax(axis=1).tolist() == theirs.predict(motion[test]).tolist()

@@ -12,8 +12,8 @@ import pytest
 from command import gesturelab
 
 from gesturelab.config.compose import compose_training
-from gesturelab.data.definition import read_definition
-from gesturelab.data.features import Features
+from gesturelab.preprocessing.features import Features
+from gesturelab.skeletons.definition import read_definition
 
 PROJECT = Path(__file__).parents[2]
 README = (PROJECT / "README.md").read_text(encoding="utf-8")

@@ -12,13 +12,13 @@ from omegaconf import OmegaConf
 
 from gesturelab.cli.train import train_in
 from gesturelab.config.compose import compose_training, options
-from gesturelab.data.augment import mirror
-from gesturelab.data.features import Features
-from gesturelab.data.frames import FrameStore
-from gesturelab.data.load import load
-from gesturelab.data.skeleton import KINECT_V2
+from gesturelab.datasets.load import load
 from gesturelab.evaluation.predictions import read_predictions
 from gesturelab.evaluation.recordings import combine_windows
+from gesturelab.preprocessing.augmentation import mirror
+from gesturelab.preprocessing.features import Features
+from gesturelab.preprocessing.frame_store import FrameStore
+from gesturelab.skeletons.skeleton import KINECT_V2
 from gesturelab.training.build import make_data, make_module, make_scaler
 from gesturelab.training.module import GestureModule
 
@@ -69,7 +69,7 @@ def test_mirror_images_have_their_say_in_test_and_validation_and_nowhere_else(pa
     assert (saved["mirror_at_test"], saved["mirrored_gestures"]) == (True, [1, 0, 3, 2, 5, 4, 6, 8, 7])
     module.recogniser.classifier.load_state_dict(saved["state_dict"])
     module.eval()
-    store = FrameStore(data.corpus, data.windows, torch.device("cpu"))
+    store = FrameStore(data.dataset, data.windows, torch.device("cpu"))
     with torch.no_grad():
         for side, name in ((data.sides.validation, "validation"), (data.sides.test, "test")):
             batch = store.gather(torch.from_numpy(side))
@@ -81,7 +81,7 @@ def test_mirror_images_have_their_say_in_test_and_validation_and_nowhere_else(pa
             assert info["metrics"][name]["window"]["loss"] == pytest.approx(-sum(map(math.log, chance)) / len(rows))
     ids, combined = combine_windows(data.windows.recording[data.sides.test], rows)
     said = read_predictions(run.predictions)
-    assert list(said.names) == [data.corpus.names[number] for number in ids.tolist()]
+    assert list(said.names) == [data.dataset.names[number] for number in ids.tolist()]
     assert said.probabilities == pytest.approx(combined, abs=1e-5)
 
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from browser import Browser
-from gesturelab.data.skeleton import KINECT_V2
 from gesturelab.report.collect import collect
 from gesturelab.report.groups import group
 from gesturelab.report.page.build import page
 from gesturelab.report.page.motion import Motion
 from gesturelab.report.table import comparison
+from gesturelab.skeletons.skeleton import KINECT_V2
 from predictions_builder import fold_run, write_fold_run, write_windows_of
 
 NAME = "<script>alert(1)</script>"

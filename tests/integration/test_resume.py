@@ -15,10 +15,10 @@ from omegaconf import OmegaConf
 from gesturelab.cli.train import train_in
 from gesturelab.config.compose import compose_training
 from gesturelab.config.saved import read_config
-from gesturelab.errors import BusyError, SentAwayError
-from gesturelab.sweep import leave
-from gesturelab.sweep.claim import LOCK, try_lock
-from gesturelab.sweep.status import Status, read_status, write_status
+from gesturelab.errors import BusyError, PreemptedError
+from gesturelab.runs import signals as leave
+from gesturelab.runs.locking import LOCK, try_lock
+from gesturelab.runs.status import Status, read_status, write_status
 from gesturelab.training import train as training
 from gesturelab.training.saving import KeepCheckpoints
 
@@ -87,7 +87,7 @@ def test_a_plateau_is_reached_in_this_training(whole):
 def test_a_run_that_leaves_on_a_signal_goes_on_exactly_where_it_was(tmp_path, whole, told_at, monkeypatch, epoch, step):
     with monkeypatch.context() as patch:
         told_at(epoch, step)
-        with pytest.raises(SentAwayError, match=r"left on SIGUSR1; .*Go on with: gesturelab resume"):
+        with pytest.raises(PreemptedError, match=r"left on SIGUSR1; .*Go on with: gesturelab resume"):
             train(tmp_path / "run", *MANY, *PLATEAU)
         patch.undo()
     monkeypatch.undo()
@@ -133,7 +133,7 @@ def test_a_signal_before_the_first_step_leaves_what_resumes_the_run(tmp_path, mo
         raise KeyboardInterrupt
 
     monkeypatch.setattr("gesturelab.training.device.prepare_device", hear)
-    with pytest.raises(SentAwayError, match=r"left on SIGTERM; go on with: gesturelab resume .*run"):
+    with pytest.raises(PreemptedError, match=r"left on SIGTERM; go on with: gesturelab resume .*run"):
         train(tmp_path / "run")
     assert read_status(tmp_path / "run")["state"] == "stopped"
     assert read_config(tmp_path / "run" / "config.yaml").trainer.checkpoint_minutes == 10

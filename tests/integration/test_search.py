@@ -8,10 +8,10 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 
 from gesturelab.cli.main import main
-from gesturelab.sweep import local
-from gesturelab.sweep.claim import alone
-from gesturelab.sweep.search import search as searching
-from gesturelab.sweep.search.study import mend
+from gesturelab.runs.locking import alone
+from gesturelab.sweeps import local
+from gesturelab.sweeps.search import search as searching
+from gesturelab.sweeps.search.study import mend
 from made_search import KilledError, MadeUpTrainings
 
 DROPOUT = "model.dropout=interval(0.1,0.9)"

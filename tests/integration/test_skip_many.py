@@ -7,12 +7,12 @@ import sys
 import pytest
 from command import untraced
 
-from gesturelab.runs import find_runs
+from gesturelab.runs.folder import find_runs
 
 PREPARE = """
 from gesturelab.cli.main import main
-from gesturelab.runs import RunDir
-from gesturelab.sweep import local
+from gesturelab.runs.folder import RunDir
+from gesturelab.sweeps import local
 
 def quick(tasks, slots, watcher):
     for task in tasks:

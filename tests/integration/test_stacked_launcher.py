@@ -11,8 +11,8 @@ from omegaconf import OmegaConf
 
 from gesturelab.cli.job import train_folder
 from gesturelab.config.compose import compose_training
-from gesturelab.runs import RunDir, is_finished
-from gesturelab.sweep.status import is_alive, read_status
+from gesturelab.runs.folder import RunDir, is_finished
+from gesturelab.runs.status import is_alive, read_status
 
 UNMEASURED = True
 QUICK = ("trainer=debug", "data.people=7", "data.repetitions=1", "model.hidden=16", "split=loso", "callbacks=none")

@@ -13,14 +13,14 @@ import pytest
 from command import COMMAND, untraced
 from rich.console import Console
 
-from gesturelab.bundle.load import load as load_model
 from gesturelab.cli.stream import run
 from gesturelab.config.compose import compose_training
-from gesturelab.data.load import load
-from gesturelab.data.skeleton import KINECT_V2
-from gesturelab.data.table import columns
+from gesturelab.datasets.formats.csv_table import columns
+from gesturelab.datasets.load import load
 from gesturelab.errors import DataError, StreamError
-from gesturelab.runs import RunDir
+from gesturelab.export.load import load as load_model
+from gesturelab.runs.folder import RunDir
+from gesturelab.skeletons.skeleton import KINECT_V2
 from gesturelab.stream.inbox import OneByOne
 from gesturelab.stream.lines import LiveFrame
 from gesturelab.stream.loop import run as run_session
@@ -41,8 +41,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
 @pytest.fixture(scope="module")
 def movement() -> np.ndarray:
     """A made-up person at rest, in a gesture, and at rest."""
-    corpus = load(compose_training(["data=synthetic", "data.people=1", "data.repetitions=1"]).data)
-    gesture = corpus[2].positions
+    dataset = load(compose_training(["data=synthetic", "data.people=1", "data.repetitions=1"]).data)
+    gesture = dataset[2].positions
     return np.concatenate([np.repeat(gesture[:1], 45, axis=0), gesture, np.repeat(gesture[-1:], 45, axis=0)])
 
 
@@ -160,24 +160,24 @@ def test_ten_real_recordings_with_rest_between_are_found(irds_root: Path, monkey
 
     people = ["103", "105", "205", "215", "304", "307"]  # the thresholds were chosen on others
     options = [f"data.root={irds_root}", f"data.subjects={people}".replace("'", "").replace(" ", "")]
-    corpus = load(compose_training(["data=irds", *options, "data.max_files=300", f"data.cache_dir={tmp_path}"]).data)
+    dataset = load(compose_training(["data=irds", *options, "data.max_files=300", f"data.cache_dir={tmp_path}"]).data)
     for kind in segments.KINDS:
         score = segments.Score()
-        for positions, true in segments.streams(corpus, set(people), kind, 2, seed=5):
+        for positions, true in segments.streams(dataset, set(people), kind, 2, seed=5):
             assert len(true) == 10
-            score.add(true, segments.places(corpus, positions, 30.0, SegmentOptions()))
+            score.add(true, segments.places(dataset, positions, 30.0, SegmentOptions()))
         assert score.placed / score.found > 0.65, kind
         assert score.placed / score.true > 0.65, kind
 
 
 @pytest.mark.irds
 def test_real_recordings_are_answered_live_as_in_batches(irds_root: Path, trained: RunDir, tmp_path: Path):
-    corpus = load(
+    dataset = load(
         compose_training(["data=irds", f"data.root={irds_root}", "data.max_files=9", f"data.cache_dir={tmp_path}"]).data
     )
     model = load_model(trained.path)
-    for at in range(0, len(corpus), 3):
-        one = corpus[at]
+    for at in range(0, len(dataset), 3):
+        one = dataset[at]
         session = Session(model, StreamOptions(every_s=0.1), lambda: 0.0)
         said = {}
         for number, positions in enumerate(one.positions):

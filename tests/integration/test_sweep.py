@@ -9,9 +9,10 @@ from hydra.core.global_hydra import GlobalHydra
 from gesturelab.cli import train
 from gesturelab.cli.main import main
 from gesturelab.errors import DataError, StoppedError
-from gesturelab.runs import RunDir, write_text
-from gesturelab.sweep.reporter import reported
-from gesturelab.sweep.status import read_status
+from gesturelab.files import write_text
+from gesturelab.runs.folder import RunDir
+from gesturelab.runs.reporter import reported
+from gesturelab.runs.status import read_status
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from tracked import QUICK, assert_epochs, killed_and_resumed, needs, train_quick
 
 from gesturelab.config.compose import compose_training
 from gesturelab.errors import ConfigError
-from gesturelab.info import SYNTHETIC
+from gesturelab.runs.info import SYNTHETIC
 
 UNMEASURED = True
 

@@ -13,15 +13,16 @@ from sklearn.metrics import accuracy_score
 from gesturelab.cli.train import train_in
 from gesturelab.config.compose import compose_training
 from gesturelab.config.saved import read_config
-from gesturelab.data.load import load
-from gesturelab.data.scaler import Scaler
+from gesturelab.datasets.load import load
 from gesturelab.errors import DeviceError, RunError, SplitError
 from gesturelab.evaluation.predictions import read_predictions
 from gesturelab.evaluation.windows import read_windows
-from gesturelab.info import LEAKY, SYNTHETIC
-from gesturelab.model.lstm import LSTMClassifier
-from gesturelab.model.saved import read_recogniser
-from gesturelab.runs import RunDir, sha256
+from gesturelab.files import sha256
+from gesturelab.models.lstm import LSTMClassifier
+from gesturelab.models.saved import read_recogniser
+from gesturelab.preprocessing.scaler import Scaler
+from gesturelab.runs.folder import RunDir
+from gesturelab.runs.info import LEAKY, SYNTHETIC
 
 QUICK = ("data.people=8", "data.repetitions=1", "trainer=cpu", "model.hidden=16", "trainer.max_epochs=3")
 
@@ -100,11 +101,11 @@ def test_the_windows_file_tells_how_each_answer_evolves_and_knows_nothing_of_the
     found = read_windows(run.windows, tuple(info["gestures"]), set(said.names))
     assert set(found) == set(said.names)
     config = read_config(run.config)
-    corpus = load(config.data)
+    dataset = load(config.data)
     saved = read_recogniser(run)
     for name in said.names[:3]:
-        number = corpus.names.index(name)
-        frames, rate = corpus[number].positions, corpus.rates_hz[number]
+        number = dataset.names.index(name)
+        frames, rate = dataset[number].positions, dataset.rates_hz[number]
         series = found[name]
         assert series.ends[-1] == pytest.approx((len(frames) - 1) / rate, abs=0.006)
         for at in (0, len(series) - 1):

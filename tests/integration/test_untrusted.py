@@ -11,11 +11,11 @@ from torch import nn
 
 from gesturelab.cli.train import train_in
 from gesturelab.config.compose import compose_training
-from gesturelab.data.load import load
+from gesturelab.datasets.load import load
 from gesturelab.errors import ConfigError, RunError
-from gesturelab.model.saved import read_recogniser
+from gesturelab.models.saved import read_recogniser
 from gesturelab.training.build import make_callback
-from gesturelab.training.optim import make_optimizer
+from gesturelab.training.optimizers import make_optimizer
 from gesturelab.training.trackers.make import check_loggers
 
 CONFIG = compose_training(

@@ -5,7 +5,7 @@ import json
 import pytest
 from tracked import assert_epochs, killed_and_resumed, needs
 
-from gesturelab.runs import find_runs
+from gesturelab.runs.folder import find_runs
 
 UNMEASURED = True
 

@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-from gesturelab.runs import RunDir
-from gesturelab.sweep.slurm.cluster import my_tasks
+from gesturelab.runs.folder import RunDir
+from gesturelab.runs.slurm import my_tasks
 from slurm_testbed import ONE_CORE, SMALL, command, gesturelab, slurm, status, until
 
 UNMEASURED = True

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gesturelab.runs import RunDir
+from gesturelab.runs.folder import RunDir
 from slurm_testbed import ONE_CORE, SMALL, command, gesturelab, slurm, status, until
 
 UNMEASURED = True

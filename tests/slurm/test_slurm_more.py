@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gesturelab.runs import RunDir
-from gesturelab.sweep.slurm.cluster import my_tasks
+from gesturelab.runs.folder import RunDir
+from gesturelab.runs.slurm import my_tasks
 from slurm_testbed import ONE_CORE, SMALL, gesturelab, slurm, status, until
 
 UNMEASURED = True

@@ -11,16 +11,16 @@ from pathlib import Path
 
 from gesturelab.config.compose import compose_training
 from gesturelab.config.saved import read_config
-from gesturelab.data.irds.read import read_irds
-from gesturelab.data.scaler import Scaler
-from gesturelab.data.split import choose_people
+from gesturelab.datasets.irds.read import read_irds
 from gesturelab.errors import GesturelabError
 from gesturelab.evaluation.predictions import read_predictions
 from gesturelab.evaluation.windows import read_windows
+from gesturelab.preprocessing.scaler import Scaler
 from gesturelab.report.collect import collect
-from gesturelab.sweep.search.result import read_search
-from gesturelab.sweep.status import read_status
-from gesturelab.sweep.stop import asked_to_stop
+from gesturelab.runs.status import read_status
+from gesturelab.runs.stop_request import asked_to_stop
+from gesturelab.splits.split import choose_people
+from gesturelab.sweeps.search.result import read_search
 
 LIMIT = 900 * 2**20
 """Bytes of address space, of which Python and its libraries need half."""

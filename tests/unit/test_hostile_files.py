@@ -14,8 +14,8 @@ from rich.console import Console
 
 from fuzzing_parsers import simplified_text
 from gesturelab.config.compose import compose_training
-from gesturelab.data.irds.read import read_irds
-from gesturelab.data.irds.unpack import unpack
+from gesturelab.datasets.irds.read import read_irds
+from gesturelab.datasets.irds.unpack import unpack
 from gesturelab.errors import DataError, FetchError
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pipes, devices and limits are POSIX's")
@@ -121,8 +121,8 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path):
 def test_a_name_that_is_no_text_can_be_written_into_any_file(tmp_path):
     (tmp_path / "101_18_0_1_1_stand.txt").write_bytes(simplified_text())
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.txt")).touch()
-    corpus = read_irds(compose_training(["data=irds", f"data.root={tmp_path}"]).data)
-    assert [one.recording for one in corpus.rejected] == ["\\udcff"]
+    dataset = read_irds(compose_training(["data=irds", f"data.root={tmp_path}"]).data)
+    assert [one.recording for one in dataset.rejected] == ["\\udcff"]
 
 
 ESCAPES = ("../out.txt", "/out.txt", "a/../../out.txt", "C:\\out.txt", "a\\..\\out.txt", "./../out.txt", "link")

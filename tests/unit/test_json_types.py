@@ -3,8 +3,8 @@ from typing import Any, NotRequired, TypedDict
 import pytest
 
 from gesturelab.json_types import odd_value
-from gesturelab.runs import RunDir
-from gesturelab.sweep.status import read_status
+from gesturelab.runs.folder import RunDir
+from gesturelab.runs.status import read_status
 
 
 class Inner(TypedDict):

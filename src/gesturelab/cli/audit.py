@@ -26,7 +26,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("dirs", nargs="+", type=Path, metavar="RUN", help="a run's folder, or one that holds runs")
     parser.add_argument("--data-root", metavar="DIR", help="where the data are, if not where the run found them")
     given = parser.parse_args(arguments)
-    from gesturelab.runs import find_runs
+    from gesturelab.runs.folder import find_runs
 
     runs = [run for folder in cast(list[Path], given.dirs) for run in find_runs(folder) if run.size]
     if not runs:

@@ -6,10 +6,10 @@ from typing import cast
 
 from gesturelab.cli.status import job_folders
 from gesturelab.errors import RunError
-from gesturelab.sweep.claim import is_locked
-from gesturelab.sweep.slurm.cluster import cancel, my_tasks, require_slurm
-from gesturelab.sweep.slurm.watch import in_queue
-from gesturelab.sweep.status import State, end_status, read_status
+from gesturelab.runs.locking import is_locked
+from gesturelab.runs.slurm import cancel, my_tasks, require_slurm
+from gesturelab.runs.status import State, end_status, read_status
+from gesturelab.sweeps.slurm.watch import in_queue
 
 
 def run(arguments: list[str]) -> int:

@@ -60,12 +60,12 @@ def _compare(dirs: list[Path], given: argparse.Namespace) -> int:
 
     from rich.console import Console
 
+    from gesturelab.files import write_text
     from gesturelab.report.collect import collect
     from gesturelab.report.console import show
     from gesturelab.report.groups import group
     from gesturelab.report.markdown import markdown
     from gesturelab.report.table import comparison, frame, joined_frame
-    from gesturelab.runs import write_text
 
     finished, unread = collect(dirs)
     groups = group(finished)

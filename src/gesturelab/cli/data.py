@@ -57,7 +57,7 @@ def _check(options: argparse.Namespace) -> int:
     own = ("labels.csv", "*.csv", "*.npy", "*/*.csv", "*/*.npy")
     if any(any(options.root.glob(name)) for name in own):  # IntelliRehabDS has none of these
         return _check_folder(options)
-    from gesturelab.data.irds.quality import check, print_report
+    from gesturelab.datasets.irds.quality import check, print_report
 
     report = check(options.root, window=options.window)
     if options.json:
@@ -70,8 +70,8 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _check_folder(options: argparse.Namespace) -> int:
-    from gesturelab.data.folder.check import check_folder
-    from gesturelab.data.irds.quality import print_report
+    from gesturelab.datasets.folder.check import check_folder
+    from gesturelab.datasets.irds.quality import print_report
 
     found = check_folder(options.root, skeleton=options.skeleton, rate_hz=options.rate_hz, window=options.window)
     if options.json:
@@ -87,7 +87,7 @@ def _check_folder(options: argparse.Namespace) -> int:
 
 
 def _example(options: argparse.Namespace) -> int:
-    from gesturelab.data.folder.example import write_example
+    from gesturelab.datasets.folder.example import write_example
 
     count = write_example(options.folder)
     print(
@@ -98,7 +98,7 @@ def _example(options: argparse.Namespace) -> int:
 
 
 def _fetch(options: argparse.Namespace) -> int:
-    from gesturelab.data.irds.fetch import fetch_irds
+    from gesturelab.datasets.irds.fetch import fetch_irds
 
     folder = fetch_irds(options.to)
     print(f"IntelliRehabDS is in {folder}. Use it: gesturelab train data=irds data.root={options.to}")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, cast
 from gesturelab.errors import ConfigError
 
 if TYPE_CHECKING:
-    from gesturelab.bundle.model import Model
-    from gesturelab.runs import RunDir
+    from gesturelab.export.model import Model
+    from gesturelab.runs.folder import RunDir
 
 NAMES = {"bundle": "model.zip", "onnx": "model.onnx", "torch": "model.pt2"}
 """The formats, and what a file of each is called where no name is given."""
@@ -55,9 +55,9 @@ def run(arguments: list[str]) -> int:
     folder = cast(Path, given.run)
     output = cast(Path, given.output or Path(NAMES[given.format]))
 
-    from gesturelab.bundle.choose import best_run
-    from gesturelab.bundle.make import model_of, run_of, write_bundle
-    from gesturelab.runs import sha256
+    from gesturelab.export.best_run import best_run
+    from gesturelab.export.make import model_of, run_of, write_bundle
+    from gesturelab.files import sha256
 
     if given.best:
         choice = best_run(folder)
@@ -83,8 +83,8 @@ def run(arguments: list[str]) -> int:
 
 
 def _write_program(source: "RunDir", model: "Model", output: Path) -> None:
-    from gesturelab.bundle.evidence import evidence
-    from gesturelab.bundle.program import write_program
+    from gesturelab.export.evidence import evidence
+    from gesturelab.export.program import write_program
 
     shown = evidence(source, model)
     difference = write_program(model, output, shown)
@@ -93,12 +93,12 @@ def _write_program(source: "RunDir", model: "Model", output: Path) -> None:
 
 def _write_onnx(source: "RunDir", model: "Model", output: Path, *, int8: bool, stateful: bool) -> None:
     try:
-        from gesturelab.bundle.int8 import eight_bits
-        from gesturelab.bundle.onnx_file import checked, write_graph
-        from gesturelab.bundle.stateful import checked_steps
+        from gesturelab.export.int8 import eight_bits
+        from gesturelab.export.onnx_file import checked, write_graph
+        from gesturelab.export.stateful import checked_steps
     except ModuleNotFoundError as error:
         raise ConfigError(f"--format onnx needs the package {error.name}: pip install 'gesturelab[export]'") from error
-    from gesturelab.bundle.evidence import evidence
+    from gesturelab.export.evidence import evidence
 
     shown = evidence(source, model)
     graph, difference = (checked_steps if stateful else checked)(model, shown)

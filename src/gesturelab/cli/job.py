@@ -11,10 +11,10 @@ from gesturelab.cli.train import train_in
 from gesturelab.cli.train_result import print_result
 from gesturelab.config.saved import read_config
 from gesturelab.errors import StoppedError
-from gesturelab.runs import RunDir, is_finished
-from gesturelab.sweep.leave import EXIT_STATUS, listen, told
-from gesturelab.sweep.local import end_with_parent
-from gesturelab.sweep.status import State, end_status, is_first_process, read_status, reason_of
+from gesturelab.runs.folder import RunDir, is_finished
+from gesturelab.runs.signals import EXIT_STATUS, listen, told
+from gesturelab.runs.status import State, end_status, is_first_process, read_status, reason_of
+from gesturelab.sweeps.local import end_with_parent
 
 if TYPE_CHECKING:  # it imports torch
     from gesturelab.training.stack.together import Seat

@@ -22,7 +22,7 @@ def add_option(parser: argparse.ArgumentParser) -> None:
 def measure_sizes(groups: "Sequence[Group]") -> "Latencies":
     """Times the first run of each size; where that is not possible, says why."""
     from gesturelab.evaluation.cost import Latency
-    from gesturelab.runs import RunDir
+    from gesturelab.runs.folder import RunDir
     from gesturelab.training.latency import measure  # torch is slow to import
 
     found: dict[Path, Latency | str] = {}

@@ -5,7 +5,7 @@ from importlib import import_module
 
 from gesturelab import __version__
 from gesturelab.errors import GesturelabError
-from gesturelab.sweep.leave import EXIT_STATUS, told
+from gesturelab.runs.signals import EXIT_STATUS, told
 
 VERBS = {
     "train": "train one model size, or with -m a sweep, and test on unseen people",

@@ -48,15 +48,15 @@ def run(arguments: list[str]) -> int:
 
 def describe(name: str) -> dict[str, Any]:
     """One size: its configuration, how many numbers it learns, and the operations for one window."""
-    from gesturelab.data.features import Features
-    from gesturelab.data.skeleton import KINECT_V2
-    from gesturelab.model.cost import flops_per_window, on_paper
-    from gesturelab.model.lstm import count_parameters
+    from gesturelab.models.flops import flops_per_window, on_meta_device
+    from gesturelab.models.lstm import count_parameters
+    from gesturelab.preprocessing.features import Features
+    from gesturelab.skeletons.skeleton import KINECT_V2
 
     config = compose_training([f"model={name}"])
     table = Features(config.features, KINECT_V2)
     features = len(table.names)
-    model = on_paper(features, 9, config.model, table.summaries)
+    model = on_meta_device(features, 9, config.model, table.summaries)
     return {
         "name": name,
         "parameters": count_parameters(model),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gesturelab.bundle.model import Model
+    from gesturelab.export.model import Model
     from gesturelab.predict.answers import Answer
 
 STANDARD_OUTPUT = "-"
@@ -58,7 +58,7 @@ def run(arguments: list[str]) -> int:
     from rich.console import Console
     from rich.progress import track
 
-    from gesturelab.bundle.load import load
+    from gesturelab.export.load import load
     from gesturelab.predict.answers import answers, reading_for
     from gesturelab.predict.files import csv_lines, json_lines
 
@@ -93,12 +93,12 @@ def run(arguments: list[str]) -> int:
 
 
 def _write(name: str, lines: Iterable[str]) -> None:
-    from gesturelab.runs import write_whole
+    from gesturelab.files import atomic_write
 
     if name == STANDARD_OUTPUT:
         sys.stdout.writelines(lines)
         return
-    with write_whole(Path(name)) as beside, beside.open("w", encoding="utf-8", newline="") as file:
+    with atomic_write(Path(name)) as beside, beside.open("w", encoding="utf-8", newline="") as file:
         file.writelines(lines)
 
 

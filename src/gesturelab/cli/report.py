@@ -9,7 +9,7 @@ from gesturelab.cli.latency import add_option, measure_sizes
 from gesturelab.errors import GesturelabError, RunError
 
 if TYPE_CHECKING:
-    from gesturelab.data.recording import Corpus
+    from gesturelab.datasets.recording import Dataset
     from gesturelab.report.collect import Finished
     from gesturelab.report.page.motion import Motion, Motions
 
@@ -36,11 +36,11 @@ def run(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     dirs, output = cast(list[Path], given.dirs), cast(Path, given.output)
 
+    from gesturelab.files import write_text
     from gesturelab.report.collect import collect
     from gesturelab.report.groups import group
     from gesturelab.report.page.build import page
     from gesturelab.report.table import comparison
-    from gesturelab.runs import write_text
 
     finished, unread = collect(dirs)
     if not finished:
@@ -59,32 +59,32 @@ def _motions(runs: "Sequence[Finished]", data_root: str | None) -> "Motions | st
     """Where the motion of some runs' recordings is found, or why it is not."""
     from gesturelab.config.data import FolderConfig, IrdsConfig
     from gesturelab.config.saved import read_data_config
-    from gesturelab.data.load import load
-    from gesturelab.runs import RunDir
+    from gesturelab.datasets.load import load
+    from gesturelab.runs.folder import RunDir
 
     one = runs[0]
     try:
         config = read_data_config(RunDir(one.path, one.info["model"]["size"]).config)
         if data_root is not None and isinstance(config, IrdsConfig | FolderConfig):
             config.root = data_root
-        corpus = load(config)
+        dataset = load(config)
     except GesturelabError as error:
         return str(error)
-    if corpus.fingerprint != one.info["data"]["fingerprint"]:
-        return f"the {corpus.source} data are not those that the runs were made with (the fingerprint differs)"
-    return _finder(corpus)
+    if dataset.fingerprint != one.info["data"]["fingerprint"]:
+        return f"the {dataset.source} data are not those that the runs were made with (the fingerprint differs)"
+    return _finder(dataset)
 
 
-def _finder(corpus: "Corpus") -> "Motions":
+def _finder(dataset: "Dataset") -> "Motions":
     from gesturelab.report.page.motion import Motion
 
-    places = {name: at for at, name in enumerate(corpus.names)}
+    places = {name: at for at, name in enumerate(dataset.names)}
 
     def find(name: str) -> "Motion | None":
         if name not in places:
             return None
-        one = corpus[places[name]]
-        skeleton = corpus.skeleton
+        one = dataset[places[name]]
+        skeleton = dataset.skeleton
         return Motion(one.positions, one.rate_hz, skeleton.joints, skeleton.parents, one.group, one.posture)
 
     return find

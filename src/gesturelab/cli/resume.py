@@ -8,10 +8,10 @@ from typing import cast
 
 from gesturelab.cli.train import train_and_tell
 from gesturelab.config.saved import read_config
-from gesturelab.log_file import LogFile
-from gesturelab.runs import RunDir
-from gesturelab.sweep.leave import listen
-from gesturelab.sweep.stop import withdraw
+from gesturelab.runs.folder import RunDir
+from gesturelab.runs.log_file import LogFile
+from gesturelab.runs.signals import listen
+from gesturelab.runs.stop_request import withdraw
 
 
 def run(arguments: list[str]) -> int:

@@ -45,7 +45,7 @@ def run(arguments: list[str]) -> int:
         from gesturelab.serve.app import Limits, make_app
     except ImportError as error:
         raise ConfigError(f"gesturelab serve needs {error.name}: pip install 'gesturelab[serve]'") from error
-    from gesturelab.bundle.load import load
+    from gesturelab.export.load import load
 
     model = load(given.model)
     for text in model.warnings:

@@ -11,9 +11,9 @@ from typing import NoReturn
 
 from gesturelab.cli.job import main
 from gesturelab.errors import Requeued, RunError
-from gesturelab.runs import RunDir
-from gesturelab.sweep.claim import is_locked
-from gesturelab.sweep.status import (
+from gesturelab.runs.folder import RunDir
+from gesturelab.runs.locking import is_locked
+from gesturelab.runs.status import (
     HEARTBEAT_S,
     SILENT_S,
     State,

@@ -13,13 +13,13 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from gesturelab.cli.job import FORMAT, train_folder
-from gesturelab.errors import GesturelabError, SentAwayError, StoppedError
-from gesturelab.log_file import LogFile
-from gesturelab.runs import RunDir
-from gesturelab.sweep.leave import SIGNALS, listen
-from gesturelab.sweep.local import end_with_parent
-from gesturelab.sweep.status import State, end_status, reason_of
-from gesturelab.sweep.stop import asked_to_stop
+from gesturelab.errors import GesturelabError, PreemptedError, StoppedError
+from gesturelab.runs.folder import RunDir
+from gesturelab.runs.log_file import LogFile
+from gesturelab.runs.signals import SIGNALS, listen
+from gesturelab.runs.status import State, end_status, reason_of
+from gesturelab.runs.stop_request import asked_to_stop
+from gesturelab.sweeps.local import end_with_parent
 
 if TYPE_CHECKING:  # it imports torch
     from gesturelab.training.stack.together import Seat
@@ -45,7 +45,7 @@ def main(listed: Path) -> int:
     else:
         for folder in folders:
             codes.append(_train(folder))
-            stopped = codes[-1] in (StoppedError.exit_status, SentAwayError.exit_status)
+            stopped = codes[-1] in (StoppedError.exit_status, PreemptedError.exit_status)
             if stopped and not asked_to_stop(folder):  # it is meant for all
                 break
     return max(codes, default=0)

@@ -11,8 +11,8 @@ from rich.live import Live
 from rich.table import Table
 
 from gesturelab.errors import RunError
-from gesturelab.sweep.status import State
-from gesturelab.sweep.view import job_states, status_table
+from gesturelab.runs.status import State
+from gesturelab.sweeps.progress import job_states, status_table
 
 REFRESH_S = 2.0
 

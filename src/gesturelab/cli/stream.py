@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 from gesturelab.errors import StreamError
 
 if TYPE_CHECKING:
-    from gesturelab.bundle.model import Model
+    from gesturelab.export.model import Model
     from gesturelab.stream.inbox import Arrivals, Item
     from gesturelab.stream.session import StreamOptions
 
@@ -84,7 +84,7 @@ def run(arguments: list[str]) -> int:
 
     import torch
 
-    from gesturelab.bundle.load import load
+    from gesturelab.export.load import load
     from gesturelab.stream.inbox import Inbox, OneByOne
     from gesturelab.stream.loop import run as run_session
     from gesturelab.stream.output import Lines, View
@@ -119,7 +119,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _source(given: argparse.Namespace, model: "Model") -> "tuple[StreamOptions, Iterable[Item]]":
-    from gesturelab.data.formats import read_motion
+    from gesturelab.datasets.formats.files import read_motion
     from gesturelab.stream.lines import LineReader
     from gesturelab.stream.output import Lines
     from gesturelab.stream.segments import SegmentOptions

@@ -21,18 +21,19 @@ from gesturelab.cli.train_help import show_help
 from gesturelab.cli.train_result import print_result
 from gesturelab.config.compose import typed
 from gesturelab.config.data import DataConfig
+from gesturelab.config.difference import differences
 from gesturelab.config.store import conf_dir, register
 from gesturelab.config.training import TrainConfig
-from gesturelab.errors import BusyError, ConfigError, GesturelabError, RunError, SentAwayError, StoppedError
-from gesturelab.info import Info
-from gesturelab.runs import RunDir, write_text
-from gesturelab.sweep.claim import LOCK, is_locked, new_folder
-from gesturelab.sweep.difference import differences
-from gesturelab.sweep.leave import listen, stopped, told
-from gesturelab.sweep.local import train_command
-from gesturelab.sweep.reporter import reported
-from gesturelab.sweep.status import State, read_status, reason_of
-from gesturelab.sweep.stop import asked_to_stop
+from gesturelab.errors import BusyError, ConfigError, GesturelabError, PreemptedError, RunError, StoppedError
+from gesturelab.files import write_text
+from gesturelab.runs.folder import RunDir
+from gesturelab.runs.info import Info
+from gesturelab.runs.locking import LOCK, is_locked, new_folder
+from gesturelab.runs.reporter import reported
+from gesturelab.runs.signals import listen, stopped, told
+from gesturelab.runs.status import State, read_status, reason_of
+from gesturelab.runs.stop_request import asked_to_stop
+from gesturelab.sweeps.local import train_command
 
 if TYPE_CHECKING:  # it imports torch
     from gesturelab.training.stack.together import Seat
@@ -103,7 +104,7 @@ def _flags_first(arguments: list[str]) -> list[str]:
 
 def _every_person(_root_: DictConfig) -> str:
     """The folds that make each person of the data the test person once, as a sweep: ``range(24)`` for 24 people."""
-    from gesturelab.data.load import load
+    from gesturelab.datasets.load import load
 
     try:
         people = load(cast(DataConfig, OmegaConf.to_object(_root_.data))).people
@@ -201,7 +202,7 @@ def _train_in_another_process(folder: Path, config: TrainConfig, composed: str) 
     status = read_status(folder) or {}
     if status.get("state") == State.stopped:
         reason = status.get("reason", "stopped")
-        raise SentAwayError(reason) if told() is not None else StoppedError(reason)
+        raise PreemptedError(reason) if told() is not None else StoppedError(reason)
     if process.returncode or not run.complete:
         raise RunError(status.get("reason") or f"training ended with exit status {process.returncode}; see {run.log}")
 
@@ -269,7 +270,7 @@ def _nothing_empty(run: RunDir) -> Generator[None]:
     there_before = run.status.exists() or run.config.exists()
     try:
         yield
-    except (BusyError, SentAwayError):
+    except (BusyError, PreemptedError):
         raise
     except (GesturelabError, KeyboardInterrupt):
         if not there_before and not run.checkpoints.exists():

@@ -4,10 +4,10 @@ import logging
 from pathlib import Path
 from typing import Any, cast
 
-from gesturelab.info import Info, target_of
-from gesturelab.report.lead import BASELINES, CORRECTNESS, lead, words
+from gesturelab.report.primary_metric import BASELINES, CORRECTNESS, lead, words
 from gesturelab.report.words import percent
-from gesturelab.runs import RunDir
+from gesturelab.runs.folder import RunDir
+from gesturelab.runs.info import Info, target_of
 
 log = logging.getLogger(__name__)
 

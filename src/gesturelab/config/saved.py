@@ -12,7 +12,7 @@ from gesturelab.config.data import SOURCES, DataConfig
 from gesturelab.config.split import SPLITS
 from gesturelab.config.training import TrainConfig
 from gesturelab.errors import ConfigError
-from gesturelab.reading import read_text
+from gesturelab.files import read_text
 
 SINCE: dict[str, Any] = {
     "data": {"target": "gesture", "gestures": None},

@@ -90,8 +90,8 @@ def torch_facts(error: str, *, devices: bool) -> Torch:
 
 def _features(config: TrainConfig) -> tuple[int, int]:
     """How many features a frame has, and how many of them are about the window."""
-    from gesturelab.data.features import Features
-    from gesturelab.data.skeleton import KINECT_V2
+    from gesturelab.preprocessing.features import Features
+    from gesturelab.skeletons.skeleton import KINECT_V2
 
     features = Features(config.features, KINECT_V2)
     return len(features.names), features.summaries
@@ -99,11 +99,11 @@ def _features(config: TrainConfig) -> tuple[int, int]:
 
 def _shape(model: ModelConfig, config: TrainConfig, features: int, summaries: int) -> Shape:
     from gesturelab.doctor.step import CLASSES
-    from gesturelab.model.cost import on_paper
-    from gesturelab.model.lstm import count_parameters
+    from gesturelab.models.flops import on_meta_device
+    from gesturelab.models.lstm import count_parameters
     from gesturelab.training.device import largest_miopen_batch
 
-    parameters = count_parameters(on_paper(features, CLASSES, model, summaries))
+    parameters = count_parameters(on_meta_device(features, CLASSES, model, summaries))
     batch = largest_miopen_batch(model, config.window.length_frames)
     return Shape(model.name, model.hidden, model.layers, parameters, batch)
 
@@ -113,7 +113,7 @@ def _compare_all(request: Request, config: TrainConfig, models: list[ModelConfig
     import torch
 
     from gesturelab.doctor.step import CLASSES, compare, on_cpu, on_gpu
-    from gesturelab.model.cost import flops_per_window, on_paper
+    from gesturelab.models.flops import flops_per_window, on_meta_device
 
     features, summaries = _features(config)
     frames, batch = config.window.length_frames, config.trainer.batch_size
@@ -123,7 +123,7 @@ def _compare_all(request: Request, config: TrainConfig, models: list[ModelConfig
 
     def step(model: ModelConfig, windows: int) -> tuple[list[Comparison], float]:
         """The comparisons, and wall seconds for each operation of a window's forward pass."""
-        work = windows * flops_per_window(on_paper(features, CLASSES, model, summaries), frames, features)
+        work = windows * flops_per_window(on_meta_device(features, CLASSES, model, summaries), frames, features)
         began = time.monotonic()
         found = compare(
             model, features, summaries, batch=windows, frames=frames, run=run, device=device, precisions=precisions
@@ -138,7 +138,7 @@ def _compare_all(request: Request, config: TrainConfig, models: list[ModelConfig
         if not (request.every_size or model.name in (*USUAL, config.model.name)):
             skipped[model.name] = "larger than medium"
             continue
-        work = batch * flops_per_window(on_paper(features, CLASSES, model, summaries), frames, features)
+        work = batch * flops_per_window(on_meta_device(features, CLASSES, model, summaries), frames, features)
         if request.seconds is not None and time.monotonic() - began + pace * work > request.seconds:
             skipped[model.name] = (
                 f"needs about {max(pace * work, 1):.0f} s, and {request.seconds:g} s are allowed in all"

@@ -8,7 +8,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from gesturelab.config.training import TrainConfig
-from gesturelab.data.cache import cache_folder
+from gesturelab.datasets.cache import cache_folder
 from gesturelab.doctor.child import Request
 from gesturelab.doctor.facts import Asked, Facts, Package
 from gesturelab.doctor.listen import listen

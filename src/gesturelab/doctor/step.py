@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from gesturelab.config.training import ModelConfig
 from gesturelab.doctor.facts import Comparison
-from gesturelab.model.lstm import LSTMClassifier
+from gesturelab.models.lstm import LSTMClassifier
 
 CLASSES = 9
 CHUNK = 32

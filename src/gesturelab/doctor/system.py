@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gesturelab.doctor.facts import Cores, Driver, Folder, Partition, Slurm
-from gesturelab.sweep.places import amd_gpus, cpu_cores
+from gesturelab.sweeps.resources import amd_gpus, cpu_cores
 
 DEADLINE_S = 10.0
 

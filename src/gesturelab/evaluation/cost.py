@@ -13,7 +13,7 @@ class Latency:
         p95_ms: What 95 % of the repeats stayed below, in milliseconds.
         repeats: How many there were.
         undisturbed: Share of the time in which the processor worked for us; less than 1 beside other work.
-        flops_per_window: Operations of matrix products, as `gesturelab.model.cost.flops_to_answer` counts them.
+        flops_per_window: Operations of matrix products, as `gesturelab.models.flops.flops_to_answer` counts them.
         cpu: Name of the processor.
         torch: Version of torch.
     """

@@ -7,7 +7,7 @@ from typing import Any, cast
 from gesturelab.errors import JoinError
 from gesturelab.evaluation.predictions import Predictions, put_together
 from gesturelab.evaluation.selective import calibrated
-from gesturelab.info import Info, is_peer, target_of
+from gesturelab.runs.info import Info, is_peer, target_of
 
 OUTCOMES = frozenset({"epochs", "best_epoch", "stopped_early", "seconds", "device", "history"})
 """Keys of ``training`` that tell what happened; the others tell what was asked for."""

@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from gesturelab.errors import RunError
-from gesturelab.info import CORRECTNESS_CLASSES
-from gesturelab.reading import open_text, why
+from gesturelab.files import open_text, why
+from gesturelab.runs.info import CORRECTNESS_CLASSES
 
 COLUMNS = ("recording", "subject", "gesture", "correct", "predicted")
 """The first columns of a predictions file; one probability a class follows, named ``p_<class>``. Where the classes are

@@ -10,8 +10,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from gesturelab.errors import RunError
-from gesturelab.reading import open_text, why
-from gesturelab.runs import write_whole
+from gesturelab.files import atomic_write, open_text, why
 
 COLUMNS = ("recording", "start_s", "end_s")
 """The first columns of a windows file; one probability a gesture follows, named ``p_<gesture>``."""
@@ -44,7 +43,7 @@ def write_windows(
     Raises:
         RunError: If the file cannot be written.
     """
-    with write_whole(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
+    with atomic_write(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow([*COLUMNS, *(f"p_{name}" for name in gestures)])
         for name, start, end, probabilities in rows:

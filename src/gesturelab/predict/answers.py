@@ -5,14 +5,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gesturelab.bundle.model import Model, Prediction
-from gesturelab.data.definition import layout
-from gesturelab.data.formats import parse_frames, read_frames, timed, to_motion
-from gesturelab.data.irds.files import MAX_FILE_BYTES
-from gesturelab.data.landmarks import Layout, skeleton_of
-from gesturelab.data.recording import Recording
+from gesturelab.datasets.formats.files import parse_frames, read_frames, timed, to_motion
+from gesturelab.datasets.irds.files import MAX_FILE_BYTES
+from gesturelab.datasets.recording import Recording
 from gesturelab.errors import ConfigError, DataError, GesturelabError
+from gesturelab.export.model import Model, Prediction
 from gesturelab.predict.sources import STANDARD_INPUT
+from gesturelab.skeletons.definition import layout
+from gesturelab.skeletons.landmarks import Layout, skeleton_of
 
 RECORDINGS_AT_ONCE, FRAMES_AT_ONCE = 256, 50_000
 """Answered together: more would not be faster, and would take memory."""
@@ -24,7 +24,7 @@ class Reading:
 
     Attributes:
         layout: Whose joints they name.
-        rate_hz: Frames a second, as `gesturelab.data.formats.read_motion` takes it.
+        rate_hz: Frames a second, as `gesturelab.datasets.formats.files.read_motion` takes it.
         fill_frames: The same.
     """
 

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from gesturelab.bundle.model import Model
+from gesturelab.export.model import Model
 from gesturelab.predict.answers import Answer
 from gesturelab.predict.files import TOP
 from gesturelab.predict.score import Scored, caveats

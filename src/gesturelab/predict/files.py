@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from gesturelab.bundle.model import Prediction
+from gesturelab.export.model import Prediction
 from gesturelab.predict.answers import Answer
 
 TOP = 3

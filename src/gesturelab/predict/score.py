@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from gesturelab.bundle.facts import tested
-from gesturelab.bundle.model import Model, Prediction
 from gesturelab.config.data import Target
-from gesturelab.data.irds.files import GESTURES, Label, parse_label
-from gesturelab.data.recording import CORRECTNESS
+from gesturelab.datasets.irds.files import GESTURES, Label, parse_label
+from gesturelab.datasets.recording import CORRECTNESS
 from gesturelab.errors import RecordingError
 from gesturelab.evaluation.predictions import Predictions
+from gesturelab.export.facts import tested
+from gesturelab.export.model import Model, Prediction
 from gesturelab.predict.answers import Answer
 
 
@@ -21,7 +21,7 @@ class Scored:
     """Scores of labelled recordings.
 
     Attributes:
-        rows: One a part, as `gesturelab.bundle.facts.tested` gives them.
+        rows: One a part, as `gesturelab.export.facts.tested` gives them.
         unlabelled: How many answered recordings have no label that the model knows.
         known: People among them whom the model has seen, by side: train, validation.
     """

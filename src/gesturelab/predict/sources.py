@@ -5,8 +5,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from gesturelab.data.folder.labels import FILE, read_labels
-from gesturelab.data.folder.read import MADE_UP
+from gesturelab.datasets.folder.labels import FILE, read_labels
+from gesturelab.datasets.folder.read import MADE_UP
 from gesturelab.errors import DataError
 
 ENDINGS = (".txt", ".csv", ".npy")

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from gesturelab.errors import RunError
-from gesturelab.info import Info, is_peer
-from gesturelab.runs import RunDir, find_runs
+from gesturelab.runs.folder import RunDir, find_runs
+from gesturelab.runs.info import Info, is_peer
 
 SIDES = ("train", "validation", "test")
 LEVELS = ("window", "recording")

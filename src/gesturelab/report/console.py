@@ -10,7 +10,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from gesturelab.report import cost_words, findings, joined_words, words
-from gesturelab.report.lead import CORRECTNESS, of_row
+from gesturelab.report.primary_metric import CORRECTNESS, of_row
 from gesturelab.report.words import count, duration, percent
 
 NARROWEST = 80

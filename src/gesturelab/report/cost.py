@@ -8,8 +8,8 @@ from typing import Any
 from gesturelab.evaluation.cost import Latency, beaten_by
 from gesturelab.report.collect import Finished
 from gesturelab.report.groups import Candidate, Group
-from gesturelab.report.lead import lead, words
-from gesturelab.report.verdict import taken
+from gesturelab.report.primary_metric import lead, words
+from gesturelab.report.recommendation import taken
 
 Latencies = Mapping[Path, Latency | str]
 """Of the first run of each size: how long a window took, or why it could not be measured."""

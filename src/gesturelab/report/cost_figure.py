@@ -13,9 +13,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter, PercentFormatter
 
 from gesturelab.evaluation.cost import beaten_by
-from gesturelab.info import LEAKY, SYNTHETIC
 from gesturelab.report.figures import GROUPS, LABEL, SMALL, WARNING, dress, save
 from gesturelab.report.words import percent
+from gesturelab.runs.info import LEAKY, SYNTHETIC
 
 COLOUR, PEER = GROUPS[0], "#666666"
 SHORT, FEW = 9, 8

@@ -18,11 +18,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, PercentFormatter
 
-from gesturelab.info import LEAKY, SYNTHETIC, Info, target_of
-from gesturelab.report.lead import CORRECTNESS, of_row
-from gesturelab.report.lead import words as lead_words
+from gesturelab.files import atomic_write
+from gesturelab.report.primary_metric import CORRECTNESS, of_row
+from gesturelab.report.primary_metric import words as lead_words
 from gesturelab.report.words import count, percent
-from gesturelab.runs import write_whole
+from gesturelab.runs.info import LEAKY, SYNTHETIC, Info, target_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -252,7 +252,7 @@ def save(figure: Figure, path: Path, title: str, said: Sequence[str], note: str 
     figure.text(0.5, 1 - (banner + 0.1) / high, title, va="top", fontsize=TITLE, linespacing=1.25, **style)
     if note:
         figure.text(0.5, 0.06 / high, note, va="bottom", fontsize=SMALL, color="#555555", **style)
-    with warnings.catch_warnings(), write_whole(path) as beside:
+    with warnings.catch_warnings(), atomic_write(path) as beside:
         warnings.filterwarnings("ignore", message="Glyph .* missing from")  # a name in a script the font lacks
         for _ in range(2 if figure.axes[0].get_legend() else 1):  # a legend below the axes moves with them
             figure.tight_layout(rect=(0, foot / high, 1, 1 - (heading + banner) / high))

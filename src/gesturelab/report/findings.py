@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from gesturelab.info import Info
+from gesturelab.runs.info import Info
 
 MOST_RUNS = 8
 """Numbers of runs that a line lists."""

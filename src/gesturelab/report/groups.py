@@ -6,9 +6,9 @@ from statistics import fmean
 from typing import Any, cast
 
 from gesturelab.evaluation.join import FOLDED, asked
-from gesturelab.info import Info, is_peer, target_of
 from gesturelab.report.collect import SIDES, Finished
-from gesturelab.report.lead import CORRECTNESS
+from gesturelab.report.primary_metric import CORRECTNESS
+from gesturelab.runs.info import Info, is_peer, target_of
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,13 @@ from gesturelab.errors import GesturelabError, RunError
 from gesturelab.evaluation.join import FoldRun, Joined, differing, join
 from gesturelab.evaluation.predictions import read_predictions
 from gesturelab.evaluation.result import balanced_apart, lead_by_person, summarise
+from gesturelab.files import sha256
 from gesturelab.report.collect import Finished
 from gesturelab.report.groups import Candidate, Group
 from gesturelab.report.joined_baselines import baseline_result, baselines_of
-from gesturelab.report.lead import lead
-from gesturelab.report.verdict import beside_peers, verdict
-from gesturelab.runs import RunDir, sha256
+from gesturelab.report.primary_metric import lead
+from gesturelab.report.recommendation import beside_peers, verdict
+from gesturelab.runs.folder import RunDir
 
 
 def joined(group: Group) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 from gesturelab.evaluation.join import Joined
 from gesturelab.evaluation.predictions import Predictions
 from gesturelab.evaluation.result import summarise
-from gesturelab.report.lead import BASELINES
+from gesturelab.report.primary_metric import BASELINES
 
 PATIENT = "patient"
 """The group whose movements may be incorrect."""

@@ -11,11 +11,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import NullFormatter, PercentFormatter
 
-from gesturelab.info import SYNTHETIC
 from gesturelab.report.figures import GROUPS, LABEL, SMALL, dress, save
-from gesturelab.report.lead import CORRECTNESS, lead, words
+from gesturelab.report.primary_metric import CORRECTNESS, lead, words
 from gesturelab.report.ranks_figure import draw_ranks
 from gesturelab.report.words import count, percent
+from gesturelab.runs.info import SYNTHETIC
 
 MARKERS = "osD^vP"
 NOTE = "95 % intervals from a bootstrap over people"

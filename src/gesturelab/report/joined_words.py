@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from gesturelab.report.lead import lead, words
 from gesturelab.report.overfitting import band
-from gesturelab.report.verdict import p_value, points
+from gesturelab.report.primary_metric import lead, words
+from gesturelab.report.recommendation import p_value, points
 from gesturelab.report.words import percent
 
 

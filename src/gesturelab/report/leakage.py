@@ -16,12 +16,12 @@ from matplotlib.ticker import PercentFormatter
 from gesturelab.errors import RunError
 from gesturelab.evaluation.bootstrap import intervals
 from gesturelab.evaluation.predictions import Predictions, read_predictions
-from gesturelab.info import LEAKY, SYNTHETIC
 from gesturelab.report.figures import GROUPS, LABEL, SMALL, WARNING, dress, save
-from gesturelab.report.lead import CORRECTNESS
+from gesturelab.report.primary_metric import CORRECTNESS
 from gesturelab.report.ranks_figure import shown
 from gesturelab.report.words import percent
-from gesturelab.runs import RunDir
+from gesturelab.runs.folder import RunDir
+from gesturelab.runs.info import LEAKY, SYNTHETIC
 
 KINDS = ("random_window", "random_recording", "subject_holdout", "subject_kfold", "loso", "folds_file", "named")
 WORDS = {"random_window": "random windows", "random_recording": "random recordings"}

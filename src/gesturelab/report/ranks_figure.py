@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.textpath import TextPath
 
 from gesturelab.report.figures import LABEL, SMALL, save
-from gesturelab.report.verdict import p_value
+from gesturelab.report.recommendation import p_value
 
 LONGEST = 40
 """Letters of a label; a longer one loses its middle, since the ends tell sizes apart."""

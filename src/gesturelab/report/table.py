@@ -6,14 +6,14 @@ from typing import Any, TypedDict, cast
 
 import pandas as pd
 
-from gesturelab.info import LEAKY, SYNTHETIC
 from gesturelab.report import findings
 from gesturelab.report.collect import SIDES, Unread
 from gesturelab.report.cost import Latencies, cost
 from gesturelab.report.groups import Candidate, Group, best, differences, flags, split_name
 from gesturelab.report.joined import flat, joined
-from gesturelab.report.lead import lead, of_row, words
 from gesturelab.report.overfitting import ADVICE, UNDEFINED, band, gap
+from gesturelab.report.primary_metric import lead, of_row, words
+from gesturelab.runs.info import LEAKY, SYNTHETIC
 
 COMPARISON_SCHEMA = 1
 """Version of the JSON form of a comparison."""

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from gesturelab.report import lead
+from gesturelab.report import primary_metric as lead
 from gesturelab.report.overfitting import ADVICE, BANDS
 
 BALANCED = (

@@ -13,9 +13,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from pydantic import ValidationError
 
 from gesturelab import __version__
-from gesturelab.bundle.card import card
-from gesturelab.bundle.model import Model
 from gesturelab.errors import RecordingError
+from gesturelab.export.model import Model
+from gesturelab.export.model_card import card
 from gesturelab.serve.gate import FullError, Gate
 from gesturelab.serve.schema import Answer, Class, Description, Health, Problem, Question, WindowAnswer
 

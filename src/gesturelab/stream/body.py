@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from gesturelab.data.skeleton import Skeleton
+from gesturelab.skeletons.skeleton import Skeleton
 from gesturelab.stream.lines import LiveFrame
 
 GAP_S = 0.5

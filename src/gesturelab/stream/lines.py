@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from gesturelab.data.recording import IMPOSSIBLE_M
-from gesturelab.data.skeleton import KINECT_V2, Skeleton
-from gesturelab.data.table import TIMES, columns
+from gesturelab.datasets.formats.csv_table import TIMES, columns
+from gesturelab.datasets.recording import IMPOSSIBLE_M
 from gesturelab.errors import DataError, RecordingError
+from gesturelab.skeletons.skeleton import KINECT_V2, Skeleton
 
 MAX_LINE_BYTES = 2**17
 """Longer lines are no frames; they are passed over without being held."""
@@ -34,9 +34,9 @@ class LineReader:
     """Reads the lines of one source, one after another.
 
     A line is the joints' x, y and z in metres, in the skeleton's order, after an optional time in seconds; or what a
-    first line with names says (``time_s``, ``Head_x``, ...; see `gesturelab.data.formats`). Where no time is given,
-    frames are counted, those that cannot be read too. A joint was not seen where a value is missing, is no finite
-    number or is farther away than any sensor sees, and, of a Kinect, at exactly 0, 0, 0.
+    first line with names says (``time_s``, ``Head_x``, ...; see `gesturelab.datasets.formats.files`). Where no time is
+    given, frames are counted, those that cannot be read too. A joint was not seen where a value is missing, is not
+    finite or is farther away than any sensor sees, and, of a Kinect, at exactly 0, 0, 0.
 
     Args:
         skeleton: Whose joints they are.

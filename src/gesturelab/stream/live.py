@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32, Float64
 
-from gesturelab.bundle.onnx_model import OnnxModel
 from gesturelab.config.data import Span, WindowConfig
-from gesturelab.model.causal import is_causal
-from gesturelab.model.recogniser import Recogniser
+from gesturelab.export.onnx_model import OnnxModel
+from gesturelab.models.causal import is_causal
+from gesturelab.models.recogniser import Recogniser
 from gesturelab.stream.buffer import FrameBuffer
 from gesturelab.stream.rolling import Rolling
 from gesturelab.stream.window import window_seconds, window_until

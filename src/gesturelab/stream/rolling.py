@@ -15,10 +15,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gesturelab.config.training import Pooling
-from gesturelab.data.augment import mirror
-from gesturelab.model.causal import is_causal
-from gesturelab.model.lstm import LSTMClassifier
-from gesturelab.model.recogniser import Recogniser
+from gesturelab.models.causal import is_causal
+from gesturelab.models.lstm import LSTMClassifier
+from gesturelab.models.recogniser import Recogniser
+from gesturelab.preprocessing.augmentation import mirror
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from gesturelab.data.skeleton import Skeleton
+from gesturelab.skeletons.skeleton import Skeleton
 from gesturelab.stream.window import TINY_S
 
 

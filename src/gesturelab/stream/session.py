@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from gesturelab.bundle.model import Model
-from gesturelab.bundle.onnx_model import OnnxModel
 from gesturelab.errors import RecordingError
 from gesturelab.evaluation.selective import with_temperature
+from gesturelab.export.model import Model
+from gesturelab.export.onnx_model import OnnxModel
 from gesturelab.stream.body import Body
 from gesturelab.stream.inbox import MOST_WAITING, BadLine, Gone, Item
 from gesturelab.stream.live import SAME_S, LiveRecogniser, Said

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from io import BufferedIOBase
 
-from gesturelab.data.formats import Motion
+from gesturelab.datasets.formats.files import Motion
 from gesturelab.errors import DataError, RecordingError, StreamError
 from gesturelab.stream.inbox import BadLine, Gone, Item
 from gesturelab.stream.lines import MAX_LINE_BYTES, LineReader, LiveFrame

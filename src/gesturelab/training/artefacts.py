@@ -14,21 +14,22 @@ from lightning.pytorch import Trainer
 from gesturelab.config.data import FolderConfig, IrdsConfig, Target
 from gesturelab.config.split import FoldsFileConfig
 from gesturelab.config.training import Keep, TrainConfig
-from gesturelab.data.datamodule import GestureData
-from gesturelab.data.definition import stored
-from gesturelab.data.recording import Corpus
-from gesturelab.data.scaler import Scaler
-from gesturelab.data.split import make_folds
+from gesturelab.datasets.recording import Dataset
 from gesturelab.evaluation.baselines import Baselines, fit_baselines
 from gesturelab.evaluation.binary import binary_scores
 from gesturelab.evaluation.predictions import COLUMNS, MORE_COLUMNS
-from gesturelab.info import Baseline, CostInfo, DataInfo, ModelInfo, RejectedInfo, Side, SplitInfo, TrainingInfo
-from gesturelab.model.cost import flops_to_answer
-from gesturelab.model.lstm import count_parameters
-from gesturelab.model.recogniser import Recogniser
-from gesturelab.runs import RunDir, write_whole
+from gesturelab.files import atomic_write
+from gesturelab.models.flops import flops_to_answer
+from gesturelab.models.lstm import count_parameters
+from gesturelab.models.recogniser import Recogniser
+from gesturelab.preprocessing.scaler import Scaler
+from gesturelab.runs.folder import RunDir
+from gesturelab.runs.info import Baseline, CostInfo, DataInfo, ModelInfo, RejectedInfo, Side, SplitInfo, TrainingInfo
+from gesturelab.skeletons.definition import stored
+from gesturelab.splits.split import make_folds
 from gesturelab.training.build import as_options, device_name
 from gesturelab.training.checkpoints import kept_epoch
+from gesturelab.training.datamodule import GestureData
 from gesturelab.training.device import lightning_precision
 from gesturelab.training.module import GestureModule
 from gesturelab.training.provenance import cores, cpu_name
@@ -36,26 +37,26 @@ from gesturelab.training.provenance import cores, cpu_name
 
 def write_predictions(
     path: Path,
-    corpus: Corpus,
+    dataset: Dataset,
     ids: Int64[np.ndarray, " recordings"],
     rows: Float[np.ndarray, "recordings classes"],
     baselines: Baselines | None,
 ) -> None:
     """Writes one row a test recording: who, what, the probability of each class, and what the baselines say."""
-    names = corpus.class_names
-    with write_whole(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
+    names = dataset.class_names
+    with atomic_write(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow([*COLUMNS, *(f"p_{name}" for name in names), *(MORE_COLUMNS if baselines else ())])
         for number, row in zip(ids.tolist(), rows, strict=True):
             table.writerow(
                 [
-                    corpus.names[number],
-                    corpus.subjects[number],
-                    corpus.gesture_names[corpus.gestures[number]],
-                    corpus.correctness[number],
+                    dataset.names[number],
+                    dataset.subjects[number],
+                    dataset.gesture_names[dataset.gestures[number]],
+                    dataset.correctness[number],
                     names[int(row.argmax())],
                     *(f"{probability:.6g}" for probability in row),
-                    *(_trivial(baselines, corpus.seconds[number : number + 1], names) if baselines else ()),
+                    *(_trivial(baselines, dataset.seconds[number : number + 1], names) if baselines else ()),
                 ]
             )
 
@@ -65,23 +66,23 @@ def _trivial(baselines: Baselines, seconds: Float64[np.ndarray, " one"], names: 
     return [f"{seconds[0]:.6g}", *(names[int(one[0])] for one in said)]
 
 
-def make_baselines(corpus: Corpus, train: Int64[np.ndarray, " recordings"]) -> Baselines | None:
+def make_baselines(dataset: Dataset, train: Int64[np.ndarray, " recordings"]) -> Baselines | None:
     """What is known without looking at motion, from training recordings; None where gestures are recognised."""
-    if corpus.target is not Target.correctness:
+    if dataset.target is not Target.correctness:
         return None
-    return fit_baselines(corpus.seconds[train], corpus.classes[train])
+    return fit_baselines(dataset.seconds[train], dataset.classes[train])
 
 
 def baseline_info(
-    baselines: Baselines | None, corpus: Corpus, test: Int64[np.ndarray, " recordings"]
+    baselines: Baselines | None, dataset: Dataset, test: Int64[np.ndarray, " recordings"]
 ) -> dict[str, Baseline]:
     """What the baselines score on test recordings; nothing where gestures are recognised."""
     if baselines is None:
         return {}
-    seconds, truth = corpus.seconds[test], corpus.classes[test]
+    seconds, truth = dataset.seconds[test], dataset.classes[test]
     by_length, by_majority = baselines.by_length(seconds), baselines.by_majority(seconds)
     rule = f"incorrect if it lasts more than {baselines.threshold_s:.3g} s"
-    always = f"always {corpus.class_names[baselines.majority]}"
+    always = f"always {dataset.class_names[baselines.majority]}"
     length = binary_scores(truth, by_length, seconds)
     majority = binary_scores(truth, by_majority, np.zeros(len(truth)))
     return {
@@ -90,7 +91,7 @@ def baseline_info(
     }
 
 
-def write_weights(run: RunDir, config: TrainConfig, corpus: Corpus, scaler: Scaler, module: GestureModule) -> None:
+def write_weights(run: RunDir, config: TrainConfig, dataset: Dataset, scaler: Scaler, module: GestureModule) -> None:
     """Writes the classifier's weights and what rebuilds it: plain values that load with weights_only=True."""
     contents = {
         "schema": 1,
@@ -98,22 +99,22 @@ def write_weights(run: RunDir, config: TrainConfig, corpus: Corpus, scaler: Scal
         "features": plain(config.features),
         "feature_names": list(scaler.names),
         "window": plain(config.window),
-        "target": str(corpus.target),
-        "gestures": list(corpus.class_names),
+        "target": str(dataset.target),
+        "gestures": list(dataset.class_names),
         "mirror_at_test": config.augment.mirror_at_test,
-        "mirrored_gestures": list(corpus.mirrored_classes),
-        "skeleton": stored(corpus.skeleton),
+        "mirrored_gestures": list(dataset.mirrored_classes),
+        "skeleton": stored(dataset.skeleton),
         "state_dict": {name: value.cpu() for name, value in module.recogniser.classifier.state_dict().items()},
     }
     file = io.BytesIO()  # of a full disk torch would say only that a number is not what it expected
     torch.save(contents, file)
-    with write_whole(run.weights) as beside:
+    with atomic_write(run.weights) as beside:
         beside.write_bytes(file.getbuffer())
 
 
 def data_info(config: TrainConfig, data: GestureData) -> DataInfo:
     """What was read; paths of this machine are left out."""
-    corpus = data.corpus
+    dataset = data.dataset
     tested = np.unique(data.windows.recording[data.sides.test]).tolist()
     options = plain(config.data)
     options.pop("cache_dir")
@@ -121,17 +122,17 @@ def data_info(config: TrainConfig, data: GestureData) -> DataInfo:
         options.pop("root")
         options.pop("skeleton", None)  # may be a file of this machine; the skeleton itself is kept below
     return DataInfo(
-        source=corpus.source,
-        synthetic=corpus.synthetic,
-        fingerprint=corpus.fingerprint,
-        recordings=len(corpus),
-        frames=len(corpus.positions),
-        subjects=len(corpus.people),
-        groups={person: group for person, group in corpus.people.items() if group},
-        skeleton=stored(corpus.skeleton),
-        postures={corpus.names[number]: corpus.postures[number] for number in tested if corpus.postures[number]},
+        source=dataset.source,
+        synthetic=dataset.synthetic,
+        fingerprint=dataset.fingerprint,
+        recordings=len(dataset),
+        frames=len(dataset.positions),
+        subjects=len(dataset.people),
+        groups={person: group for person, group in dataset.people.items() if group},
+        skeleton=stored(dataset.skeleton),
+        postures={dataset.names[number]: dataset.postures[number] for number in tested if dataset.postures[number]},
         options=options,
-        rejected=[RejectedInfo(recording=left.recording, reason=left.reason) for left in corpus.rejected],
+        rejected=[RejectedInfo(recording=left.recording, reason=left.reason) for left in dataset.rejected],
     )
 
 
@@ -140,12 +141,12 @@ def split_info(config: TrainConfig, data: GestureData) -> SplitInfo:
 
     def side(index: np.ndarray) -> Side:
         recordings = np.unique(data.windows.recording[index])
-        subjects = sorted({data.corpus.subjects[number] for number in recordings.tolist()})
+        subjects = sorted({data.dataset.subjects[number] for number in recordings.tolist()})
         return Side(subjects=subjects, recordings=len(recordings), windows=len(index))
 
     options = {key: value for key, value in plain(config.split).items() if key != "file"}  # a path of this machine
     if isinstance(config.split, FoldsFileConfig):
-        options["people"] = make_folds(data.corpus.people, config.split)
+        options["people"] = make_folds(data.dataset.people, config.split)
     return SplitInfo(
         kind=config.split.kind,
         leaky=config.split.leaky,

@@ -9,18 +9,19 @@ from jaxtyping import Bool, Int64
 from gesturelab.config.data import Target
 from gesturelab.config.saved import read_config
 from gesturelab.config.training import Keep, TrainConfig
-from gesturelab.data.datamodule import GestureData
-from gesturelab.data.load import load
-from gesturelab.data.recording import Corpus
-from gesturelab.data.scaler import Scaler
-from gesturelab.data.windows import Windows
+from gesturelab.datasets.load import load
+from gesturelab.datasets.recording import Dataset
 from gesturelab.errors import GesturelabError
 from gesturelab.evaluation.predictions import read_predictions
-from gesturelab.info import Info
-from gesturelab.runs import RunDir, sha256
+from gesturelab.files import sha256
+from gesturelab.preprocessing.scaler import Scaler
+from gesturelab.preprocessing.windows import Windows
+from gesturelab.runs.folder import RunDir
+from gesturelab.runs.info import Info
 from gesturelab.training.artefacts import baseline_info, make_baselines, plain, split_info
 from gesturelab.training.build import as_options, make_data, make_scaler
 from gesturelab.training.checkpoints import kept_epoch
+from gesturelab.training.datamodule import GestureData
 
 SIDES = ("training", "validation", "test")
 CLOSE = 1e-6
@@ -61,16 +62,16 @@ def audit(run: RunDir, root: str | None = None) -> list[Check]:
     config = read_config(run.config)
     if root is not None and hasattr(config.data, "root"):
         config.data.root = root  # type: ignore[attr-defined]
-    corpus = load(config.data)
+    dataset = load(config.data)
     same_data = Check(
         "the data are the run's own",
-        "" if corpus.fingerprint == info["data"]["fingerprint"] else "they differ (data fingerprint)",
-        f"fingerprint of {len(corpus)} recordings",
+        "" if dataset.fingerprint == info["data"]["fingerprint"] else "they differ (data fingerprint)",
+        f"fingerprint of {len(dataset)} recordings",
     )
     first = [_files(run, info), _configuration(config, info), same_data]
     if not same_data.passed:
         return first
-    data = make_data(config, corpus)
+    data = make_data(config, dataset)
     return [
         *first,
         _split(config, data, info),
@@ -80,7 +81,7 @@ def audit(run: RunDir, root: str | None = None) -> list[Check]:
         _frames(data),
         _scaler(run, config, data),
         _choice(config, data, info),
-        *([_baselines(data, info)] if corpus.target is Target.correctness else []),
+        *([_baselines(data, info)] if dataset.target is Target.correctness else []),
     ]
 
 
@@ -132,7 +133,7 @@ def _split(config: TrainConfig, data: GestureData, info: Info) -> Check:
 
 
 def _predictions(run: RunDir, data: GestureData) -> Check:
-    expected = {data.corpus.names[number] for number in _recordings_of(data)[2]}
+    expected = {data.dataset.names[number] for number in _recordings_of(data)[2]}
     try:
         said = set(read_predictions(run.predictions).names)
     except GesturelabError as error:
@@ -146,7 +147,7 @@ def _predictions(run: RunDir, data: GestureData) -> Check:
 
 
 def _people(data: GestureData) -> Check:
-    people = [{data.corpus.subjects[number] for number in side} for side in _recordings_of(data)]
+    people = [{data.dataset.subjects[number] for number in side} for side in _recordings_of(data)]
     return Check(
         "no person is on two sides",
         _overlaps(people, str, "subject"),
@@ -156,7 +157,7 @@ def _people(data: GestureData) -> Check:
 
 def _recordings(data: GestureData) -> Check:
     sides = _recordings_of(data)
-    names = [{data.corpus.names[number] for number in side} for side in sides]
+    names = [{data.dataset.names[number] for number in side} for side in sides]
     return Check(
         "no recording is on two sides",
         _overlaps(names, str, "recording"),
@@ -166,16 +167,16 @@ def _recordings(data: GestureData) -> Check:
 
 def _frames(data: GestureData) -> Check:
     """No frame, and no copy of a frame in another recording, on two sides."""
-    marks = frame_marks(data.corpus)
-    used = [covered_frames(data.corpus, data.windows, side) for side in _sides(data)]
+    marks = frame_marks(data.dataset)
+    used = [covered_frames(data.dataset, data.windows, side) for side in _sides(data)]
     where: dict[int, int] = {}
     for side in used:
         where.update(zip(marks[side].tolist(), np.flatnonzero(side).tolist(), strict=True))
 
     def name(mark: int) -> str:
         frame = where[mark]
-        recording = int(np.searchsorted(data.corpus.offsets, frame, side="right")) - 1
-        return f"frame {frame - int(data.corpus.offsets[recording]) + 1} of {data.corpus.names[recording]}"
+        recording = int(np.searchsorted(data.dataset.offsets, frame, side="right")) - 1
+        return f"frame {frame - int(data.dataset.offsets[recording]) + 1} of {data.dataset.names[recording]}"
 
     return Check(
         "no frame, nor a copy of one, is on two sides",
@@ -184,9 +185,9 @@ def _frames(data: GestureData) -> Check:
     )
 
 
-def frame_marks(corpus: Corpus) -> Int64[np.ndarray, " frames"]:
+def frame_marks(dataset: Dataset) -> Int64[np.ndarray, " frames"]:
     """A number for each frame: equal for equal frames, and different (but for a chance of 1 in 10**9) for others."""
-    bits = np.ascontiguousarray(corpus.positions).reshape(len(corpus.positions), -1).view(np.uint32)
+    bits = np.ascontiguousarray(dataset.positions).reshape(len(dataset.positions), -1).view(np.uint32)
     factors = np.random.default_rng(0).integers(1, 2**63, size=bits.shape[1], dtype=np.uint64) | np.uint64(1)
     marks = np.zeros(len(bits), dtype=np.uint64)
     for column, factor in enumerate(factors):
@@ -195,17 +196,17 @@ def frame_marks(corpus: Corpus) -> Int64[np.ndarray, " frames"]:
 
 
 def covered_frames(
-    corpus: Corpus, windows: Windows, index: Int64[np.ndarray, " some_windows"]
+    dataset: Dataset, windows: Windows, index: Int64[np.ndarray, " some_windows"]
 ) -> Bool[np.ndarray, " frames"]:
     """Which frames some windows show, or mix into what they show."""
     recording = windows.recording[index]
-    last = corpus.frame_counts[recording] - 1
+    last = dataset.frame_counts[recording] - 1
     start = np.minimum(np.floor(windows.start[index]).astype(np.int64), last)
     reach = windows.start[index].astype(np.float64) + windows.step[index] * (windows.length_frames - 1)
     end = np.minimum(np.ceil(reach - 1e-4).astype(np.int64), last)
-    edges = np.zeros(len(corpus.positions) + 1, dtype=np.int64)
-    np.add.at(edges, corpus.offsets[recording] + start, 1)
-    np.add.at(edges, corpus.offsets[recording] + end + 1, -1)
+    edges = np.zeros(len(dataset.positions) + 1, dtype=np.int64)
+    np.add.at(edges, dataset.offsets[recording] + start, 1)
+    np.add.at(edges, dataset.offsets[recording] + end + 1, -1)
     return np.cumsum(edges[:-1]) > 0
 
 
@@ -246,7 +247,7 @@ def _choice(config: TrainConfig, data: GestureData, info: Info) -> Check:
 
 def _baselines(data: GestureData, info: Info) -> Check:
     train, _, test = (np.array(side, dtype=np.int64) for side in _recordings_of(data))
-    anew = baseline_info(make_baselines(data.corpus, train), data.corpus, test)
+    anew = baseline_info(make_baselines(data.dataset, train), data.dataset, test)
     return Check(
         "the baselines were fitted on training people, and tested on the test recordings",
         "" if anew == info.get("baselines") else "fitted again, they say something else",
@@ -267,7 +268,7 @@ def _recordings_of(data: GestureData) -> list[list[int]]:
 
 
 def _subjects(data: GestureData, side: int) -> set[str]:
-    return {data.corpus.subjects[number] for number in _recordings_of(data)[side]}
+    return {data.dataset.subjects[number] for number in _recordings_of(data)[side]}
 
 
 def _overlaps(sides: list[set[str]] | list[set[int]], name: Callable[..., str], what: str) -> str:

@@ -17,50 +17,50 @@ from lightning.pytorch.callbacks import RichProgressBar
 from torch import Tensor
 
 from gesturelab.config.training import Keep, OnNotFinite, TrainConfig, TrainerConfig
-from gesturelab.data.augment import Augment
-from gesturelab.data.datamodule import GestureData
-from gesturelab.data.features import Features
-from gesturelab.data.frames import FrameStore
-from gesturelab.data.recording import Corpus
-from gesturelab.data.scaler import Scaler, fit_scaler, no_scaler
-from gesturelab.data.split import split_windows
-from gesturelab.data.windows import Windows, cut_windows
+from gesturelab.datasets.recording import Dataset
 from gesturelab.errors import ConfigError
-from gesturelab.model.lstm import LSTMClassifier
-from gesturelab.model.recogniser import Recogniser
+from gesturelab.models.lstm import LSTMClassifier
+from gesturelab.models.recogniser import Recogniser
+from gesturelab.preprocessing.augmentation import Augment
+from gesturelab.preprocessing.features import Features
+from gesturelab.preprocessing.frame_store import FrameStore
+from gesturelab.preprocessing.scaler import Scaler, fit_scaler, no_scaler
+from gesturelab.preprocessing.windows import Windows, cut_windows
+from gesturelab.splits.split import split_windows
 from gesturelab.training.checkpoints import VerifiedCheckpoints
+from gesturelab.training.datamodule import GestureData
 from gesturelab.training.device import lightning_precision
 from gesturelab.training.module import GestureModule
 from gesturelab.training.saving import KeepCheckpoints
-from gesturelab.training.signals import LeaveWhenTold, StayUntilKilled
+from gesturelab.training.signal_callbacks import LeaveWhenTold, StayUntilKilled
 from gesturelab.training.stopping import StopWhenAsked
 from gesturelab.training.trackers.guard import Guarded, Resuming
 
 
-def make_data(config: TrainConfig, corpus: Corpus) -> GestureData:
-    """Windows of a corpus, divided into sides.
+def make_data(config: TrainConfig, dataset: Dataset) -> GestureData:
+    """Windows of a dataset, divided into sides.
 
     Raises:
         DataError: If there is no window.
         SplitError: If people cannot be divided as configured.
         ConfigError: If mirroring would make gestures that are not kept.
     """
-    _check_mirror(config, corpus)
-    windows = cut_windows(corpus, config.window)
+    _check_mirror(config, dataset)
+    windows = cut_windows(dataset, config.window)
     return GestureData(
-        corpus,
+        dataset,
         windows,
-        split_windows(corpus, windows, config.split),
-        augment=Augment(config.augment, corpus.skeleton, corpus.mirrored_classes),
+        split_windows(dataset, windows, config.split),
+        augment=Augment(config.augment, dataset.skeleton, dataset.mirrored_classes),
         batch_size=config.trainer.batch_size,
         seed=config.seed,
     )
 
 
-def _check_mirror(config: TrainConfig, corpus: Corpus) -> None:
-    alone = [name for name, image in zip(corpus.gesture_names, corpus.mirrored_gestures, strict=True) if image < 0]
+def _check_mirror(config: TrainConfig, dataset: Dataset) -> None:
+    alone = [name for name, image in zip(dataset.gesture_names, dataset.mirrored_gestures, strict=True) if image < 0]
     if alone and (config.augment.mirror_probability or config.augment.mirror_at_test):
-        say = "; or say in the column mirrored of labels.csv what it becomes" if corpus.source == "folder" else ""
+        say = "; or say in the column mirrored of labels.csv what it becomes" if dataset.source == "folder" else ""
         raise ConfigError(
             f"data.gestures: mirrored, {', '.join(alone)} becomes a gesture that is not kept (and a movement with the "
             "wrong limb a right one): keep its other side too, or set augment.mirror_probability=0 and "
@@ -70,10 +70,10 @@ def _check_mirror(config: TrainConfig, corpus: Corpus) -> None:
 
 def make_scaler(config: TrainConfig, data: GestureData) -> Scaler:
     """The scaler, fitted on the training windows as they are, augmentation off."""
-    features = Features(config.features, data.corpus.skeleton)
+    features = Features(config.features, data.dataset.skeleton)
     if not config.features.scaler:
         return no_scaler(features.names)
-    store = FrameStore(data.corpus, data.windows, torch.device("cpu"))
+    store = FrameStore(data.dataset, data.windows, torch.device("cpu"))
     training = torch.from_numpy(_side_by_side(data.windows, data.sides.train, config.window.stride_frames))
 
     def rows() -> Iterator[Float[np.ndarray, "_ features"]]:
@@ -94,16 +94,16 @@ def _side_by_side(
 
 def make_module(config: TrainConfig, data: GestureData, scaler: Scaler) -> GestureModule:
     """The network and how it learns."""
-    corpus = data.corpus
-    summaries = Features(config.features, corpus.skeleton).summaries
-    classifier = LSTMClassifier(len(scaler.names), len(corpus.class_names), config.model, summaries)
+    dataset = data.dataset
+    summaries = Features(config.features, dataset.skeleton).summaries
+    classifier = LSTMClassifier(len(scaler.names), len(dataset.class_names), config.model, summaries)
     return GestureModule(
         Recogniser(
             config.features,
-            corpus.skeleton,
+            dataset.skeleton,
             scaler,
             classifier,
-            corpus.mirrored_classes if config.augment.mirror_at_test else None,
+            dataset.mirrored_classes if config.augment.mirror_at_test else None,
         ),
         data.identity(),
         config.loss,
@@ -116,8 +116,8 @@ def make_module(config: TrainConfig, data: GestureData, scaler: Scaler) -> Gestu
 
 def class_weights(data: GestureData) -> Float[Tensor, " classes"]:
     """For each class the inverse of its share of the training windows, scaled so that the mean window weighs 1."""
-    classes = data.corpus.classes[data.windows.recording[data.sides.train]]
-    counts = np.bincount(classes, minlength=len(data.corpus.class_names))
+    classes = data.dataset.classes[data.windows.recording[data.sides.train]]
+    counts = np.bincount(classes, minlength=len(data.dataset.class_names))
     return torch.from_numpy(len(classes) / (np.count_nonzero(counts) * np.maximum(counts, 1))).float()
 
 

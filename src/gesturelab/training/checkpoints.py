@@ -26,8 +26,8 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from gesturelab.config.training import Keep
 from gesturelab.errors import RunError
-from gesturelab.info import Epoch
-from gesturelab.runs import write_whole
+from gesturelab.files import atomic_write
+from gesturelab.runs.info import Epoch
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class VerifiedCheckpoints(TorchCheckpointIO):
         path = Path(path)
         content = io.BytesIO()
         torch.save(checkpoint, content)
-        with write_whole(path) as beside:
+        with atomic_write(path) as beside:
             with beside.open("wb") as file:
                 file.write(content.getbuffer())
                 file.flush()

@@ -1,8 +1,8 @@
 """What a finished training shows that should be looked at, each with a name and advice.
 
 The rules, with their numbers, are `RULES`; the README lists them word for word. They look at the history of losses and
-at the people of the validation and test sides; a finding is no caveat (see ``warnings`` in `gesturelab.info`): it says
-nothing against the numbers, but something about the training.
+at the people of the validation and test sides; a finding is no caveat (see ``warnings`` in `gesturelab.runs.info`): it
+says nothing against the numbers, but something about the training.
 """
 
 import math
@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from gesturelab.config.training import Keep
-from gesturelab.info import Epoch, Finding, Metrics, RestartInfo, SkippedInfo
 from gesturelab.report import overfitting
-from gesturelab.report.lead import lead, words
+from gesturelab.report.primary_metric import lead, words
 from gesturelab.report.words import percent
+from gesturelab.runs.info import Epoch, Finding, Metrics, RestartInfo, SkippedInfo
 
 LEAST_EPOCHS = 3
 """With fewer, nothing is said about how losses develop."""

@@ -10,10 +10,9 @@ from jaxtyping import Float
 from lightning.pytorch import Trainer
 
 from gesturelab.config.training import Keep, OnNotFinite, TrainConfig
-from gesturelab.data.datamodule import GestureData
 from gesturelab.errors import RunError
-from gesturelab.runs import RunDir
-from gesturelab.sweep.leave import patiently, stopped, told
+from gesturelab.runs.folder import RunDir
+from gesturelab.runs.signals import defer_signals, stopped, told
 from gesturelab.training.checkpoints import (
     LAST,
     WITHIN,
@@ -22,15 +21,16 @@ from gesturelab.training.checkpoints import (
     kept_epoch,
     read_checkpoint,
 )
-from gesturelab.training.finite import NotFiniteError
+from gesturelab.training.datamodule import GestureData
 from gesturelab.training.module import GestureModule
+from gesturelab.training.nonfinite import NonFiniteError
 
 log = logging.getLogger(__name__)
 
 
 def fit(
     config: TrainConfig, trainer: Trainer, module: GestureModule, data: GestureData, run: RunDir, *, stacked: bool
-) -> NotFiniteError | None:
+) -> NonFiniteError | None:
     """Trains to the end, or to where it diverged if it should go back from there.
 
     Args:
@@ -45,7 +45,7 @@ def fit(
         Why to go back to the last whole epoch; None when training is over.
 
     Raises:
-        NotFiniteError: If it diverged and should stop there.
+        NonFiniteError: If it diverged and should stop there.
         StoppedError: If it was asked to leave.
         RunError: If a checkpoint cannot be read or written.
     """
@@ -54,11 +54,11 @@ def fit(
     if begin_at is not None:
         log.info("resuming from %s", begin_at)
     try:
-        with patiently() if alone else nullcontext():
+        with defer_signals() if alone else nullcontext():
             trainer.fit(module, datamodule=data, ckpt_path=begin_at, weights_only=True)
     except (SystemExit, KeyboardInterrupt):  # the first is how Lightning ends after Ctrl-C
         raise stopped(f"; {_what_is_kept(run)}. Go on with: gesturelab resume {run.path}") from None
-    except NotFiniteError as error:
+    except NonFiniteError as error:
         (run.checkpoints / WITHIN).unlink(missing_ok=True)  # no validation has seen whether its weights are any good
         if OnNotFinite(config.trainer.on_not_finite) is not OnNotFinite.restart:
             raise

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from gesturelab.evaluation.cost import Latency
-from gesturelab.model.saved import read_recogniser
-from gesturelab.runs import RunDir
+from gesturelab.models.saved import read_recogniser
+from gesturelab.runs.folder import RunDir
 from gesturelab.training.provenance import cpu_name
 
 WARM_UP, LEAST = 10, 50

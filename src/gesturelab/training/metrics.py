@@ -10,7 +10,7 @@ from torchmetrics.functional.classification import (
 
 from gesturelab.config.data import Target
 from gesturelab.evaluation.binary import INCORRECT, binary_scores
-from gesturelab.info import Scores
+from gesturelab.runs.info import Scores
 
 SMALLEST_PROBABILITY = 1e-12
 """The loss takes no probability for smaller, so that one certain mistake does not make it infinite."""

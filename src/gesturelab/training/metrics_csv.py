@@ -9,9 +9,8 @@ import numpy as np
 from lightning.pytorch.loggers import Logger
 
 from gesturelab.errors import RunError
-from gesturelab.info import Epoch
-from gesturelab.reading import open_text, why
-from gesturelab.runs import write_whole
+from gesturelab.files import atomic_write, open_text, why
+from gesturelab.runs.info import Epoch
 
 
 class MetricsCsv(Logger):
@@ -57,7 +56,7 @@ class MetricsCsv(Logger):
     def save(self) -> None:
         """Writes the file; Lightning calls this after each epoch's values."""
         columns = list(dict.fromkeys(["epoch", *(key for row in self._rows.values() for key in row)]))
-        with write_whole(self.path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
+        with atomic_write(self.path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
             table = csv.DictWriter(file, columns, lineterminator="\n")
             table.writeheader()
             table.writerows({**row, "epoch": epoch} for epoch, row in sorted(self._rows.items()))

@@ -16,14 +16,14 @@ from torch.nn import functional
 from torch.optim import Optimizer
 
 from gesturelab.config.training import LossConfig, OnNotFinite, SchedulerConfig
-from gesturelab.data.frames import Batch
-from gesturelab.data.loader import TrainingLoader, mixed_seed
 from gesturelab.errors import RunError
 from gesturelab.evaluation.recordings import combine_windows
-from gesturelab.info import Epoch, RestartInfo
-from gesturelab.model.recogniser import Recogniser
-from gesturelab.training.finite import require_finite
-from gesturelab.training.optim import make_optimizer, refuse_clipped_scaled, with_schedule
+from gesturelab.models.recogniser import Recogniser
+from gesturelab.preprocessing.frame_store import Batch
+from gesturelab.runs.info import Epoch, RestartInfo
+from gesturelab.training.loader import TrainingLoader, mixed_seed
+from gesturelab.training.nonfinite import require_finite
+from gesturelab.training.optimizers import make_optimizer, refuse_clipped_scaled, with_schedule
 from gesturelab.training.restart import lower_rate
 from gesturelab.training.steps import Steps
 
@@ -177,7 +177,7 @@ class GestureModule(LightningModule):
         """Looks at the epoch's steps before anything of it is logged, as trackers keep what they were given.
 
         Raises:
-            NotFiniteError: If one was not finite.
+            NonFiniteError: If one was not finite.
         """
         self.steps.look()
 
@@ -208,7 +208,7 @@ class GestureModule(LightningModule):
         """Writes the epoch into the history, the logger and the log.
 
         Raises:
-            NotFiniteError: If a loss is not finite, or too many steps were left out.
+            NonFiniteError: If a loss is not finite, or too many steps were left out.
         """
         self.steps.end_epoch(self.trainer)
         sums = cast(Tensor, self.all_gather(self._sums[0]))  # of all processes
@@ -257,7 +257,7 @@ class GestureModule(LightningModule):
         Weights that are broken are not saved.
 
         Raises:
-            NotFiniteError: If a step since the last look was not finite.
+            NonFiniteError: If a step since the last look was not finite.
         """
         self.steps.look()
         saved: dict[str, Any] = {

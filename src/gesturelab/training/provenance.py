@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from gesturelab.config.store import conf_dir
-from gesturelab.info import GitInfo
+from gesturelab.runs.info import GitInfo
 
 PACKAGES = ("gesturelab", "torch", "lightning", "torchmetrics", "hydra-core", "omegaconf", "numpy", "pandas")
 

@@ -5,8 +5,8 @@ import logging
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 
-from gesturelab.info import RestartInfo
-from gesturelab.training.finite import NotFiniteError
+from gesturelab.runs.info import RestartInfo
+from gesturelab.training.nonfinite import NonFiniteError
 
 log = logging.getLogger(__name__)
 
@@ -14,7 +14,7 @@ MOST_RESTARTS = 3
 """In one run; after that the rate is an eighth, and something else is wrong."""
 
 
-def with_restart(before: list[RestartInfo], error: NotFiniteError) -> list[RestartInfo]:
+def with_restart(before: list[RestartInfo], error: NonFiniteError) -> list[RestartInfo]:
     """The restarts of a run and one more, which is announced.
 
     Args:
@@ -22,10 +22,10 @@ def with_restart(before: list[RestartInfo], error: NotFiniteError) -> list[Resta
         error: Why there must be another.
 
     Raises:
-        NotFiniteError: If there were enough.
+        NonFiniteError: If there were enough.
     """
     if len(before) >= MOST_RESTARTS:
-        raise NotFiniteError(
+        raise NonFiniteError(
             f"{error} (restarted {len(before)} times already, each time with half the learning rate)",
             error.epoch,
             error.step,

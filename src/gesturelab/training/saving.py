@@ -8,8 +8,8 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, EarlyStopping
 
 from gesturelab.config.training import Keep
-from gesturelab.info import Epoch
-from gesturelab.sweep.leave import told
+from gesturelab.runs.info import Epoch
+from gesturelab.runs.signals import told
 from gesturelab.training.checkpoints import LAST, WITHIN, kept_epoch, remember_best
 
 

@@ -14,11 +14,11 @@ from torch.nn.modules.batchnorm import _BatchNorm  # pyright: ignore[reportPriva
 from torch.optim import Optimizer
 
 from gesturelab.config.training import OnNotFinite
-from gesturelab.data.datamodule import GestureData
-from gesturelab.data.frames import Batch
-from gesturelab.info import SkippedInfo
-from gesturelab.training.finite import LOOK_EVERY, Step, Watch, explain, may_skip, too_many_skipped
-from gesturelab.training.memory import Division
+from gesturelab.preprocessing.frame_store import Batch
+from gesturelab.runs.info import SkippedInfo
+from gesturelab.training.datamodule import GestureData
+from gesturelab.training.micro_batching import Division
+from gesturelab.training.nonfinite import LOOK_EVERY, Step, Watch, explain, may_skip, too_many_skipped
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Steps:
         self.division.alone = not several
         every = LOOK_EVERY if several or module.device.type != "cpu" else 1
         self._watch = Watch(
-            cast(GestureData, cast(Any, trainer).datamodule).corpus.names,
+            cast(GestureData, cast(Any, trainer).datamodule).dataset.names,
             cast(Any, module).recogniser.features,
             every=every,
             of_gradient=getattr(trainer.precision_plugin, "scaler", None) is None,
@@ -88,7 +88,7 @@ class Steps:
             Sum of losses, right answers and windows; None if the step is left out, so that it changes nothing.
 
         Raises:
-            NotFiniteError: If it was seen that this step, or one before, was not finite.
+            NonFiniteError: If it was seen that this step, or one before, was not finite.
         """
         losses, logits, batches = map(list, zip(*self._parts, strict=True))
         self._parts = []
@@ -118,7 +118,7 @@ class Steps:
         """Looks at all steps that nobody has looked at.
 
         Raises:
-            NotFiniteError: If one was not finite.
+            NonFiniteError: If one was not finite.
         """
         self._watch.look()
 
@@ -126,7 +126,7 @@ class Steps:
         """Says how many steps of the epoch were left out.
 
         Raises:
-            NotFiniteError: If a step was not finite, or too many were left out.
+            NonFiniteError: If a step was not finite, or too many were left out.
         """
         self.look()
         left_out, self.left_out_now = self.left_out_now, 0

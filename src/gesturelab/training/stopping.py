@@ -5,7 +5,7 @@ from pathlib import Path
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from gesturelab.errors import StoppedError
-from gesturelab.sweep.stop import asked_to_stop
+from gesturelab.runs.stop_request import asked_to_stop
 
 
 class StopWhenAsked(Callback):

@@ -15,13 +15,15 @@ from lightning.pytorch import seed_everything
 
 from gesturelab.config.data import Target
 from gesturelab.config.training import Keep, TrainConfig
-from gesturelab.data.datamodule import GestureData
-from gesturelab.data.folder.sides import mirror_in_words
-from gesturelab.data.load import load
-from gesturelab.data.split import make_folds
+from gesturelab.datasets.folder.mirror_names import mirror_in_words
+from gesturelab.datasets.load import load
 from gesturelab.evaluation.recordings import combine_windows
 from gesturelab.evaluation.selective import fit_temperature, fit_threshold
-from gesturelab.info import (
+from gesturelab.files import sha256, write_json
+from gesturelab.models.lstm import count_parameters
+from gesturelab.report.figures import draw_confusion, draw_curves
+from gesturelab.runs.folder import RunDir
+from gesturelab.runs.info import (
     INFO_SCHEMA,
     LEAKY,
     SYNTHETIC,
@@ -30,10 +32,8 @@ from gesturelab.info import (
     Metrics,
     SideScores,
 )
-from gesturelab.model.lstm import count_parameters
-from gesturelab.report.figures import draw_confusion, draw_curves
-from gesturelab.runs import RunDir, sha256, write_json
-from gesturelab.sweep.status import is_first_process
+from gesturelab.runs.status import is_first_process
+from gesturelab.splits.split import make_folds
 from gesturelab.training.artefacts import (
     baseline_info,
     cost_info,
@@ -47,12 +47,13 @@ from gesturelab.training.artefacts import (
     write_weights,
 )
 from gesturelab.training.build import make_data, make_module, make_scaler, make_trainer
+from gesturelab.training.datamodule import GestureData
 from gesturelab.training.device import check_miopen
 from gesturelab.training.findings import find
 from gesturelab.training.fit import fit, predict_sides
-from gesturelab.training.live import write_live
-from gesturelab.training.memory import memory_told
+from gesturelab.training.live_windows import write_live
 from gesturelab.training.metrics import confusion, score
+from gesturelab.training.micro_batching import memory_told
 from gesturelab.training.module import GestureModule
 from gesturelab.training.provenance import git_state, versions
 from gesturelab.training.restart import with_restart
@@ -90,9 +91,9 @@ def train(
     quiet_lightning()
     check_loggers(config)  # before anything is read
     seed_everything(config.seed, verbose=False)
-    corpus = load(config.data)
-    caveats = [text for text, applies in ((LEAKY, config.split.leaky), (SYNTHETIC, corpus.synthetic)) if applies]
-    data = make_data(config, corpus)
+    dataset = load(config.data)
+    caveats = [text for text, applies in ((LEAKY, config.split.leaky), (SYNTHETIC, dataset.synthetic)) if applies]
+    data = make_data(config, dataset)
     scaler = make_scaler(config, data)
     if accelerator == "gpu" and torch.version.hip is not None:
         check_miopen(config.model, data.windows.length_frames, config.trainer.batch_size)
@@ -118,14 +119,14 @@ def train(
     if not trainer.is_global_zero:
         sys.exit(0)  # the other processes of a multi-GPU run have done their part
 
-    write_weights(run, config, corpus, scaler, module)
+    write_weights(run, config, dataset, scaler, module)
     scaler.save(run.scaler)
-    if folds := make_folds(corpus.people, config.split):
+    if folds := make_folds(dataset.people, config.split):
         write_json(run.folds, folds)
     metrics, matrix = _score_all(data, probabilities)
-    baselines = make_baselines(corpus, np.unique(data.windows.recording[data.sides.train]))
+    baselines = make_baselines(dataset, np.unique(data.windows.recording[data.sides.train]))
     tested, combined = combine_windows(data.windows.recording[data.sides.test], probabilities[2])
-    write_predictions(run.predictions, corpus, tested, combined, baselines)
+    write_predictions(run.predictions, dataset, tested, combined, baselines)
     write_live(run.windows, config.window, data, module.recogniser, trainer.strategy.root_device)
     training = training_info(config, trainer, module, accelerator)
     temperature, unsure_below = _confidence(data, probabilities[1])
@@ -143,13 +144,13 @@ def train(
             config.trainer.max_epochs,
             Keep(config.trainer.keep),
             metrics,
-            corpus.target,
-            corpus.class_names,
+            dataset.target,
+            dataset.class_names,
             _confused(data, probabilities[1]),
             training.get("skipped", ()),
             training.get("restarts", ()),
         ),
-        gestures=list(corpus.class_names),
+        gestures=list(dataset.class_names),
         data=data_info(config, data),
         split=split_info(config, data),
         window=plain(config.window),
@@ -166,7 +167,7 @@ def train(
         files={},
     )
     if baselines is not None:
-        info["baselines"] = baseline_info(baselines, corpus, tested)
+        info["baselines"] = baseline_info(baselines, dataset, tested)
     draw_curves(info, run.curves)
     draw_confusion(info, run.confusion)
     info["files"] = {path.name: sha256(path) for path in run.checked if path.is_file()}
@@ -179,7 +180,7 @@ def train(
 def _score_all(
     data: GestureData, probabilities: list[Float[np.ndarray, "_ classes"]]
 ) -> tuple[Metrics, list[list[int]]]:
-    target = data.corpus.target
+    target = data.dataset.target
     scored: list[SideScores] = []
     matrix: list[list[int]] = []
     for side, rows in zip((data.sides.train, data.sides.validation, data.sides.test), probabilities, strict=True):
@@ -187,42 +188,42 @@ def _score_all(
         ids, combined = combine_windows(recording, rows)
         scored.append(
             SideScores(
-                window=score(rows, data.corpus.classes[recording], target),
-                recording=score(combined, data.corpus.classes[ids], target),
+                window=score(rows, data.dataset.classes[recording], target),
+                recording=score(combined, data.dataset.classes[ids], target),
             )
         )
-        matrix = confusion(combined, data.corpus.classes[ids])
+        matrix = confusion(combined, data.dataset.classes[ids])
     return Metrics(train=scored[0], validation=scored[1], test=scored[2]), matrix
 
 
 def _confused(data: GestureData, rows: Float[np.ndarray, "windows classes"]) -> list[list[int]]:
     """The confusion of validation recordings."""
     ids, combined = combine_windows(data.windows.recording[data.sides.validation], rows)
-    return confusion(combined, data.corpus.classes[ids])
+    return confusion(combined, data.dataset.classes[ids])
 
 
 def _confidence(data: GestureData, rows: Float[np.ndarray, "windows classes"]) -> tuple[float, float]:
     """Temperature, and the confidence of those who are unsure, fitted on the validation recordings."""
     ids, combined = combine_windows(data.windows.recording[data.sides.validation], rows)
-    temperature = round(fit_temperature(combined, data.corpus.classes[ids]), 6)
+    temperature = round(fit_temperature(combined, data.dataset.classes[ids]), 6)
     return temperature, round(fit_threshold(combined, temperature), 6)
 
 
 def _announce(config: TrainConfig, data: GestureData, module: GestureModule, caveats: list[str]) -> None:
     for caveat in caveats:
         log.warning(caveat)
-    corpus, sides = data.corpus, data.sides
+    dataset, sides = data.dataset, data.sides
     log.info(
         "%s: %d recordings of %d people, %d frames",
-        corpus.source,
-        len(corpus),
-        len(corpus.people),
-        len(corpus.positions),
+        dataset.source,
+        len(dataset),
+        len(dataset.people),
+        len(dataset.positions),
     )
-    for left in corpus.rejected:
+    for left in dataset.rejected:
         log.warning("left out %s: %s", left.recording, left.reason)
-    if corpus.source == "folder" and config.augment.mirror_probability and corpus.target is Target.gesture:
-        log.info("mirrored, %s", mirror_in_words(corpus.gesture_names, corpus.mirrored_gestures))
+    if dataset.source == "folder" and config.augment.mirror_probability and dataset.target is Target.gesture:
+        log.info("mirrored, %s", mirror_in_words(dataset.gesture_names, dataset.mirrored_gestures))
     log.info(
         "%s: %d training, %d validation, %d test windows of %d frames",
         config.split.kind,

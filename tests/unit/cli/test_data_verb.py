@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from gesturelab.cli.data import run
-from gesturelab.data.skeleton import KINECT_V2
 from gesturelab.errors import DataError
+from gesturelab.skeletons.skeleton import KINECT_V2
 
 LINE = ",".join(f"{number / 100:.2f}" for number in range(1, 76)) + "\n"
 

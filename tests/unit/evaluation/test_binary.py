@@ -11,7 +11,7 @@ from gesturelab.evaluation.binary import binary_scores
 from gesturelab.evaluation.pairs import sign_flip_p
 from gesturelab.evaluation.predictions import Predictions, Trivial
 from gesturelab.evaluation.tally import class_shares, scores, tally
-from gesturelab.info import CORRECTNESS_CLASSES
+from gesturelab.runs.info import CORRECTNESS_CLASSES
 
 
 def said_of(people: list[str], truth: list[int], chance: list[float]) -> Predictions:

@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 
 import gesturelab
-from gesturelab.bundle.make import model_of, write_bundle
 from gesturelab.cli.main import main
 from gesturelab.config.data import Target
 from gesturelab.config.saved import read_config
-from gesturelab.data.landmarks import LANDMARKS
-from gesturelab.data.load import load
+from gesturelab.datasets.load import load
 from gesturelab.errors import DataError
 from gesturelab.evaluation.predictions import read_predictions
+from gesturelab.export.make import model_of, write_bundle
 from gesturelab.predict import answers as asking
 from gesturelab.predict.score import caveats, score
 from gesturelab.predict.sources import find_sources
+from gesturelab.skeletons.landmarks import LANDMARKS
 
 
 @pytest.fixture(scope="module")
@@ -39,17 +39,17 @@ def bundle(model, tmp_path_factory):
 def files(trained_run, tmp_path_factory):
     """The run's test recordings as files: names are labels; every form that can be read."""
     folder = tmp_path_factory.mktemp("recordings")
-    corpus = load(read_config(trained_run.config).data)
+    dataset = load(read_config(trained_run.config).data)
     said = read_predictions(trained_run.predictions)
     for at, name in enumerate(said.names):
-        one = corpus[corpus.names.index(name)]
+        one = dataset[dataset.names.index(name)]
         label = f"{one.subject}_18_{one.gesture}_1_{one.correctness}_stand"
         if at % 3 == 0:
             np.save(folder / f"{label}.npy", one.positions)
         elif at % 3 == 1:
             np.savetxt(folder / f"{label}.txt", one.positions.reshape(len(one.positions), -1), "%.9g", ",")
         else:
-            head = ",".join(f"{joint}_{axis}" for joint in corpus.skeleton.joints for axis in "xyz")
+            head = ",".join(f"{joint}_{axis}" for joint in dataset.skeleton.joints for axis in "xyz")
             values = one.positions.reshape(len(one.positions), -1)
             np.savetxt(folder / f"{label}.csv", values, "%.9g", ",", header=head, comments="")
     return folder

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from gesturelab.info import LEAKY
 from gesturelab.report.collect import Finished, Unread
 from gesturelab.report.findings import lines
 from gesturelab.report.groups import group
 from gesturelab.report.overfitting import ADVICE, band, gap
 from gesturelab.report.table import comparison, frame
 from gesturelab.report.words import count, duration, percent, recommendation
+from gesturelab.runs.info import LEAKY
 from info_builder import make_info
 
 

@@ -1,6 +1,6 @@
 from typing import Any
 
-from gesturelab.report.verdict import beside_peers, verdict
+from gesturelab.report.recommendation import beside_peers, verdict
 
 
 def size(name: str, parameters: int, validation: float, *, partial: bool = False) -> dict[str, Any]:

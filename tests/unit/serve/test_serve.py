@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import uvicorn
 
-from gesturelab.bundle.make import model_of
 from gesturelab.cli.main import main
 from gesturelab.errors import ConfigError
-from gesturelab.info import SYNTHETIC
+from gesturelab.export.make import model_of
+from gesturelab.runs.info import SYNTHETIC
 from gesturelab.serve.app import Limits, make_app
 
 LIMITS = Limits(request_bytes=400_000, requests=4, read_s=1.0)

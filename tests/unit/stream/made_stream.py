@@ -9,11 +9,11 @@ from omegaconf import OmegaConf
 from gesturelab.config.compose import compose_training
 from gesturelab.config.data import WindowConfig
 from gesturelab.config.training import TrainConfig
-from gesturelab.data.features import Features
-from gesturelab.data.scaler import Scaler
-from gesturelab.data.skeleton import KINECT_V2
-from gesturelab.model.lstm import LSTMClassifier
-from gesturelab.model.recogniser import Recogniser
+from gesturelab.models.lstm import LSTMClassifier
+from gesturelab.models.recogniser import Recogniser
+from gesturelab.preprocessing.features import Features
+from gesturelab.preprocessing.scaler import Scaler
+from gesturelab.skeletons.skeleton import KINECT_V2
 
 MIRRORED = (1, 0, 3, 2, 5, 4, 6, 8, 7)
 CAUSAL = ("features.centre=frame", "features.body_scale=false", "features.displacements=false")

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from made_stream import moving
 
-from gesturelab.data.formats import Motion
-from gesturelab.data.skeleton import KINECT_V2
-from gesturelab.data.table import columns
+from gesturelab.datasets.formats.csv_table import columns
+from gesturelab.datasets.formats.files import Motion
 from gesturelab.errors import DataError, StreamError
+from gesturelab.skeletons.skeleton import KINECT_V2
 from gesturelab.stream.inbox import BadLine
 from gesturelab.stream.lines import MAX_LINE_BYTES, LineReader, LiveFrame
 from gesturelab.stream.sources import parse_address, read_lines, replay

@@ -7,12 +7,12 @@ import pytest
 import torch
 from made_stream import CAUSAL, made_network, moving
 
-from conftest import corpus_of, walker
+from conftest import dataset_of, walker
 from gesturelab.config.data import WindowConfig
-from gesturelab.data.frames import FrameStore
-from gesturelab.data.live import cut_live
-from gesturelab.model.causal import is_causal
-from gesturelab.model.recogniser import Recogniser
+from gesturelab.models.causal import is_causal
+from gesturelab.models.recogniser import Recogniser
+from gesturelab.preprocessing.frame_store import FrameStore
+from gesturelab.preprocessing.live_windows import cut_live
 from gesturelab.stream.live import LiveRecogniser, Said
 
 MODELS = {
@@ -49,9 +49,9 @@ def as_recordings(
     network: Recogniser, window: WindowConfig, positions: np.ndarray, rate_hz: float
 ) -> dict[int, np.ndarray]:
     """By the last frame: the probabilities of the windows that `gesturelab train` writes for its player."""
-    corpus = corpus_of([replace(walker("one", len(positions), rate_hz=rate_hz), positions=positions)])
-    live = cut_live(corpus, np.array([0]), window)
-    store = FrameStore(corpus, live.windows, torch.device("cpu"), live.last)
+    dataset = dataset_of([replace(walker("one", len(positions), rate_hz=rate_hz), positions=positions)])
+    live = cut_live(dataset, np.array([0]), window)
+    store = FrameStore(dataset, live.windows, torch.device("cpu"), live.last)
     with torch.inference_mode():
         said = network.probabilities(store.gather(torch.arange(len(live.windows))).positions)
     return dict(zip(live.last.tolist(), said.numpy(), strict=True))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from made_stream import moving
 
-from gesturelab.data.skeleton import KINECT_V2
+from gesturelab.skeletons.skeleton import KINECT_V2
 from gesturelab.stream.segments import Movement, Segmenter, SegmentOptions
 
 RATE = 30

@@ -11,13 +11,13 @@ import torch
 from made_stream import CAUSAL, MIRRORED, made_network, moving
 from test_segments import body, seconds, up_and_down
 
-from gesturelab.bundle.contents import Contents
-from gesturelab.bundle.model import Model
 from gesturelab.config.compose import compose_training
 from gesturelab.config.data import Target
-from gesturelab.data.scaler import no_scaler
-from gesturelab.data.skeleton import KINECT_V2
 from gesturelab.errors import DataError
+from gesturelab.export.contents import Contents
+from gesturelab.export.model import Model
+from gesturelab.preprocessing.scaler import no_scaler
+from gesturelab.skeletons.skeleton import KINECT_V2
 from gesturelab.stream.inbox import BadLine, Gone, Inbox, Item, OneByOne
 from gesturelab.stream.lines import LineReader, LiveFrame
 from gesturelab.stream.loop import run

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from gesturelab.data.frames import Batch
-from gesturelab.training.finite import NotFiniteError, Step, Watch
-from gesturelab.training.finite import explain as explain_with
+from gesturelab.preprocessing.frame_store import Batch
+from gesturelab.training.nonfinite import NonFiniteError, Step, Watch
+from gesturelab.training.nonfinite import explain as explain_with
 
 NAMES = tuple("abcdefgh")
 NAN, INF = float("nan"), float("inf")
@@ -76,7 +76,7 @@ def test_a_look_now_and_then_still_names_the_first_bad_step(every, noticed_at):
     watch = Watch(NAMES, as_they_are, every=every)
     for number in range(1, noticed_at):
         watch.see(step(number, norm=NAN if number >= 3 else 1.0))
-    with pytest.raises(NotFiniteError, match="step 3 of 40") as found:
+    with pytest.raises(NonFiniteError, match="step 3 of 40") as found:
         watch.see(step(noticed_at, norm=NAN))
     assert (found.value.epoch, found.value.step, found.value.learning_rate) == (4, 3, 1e-3)
 
@@ -87,7 +87,7 @@ def test_what_nobody_has_looked_at_is_found_when_a_look_is_asked_for():
         watch.see(step(number))
     watch.look()
     watch.see(step(1, loss=INF))
-    with pytest.raises(NotFiniteError):
+    with pytest.raises(NonFiniteError):
         watch.look()
     watch.look()  # it was told
 
@@ -95,7 +95,7 @@ def test_what_nobody_has_looked_at_is_found_when_a_look_is_asked_for():
 def test_all_processes_stop_when_one_does():
     watch = Watch(NAMES, as_they_are, every=None, agree=lambda here: True)
     watch.see(step())
-    with pytest.raises(NotFiniteError, match="on another device"):
+    with pytest.raises(NonFiniteError, match="on another device"):
         watch.look()
 
 
@@ -105,7 +105,7 @@ def test_the_process_that_found_it_tells_the_others_before_it_leaves():
     watch.see(step())
     watch.look()
     watch.see(step(loss=NAN))
-    with pytest.raises(NotFiniteError, match="step 1 of 40"):
+    with pytest.raises(NonFiniteError, match="step 1 of 40"):
         watch.look()
     assert told == [False, True]
 
@@ -113,5 +113,5 @@ def test_the_process_that_found_it_tells_the_others_before_it_leaves():
 def test_float16_may_overflow_in_a_gradient():
     watch = Watch(NAMES, as_they_are, of_gradient=False)
     watch.see(step(norm=INF))
-    with pytest.raises(NotFiniteError):
+    with pytest.raises(NonFiniteError):
         watch.see(step(loss=NAN))

@@ -9,14 +9,14 @@ import torch
 from gesturelab.cli.compare import run as compare
 from gesturelab.config.compose import compose_training
 from gesturelab.config.training import TrainConfig
-from gesturelab.data.features import Features
-from gesturelab.data.scaler import no_scaler
-from gesturelab.data.skeleton import KINECT_V2
 from gesturelab.errors import RunError
-from gesturelab.model.lstm import LSTMClassifier
-from gesturelab.model.recogniser import Recogniser
-from gesturelab.model.saved import read_recogniser
-from gesturelab.runs import RunDir
+from gesturelab.models.lstm import LSTMClassifier
+from gesturelab.models.recogniser import Recogniser
+from gesturelab.models.saved import read_recogniser
+from gesturelab.preprocessing.features import Features
+from gesturelab.preprocessing.scaler import no_scaler
+from gesturelab.runs.folder import RunDir
+from gesturelab.skeletons.skeleton import KINECT_V2
 from gesturelab.training.artefacts import plain
 from gesturelab.training.latency import LEAST, measure
 from info_builder import make_info, write_run

@@ -5,8 +5,8 @@ import logging
 import pytest
 import torch
 
-from gesturelab.data.frames import Batch
-from gesturelab.training.memory import Division, NoMemoryError, is_out_of_memory, memory_told
+from gesturelab.preprocessing.frame_store import Batch
+from gesturelab.training.micro_batching import Division, NoMemoryError, is_out_of_memory, memory_told
 
 FULL = "CUDA out of memory. Tried to allocate 2.00 GiB"
 

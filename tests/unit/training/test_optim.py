@@ -4,7 +4,7 @@ from torch import nn
 
 from gesturelab.config.compose import compose_training
 from gesturelab.errors import ConfigError
-from gesturelab.training.optim import cosine_share, make_optimizer, refuse_clipped_scaled
+from gesturelab.training.optimizers import cosine_share, make_optimizer, refuse_clipped_scaled
 
 
 def options(*overrides):

@@ -6,12 +6,12 @@ import torch
 
 from gesturelab.config.compose import compose_training
 from gesturelab.config.data import Centre, FeaturesConfig
-from gesturelab.data.definition import from_plain
-from gesturelab.data.features import Features
-from gesturelab.data.recording import Recording, pack
+from gesturelab.datasets.recording import Recording, pack
 from gesturelab.errors import ConfigError, RunError
-from gesturelab.model.saved import read_recogniser
-from gesturelab.runs import RunDir
+from gesturelab.models.saved import read_recogniser
+from gesturelab.preprocessing.features import Features
+from gesturelab.runs.folder import RunDir
+from gesturelab.skeletons.definition import from_plain
 from gesturelab.training.artefacts import data_info, write_weights
 from gesturelab.training.build import make_data, make_module, make_scaler
 
@@ -40,7 +40,7 @@ def test_weights_and_info_file_hold_the_skeleton(tmp_path):
         for person in "abcdef"
         for gesture in range(2)
     ]
-    corpus = pack(
+    dataset = pack(
         recordings,
         source="folder",
         synthetic=False,
@@ -50,11 +50,11 @@ def test_weights_and_info_file_hold_the_skeleton(tmp_path):
         skeleton=HAND,
     )
     config = compose_training(["model.hidden=8"])
-    data = make_data(config, corpus)
+    data = make_data(config, dataset)
     scaler = make_scaler(config, data)
     module = make_module(config, data, scaler).eval()
     run = RunDir(tmp_path, "tiny")
-    write_weights(run, config, corpus, scaler, module)
+    write_weights(run, config, dataset, scaler, module)
     scaler.save(run.scaler)
     saved = read_recogniser(run)
     assert saved.joints == 4

@@ -17,9 +17,9 @@ from omegaconf import OmegaConf
 import gesturelab.training.train as training_module
 from gesturelab.cli.train import train_in
 from gesturelab.config.compose import compose_training
-from gesturelab.errors import RunError, SentAwayError
-from gesturelab.runs import RunDir
-from gesturelab.sweep.status import read_status
+from gesturelab.errors import PreemptedError, RunError
+from gesturelab.runs.folder import RunDir
+from gesturelab.runs.status import read_status
 from gesturelab.training.stack.steps import EpochSteps
 from gesturelab.training.stack.together import Stack
 
@@ -198,7 +198,7 @@ def test_stopped_models_go_on_alone_or_together_and_end_as_if_undisturbed(tmp_pa
         jobs = {fold: (*DEFAULT, fold) for fold in FOLDS}
         runs, raised = together(tmp_path, jobs, stack)
     assert [str(error)[:15] for error in raised.values()] == ["left on SIGTERM"] * 3
-    assert all(isinstance(error, SentAwayError) for error in raised.values())
+    assert all(isinstance(error, PreemptedError) for error in raised.values())
     assert [read_status(run.path)["state"] for run in runs.values()] == ["stopped"] * 3
     assert [json.loads(run.status.read_text())["epoch"] for run in runs.values()] == [1, 1, 1]
     last, *others = FOLDS

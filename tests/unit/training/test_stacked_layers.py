@@ -12,7 +12,7 @@ from torch.nn import functional
 from gesturelab.config.compose import compose_training
 from gesturelab.config.training import Pooling
 from gesturelab.errors import ConfigError
-from gesturelab.model.lstm import LSTMClassifier
+from gesturelab.models.lstm import LSTMClassifier
 from gesturelab.training.stack.lstm import lstm_layer
 from gesturelab.training.stack.network import classify, mask_shapes
 from gesturelab.training.stack.steps import cross_entropy

@@ -8,9 +8,10 @@ import numpy as np
 
 from gesturelab.errors import RunError
 from gesturelab.evaluation.windows import WindowSeries, mean_series, read_windows
-from gesturelab.info import is_peer
+from gesturelab.files import sha256
 from gesturelab.report.groups import Candidate, Group
-from gesturelab.runs import RunDir, sha256
+from gesturelab.runs.folder import RunDir
+from gesturelab.runs.info import is_peer
 
 PEER = "A peer answers whole recordings only."
 BEFORE = "The runs of this size have no windows_<size>.csv (gesturelab did not write one when they were trained)."

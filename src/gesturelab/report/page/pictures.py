@@ -11,7 +11,6 @@ from typing import Any, cast
 
 import numpy as np
 
-from gesturelab.info import Info
 from gesturelab.report.cost_figure import draw_cost, titles
 from gesturelab.report.cost_words import worth_showing
 from gesturelab.report.figures import draw_confusion, draw_curves, draw_sizes
@@ -20,6 +19,7 @@ from gesturelab.report.joined_figures import draw_joined
 from gesturelab.report.leakage import draw_leakage
 from gesturelab.report.page.html import text
 from gesturelab.report.table import frame
+from gesturelab.runs.info import Info
 
 MOST_CURVES = 12
 """More training curves than that make a page that nobody reads; each run's folder has its own."""

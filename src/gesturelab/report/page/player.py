@@ -12,7 +12,7 @@ from gesturelab.evaluation.predictions import Predictions, read_predictions
 from gesturelab.report.groups import Group
 from gesturelab.report.page.evolution import encode_series, series_of
 from gesturelab.report.page.motion import RATE_HZ, Motions, downsample, encode
-from gesturelab.runs import RunDir
+from gesturelab.runs.folder import RunDir
 
 MOST_WRONG, MOST_RIGHT = 200, 40
 """How many recordings are shown at most."""

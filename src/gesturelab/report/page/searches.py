@@ -6,7 +6,7 @@ from pathlib import Path
 from gesturelab.report.collect import Finished
 from gesturelab.report.page.html import Cell, paragraphs, table, text
 from gesturelab.report.words import percent
-from gesturelab.sweep.search.result import Search, TrialResult, counted, read_search
+from gesturelab.sweeps.search.result import Search, TrialResult, counted, read_search
 
 
 def searches_of(runs: Iterable[Finished]) -> list[Search]:

@@ -4,14 +4,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gesturelab.config.saved import MAX_BYTES
-from gesturelab.reading import read_text, why
+from gesturelab.files import read_text, why
 from gesturelab.report import cost_words, findings, joined_words, words
 from gesturelab.report.collect import Finished
-from gesturelab.report.lead import CORRECTNESS, lead, of_row
-from gesturelab.report.lead import words as words_of
 from gesturelab.report.page.html import Cell, paragraphs, table, text
+from gesturelab.report.primary_metric import CORRECTNESS, lead, of_row
+from gesturelab.report.primary_metric import words as words_of
 from gesturelab.report.words import count, duration, percent
-from gesturelab.runs import RunDir
+from gesturelab.runs.folder import RunDir
 
 PARTS = ("by_group", "by_correctness", "by_group_and_correctness", "by_posture", "by_gesture")
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gesturelab.config.training import Pooling
-from gesturelab.model.lstm import FARTHEST, LSTMClassifier
+from gesturelab.models.lstm import FARTHEST, LSTMClassifier
 from gesturelab.training.stack.lstm import Weights, lstm_layer
 
 Masks = Iterator[Float[Tensor, "models *shape"]]

@@ -12,11 +12,11 @@ from torch import Generator, Tensor
 from torch.nn import functional
 from torch.optim import Optimizer
 
-from gesturelab.data.frames import Batch
-from gesturelab.data.loader import TrainingLoader
-from gesturelab.data.streams import Streams
-from gesturelab.model.lstm import LSTMClassifier
+from gesturelab.models.lstm import LSTMClassifier
+from gesturelab.preprocessing.frame_store import Batch
+from gesturelab.preprocessing.random_streams import Streams
 from gesturelab.training.averaging import WeightAveraging
+from gesturelab.training.loader import TrainingLoader
 from gesturelab.training.module import GestureModule
 from gesturelab.training.stack.network import classify, mask_shapes
 from gesturelab.training.stack.randomness import RandomState

@@ -14,11 +14,11 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.loops.training_epoch_loop import _TrainingEpochLoop  # pyright: ignore[reportPrivateUsage]
 
 from gesturelab.config.training import TrainConfig
-from gesturelab.data.datamodule import GestureData
-from gesturelab.data.frames import FrameStore
-from gesturelab.errors import SentAwayError, StoppedError
+from gesturelab.errors import PreemptedError, StoppedError
+from gesturelab.preprocessing.frame_store import FrameStore
 from gesturelab.training.build import as_options
-from gesturelab.training.memory import NoMemoryError, is_out_of_memory
+from gesturelab.training.datamodule import GestureData
+from gesturelab.training.micro_batching import NoMemoryError, is_out_of_memory
 from gesturelab.training.module import GestureModule
 from gesturelab.training.stack.randomness import RandomState
 from gesturelab.training.stack.steps import EpochSteps, Member
@@ -122,7 +122,7 @@ class Stack:
     def store_for(self, trainer: Trainer, data: GestureData) -> FrameStore:
         """All frames, held once: all members have the same recordings, cut into the same windows."""
         if self._store is None:
-            self._store = FrameStore(data.corpus, data.windows, trainer.strategy.root_device)
+            self._store = FrameStore(data.dataset, data.windows, trainer.strategy.root_device)
         return self._store
 
     def _check(self) -> None:
@@ -130,7 +130,7 @@ class Stack:
         if self._stopped is signal.SIGINT:
             raise StoppedError(f"stopped by Ctrl-C{kept}")
         if self._stopped is not None:
-            raise SentAwayError(f"left on {self._stopped.name}{kept}")
+            raise PreemptedError(f"left on {self._stopped.name}{kept}")
 
 
 class _SharedEpoch(_TrainingEpochLoop):

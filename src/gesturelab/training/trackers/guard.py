@@ -9,9 +9,9 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
 
-from gesturelab.info import Epoch, Info
-from gesturelab.runs import RunDir
-from gesturelab.sweep.status import is_first_process
+from gesturelab.runs.folder import RunDir
+from gesturelab.runs.info import Epoch, Info
+from gesturelab.runs.status import is_first_process
 from gesturelab.training.metrics_csv import MetricsCsv
 from gesturelab.training.trackers.tracker import Tracker
 

@@ -9,7 +9,7 @@ from lightning.pytorch.loggers import Logger
 
 from gesturelab.config.training import TrainConfig
 from gesturelab.errors import ConfigError
-from gesturelab.sweep.status import is_first_process
+from gesturelab.runs.status import is_first_process
 from gesturelab.training.build import as_options
 from gesturelab.training.trackers.guard import Guarded
 from gesturelab.training.trackers.tracker import Tracker, tracked_run

@@ -10,9 +10,9 @@ from typing import Any
 from lightning.pytorch.loggers import MLFlowLogger
 
 from gesturelab.errors import ConfigError
-from gesturelab.info import Epoch, Info
-from gesturelab.runs import RunDir
-from gesturelab.sweep.claim import in_turn
+from gesturelab.runs.folder import RunDir
+from gesturelab.runs.info import Epoch, Info
+from gesturelab.runs.locking import in_turn
 from gesturelab.training.trackers.tracker import TrackedRun, Tracker, attachments, epoch_values, scores
 
 SQLITE = "sqlite:///"

@@ -6,8 +6,8 @@ from typing import Any, cast
 import numpy as np
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from gesturelab.info import Epoch, Info
-from gesturelab.runs import RunDir
+from gesturelab.runs.folder import RunDir
+from gesturelab.runs.info import Epoch, Info
 from gesturelab.training.trackers.tracker import TrackedRun, Tracker, epoch_values, pictures, scores
 
 

@@ -11,9 +11,9 @@ from typing import Any, ClassVar, cast
 
 from gesturelab.config.training import TrainConfig
 from gesturelab.errors import RunError
-from gesturelab.info import Epoch, Info
-from gesturelab.reading import read_json, why
-from gesturelab.runs import RunDir, write_json
+from gesturelab.files import read_json, why, write_json
+from gesturelab.runs.folder import RunDir
+from gesturelab.runs.info import Epoch, Info
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from gesturelab.info import Epoch, Info
-from gesturelab.runs import RunDir
+from gesturelab.runs.folder import RunDir
+from gesturelab.runs.info import Epoch, Info
 from gesturelab.training.trackers.tracker import TrackedRun, Tracker, attachments, epoch_values, pictures, scores
 from gesturelab.training.trackers.wandb_file import read_rows
 

@@ -1,1 +1,0 @@
-"""Recordings, windows, splits and features."""

@@ -1,0 +1,1 @@
+"""What a dataset is, the readers of each, and the cache."""

@@ -1,0 +1,149 @@
+"""Corpora kept parsed on disk: positions as a memory map, the rest as JSON; no pickle.
+
+An entry is a folder ``<source>-<options>-<stamp>``. It is written beside and renamed, so it is there whole or not at
+all, and of two processes that build it at once the second uses the first one's.
+"""
+
+import dataclasses
+import hashlib
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from platformdirs import user_cache_path
+
+from gesturelab.datasets.recording import Dataset, Rejected
+from gesturelab.files import read_text, refuse_special_file, sync, sync_folder, why
+from gesturelab.skeletons.definition import restored, stored
+
+_log = logging.getLogger(__name__)
+
+_POSITIONS, _COLUMNS, _CHECKSUM = "positions.npy", "dataset.json", "dataset.sha256"
+_MAX_POSITIONS = 2**50
+
+
+def cache_folder(configured: str | None) -> Path:
+    """The folder configured, else the one that GESTURELAB_CACHE names, else the user's cache folder."""
+    named = configured or os.environ.get("GESTURELAB_CACHE")
+    return Path(named).expanduser() if named else user_cache_path("gesturelab")
+
+
+def cached(
+    folder: Path, *, source: str, options: dict[str, Any], stamp: list[Any], build: Callable[[], Dataset]
+) -> Dataset:
+    """The dataset from the cache, its positions a read-only memory map; built and kept if it is not there.
+
+    Args:
+        folder: Where entries are kept; a folder that cannot be written costs a warning and the next start's time.
+        source: The data set's name.
+        options: What the dataset depends on, as plain JSON values.
+        stamp: What changes when the files behind it do. A new stamp replaces the entry with the old one.
+        build: Makes the dataset.
+    """
+    family = f"{source}-{_digest(options)}"
+    entry = folder / f"{family}-{_digest([stamp, _code()])}"
+    if (dataset := _load(entry)) is not None:
+        return dataset
+    dataset = build()
+    try:
+        _store(entry, dataset)
+    except OSError as error:
+        _log.warning("parsed recordings cannot be kept in %s: %s", folder, error.strerror or error)
+        return dataset
+    for old in folder.glob(f"{family}-*"):
+        if old != entry:
+            shutil.rmtree(old, ignore_errors=True)
+    return _load(entry) or dataset
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def _code() -> list[str]:
+    """The code that parses: an entry made by other code is not used."""
+    rooms = (Path(__file__).parent, Path(__file__).parents[1] / "skeletons")
+    return [_digest(path.read_text(encoding="utf-8")) for room in rooms for path in sorted(room.rglob("*.py"))]
+
+
+def _load(entry: Path) -> Dataset | None:
+    """The entry's dataset; None if there is none, or (with a warning) if it is damaged."""
+    if not entry.is_dir():
+        return None
+    try:
+        text = read_text(entry / _COLUMNS)
+        if hashlib.sha256(text.encode()).hexdigest() != read_text(entry / _CHECKSUM):
+            raise ValueError(f"{_COLUMNS} is not what was written")
+        values = json.loads(text)
+        refuse_special_file(entry / _POSITIONS, _MAX_POSITIONS)
+        positions = np.load(entry / _POSITIONS, mmap_mode="r", allow_pickle=False)
+        if positions.dtype != np.float32 or hashlib.sha256(positions.data).hexdigest() != values.pop(
+            "positions_sha256"
+        ):
+            raise ValueError(f"{_POSITIONS} is not what was written")
+        return _from_values(values, positions)
+    except Exception as error:  # whatever is wrong with it, the recordings themselves are there
+        _log.warning("the cache entry %s is damaged (%s); it is built again", entry, why(error))
+        return None
+
+
+def _from_values(values: dict[str, Any], positions: np.ndarray) -> Dataset:
+    plain: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    for key in ("offsets", "gestures", "correctness"):
+        plain[key] = np.array(values[key], dtype=np.int64)
+    plain["rates_hz"] = np.array(values["rates_hz"], dtype=np.float64)
+    plain["skeleton"] = restored(values["skeleton"])
+    plain["rejected"] = tuple(Rejected(*pair) for pair in values["rejected"])
+    dataset = Dataset(positions=positions, **plain)
+    if dataset.offsets[-1] != len(positions) or len(dataset.offsets) != len(dataset) + 1:
+        raise ValueError(f"{_COLUMNS} and {_POSITIONS} do not belong together")
+    return dataset
+
+
+def _to_values(dataset: Dataset) -> dict[str, Any]:
+    values = {field.name: getattr(dataset, field.name) for field in dataclasses.fields(dataset)}
+    positions = values.pop("positions")
+    del values["target"]  # of an experiment, not of recordings
+    plain = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in values.items()}
+    plain["skeleton"] = stored(dataset.skeleton)
+    plain["rejected"] = [[one.recording, one.reason] for one in dataset.rejected]
+    plain["positions_sha256"] = hashlib.sha256(positions.data).hexdigest()
+    return plain
+
+
+def _store(entry: Path, dataset: Dataset) -> None:
+    """Writes the entry whole; leaves another process's alone unless it is damaged.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    entry.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(dir=entry.parent, prefix=f".{entry.name}."))
+    try:
+        positions = np.ascontiguousarray(dataset.positions, dtype=np.float32)
+        dataset = dataclasses.replace(dataset, positions=positions)
+        text = json.dumps(_to_values(dataset))
+        np.save(beside / _POSITIONS, positions)
+        (beside / _COLUMNS).write_text(text, encoding="utf-8")
+        (beside / _CHECKSUM).write_text(hashlib.sha256(text.encode()).hexdigest(), encoding="utf-8")
+        for name in (_POSITIONS, _COLUMNS, _CHECKSUM):
+            sync(beside / name)
+        try:
+            beside.rename(entry)
+        except OSError:
+            if not entry.is_dir():
+                raise
+            if _load(entry) is None:
+                aside = Path(tempfile.mkdtemp(dir=entry.parent, prefix=f".{entry.name}."))
+                entry.rename(aside / "damaged")
+                shutil.rmtree(aside, ignore_errors=True)
+                beside.rename(entry)
+        sync_folder(entry.parent)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)

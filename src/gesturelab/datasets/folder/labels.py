@@ -1,0 +1,212 @@
+"""labels.csv: one line a recording, its columns file, subject and gesture, and optional ones."""
+
+import csv
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from gesturelab.datasets.recording import CORRECTNESS
+from gesturelab.errors import DataError
+from gesturelab.files import refuse_special_file, why
+
+FILE = "labels.csv"
+REQUIRED = ("file", "subject", "gesture")
+OPTIONAL = ("group", "correctness", "posture", "rate_hz", "mirrored")
+MAX_BYTES = 64 * 2**20
+_LONGEST = 100
+_LONGEST_NAME, _DEEPEST = 255, 16
+"""Bytes of a file's name on most systems, and folders in a path, so that the system can be asked about it."""
+_CORRECTNESS = {"": 1} | {word: code for code, said in CORRECTNESS.items() for word in (str(code), said)}
+
+
+@dataclass(frozen=True)
+class Label:
+    """One line.
+
+    Attributes:
+        line: Its number in the file.
+        file: The recording's path below the folder.
+        subject: Who moves.
+        gesture: What is done.
+        group: Which kind of person; empty where nothing is said.
+        correctness: 1 correct, 2 incorrect, 3 poorly executed.
+        posture: Such as stand; empty where nothing is said.
+        rate_hz: Frames a second, of a file that carries no times; None where nothing is said.
+        mirrored: The gesture that this one becomes in a mirror; empty where nothing is said.
+    """
+
+    line: int
+    file: str
+    subject: str
+    gesture: str
+    group: str = ""
+    correctness: int = 1
+    posture: str = ""
+    rate_hz: float | None = None
+    mirrored: str = ""
+
+    @property
+    def name(self) -> str:
+        """The recording's name: its file without the ending."""
+        return str(PurePosixPath(self.file).with_suffix(""))
+
+
+def read_labels(root: Path) -> tuple[Label, ...]:
+    """Reads and checks the table of a folder.
+
+    Raises:
+        DataError: Naming the file and the line.
+    """
+    path = root / FILE
+    labels = tuple(_labels(path))
+    if not labels:
+        raise DataError(f"{path} names no recording")
+    _refuse_repeats(path, labels)
+    _refuse_contradictions(path, labels)
+    if absent := [label for label in labels if not (root / label.file).is_file()]:
+        more = f" (and {len(absent) - 1} more are missing)" if len(absent) > 1 else ""
+        raise _error(path, absent[0].line, f"there is no file {absent[0].file} in {root}{more}")
+    if len({label.subject for label in labels}) == 1:
+        raise DataError(
+            f"{path} names one subject only, {labels[0].subject}: to learn from some people and test on others there "
+            "must be three or more"
+        )
+    return labels
+
+
+def refuse_single_people(root: Path, labels: tuple[Label, ...], gestures: list[str]) -> None:
+    """Refuses gestures that one person alone does.
+
+    Raises:
+        DataError: Naming the gesture and the line.
+    """
+    for gesture in gestures:
+        of_gesture = [label for label in labels if label.gesture == gesture]
+        if len({label.subject for label in of_gesture}) == 1:
+            first = of_gesture[0]
+            others = ",".join(sorted({label.gesture for label in labels} - {gesture}))
+            raise _error(
+                root / FILE,
+                first.line,
+                f"gesture {gesture} is done by {first.subject} only, so nobody is left to test it on: record it with "
+                f"others, or leave it out with 'data.gestures=[{others}]'",
+            )
+
+
+def _error(path: Path, line: int, problem: str) -> DataError:
+    return DataError(f"{path}, line {line}: {problem}")
+
+
+def _labels(path: Path) -> Iterator[Label]:
+    try:
+        refuse_special_file(path, MAX_BYTES)
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.reader(file, strict=True)
+            header = [name.strip().lower() for name in next(rows, [])]
+            _check_header(path, header)
+            for row in rows:
+                if any(cell.strip() for cell in row):
+                    if len(row) != len(header):
+                        raise _error(path, rows.line_num, f"it has {len(row)} columns, line 1 has {len(header)}")
+                    yield _label(path, rows.line_num, dict(zip(header, row, strict=True)))
+    except FileNotFoundError:
+        raise DataError(
+            f"{path} does not exist: a folder of recordings needs one, with the columns {', '.join(REQUIRED)} and a "
+            "line for each recording"
+        ) from None
+    except (OSError, ValueError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read: {why(error)}") from error
+
+
+def _check_header(path: Path, header: list[str]) -> None:
+    known = (*REQUIRED, *OPTIONAL)
+    if len(header) == 1 and (mark := next((mark for mark in ";\t" if mark in header[0]), None)):
+        raise _error(path, 1, f"its columns are separated by {mark!r}: save it with commas")
+    if missing := [name for name in REQUIRED if name not in header]:
+        say = f"columns are {', '.join(REQUIRED)}, and may be {', '.join(OPTIONAL)}"
+        raise _error(path, 1, f"there is no column {missing[0]}; {say}")
+    if unknown := [name for name in header if name not in known]:
+        raise _error(path, 1, f"unknown column {unknown[0]!r}; columns are {', '.join(known)}")
+    if twice := [name for name in header if header.count(name) > 1]:
+        raise _error(path, 1, f"the column {twice[0]} stands there twice")
+
+
+def _label(path: Path, line: int, cells: dict[str, str]) -> Label:
+    text = {key: unicodedata.normalize("NFC", value).strip() for key, value in cells.items()}
+    for key, value in text.items():
+        if not value and key in REQUIRED:
+            raise _error(path, line, f"the column {key} is empty")
+        if (key != "file" and len(value) > _LONGEST) or not value.isprintable():
+            raise _error(path, line, f"{key} must be at most {_LONGEST} letters on one line, not {value[:40]!r}")
+    file = PurePosixPath(text["file"].replace("\\", "/"))
+    names = file.parts
+    odd = not names or file.is_absolute() or ".." in names or ":" in names[0]
+    if (
+        odd
+        or max(len(name.encode("utf-8", "surrogatepass")) for name in names) > _LONGEST_NAME
+        or len(names) > _DEEPEST
+    ):
+        raise _error(path, line, f"file {text['file']} must be a path below the folder")
+    correctness = text.get("correctness", "").lower()
+    if correctness not in _CORRECTNESS:
+        codes = ", ".join(f"{code} {said}" for code, said in CORRECTNESS.items())
+        raise _error(path, line, f"correctness is {correctness!r}; it must be one of {codes}")
+    return Label(
+        line=line,
+        file=str(file),
+        subject=text["subject"],
+        gesture=text["gesture"],
+        group=text.get("group", ""),
+        correctness=_CORRECTNESS[correctness],
+        posture=text.get("posture", ""),
+        rate_hz=_rate(path, line, text.get("rate_hz", "")),
+        mirrored=text.get("mirrored", ""),
+    )
+
+
+def _rate(path: Path, line: int, text: str) -> float | None:
+    if not text:
+        return None
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate <= 1000:
+        raise _error(path, line, f"rate_hz is {text!r}; it must be a number of frames a second")
+    return rate
+
+
+def _refuse_repeats(path: Path, labels: tuple[Label, ...]) -> None:
+    lines: dict[str, Label] = {}
+    for label in labels:
+        if (earlier := lines.setdefault(label.name, label)) is not label:
+            same = "is" if earlier.file == label.file else f"and {earlier.file} have one name; {earlier.file} is"
+            raise _error(path, label.line, f"{label.file} {same} on line {earlier.line} already")
+
+
+def _refuse_contradictions(path: Path, labels: tuple[Label, ...]) -> None:
+    """Names that differ in capitals only would put one person on two sides; a person has one group."""
+    written: dict[tuple[str, str], Label] = {}
+    said: defaultdict[tuple[str, str], dict[str, Label]] = defaultdict(dict)
+    for label in labels:
+        for key in ("subject", "gesture"):
+            value = str(getattr(label, key))
+            earlier = written.setdefault((key, " ".join(value.casefold().split())), label)
+            if (before := str(getattr(earlier, key))) != value:
+                say = f"{key} {value!r} is written {before!r} on line {earlier.line}"
+                raise _error(path, label.line, f"{say}: write it alike, or give them different names")
+        pairs = [("group", label.subject, label.group), ("mirrored", label.gesture, label.mirrored)]
+        for key, of, value in pairs:
+            if value or key == "group":
+                said[key, of].setdefault(value, label)
+                if len(said[key, of]) > 1:
+                    one, other = said[key, of].items()
+                    say = f"{of} has {key} {other[0]!r} here, and {one[0]!r} on line {one[1].line}"
+                    raise _error(path, other[1].line, say)
+    images = {of: next(iter(values)) for (key, of), values in said.items() if key == "mirrored"}
+    for gesture, image in images.items():
+        if images.get(image, gesture) != gesture:
+            line = said["mirrored", image][images[image]].line
+            raise _error(path, line, f"{gesture} becomes {image} in a mirror, so {image} must become {gesture}")

@@ -1,0 +1,1 @@
+"""Readers of recordings in files of several kinds."""

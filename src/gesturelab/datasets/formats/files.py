@@ -1,0 +1,204 @@
+"""One recording from a file of any known form: CSV with a header, NPY, or IntelliRehabDS' Simplified and Raw.
+
+CSV: a line of column names, then one line a frame. Every joint has the columns ``<joint>_x``, ``<joint>_y`` and
+``<joint>_z`` in metres, y up; ``time_s`` or ``timestamp`` (seconds) or ``time_ms`` (milliseconds) says when each frame
+was taken. Columns stand in any order, and others are passed over. NPY: an array (frames, joints, 3), or (frames,
+joints * 3), in the skeleton's order of joints.
+
+Files that carry times have their own rate; if they are not regular, frames are put between them (linearly) at the
+median rate. Files come from elsewhere, so sizes are judged before anything is read, and no pickle is.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tokenize import TokenError
+
+import numpy as np
+from jaxtyping import Float32, Float64
+
+from gesturelab.config.data import Form
+from gesturelab.datasets.formats.csv_table import MAX_COLUMNS, MAX_HEADER_BYTES, columns, holds_numbers, parse_table
+from gesturelab.datasets.formats.validate import usable
+from gesturelab.datasets.irds.files import MAX_FILE_BYTES
+from gesturelab.datasets.irds.parse import COLUMNS, HEADER, MAX_FRAMES, fill_untracked, impossible_values, parse
+from gesturelab.datasets.irds.read import resample
+from gesturelab.errors import DataError, RecordingError
+from gesturelab.files import refuse_special_file, why
+from gesturelab.skeletons.landmarks import Layout
+from gesturelab.skeletons.skeleton import KINECT_V2
+
+SLOWEST_HZ, FASTEST_HZ = 1.0, 1000.0
+"""Rates that times may give; others are most likely in another unit."""
+
+REGULAR = 0.1
+"""Frames that are no further than this from a regular beat, in frames, are left as they are."""
+
+_NUMPY = b"\x93NUMPY"
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """How joints move, frame by frame.
+
+    Attributes:
+        positions: Metres, y up, in the skeleton's order of joints.
+        rate_hz: Frames a second.
+    """
+
+    positions: Float32[np.ndarray, "frames joints 3"]
+    rate_hz: float
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """What a file holds, before times become a rate.
+
+    Attributes:
+        positions: Metres.
+        times_ms: When each frame was taken; None if the file does not say.
+    """
+
+    positions: Float32[np.ndarray, "frames joints 3"]
+    times_ms: Float64[np.ndarray, " frames"] | None
+
+
+def read_motion(path: Path, skeleton: Layout, *, rate_hz: float | None = None, fill_frames: int = 0) -> Motion:
+    """Reads a recording.
+
+    Args:
+        path: The file; what it holds is told by its first bytes, not by its name.
+        skeleton: Whose joints the file must have. Those of a tracker (`gesturelab.skeletons.landmarks`) are brought
+            onto its skeleton.
+        rate_hz: Frames a second: files without times are taken to have it, files with times are brought to it. None
+            leaves files with times their own (median) rate, and refuses those without.
+        fill_frames: A joint that is missing for at most so many frames is put between the frames where it is seen.
+
+    Raises:
+        DataError: Naming the file and what is wrong in it (line, column, joint or frame).
+    """
+    try:
+        return to_motion(read_frames(path, skeleton, fill_frames=fill_frames), rate_hz)
+    except RecordingError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+def timed(frames: Frames, rate_hz: float) -> Frames:
+    """Frames that carry no times, with those of a rate."""
+    return replace(frames, times_ms=np.arange(len(frames.positions)) * (1000 / rate_hz))
+
+
+def to_motion(frames: Frames, rate_hz: float | None = None) -> Motion:
+    """Frames at a uniform rate; `rate_hz` as for `read_motion`.
+
+    Raises:
+        RecordingError: If there is neither time nor rate, or times do not run forward.
+    """
+    positions, times_ms = frames.positions, frames.times_ms
+    if times_ms is None or len(times_ms) == 1:
+        if rate_hz is None:
+            raise RecordingError("it carries no times, so say how many frames a second it has (or add a column time_s)")
+        return Motion(positions, rate_hz)
+    own = own_rate_hz(times_ms)
+    drift = (times_ms - times_ms[0]) * own / 1000 - np.arange(len(times_ms))
+    if (rate_hz is None or abs(rate_hz - own) < 1e-3 * own) and np.abs(drift).max() < REGULAR:
+        return Motion(positions, rate_hz or own)
+    rate_hz = rate_hz or own
+    return Motion(resample(positions, times_ms, rate_hz), rate_hz)
+
+
+def own_rate_hz(times_ms: Float64[np.ndarray, " frames"]) -> float:
+    """Frames a second by the median step between times.
+
+    It is the mean of the steps that are like the median: times in whole milliseconds (33, 33, 34) give 30, not 30.3.
+
+    Raises:
+        RecordingError: If the rate is none of a motion sensor.
+    """
+    steps = np.diff(times_ms)
+    typical = float(np.median(steps))
+    if not typical > 0:
+        raise RecordingError("its times do not run forward")
+    like = steps[np.abs(steps - typical) <= max(0.25 * typical, 1.0)]
+    rate = 1000 / (float(like.mean()) if len(like) else typical)  # the median of two unlike steps is like neither
+    if not SLOWEST_HZ <= rate <= FASTEST_HZ:
+        raise RecordingError(
+            f"its times give {rate:.4g} frames a second; columns time_s and timestamp must be in seconds, time_ms in "
+            "milliseconds"
+        )
+    return rate
+
+
+def read_frames(path: Path, skeleton: Layout, *, fill_frames: int = 0) -> Frames:
+    """Reads what a file holds; the arguments are those of `read_motion`.
+
+    Raises:
+        RecordingError: Without the file's name, if it cannot be used.
+    """
+    try:
+        refuse_special_file(path, MAX_FILE_BYTES)
+        with path.open("rb") as file:
+            start = file.read(len(_NUMPY))
+            data = b"" if start == _NUMPY else start + file.read(MAX_FILE_BYTES)
+        if start == _NUMPY:
+            return Frames(usable(_load_npy(path, skeleton), skeleton, "frame", 1, fill_frames), None)
+    except FileNotFoundError:
+        raise RecordingError("there is no such file") from None
+    except OSError as error:
+        raise RecordingError(f"it cannot be read: {why(error)}") from error
+    except ValueError as error:  # it is no plain file, or too large
+        raise RecordingError(str(error)) from error
+    return parse_frames(data, skeleton, fill_frames=fill_frames)
+
+
+def parse_frames(data: bytes, skeleton: Layout, *, fill_frames: int = 0) -> Frames:
+    """Parses text: CSV with a header, or a form of IntelliRehabDS.
+
+    Raises:
+        RecordingError: Naming line and column.
+    """
+    data = data.removeprefix(b"\xef\xbb\xbf")  # Excel's mark of UTF-8
+    first = data[: MAX_HEADER_BYTES + 1].split(b"\n", 1)[0].split(b"\r", 1)[0].strip()
+    if data.isspace() or not data:
+        raise RecordingError("it is empty")
+    if b"\0" in first or first.startswith((b"\xff\xfe", b"\xfe\xff", b"PK", b"\x80")):
+        raise RecordingError("it is neither text in UTF-8 nor an array in NPY")
+    if len(first) > MAX_HEADER_BYTES or first.count(b",") >= MAX_COLUMNS:
+        raise RecordingError(f"line 1 is too long: at most {MAX_COLUMNS:,} columns are read")
+    width = first.count(b",") + 1
+    if first.startswith(HEADER) or (width == COLUMNS[Form.raw] and b",(" in first):
+        return _parse_irds(data, Form.raw, skeleton)
+    if not holds_numbers(first):
+        values, times_ms = parse_table(data, skeleton)
+        return Frames(usable(values, skeleton, "line", 2, fill_frames), times_ms)
+    if width == COLUMNS[Form.simplified]:
+        return _parse_irds(data, Form.simplified, skeleton)
+    raise RecordingError(
+        f"line 1 holds numbers: it must name the columns, such as time_s and {', '.join(columns(skeleton)[:3])}"
+    )
+
+
+def _load_npy(path: Path, skeleton: Layout) -> Float64[np.ndarray, "frames landmarks 3"]:
+    joints = len(skeleton.joints)
+    try:
+        array = np.lib.format.open_memmap(path, mode="r")
+    except (ValueError, EOFError, OverflowError, SyntaxError, TypeError, TokenError, OSError, RecursionError) as error:
+        raise RecordingError(f"it is damaged, or no array of numbers: {error}") from error
+    if array.dtype.kind not in "fiu":
+        raise RecordingError(f"it holds {array.dtype}, not numbers")
+    if array.shape[1:] not in ((joints, 3), (joints * 3,)):
+        raise RecordingError(
+            f"it has the shape {array.shape}, not (frames, {joints}, 3) as the joints of {skeleton.name} need"
+        )
+    if not 1 <= len(array) <= MAX_FRAMES:
+        raise RecordingError(f"it holds {len(array):,} frames; 1 to {MAX_FRAMES:,} are read")
+    values = np.array(array, dtype=np.float64).reshape(len(array), joints, 3)
+    return np.where(np.abs(values) < np.finfo(np.float32).max, values, np.nan)  # what lies beyond is not finite either
+
+
+def _parse_irds(data: bytes, form: Form, skeleton: Layout) -> Frames:
+    if skeleton != KINECT_V2:
+        raise RecordingError(f"it is of IntelliRehabDS, whose joints are those of kinect_v2, not of {skeleton.name}")
+    track = parse(data, form)
+    if (problem := impossible_values(track)) is not None:
+        raise RecordingError(problem)
+    return Frames(fill_untracked(track), track.times_ms)

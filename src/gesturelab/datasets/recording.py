@@ -1,0 +1,210 @@
+"""A recording: one person doing one gesture once; and a dataset: many of them in one array."""
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from jaxtyping import Float32, Float64, Int64
+
+from gesturelab.config.data import Target
+from gesturelab.errors import DataError, RecordingError
+from gesturelab.runs.info import CORRECTNESS_CLASSES
+from gesturelab.skeletons.skeleton import KINECT_V2, Skeleton
+
+CORRECTNESS = {1: "correct", 2: "incorrect", 3: "poorly executed"}
+"""What the published correctness labels mean."""
+
+IMPOSSIBLE_M = 20.0
+"""No joint that a depth camera sees is farther from it than this, in metres (Kinect v2 reaches 8 m)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """One person doing one gesture once, checked at birth.
+
+    Attributes:
+        name: Unique within a dataset; the file's name without its ending.
+        positions: Joint positions in metres, y up, z away from the sensor.
+        rate_hz: Frames a second.
+        subject: The person's id.
+        group: Which kind of person, such as ``patient`` or ``healthy``.
+        gesture: Index into the dataset's gesture names.
+        correctness: 1 correct, 2 incorrect, 3 poorly executed (see `CORRECTNESS`).
+        posture: How the person stood or sat, such as ``chair``.
+
+    Raises:
+        RecordingError: If there is no frame, or a position is not finite or not possible.
+    """
+
+    name: str
+    positions: Float32[np.ndarray, "frames joints 3"]
+    rate_hz: float
+    subject: str
+    group: str
+    gesture: int
+    correctness: int
+    posture: str
+
+    def __post_init__(self) -> None:
+        if len(self.positions) == 0:
+            raise RecordingError("it holds no frames")
+        if not np.isfinite(self.positions).all():
+            frame = int(np.argwhere(~np.isfinite(self.positions))[0][0])
+            raise RecordingError(f"frame {frame + 1} holds a value that is not finite")
+        if (worst := float(np.abs(self.positions).max())) > IMPOSSIBLE_M:
+            frame = int(np.argwhere(np.abs(self.positions) > IMPOSSIBLE_M)[0][0])
+            raise RecordingError(
+                f"frame {frame + 1} has a joint {worst:.4g} m from the sensor (at most {IMPOSSIBLE_M:g} is possible); "
+                "positions must be in metres"
+            )
+        if not self.rate_hz > 0:
+            raise RecordingError(f"its rate is {self.rate_hz} frames a second")
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A recording that was left out, and why."""
+
+    recording: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Many recordings, their frames end to end in one array (which may be a memory map).
+
+    Recording ``i`` owns the frames ``offsets[i]:offsets[i + 1]``. Columns have one value a recording.
+
+    Attributes:
+        source: The data set's name, such as ``irds``.
+        synthetic: True when no real person moved.
+        gesture_names: What the gesture indices mean.
+        mirrored_gestures: For each gesture the index of the one it becomes when left and right are swapped; -1 where
+            that gesture is not kept.
+        fingerprint: Hash of everything that a result can depend on; equal only for equal recordings.
+        rejected: Recordings that were left out, with reasons.
+        target: What is to be recognised: it says what the classes are.
+    """
+
+    source: str
+    synthetic: bool
+    skeleton: Skeleton
+    gesture_names: tuple[str, ...]
+    mirrored_gestures: tuple[int, ...]
+    positions: Float32[np.ndarray, "frames joints 3"]
+    offsets: Int64[np.ndarray, " recordings_plus_1"]
+    rates_hz: Float64[np.ndarray, " recordings"]
+    names: tuple[str, ...]
+    subjects: tuple[str, ...]
+    groups: tuple[str, ...]
+    gestures: Int64[np.ndarray, " recordings"]
+    correctness: Int64[np.ndarray, " recordings"]
+    postures: tuple[str, ...]
+    fingerprint: str
+    rejected: tuple[Rejected, ...] = field(default=())
+    target: Target = Target.gesture
+
+    def __len__(self) -> int:
+        """How many recordings there are."""
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> Recording:
+        """One recording; its positions are a view."""
+        return Recording(
+            name=self.names[index],
+            positions=self.positions[self.offsets[index] : self.offsets[index + 1]],
+            rate_hz=float(self.rates_hz[index]),
+            subject=self.subjects[index],
+            group=self.groups[index],
+            gesture=int(self.gestures[index]),
+            correctness=int(self.correctness[index]),
+            posture=self.postures[index],
+        )
+
+    @property
+    def frame_counts(self) -> Int64[np.ndarray, " recordings"]:
+        """Frames in each recording."""
+        return np.diff(self.offsets)
+
+    @property
+    def seconds(self) -> Float64[np.ndarray, " recordings"]:
+        """How long each recording lasts."""
+        return self.frame_counts / self.rates_hz
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What a network tells apart."""
+        return CORRECTNESS_CLASSES if self.target is Target.correctness else self.gesture_names
+
+    @property
+    def classes(self) -> Int64[np.ndarray, " recordings"]:
+        """The class of each recording: its gesture, or 0 for a correct movement and 1 for any other."""
+        return (self.correctness != 1).astype(np.int64) if self.target is Target.correctness else self.gestures
+
+    @property
+    def mirrored_classes(self) -> tuple[int, ...]:
+        """For each class the one it becomes when left and right are swapped; -1 where that is not in the dataset.
+
+        A mirrored movement is as correct as it was, but it is another gesture.
+        """
+        return (0, 1) if self.target is Target.correctness else self.mirrored_gestures
+
+    @property
+    def people(self) -> dict[str, str]:
+        """Each person's group, in order of id."""
+        return dict(sorted(zip(self.subjects, self.groups, strict=True)))
+
+
+def pack(
+    recordings: Iterable[Recording],
+    *,
+    source: str,
+    synthetic: bool,
+    gesture_names: Sequence[str],
+    mirrored_gestures: Sequence[int],
+    fingerprint: str,
+    skeleton: Skeleton = KINECT_V2,
+    rejected: Iterable[Rejected] = (),
+) -> Dataset:
+    """Lays recordings end to end, in order of name.
+
+    Raises:
+        DataError: If there are none, or two share a name.
+    """
+    ordered = sorted(recordings, key=lambda recording: recording.name)
+    if not ordered:
+        raise DataError(f"data set {source!r} holds no usable recording")
+    names = tuple(recording.name for recording in ordered)
+    for earlier, later in itertools.pairwise(names):
+        if earlier == later:
+            raise DataError(f"two recordings are called {earlier!r}; names must be unique")
+    return Dataset(
+        source=source,
+        synthetic=synthetic,
+        skeleton=skeleton,
+        gesture_names=tuple(gesture_names),
+        mirrored_gestures=tuple(mirrored_gestures),
+        positions=np.concatenate([recording.positions for recording in ordered]),
+        offsets=np.cumsum([0] + [len(recording.positions) for recording in ordered], dtype=np.int64),
+        rates_hz=np.array([recording.rate_hz for recording in ordered], dtype=np.float64),
+        names=names,
+        subjects=tuple(recording.subject for recording in ordered),
+        groups=tuple(recording.group for recording in ordered),
+        gestures=np.array([recording.gesture for recording in ordered], dtype=np.int64),
+        correctness=np.array([recording.correctness for recording in ordered], dtype=np.int64),
+        postures=tuple(recording.posture for recording in ordered),
+        fingerprint=fingerprint,
+        rejected=tuple(rejected),
+    )
+
+
+def only_gestures(dataset: Dataset, kept: Sequence[int]) -> Dataset:
+    """The dataset with some gestures alone (in ascending order), numbered anew; its recordings must be of these."""
+    mirrored = [dataset.mirrored_gestures[gesture] for gesture in kept]
+    return replace(
+        dataset,
+        gesture_names=tuple(dataset.gesture_names[gesture] for gesture in kept),
+        mirrored_gestures=tuple(kept.index(image) if image in kept else -1 for image in mirrored),
+        gestures=np.searchsorted(np.array(kept), dataset.gestures).astype(np.int64),
+    )

@@ -1,0 +1,227 @@
+"""What a model file says of itself: everything that an answer depends on, and how good the answers were."""
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+
+from gesturelab.config.data import FeaturesConfig, Target, WindowConfig
+from gesturelab.config.saved import from_values
+from gesturelab.config.training import ModelConfig
+from gesturelab.errors import BundleError, ConfigError
+from gesturelab.preprocessing.scaler import Scaler
+from gesturelab.skeletons.definition import from_plain as skeleton_from
+from gesturelab.skeletons.definition import to_plain
+from gesturelab.skeletons.skeleton import Skeleton
+
+BUNDLE_SCHEMA = 1
+"""Version of ``bundle.json``; a newer one is refused."""
+
+KIND = "gesturelab bundle"
+
+UNSURE_BELOW = 0.5
+"""The threshold of runs that did not fit one: an answer that is rather wrong than right."""
+
+MOST_HIDDEN, MOST_LAYERS, MOST_FRAMES, MOST_JOINTS, MOST_HZ = 16_384, 64, 10_000, 1_000, 1_000
+"""A file that asks for more is refused before anything of that size is made."""
+
+
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """All of a model but its weights.
+
+    Attributes:
+        name: The run's name.
+        size: The model option's name.
+        target: What is recognised.
+        classes: What it tells apart.
+        model: The network.
+        features: What the network sees of each frame.
+        window: How windows are cut.
+        skeleton: Joints that a recording must have, in this order.
+        scaler: Of the features.
+        mirrored_classes: For each class its mirror image, where the mirror image of a window has a say; else None.
+        rate_hz: Frames a second of recordings that do not say it.
+        temperature: Calibrates: the logarithms of a recording's probabilities are divided by it.
+        unsure_below: Answers with a calibrated confidence below it are unsure.
+        unsure_fitted: Whether `unsure_below` was fitted on validation people; else it is `UNSURE_BELOW`.
+        facts: How it was trained and tested, as plain values (see `gesturelab.export.facts`).
+    """
+
+    name: str
+    size: str
+    target: Target
+    classes: tuple[str, ...]
+    model: ModelConfig
+    features: FeaturesConfig
+    window: WindowConfig
+    skeleton: Skeleton
+    scaler: Scaler
+    mirrored_classes: tuple[int, ...] | None
+    rate_hz: float
+    temperature: float
+    unsure_below: float
+    unsure_fitted: bool
+    facts: dict[str, Any]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What must be said wherever its numbers appear: LEAKY and SYNTHETIC among them."""
+        return [str(text) for text in self.facts["warnings"]]
+
+    def people(self, side: str) -> frozenset[str]:
+        """Ids of the people on a side: train, validation or test."""
+        return frozenset(map(str, self.facts["split"][side]["subjects"]))
+
+    def to_plain(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        scaler = zip(self.scaler.names, self.scaler.mean.tolist(), self.scaler.deviation.tolist(), strict=True)
+        return {
+            "kind": KIND,
+            "schema": BUNDLE_SCHEMA,
+            "name": self.name,
+            "size": self.size,
+            "target": str(self.target),
+            "classes": list(self.classes),
+            "model": _values(self.model),
+            "features": _values(self.features),
+            "window": _values(self.window),
+            "skeleton": to_plain(self.skeleton),
+            "scaler": [{"name": name, "mean": mean, "deviation": deviation} for name, mean, deviation in scaler],
+            "mirrored_classes": None if self.mirrored_classes is None else list(self.mirrored_classes),
+            "rate_hz": self.rate_hz,
+            "temperature": self.temperature,
+            "unsure_below": self.unsure_below,
+            "unsure_fitted": self.unsure_fitted,
+            "facts": self.facts,
+        }
+
+
+def from_plain(values: Any) -> Contents:
+    """Reads what `Contents.to_plain` made; nothing in it is believed.
+
+    Raises:
+        BundleError: Naming the key that is missing or cannot be.
+    """
+    if not isinstance(values, dict) or cast(Any, values).get("kind") != KIND:
+        raise BundleError(f"bundle.json does not begin as one of gesturelab ('kind' is not {KIND!r})")
+    plain = cast(dict[str, Any], values)
+    schema = plain.get("schema")
+    if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
+        raise BundleError("bundle.json has no number 'schema'")
+    if schema > BUNDLE_SCHEMA:
+        raise BundleError(
+            f"bundle.json has schema {schema}, but this gesturelab reads up to {BUNDLE_SCHEMA}: update it"
+        )
+    try:
+        contents = Contents(
+            name=_text(plain, "name"),
+            size=_text(plain, "size"),
+            target=Target(plain["target"]),
+            classes=_words(plain, "classes"),
+            model=from_values(ModelConfig, plain["model"]),
+            features=from_values(FeaturesConfig, plain["features"]),
+            window=from_values(WindowConfig, plain["window"]),
+            skeleton=skeleton_from(plain["skeleton"]),
+            scaler=_scaler(plain["scaler"]),
+            mirrored_classes=_mirrored(plain["mirrored_classes"], len(plain["classes"])),
+            rate_hz=_number(plain, "rate_hz", 0.01, 100_000),
+            temperature=_number(plain, "temperature", 0.01, 100),
+            unsure_below=_number(plain, "unsure_below", 0, 1),
+            unsure_fitted=plain["unsure_fitted"] is True,
+            facts=_facts(plain["facts"]),
+        )
+    except KeyError as error:
+        raise BundleError(f"bundle.json has no {error}") from error
+    except (ConfigError, TypeError, ValueError, AttributeError) as error:
+        raise BundleError(f"bundle.json: {error}") from error
+    _refuse_excess(contents)
+    return contents
+
+
+def _values(config: Any) -> dict[str, Any]:
+    """A schema's keys, with enums as the text that they are."""
+    return {key: str(value) if isinstance(value, str) else value for key, value in dataclasses.asdict(config).items()}
+
+
+def _refuse_excess(contents: Contents) -> None:
+    sizes = (
+        ("model.hidden", contents.model.hidden, MOST_HIDDEN),
+        ("model.layers", contents.model.layers, MOST_LAYERS),
+        ("window.length_frames", contents.window.length_frames, MOST_FRAMES),
+        ("window.rate_hz", contents.window.rate_hz or 0, MOST_HZ),
+        ("the number of joints", len(contents.skeleton.joints), MOST_JOINTS),
+        ("the number of classes", len(contents.classes), MOST_JOINTS),
+    )
+    for what, value, most in sizes:
+        if value > most:
+            raise BundleError(f"bundle.json: {what} is {value:,}; at most {most:,} is possible")
+
+
+def _text(plain: dict[str, Any], key: str) -> str:
+    if not isinstance(plain[key], str) or not plain[key]:
+        raise ValueError(f"{key} must be text")
+    return plain[key]
+
+
+def _words(plain: dict[str, Any], key: str) -> tuple[str, ...]:
+    words: Any = plain[key]
+    if not isinstance(words, list) or not words or not all(isinstance(word, str) and word for word in words):
+        raise ValueError(f"{key} must be a list of words")
+    if len(set(words)) < len(words):
+        raise ValueError(f"{key} has one of them twice")
+    return tuple(words)
+
+
+def _number(plain: dict[str, Any], key: str, least: float, most: float) -> float:
+    value = plain[key]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise ValueError(f"{key} must be a number from {least:g} to {most:g}")
+    return float(value)
+
+
+def _mirrored(values: Any, classes: int) -> tuple[int, ...] | None:
+    if values is None:
+        return None
+    if not isinstance(values, list) or any(type(one) is not int for one in values):
+        raise ValueError("mirrored_classes must be null or a list of whole numbers")
+    if sorted(values) != list(range(classes)):
+        raise ValueError("mirrored_classes must hold each class once")
+    return tuple(values)
+
+
+def _scaler(values: list[dict[str, Any]]) -> Scaler:
+    mean = np.array([one["mean"] for one in values], dtype=np.float64)
+    deviation = np.array([one["deviation"] for one in values], dtype=np.float64)
+    if not (np.isfinite(mean).all() and np.isfinite(deviation).all() and (deviation > 0).all()):
+        raise ValueError("scaler: a mean or deviation is not finite or not positive")
+    return Scaler(tuple(str(one["name"]) for one in values), mean, deviation)
+
+
+def _facts(values: Any) -> dict[str, Any]:
+    """Facts that have what the rest of the program reads."""
+    if not isinstance(values, dict):
+        raise ValueError("facts must be a dictionary")
+    facts = cast(dict[str, Any], values)
+    if not isinstance(facts["warnings"], list):
+        raise ValueError("facts.warnings must be a list")
+    if not isinstance(facts["data"], dict) or not isinstance(cast(Any, facts["data"]).get("options", {}), dict):
+        raise ValueError("facts.data must be a dictionary, its options too")
+    if missing := sorted({"tested", "parameters", "versions", "seed"} - facts.keys()):
+        raise ValueError(f"facts has no {missing[0]}")
+    for side in ("train", "validation", "test"):
+        if not isinstance(facts["split"][side]["subjects"], list):
+            raise ValueError(f"facts.split.{side}.subjects must be a list")
+    if not all(math.isfinite(value) for value in _numbers(facts)):
+        raise ValueError("facts: a number is not finite")
+    return facts
+
+
+def _numbers(value: Any) -> list[float]:
+    if isinstance(value, dict):
+        return [number for one in cast(dict[str, Any], value).values() for number in _numbers(one)]
+    if isinstance(value, list):
+        return [number for one in cast(list[Any], value) for number in _numbers(one)]
+    return [value] if isinstance(value, float) else []

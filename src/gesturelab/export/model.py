@@ -1,0 +1,251 @@
+"""A trained model in use: positions in, answers out. It needs neither Hydra nor Lightning."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Float64
+
+from gesturelab.config.data import Short, Span
+from gesturelab.datasets.formats.files import FASTEST_HZ, SLOWEST_HZ
+from gesturelab.datasets.recording import Dataset, Recording, pack
+from gesturelab.errors import DataError, RecordingError
+from gesturelab.evaluation.recordings import combine_windows
+from gesturelab.evaluation.selective import with_temperature
+from gesturelab.evaluation.windows import WindowSeries
+from gesturelab.export.contents import Contents
+from gesturelab.models.recogniser import Recogniser
+from gesturelab.preprocessing.frame_store import FrameStore
+from gesturelab.preprocessing.windows import Windows, cut_windows
+from gesturelab.skeletons.skeleton import Skeleton
+
+WINDOWS_AT_ONCE, FRAMES_AT_ONCE = 128, 65_536
+"""In a batch; answers do not depend on it."""
+
+NEARLY = 0.02
+"""Rates that differ by less, as a share, are taken for the same."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """The answer to one recording.
+
+    Attributes:
+        label: The most probable class.
+        confidence: Its calibrated probability: by the temperature that was fitted on validation people, of the answers
+            with a confidence of 0.8 about 80 % should be right.
+        unsure: Whether the confidence is below the model's threshold.
+        classes: What the model tells apart.
+        values: Probability of each class, the mean over the windows, as in the run's predictions file: not calibrated.
+        windows: The windows in order of time, with their seconds and probabilities (not calibrated either).
+        frames: In the recording.
+        seconds: How long it lasts.
+    """
+
+    label: str
+    confidence: float
+    unsure: bool
+    classes: tuple[str, ...]
+    values: Float64[np.ndarray, " classes"]
+    windows: WindowSeries
+    frames: int
+    seconds: float
+
+    @property
+    def probabilities(self) -> dict[str, float]:
+        """The probability of each class by name; not calibrated."""
+        return dict(zip(self.classes, self.values.tolist(), strict=True))
+
+    def top(self, count: int) -> list[tuple[str, float]]:
+        """The most probable classes and their probabilities, best first."""
+        line = np.argsort(-self.values, kind="stable")[:count]
+        return [(self.classes[at], float(self.values[at])) for at in line.tolist()]
+
+
+class Model:
+    """A trained model, ready to answer.
+
+    Attributes:
+        contents: What it is and how it was tested.
+        recogniser: The network with features and scaler, on the CPU.
+    """
+
+    def __init__(self, contents: Contents, recogniser: Recogniser) -> None:
+        self.contents = contents
+        self.recogniser = recogniser.eval().requires_grad_(False)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What it tells apart."""
+        return self.contents.classes
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """The joints that a recording must have, in this order."""
+        return self.contents.skeleton
+
+    @property
+    def warnings(self) -> list[str]:
+        """What must be said wherever its numbers appear."""
+        return self.contents.warnings
+
+    def predict(self, positions: Any, rate_hz: float) -> Prediction:
+        """The answer to one recording.
+
+        Args:
+            positions: Joint positions in metres, (frames, joints, 3): y up, z away from the sensor; joints as in
+                `skeleton`. Any array or nested list of numbers.
+            rate_hz: Frames a second.
+
+        Raises:
+            RecordingError: If there is no frame, another number of joints, a value that is not finite or not possible,
+                or a rate that is none.
+        """
+        return self.predict_many([(positions, rate_hz)])[0]
+
+    def predict_many(self, those: Iterable[tuple[Any, float]]) -> list[Prediction]:
+        """The answers to many recordings, each positions and frames a second, in the same order.
+
+        Raises:
+            RecordingError: As `predict`; the message begins with the recording's number, from 1, if there are several.
+        """
+        recordings: list[Recording] = []
+        given = list(those)
+        for number, (positions, rate_hz) in enumerate(given, 1):
+            try:
+                recordings.append(self.recording(positions, rate_hz))
+            except RecordingError as error:
+                raise error if len(given) == 1 else RecordingError(f"recording {number}: {error}") from error
+        return self.answer(recordings)
+
+    def recording(self, positions: Any, rate_hz: float, name: str = "recording") -> Recording:
+        """Positions as a recording that this model can answer.
+
+        Raises:
+            RecordingError: If it cannot; the message is the reason.
+        """
+        made = Recording(name, self._array(positions), _rate(rate_hz), "", "", 0, 1, "")
+        self.refuse_other_rate(made.rate_hz)
+        if self.contents.window.short is Short.drop:
+            try:
+                self._windows([made])
+            except DataError as error:
+                raise RecordingError(f"it is shorter than a window: {error}") from error
+        return made
+
+    def answer(self, recordings: Sequence[Recording]) -> list[Prediction]:
+        """The answers to recordings that `recording` made, in the same order."""
+        if not recordings:
+            return []
+        dataset, windows = self._windows(recordings)
+        rows = self.rows(dataset, windows)
+        _, combined = combine_windows(windows.recording, rows)
+        return [self._prediction(dataset, windows, rows, at, row) for at, row in enumerate(combined)]
+
+    def windows(self, recordings: Sequence[Recording]) -> Float[torch.Tensor, "windows frames joints 3"]:
+        """The windows of recordings that `recording` made, in order."""
+        dataset, windows = self._windows(recordings)
+        return FrameStore(dataset, windows, torch.device("cpu")).gather(torch.arange(len(windows))).positions
+
+    def rows(self, dataset: Dataset, windows: Windows) -> Float64[np.ndarray, "windows classes"]:
+        """Probabilities of windows over recordings."""
+        store = FrameStore(dataset, windows, torch.device("cpu"))
+        at_once = max(min(WINDOWS_AT_ONCE, FRAMES_AT_ONCE // windows.length_frames), 1)
+        with torch.inference_mode():
+            batches = (store.gather(index).positions for index in torch.arange(len(windows)).split(at_once))
+            return torch.cat([self.recogniser.probabilities(each) for each in batches]).numpy().astype(np.float64)
+
+    def probabilities(
+        self, windows: Float[np.ndarray, "batch frames joints 3"] | Float[torch.Tensor, "batch frames joints 3"]
+    ) -> Float32[np.ndarray, "batch classes"]:
+        """Probabilities of windows that are cut already: ``window.length_frames`` positions at the window's rate."""
+        with torch.inference_mode():
+            return self.recogniser.probabilities(torch.as_tensor(windows, dtype=torch.float32)).numpy()
+
+    def confidence(self, values: Float64[np.ndarray, "rows classes"]) -> Float64[np.ndarray, " rows"]:
+        """The calibrated probability of the most probable class of each row."""
+        return with_temperature(values, self.contents.temperature).max(axis=1)
+
+    def refuse_other_rate(self, rate_hz: float) -> None:
+        """Windows that take frames as they come know one rate only; with others they would last another time.
+
+        Raises:
+            RecordingError: If it is another rate.
+        """
+        window, own = self.contents.window, self.contents.rate_hz
+        as_they_come = window.span is Span.sliding and window.rate_hz is None
+        if as_they_come and abs(rate_hz / own - 1) > NEARLY:
+            raise RecordingError(
+                f"its rate is {rate_hz:g} frames a second; this model (window.rate_hz=null) takes frames as they come, "
+                f"{own:g} a second: bring the recording to that rate"
+            )
+
+    def _array(self, positions: Any) -> Float32[np.ndarray, "frames joints 3"]:
+        try:
+            array = np.asarray(positions, dtype=np.float32)
+        except (TypeError, ValueError) as error:
+            raise RecordingError(f"its positions are no array of numbers: {error}") from error
+        joints = len(self.skeleton.joints)
+        if array.ndim == 3 and len(array) == 0:
+            raise RecordingError("it holds no frames")
+        if array.ndim != 3 or array.shape[1:] != (joints, 3):
+            shape = " x ".join(map(str, array.shape)) or "a single number"
+            raise RecordingError(
+                f"its positions have shape {shape}; the model needs frames x {joints} x 3: "
+                f"the {joints} joints of {self.skeleton.name}, each x, y and z in metres"
+            )
+        return array
+
+    def _windows(self, recordings: Sequence[Recording]) -> tuple[Dataset, Windows]:
+        """In order of the recordings."""
+        numbered = [
+            Recording(f"{at:09d}", one.positions, one.rate_hz, "", "", 0, 1, "") for at, one in enumerate(recordings)
+        ]
+        dataset = pack(
+            numbered,
+            source="use",
+            synthetic=False,
+            gesture_names=self.classes,
+            mirrored_gestures=range(len(self.classes)),
+            fingerprint="",
+            skeleton=self.skeleton,
+        )
+        return dataset, cut_windows(dataset, self.contents.window)
+
+    def _prediction(
+        self,
+        dataset: Dataset,
+        windows: Windows,
+        rows: Float64[np.ndarray, "windows classes"],
+        at: int,
+        values: Float64[np.ndarray, " classes"],
+    ) -> Prediction:
+        mine = np.flatnonzero(windows.recording == at)
+        rate, frames = float(dataset.rates_hz[at]), int(dataset.frame_counts[at])
+        start, step = windows.start[mine].astype(np.float64), windows.step[mine].astype(np.float64)
+        end = np.minimum(start + step * (windows.length_frames - 1), frames - 1)
+        confidence = float(self.confidence(values[None])[0])
+        return Prediction(
+            label=self.classes[int(values.argmax())],
+            confidence=confidence,
+            unsure=confidence < self.contents.unsure_below,
+            classes=self.classes,
+            values=values,
+            windows=WindowSeries(start / rate, end / rate, rows[mine]),
+            frames=frames,
+            seconds=frames / rate,
+        )
+
+
+def _rate(rate_hz: Any) -> float:
+    try:
+        rate = float(rate_hz)
+    except (TypeError, ValueError):
+        raise RecordingError(f"its rate is {rate_hz!r}, not a number of frames a second") from None
+    if not SLOWEST_HZ <= rate <= FASTEST_HZ:
+        raise RecordingError(
+            f"its rate is {rate:g} frames a second; it must be a number from {SLOWEST_HZ:g} to {FASTEST_HZ:g}"
+        )
+    return rate

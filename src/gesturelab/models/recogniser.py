@@ -1,0 +1,53 @@
+"""Positions to logits: features, scaler and classifier in one network."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from gesturelab.config.data import FeaturesConfig
+from gesturelab.preprocessing.augmentation import mirror
+from gesturelab.preprocessing.features import Features
+from gesturelab.preprocessing.scaler import Scaler
+from gesturelab.skeletons.skeleton import Skeleton
+
+
+class Recogniser(nn.Module):
+    """All that stands between joint positions and an answer, so that training and use cannot differ.
+
+    Args:
+        mirrored_classes: For each class the index of the one it becomes when left and right are swapped; with it,
+            the mirror image of a window has a say in its probabilities.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+    mirrored_classes: Tensor | None
+
+    def __init__(
+        self,
+        features: FeaturesConfig,
+        skeleton: Skeleton,
+        scaler: Scaler,
+        classifier: nn.Module,
+        mirrored_classes: tuple[int, ...] | None = None,
+    ) -> None:
+        super().__init__()
+        self.features = Features(features, skeleton)
+        self.register_buffer("mean", torch.from_numpy(scaler.mean).float())
+        self.register_buffer("deviation", torch.from_numpy(scaler.deviation).float())
+        self.classifier = classifier
+        swapped = None if mirrored_classes is None else torch.tensor(mirrored_classes)
+        self.register_buffer("mirrored_classes", swapped, persistent=False)
+
+    def forward(self, positions: Float[Tensor, "batch frames joints 3"]) -> Float[Tensor, "batch classes"]:
+        """Logits of windows of positions in metres."""
+        features = (self.features(positions) - self.mean) / self.deviation  # batch frames features
+        return self.classifier(features)
+
+    def probabilities(self, positions: Float[Tensor, "batch frames joints 3"]) -> Float[Tensor, "batch classes"]:
+        """The answer: the probability of each class."""
+        own = self(positions).float().softmax(dim=1)
+        if self.mirrored_classes is None:
+            return own
+        image = self(mirror(positions, self.features.skeleton)).float().softmax(dim=1)
+        return (own + image[:, self.mirrored_classes]) / 2

@@ -1,0 +1,1 @@
+"""Windows, features, augmentation and the scaler."""

@@ -1,0 +1,156 @@
+"""Claims a run's folder and tells in its ``status.json`` how the run is getting on; used by the run itself."""
+
+import os
+import socket
+import threading
+import time
+import traceback
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gesturelab.errors import BusyError, Requeued, RunError, StoppedError
+from gesturelab.runs.folder import RunDir
+from gesturelab.runs.info import Epoch
+from gesturelab.runs.locking import LOCK, open_lock, try_lock
+from gesturelab.runs.status import (
+    HEARTBEAT_S,
+    State,
+    Status,
+    is_first_process,
+    now,
+    read_status,
+    reason_of,
+    slurm_job,
+    write_status,
+)  # fmt: skip
+
+
+class Reporter:
+    """Keeps a run's status file up to date."""
+
+    def __init__(self, folder: Path, status: Status) -> None:
+        self._folder = folder
+        self._status = status
+        self._writing = threading.Lock()
+        self._over = threading.Event()
+        self._began = datetime.now(UTC)
+        self._epochs = 0
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Reports a finished epoch."""
+        accuracy = epoch["validation_accuracy"]
+        self._epochs += 1
+        with self._writing:
+            status = self._status
+            status.setdefault("first_epoch", epoch["epoch"])
+            status["epoch"] = epoch["epoch"] + 1
+            # NaN is not JSON
+            status["metrics"] = {
+                key: value
+                for key, value in epoch.items()
+                if key != "epoch" and isinstance(value, float) and value - value == 0
+            }
+            before = status.get("validation_losses", [])[: epoch["epoch"]]
+            unknown: list[float | None] = [None] * (epoch["epoch"] - len(before))
+            status["validation_losses"] = [*before, *unknown, status["metrics"].get("validation_loss")]
+            status["best_validation_accuracy"] = max(accuracy, status.get("best_validation_accuracy", 0.0))
+            status["epoch_s"] = round((datetime.now(UTC) - self._began).total_seconds() / self._epochs, 3)
+        self.beat()
+
+    def beat(self) -> None:
+        """Writes the file."""
+        with self._writing:
+            write_status(self._folder, self._status)
+
+    def end(self, state: State, reason: str = "", trace: str = "") -> None:
+        """Writes how the run ended."""
+        self._over.set()
+        with self._writing:
+            self._status["state"] = state
+            self._status["finished"] = now()
+            if reason:
+                self._status["reason"] = reason
+            if trace:
+                self._status["traceback"] = trace
+        self.beat()
+
+    def keep_beating(self) -> None:
+        """Writes the file every 15 seconds until the run ends."""
+        while not self._over.wait(HEARTBEAT_S):
+            with suppress(RunError):  # a full disk must not end a training; the next beat may succeed
+                self.beat()
+
+
+@contextmanager
+def reported(folder: Path, max_epochs: int) -> Generator[Reporter]:
+    """Claims a run's folder, and reports what happens in the block: running, then done, stopped, failed or queued.
+
+    Other processes of a multi-GPU run neither claim nor report. An exception is written to ``status.json`` and, with
+    its traceback, to ``train.log``, and goes on its way.
+
+    Raises:
+        BusyError: If another process is working in the folder.
+    """
+    if not is_first_process():
+        yield Reporter(folder, Status())
+        return
+    with _claimed(folder):
+        before = read_status(folder) or Status()
+        kept = before if RunDir(folder, "").begun else Status()
+        status = Status(
+            state=State.running,
+            attempt=before.get("attempt", 0) + 1,
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            slurm_job=slurm_job(),
+            started=now(),
+            max_epochs=max_epochs,
+        )
+        if "slurm_name" in before and before["slurm_name"] == os.environ.get("SLURM_JOB_NAME"):
+            status["slurm_name"] = before["slurm_name"]
+            status["slurm_index"] = before.get("slurm_index")
+            status["requeues"] = int(os.environ.get("SLURM_RESTART_COUNT") or 0)
+            status["node"] = os.environ.get("SLURMD_NODENAME", socket.gethostname())
+        if "epoch" in kept:
+            status["epoch"] = kept["epoch"]
+        if "best_validation_accuracy" in kept:
+            status["best_validation_accuracy"] = kept["best_validation_accuracy"]
+        if "validation_losses" in kept:
+            status["validation_losses"] = kept["validation_losses"]
+        reporter = Reporter(folder, status)
+        reporter.beat()
+        threading.Thread(target=reporter.keep_beating, daemon=True).start()
+        try:
+            yield reporter
+        except Requeued as leaving:
+            reporter.end(State.queued, str(leaving))
+            raise
+        except (KeyboardInterrupt, StoppedError) as error:
+            reporter.end(State.stopped, str(error) or "stopped by Ctrl-C")
+            raise
+        except BaseException as error:
+            trace = traceback.format_exc().encode("utf-8", "backslashreplace").decode()
+            with suppress(OSError), RunDir(folder, "").log.open("a", encoding="utf-8") as file:
+                file.write(trace)
+            with suppress(RunError):  # the folder may be what failed
+                reporter.end(State.failed, reason_of(error), trace)
+            raise
+        reporter.end(State.done)
+
+
+@contextmanager
+def _claimed(folder: Path) -> Generator[None]:
+    with open_lock(folder, LOCK) as file:
+        for attempt in range(10):  # is_alive holds the lock for a moment when it looks
+            if try_lock(file):
+                break
+            time.sleep(0.02 * attempt)
+        else:
+            owner = read_status(folder) or Status()
+            raise BusyError(
+                f"{folder} is being trained by process {owner.get('pid')} on {owner.get('host')}; "
+                "wait for it, or end it first"
+            )
+        yield

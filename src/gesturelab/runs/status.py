@@ -1,0 +1,186 @@
+"""``status.json`` of a run: what it is doing now, or how it ended, written by the run itself."""
+
+import os
+import socket
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypedDict, cast
+
+from gesturelab.errors import GesturelabError
+from gesturelab.files import read_json, write_json
+from gesturelab.json_types import odd_value
+from gesturelab.runs.folder import RunDir
+from gesturelab.runs.locking import KNOWS_LOCKS, is_locked
+from gesturelab.runs.slurm import find_task, my_tasks
+
+STATUS_SCHEMA = 1
+HEARTBEAT_S = 15.0
+NOT_FINITE = "the loss is not finite"
+"""How the reason begins when a training diverged."""
+GRADIENT_NOT_FINITE = "the gradient is not finite"
+"""The same, where the loss was finite still."""
+SILENT_S = 8 * HEARTBEAT_S
+"""A run on another machine that has not been heard of for so long is taken for dead."""
+
+
+class State(StrEnum):
+    """What a run is doing, or how it ended."""
+
+    queued = "queued"
+    running = "running"
+    done = "done"
+    failed = "failed"
+    stopped = "stopped"
+
+
+class Status(TypedDict, total=False):
+    """The layout of ``status.json``, schema 1. Dates are ISO 8601, UTC."""
+
+    schema: int
+    state: str
+    attempt: int
+    """How often the run was begun."""
+    pid: int
+    host: str
+    slurm_job: str | None
+    """The Slurm job that this attempt runs in."""
+    slurm_name: str
+    """The name of the array that `hydra/launcher=slurm` gave the run to."""
+    slurm_index: int | None
+    """Its number in that array; None if it was the only job."""
+    requeues: int
+    """How often Slurm put the job back into its queue."""
+    node: str
+    """Slurm's name of the node."""
+    started: str
+    """When this attempt began."""
+    heartbeat: str
+    """When the file was last written."""
+    first_epoch: int
+    """The first epoch that this attempt trained, from 0; more than 0 after a resume."""
+    epoch: int
+    """Epochs finished, over all attempts."""
+    max_epochs: int
+    metrics: dict[str, float]
+    """The last finished epoch's losses and accuracies."""
+    validation_losses: list[float | None]
+    """Of every finished epoch, over all attempts; null where it was not finite or is not known."""
+    best_validation_accuracy: float
+    """The best of all epochs (windows)."""
+    epoch_s: float
+    """Mean seconds an epoch took in this attempt."""
+    finished: str
+    reason: str
+    """Why the run failed or stopped, in one line."""
+    traceback: str
+
+
+def read_status(folder: Path) -> Status | None:
+    """What a run's status file says; None if there is none, or none that can be read. Odd values are left out."""
+    try:
+        found = read_json(RunDir(folder, "").status)
+    except (OSError, ValueError):
+        return None
+    if not isinstance(found, dict) or found.get("state") not in [*State]:
+        return None
+    return without_odd_values(cast(dict[str, Any], found))
+
+
+def without_odd_values(found: dict[str, Any]) -> Status:
+    """A status file's keys whose values are what they should be.
+
+    >>> without_odd_values({"state": "done", "epoch": "3", "heartbeat": "noon", "pid": 7})
+    {'state': 'done', 'pid': 7}
+    """
+    return cast(
+        Status, {key: value for key, value in found.items() if key in Status.__annotations__ and _is_right(key, value)}
+    )
+
+
+def _is_right(key: str, value: Any) -> bool:
+    if odd_value({key: value}, Status):
+        return False
+    return key not in ("started", "heartbeat", "finished") or _is_date(value)
+
+
+def _is_date(value: str) -> bool:
+    try:
+        return datetime.fromisoformat(value).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def write_status(folder: Path, status: Status) -> None:
+    """Writes a run's status file whole or not at all, with the time.
+
+    Raises:
+        RunError: If the folder cannot be written.
+    """
+    write_json(RunDir(folder, "").status, {**status, "schema": STATUS_SCHEMA, "heartbeat": now()})
+
+
+def queue(folder: Path, slurm_name: str | None = None, slurm_index: int | None = None) -> None:
+    """Says that a run waits to begin; what earlier attempts came to is kept.
+
+    Args:
+        folder: The run's.
+        slurm_name: The name of the Slurm array that it waits in.
+        slurm_index: Its number there.
+
+    Raises:
+        RunError: If the folder cannot be written.
+    """
+    before = read_status(folder) or Status()
+    keys = ("attempt", "epoch", "max_epochs", "validation_losses", "best_validation_accuracy", "epoch_s")
+    status = {key: value for key, value in before.items() if key in keys}
+    slurm = {} if slurm_name is None else {"slurm_name": slurm_name, "slurm_index": slurm_index}
+    write_status(folder, cast(Status, {**status, **slurm, "state": State.queued}))
+
+
+def is_alive(folder: Path, status: Status | None) -> bool:
+    """Whether some process is working on the run now, or Slurm will begin one."""
+    if status is None or status.get("state") not in (State.running, State.queued):
+        return False
+    if "slurm_name" in status and (tasks := my_tasks()) is not None:
+        return find_task(tasks, None, status["slurm_name"], status.get("slurm_index")) is not None
+    if status.get("state") == State.queued:
+        return False
+    if is_locked(folder):
+        return True
+    if KNOWS_LOCKS and status.get("host") == socket.gethostname():
+        return False
+    silent = datetime.now(UTC) - datetime.fromisoformat(status.get("heartbeat", "1970-01-01T00:00:00+00:00"))
+    return silent.total_seconds() < SILENT_S
+
+
+def end_status(folder: Path, state: State, reason: str) -> None:
+    """Says how a run ended that could not say so itself, because it was killed."""
+    status = read_status(folder) or Status()
+    write_status(folder, {**status, "state": state, "reason": reason, "finished": now()})
+
+
+def reason_of(error: BaseException) -> str:
+    """An exception in one line; our own errors need no name."""
+    said = str(error).encode("utf-8", "backslashreplace").decode()  # half a character cannot be written
+    first = next(iter(said.strip().splitlines()), "")
+    kind = type(error).__name__
+    if isinstance(error, GesturelabError):
+        return first
+    return f"{kind}: {first}" if first else kind
+
+
+def is_first_process() -> bool:
+    """Whether this is the process that writes files, in a run on several devices."""
+    return not any(int(os.environ.get(name) or 0) for name in ("LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"))
+
+
+def slurm_job() -> str | None:
+    """The Slurm job that this process is part of, as Slurm's commands name it; None outside of one."""
+    array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
+    return f"{array}_{task}" if array and task else os.environ.get("SLURM_JOB_ID")
+
+
+def now() -> str:
+    """The moment, as status files tell it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

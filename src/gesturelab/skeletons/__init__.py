@@ -1,0 +1,1 @@
+"""Joints, bones and mirror pairs; landmarks of other trackers brought onto them."""

@@ -1,0 +1,123 @@
+"""Composes the jobs of a sweep: Hydra once for each choice of options, then each job's values on a copy."""
+
+import copy
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, OverrideType
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+
+from gesturelab.config.compose import typed
+from gesturelab.errors import ConfigError, GesturelabError
+from gesturelab.sweeps.plan import Composed
+
+UNUSED = ("help", "hydra_help", "hydra_logging", "job_logging")
+"""Parts of Hydra's own configuration that no job refers to; copying them takes half the time."""
+
+
+class JobComposer:
+    """Composes as Hydra does, ten times faster when jobs differ in values only.
+
+    Hydra needs 0.2 s for a composition; nearly all of it goes into the choice of options.
+
+    Args:
+        loader: Hydra's.
+        master: The configuration of the whole sweep.
+        fixed: Keys that are the same in all jobs, and so are no part of a folder's name.
+    """
+
+    def __init__(self, loader: ConfigLoaderImpl, master: DictConfig, fixed: Collection[str]) -> None:
+        self._loader = loader
+        self._master = master
+        self._parser = OverridesParser.create(config_loader=loader)
+        self._choices = set(master.hydra.runtime.choices)
+        self._naming = [f"hydra.job.config.override_dirname.exclude_keys=[{','.join(map(_quoted, sorted(fixed)))}]"]
+        self._bases: dict[tuple[str, ...], DictConfig] = {}
+
+    @property
+    def naming(self) -> list[str]:
+        """Overrides for Hydra that leave what is fixed out of ``hydra.job.override_dirname``."""
+        return self._naming
+
+    def __call__(self, overrides: Sequence[str]) -> DictConfig:
+        """The configuration of one job, with ``hydra`` but for its texts and logging.
+
+        Raises:
+            hydra.errors.HydraException: If an option or key does not exist.
+        """
+        parsed = self._parser.parse_overrides(list(overrides))
+        values = [override for override in parsed if self._is_value(override)]
+        options = [override for override in parsed if not self._is_value(override)]
+        if any(override.key_or_group not in self._choices for override in options):
+            return copy.deepcopy(self._base(tuple(overrides)))  # it adds or deletes keys: the order may matter
+        composed = copy.deepcopy(self._base(tuple(_line(override) for override in options)))
+        ConfigLoaderImpl._apply_overrides_to_config(values, composed)  # pyright: ignore[reportPrivateUsage]
+        with open_dict(composed):
+            composed.hydra.overrides.task = list(overrides)
+            naming = composed.hydra.job.config.override_dirname
+            composed.hydra.job.override_dirname = get_overrides_dirname(
+                overrides=parsed,
+                kv_sep=naming.kv_sep,
+                item_sep=naming.item_sep,
+                exclude_keys=naming.exclude_keys,
+            )
+        return composed
+
+    def _is_value(self, override: Override) -> bool:
+        return (
+            override.type is OverrideType.CHANGE
+            and override.package is None
+            and override.key_or_group not in self._choices
+            and "/" not in override.key_or_group
+        )
+
+    def _base(self, overrides: tuple[str, ...]) -> DictConfig:
+        if overrides not in self._bases:
+            base = self._loader.load_sweep_config(self._master, [*self._naming, *overrides])
+            with open_dict(base.hydra):
+                for key in UNUSED:
+                    del base.hydra[key]
+            self._bases[overrides] = base
+        return self._bases[overrides]
+
+
+def composed_job(config: DictConfig, overrides: Sequence[str], varying: str) -> Composed:
+    """Makes a job of a configuration, after checking it as training will.
+
+    Raises:
+        ConfigError: If a value breaks a rule.
+    """
+    cast(Any, HydraConfig.instance()).cfg = OmegaConf.masked_copy(config, "hydra")  # for ${hydra:...} in values
+    root, name = Path(config.hydra.sweep.dir), str(config.hydra.sweep.subdir)
+    with read_write(config), open_dict(config):
+        del config["hydra"]
+    try:
+        typed(config)
+    except GesturelabError as error:
+        raise ConfigError(f"{error} (in the job {varying or name})") from error
+    return Composed(
+        overrides=tuple(overrides),
+        varying=varying,
+        root=root,
+        name=name,
+        size=str(config.model.name),
+        device=str(config.trainer.device),
+        devices=int(config.trainer.devices),
+        nodes=int(config.trainer.num_nodes),
+        text=OmegaConf.to_yaml(config, resolve=True),
+    )
+
+
+def _line(override: Override) -> str:
+    assert override.input_line is not None
+    return override.input_line
+
+
+def _quoted(text: str) -> str:
+    if "'" in text:
+        raise ConfigError(f"{text}: a key cannot hold a quote")
+    return f"'{text}'"

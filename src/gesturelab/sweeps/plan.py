@@ -1,0 +1,211 @@
+"""Plans a sweep: for each job its folder, and whether to begin it, go on with it, or leave it as it is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from gesturelab.config.difference import Difference, differences
+from gesturelab.config.saved import MAX_BYTES
+from gesturelab.errors import ConfigError, RunError
+from gesturelab.files import read_text
+from gesturelab.runs.folder import RunDir
+from gesturelab.runs.status import State, is_alive, read_status
+
+MOST_DIFFERENCES = 5
+MOST_REFUSED = 5
+
+
+class Action(StrEnum):
+    """What is to be done about a job."""
+
+    start = "start"
+    resume = "resume"
+    again = "again"
+    """It failed before it had a checkpoint."""
+    skip = "skip"
+    """It is finished."""
+    busy = "busy"
+    """Another process is working on it."""
+
+
+class OnChange(StrEnum):
+    """What to do when a job's folder holds a run of another configuration."""
+
+    refuse = "refuse"
+    beside = "beside"
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A job as composed.
+
+    Attributes:
+        overrides: What Hydra was given, without ``hydra.`` keys.
+        varying: Those of them that vary over the sweep.
+        root: The sweep's folder.
+        name: The name that the job's folder has by rights.
+        size: The model option's name.
+        device: ``trainer.device``.
+        devices: ``trainer.devices``.
+        nodes: ``trainer.num_nodes``.
+        text: The configuration as YAML, as ``config.yaml`` will hold it.
+    """
+
+    overrides: tuple[str, ...]
+    varying: str
+    root: Path
+    name: str
+    size: str
+    device: str
+    devices: int
+    nodes: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job with its folder."""
+
+    composed: Composed
+    folder: Path
+    action: Action
+
+    @property
+    def run(self) -> RunDir:
+        """The files of the job."""
+        return RunDir(self.folder, self.composed.size)
+
+    @property
+    def name(self) -> str:
+        """What varies, or the folder's name if nothing does."""
+        return self.composed.varying or self.folder.name
+
+    @property
+    def in_slurm(self) -> bool:
+        """Whether a Slurm array that we submitted has it."""
+        return self.action is Action.busy and "slurm_name" in (read_status(self.folder) or {})
+
+    @property
+    def to_do(self) -> bool:
+        """Whether it must be launched."""
+        return self.action in (Action.start, Action.resume, Action.again)
+
+
+def plan(sweep: Sequence[Composed], on_change: OnChange) -> list[Job]:
+    """Finds each job's folder, and what there is to do; equal jobs become one.
+
+    A job belongs into the folder whose ``config.yaml`` equals its configuration, whatever that folder's name; else into
+    the one of its own name, if nothing is lost there.
+
+    Raises:
+        RunError: If folders hold runs of other configurations and `on_change` is refuse; nothing was touched.
+        ConfigError: If two different jobs want the same folder.
+    """
+    shelf = _Shelf()
+    jobs: list[Job] = []
+    refused: list[tuple[Path, list[Difference]]] = []
+    for composed in sweep:
+        folder = composed.root / composed.name
+        if (equal := shelf.find(composed)) is not None:
+            folder = equal
+        elif _worth_keeping(folder):
+            if on_change is OnChange.refuse:
+                refused.append((folder, differences(_text(folder), composed.text)))
+                continue
+            number = 2
+            while _worth_keeping(folder := composed.root / f"{composed.name}-{number}") or shelf.taken(folder):
+                number += 1
+        before = shelf.take(folder, composed)
+        if before is None:
+            jobs.append(Job(composed, folder, _action(folder, composed)))
+        elif before.text != composed.text:
+            raise ConfigError(
+                f"the jobs {before.varying!r} and {composed.varying!r} want the same folder {folder}; "
+                "leave hydra.sweep.subdir as it is, or let it hold all that varies"
+            )
+    if refused:
+        raise RunError(_refusal(refused))
+    return jobs
+
+
+def require_sweep_folder(root: Path) -> None:
+    """Makes sure that a sweep's jobs go nowhere else.
+
+    Raises:
+        RunError: If the folder holds something, but no sweep.
+    """
+    if root.is_dir() and any(root.iterdir()) and not (root / "multirun.yaml").exists():
+        raise RunError(f"{root} is not a sweep's folder, but it is not empty; choose another name=NAME")
+
+
+class _Shelf:
+    """The folders of sweeps by what their ``config.yaml`` says, and which of them this sweep has taken."""
+
+    def __init__(self) -> None:
+        self._by_text: dict[Path, dict[str, Path]] = {}
+        self._taken: dict[Path, Composed] = {}
+
+    def find(self, composed: Composed) -> Path | None:
+        own = composed.root / composed.name
+        there = _text(own)
+        if there is not None and (there == composed.text or not differences(there, composed.text)):
+            return own
+        if composed.root not in self._by_text:
+            folders = sorted(path.parent for path in composed.root.glob("*/config.yaml"))
+            self._by_text[composed.root] = {_text(folder) or "": folder for folder in reversed(folders)}
+        return self._by_text[composed.root].get(composed.text)
+
+    def take(self, folder: Path, composed: Composed) -> Composed | None:
+        """Who had taken it before."""
+        before = self._taken.get(folder)
+        self._taken.setdefault(folder, composed)
+        return before
+
+    def taken(self, folder: Path) -> bool:
+        return folder in self._taken
+
+
+def _action(folder: Path, composed: Composed) -> Action:
+    run = RunDir(folder, composed.size)
+    if run.complete:
+        return Action.skip
+    status = read_status(folder)
+    if is_alive(folder, status):
+        return Action.busy
+    if run.begun:
+        return Action.resume
+    return Action.again if status is not None and status.get("state") == State.failed else Action.start
+
+
+def _worth_keeping(folder: Path) -> bool:
+    """Whether the folder holds more than a run without a checkpoint."""
+    if not folder.exists():
+        return False
+    if not folder.is_dir() or any(folder.glob("info_*.json")) or any(folder.glob("model_*.pth")):
+        return True
+    return RunDir(folder, "").begun or is_alive(folder, read_status(folder))
+
+
+def _text(folder: Path) -> str | None:
+    try:
+        return read_text(RunDir(folder, "").config, MAX_BYTES)
+    except (OSError, ValueError):
+        return None
+
+
+def _refusal(refused: list[tuple[Path, list[Difference]]]) -> str:
+    lines = [
+        f"{len(refused)} of the jobs would go where a run of another configuration is; nothing was begun"
+        if len(refused) > 1
+        else "a job would go where a run of another configuration is; nothing was begun"
+    ]
+    for folder, changed in refused[:MOST_REFUSED]:
+        lines.append(f"  {folder}" + ("" if changed else ": no config.yaml that could be compared"))
+        lines += [f"    {change}" for change in changed[:MOST_DIFFERENCES]]
+        if len(changed) > MOST_DIFFERENCES:
+            lines.append(f"    and {len(changed) - MOST_DIFFERENCES} more")
+    if len(refused) > MOST_REFUSED:
+        lines.append(f"  and {len(refused) - MOST_REFUSED} more")
+    lines.append("Give the sweep another name with name=NAME, or keep both with hydra.sweeper.on_change=beside")
+    return "\n".join(lines)

@@ -1,0 +1,121 @@
+"""The layout of ``search.json``, schema 1: what a search tried, and what came of it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypedDict, cast
+
+from gesturelab.files import read_json, write_json
+from gesturelab.json_types import odd_value
+
+SEARCH_SCHEMA = 1
+SEARCH = "search.json"
+FEWEST = 10
+"""Completed trials below which nothing is said about importance."""
+
+
+class Result(StrEnum):
+    """What became of a trial."""
+
+    running = "running"
+    """Not ended, or interrupted: the same command goes on with it."""
+    completed = "completed"
+    pruned = "pruned"
+    """Given up, because others did better after as many epochs."""
+    diverged = "diverged"
+    """Its loss was not finite; Optuna calls it failed."""
+    failed = "failed"
+
+
+class TrialResult(TypedDict):
+    """One trial."""
+
+    number: int
+    """From 0, in the order they were proposed."""
+    state: str
+    value: float | None
+    """The objective, a mean if a trial is several runs; null unless it is completed."""
+    params: dict[str, Any]
+    folders: list[str]
+    """Of its runs, in the sweep's folder. Trials with the same parameters share them."""
+    epochs: list[int]
+    """That each run was trained."""
+    reason: str
+    """Why it is not completed."""
+
+
+class Search(TypedDict):
+    """The whole file."""
+
+    schema: int
+    name: str
+    objective: str
+    """A score of validation people, of the epoch with the lowest validation loss; test people play no part."""
+    maximise: bool
+    n_trials: int
+    average_over: list[str]
+    sampler: str
+    pruner: str
+    space: dict[str, str]
+    """Each key that is searched, and what it may be, in words."""
+    best: TrialResult | None
+    command: str | None
+    """Trains the best trial anew."""
+    importances: dict[str, float]
+    """Each key's share in how good a trial is; they sum to 1, the most important first."""
+    importances_missing: str
+    """Why there are none."""
+    trials: list[TrialResult]
+
+
+def best_of(trials: Sequence[TrialResult], *, maximise: bool) -> TrialResult | None:
+    """The completed trial with the best value, the first of equals."""
+    completed = [trial for trial in trials if trial["state"] == Result.completed]
+    return min(completed, key=lambda trial: (trial["value"] or 0.0) * (-1 if maximise else 1), default=None)
+
+
+def counted(trials: Sequence[TrialResult]) -> str:
+    """How many ended in which way.
+
+    >>> counted([])
+    '0 trials'
+    """
+    counts = Counter(trial["state"] for trial in trials)
+    return ": ".join(
+        part
+        for part in (
+            f"{len(trials)} trial{'' if len(trials) == 1 else 's'}",
+            ", ".join(f"{counts[state]} {state}" for state in Result if counts[state]),
+        )
+        if part
+    )
+
+
+def write_search(root: Path, search: Search) -> None:
+    """Writes ``search.json`` whole or not at all.
+
+    Raises:
+        RunError: If the folder cannot be written.
+    """
+    write_json(root / SEARCH, search)
+
+
+def read_search(root: Path) -> Search | None:
+    """What a sweep's ``search.json`` says; None if there is none, or none that this version can read."""
+    try:
+        found = read_json(root / SEARCH)
+    except (OSError, ValueError):
+        return None
+    return cast(Search, found) if _is_search(found) else None
+
+
+def _is_search(found: Any) -> bool:
+    if not isinstance(found, dict) or found.get("schema") != SEARCH_SCHEMA:
+        return False
+    if not found.keys() >= Search.__required_keys__ or not isinstance(found["trials"], list):
+        return False
+    if odd_value(found, Search):
+        return False
+    trials: list[Any] = [*found["trials"], *([] if found["best"] is None else [found["best"]])]
+    return all(trial.keys() >= TrialResult.__required_keys__ for trial in trials)

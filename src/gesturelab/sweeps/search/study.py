@@ -1,0 +1,182 @@
+"""Optuna, behind what a search needs of it. Nothing else imports it, for that takes time."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import yaml
+from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from gesturelab.config.difference import differences
+from gesturelab.config.search import OBJECTIVES, SearchConfig
+from gesturelab.errors import RunError
+from gesturelab.sweeps.search.result import FEWEST, Result, TrialResult
+from gesturelab.sweeps.search.space import Numbers, Parameter, Value
+
+JOURNAL = "search.journal"
+ABOUT = "gesturelab"
+"""The attribute under which a study keeps what it searches, and a trial what became of it."""
+
+ENDED = {
+    Result.completed: TrialState.COMPLETE,
+    Result.pruned: TrialState.PRUNED,
+    Result.diverged: TrialState.FAIL,
+    Result.failed: TrialState.FAIL,
+}
+
+
+class Study:
+    """A stored study: its trials, and the next one.
+
+    A sampler is seeded anew for each trial, from the seed and the trial's number, so that a search that was interrupted
+    proposes what an undisturbed one would have proposed.
+
+    Args:
+        root: The sweep's folder; its name is the study's.
+        options: How to search.
+        space: What to search.
+        max_epochs: The most that a trial can be trained (hyperband).
+    """
+
+    def __init__(self, root: Path, options: SearchConfig, space: Sequence[Parameter], max_epochs: int) -> None:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._options = options
+        self._space = space
+        self._study = optuna.create_study(
+            study_name=root.name,
+            storage=_storage(root, options.storage),
+            sampler=self._sampler(0),
+            pruner=_pruner(options, max_epochs),
+            direction="maximize" if OBJECTIVES[options.objective].maximise else "minimize",
+            load_if_exists=True,
+        )
+
+    def take_up(self, about: Mapping[str, Any]) -> None:
+        """Makes sure that the study is of the same search, or says in a new one what it is of.
+
+        Raises:
+            RunError: With the difference.
+        """
+        before = self._study.user_attrs.get(ABOUT)
+        if before is None and not self._study.trials:
+            self._study.set_user_attr(ABOUT, dict(about))
+            return
+        name = self._study.study_name
+        if before is None:
+            raise RunError(f"the study {name} was not made by gesturelab; choose another name=NAME")
+        if changed := differences(yaml.safe_dump(before), yaml.safe_dump(dict(about), sort_keys=False)):
+            listed = "\n  ".join(map(str, changed))
+            raise RunError(
+                f"the search {name} was begun with something else; its trials could not be compared with new ones\n"
+                f"  {listed}\nGive this search another name with name=NAME"
+            )
+
+    @property
+    def count(self) -> int:
+        """How many trials there are."""
+        return sum(trial.state != TrialState.WAITING for trial in self._study.trials)
+
+    def unfinished(self) -> list[Trial]:
+        """The trials that were begun and have no result."""
+        running = [trial for trial in self._study.trials if trial.state == TrialState.RUNNING]
+        return [Trial(self._study, trial._trial_id) for trial in running]  # pyright: ignore[reportPrivateUsage]
+
+    def ask(self) -> Trial:
+        """A new trial."""
+        return self._study.ask()
+
+    def values(self, trial: Trial) -> dict[str, Value]:
+        """The trial's value of each key; what it has no value of yet is proposed now."""
+        self._study.sampler = self._sampler(trial.number)
+        return {each.key: _suggest(trial, each) for each in self._space}
+
+    def hopeless(self, trial: Trial, epoch: int, validation_loss: float) -> bool:
+        """Reports an epoch, counted from 0; whether to give the trial up."""
+        if epoch in trial._cached_frozen_trial.intermediate_values:  # pyright: ignore[reportPrivateUsage]
+            return False
+        # the pruner compares in the direction of the objective
+        trial.report(-validation_loss if OBJECTIVES[self._options.objective].maximise else validation_loss, epoch)
+        return bool(trial.should_prune())  # numpy.bool otherwise
+
+    def end(self, trial: Trial, result: TrialResult) -> None:
+        """Stores what became of a trial."""
+        trial.set_user_attr(ABOUT, dict(result))
+        state = ENDED[Result(result["state"])]
+        self._study.tell(trial.number, result["value"] if state is TrialState.COMPLETE else None, state=state)
+
+    def results(self) -> list[TrialResult]:
+        """Every trial, in order of number."""
+        return [self._result(trial) for trial in self._study.trials if trial.state != TrialState.WAITING]
+
+    def importances(self) -> tuple[dict[str, float], str]:
+        """Each key's share in how good a trial is (PED-ANOVA, arXiv:2304.10255), or why that cannot be told."""
+        completed = [trial for trial in self._study.trials if trial.state == TrialState.COMPLETE]
+        if len(completed) < FEWEST:
+            return {}, f"too few trials: {len(completed)} of {FEWEST} that must be completed"
+        if len({trial.value for trial in completed}) == 1:
+            return {}, "all trials are equally good"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it warns when keys have no influence at all
+            found = get_param_importances(self._study, evaluator=PedAnovaImportanceEvaluator())
+        return {key: round(float(share), 4) for key, share in found.items()}, ""
+
+    def _sampler(self, number: int) -> BaseSampler:
+        seed = int(np.random.SeedSequence([self._options.seed, number]).generate_state(1)[0])
+        return RandomSampler(seed=seed) if self._options.sampler == "random" else TPESampler(seed=seed)
+
+    def _result(self, trial: FrozenTrial) -> TrialResult:
+        known: TrialResult | None = trial.user_attrs.get(ABOUT)
+        if known is not None and trial.state.is_finished():
+            return known
+        state = Result.failed if trial.state.is_finished() else Result.running
+        return TrialResult(
+            number=trial.number, state=state, value=None, params=trial.params, folders=[], epochs=[], reason=""
+        )
+
+
+def _storage(root: Path, url: str | None) -> BaseStorage:
+    try:
+        if url is not None:
+            return RDBStorage(url)
+        journal = root / JOURNAL
+        mend(journal)
+        return JournalStorage(JournalFileBackend(str(journal)))
+    except Exception as error:  # whatever the database or the JSON reader raises
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        raise RunError(f"the study in {url or root / JOURNAL} cannot be read: {said[0]}") from error
+
+
+def mend(journal: Path) -> None:
+    """Removes what a process that was killed left in a journal: its lock, and half of a last line."""
+    journal.with_name(f"{journal.name}.lock").unlink(missing_ok=True)
+    if not journal.exists():
+        return
+    with journal.open("rb+") as file:
+        whole = file.read()
+        if not whole.endswith(b"\n"):
+            file.truncate(whole.rfind(b"\n") + 1)
+
+
+def _pruner(options: SearchConfig, max_epochs: int) -> BasePruner:
+    if options.pruner == "median":
+        return MedianPruner(n_startup_trials=options.warmup_trials, n_warmup_steps=options.warmup_epochs)
+    if options.pruner == "hyperband":
+        least = max(options.warmup_epochs, 1)
+        return HyperbandPruner(min_resource=least, max_resource=max(max_epochs, least))
+    return NopPruner()
+
+
+def _suggest(trial: Trial, each: Parameter) -> Value:
+    if not isinstance(each, Numbers):
+        return str(trial.suggest_categorical(each.key, each.values))
+    if each.whole:
+        return trial.suggest_int(each.key, int(each.low), int(each.high), step=each.step, log=each.log)
+    return trial.suggest_float(each.key, each.low, each.high, log=each.log)

@@ -1,0 +1,181 @@
+import dataclasses
+import multiprocessing
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+from irds_samples import config, simplified, standing
+
+from gesturelab.config.data import DataConfig, SyntheticConfig
+from gesturelab.datasets import load as load_module
+from gesturelab.datasets.irds.read import read_irds
+from gesturelab.datasets.load import load
+from gesturelab.datasets.recording import Dataset
+from gesturelab.errors import ConfigError, DataError
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for number in range(4):
+        (folder / f"101_18_{number}_1_1_stand.txt").write_bytes(simplified(standing(20 + number, seed=number)))
+    (folder / "101_18_5_1_1_stand.txt").write_bytes(b"")
+    return folder
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[DataConfig]:
+    """Every configuration that was read anew."""
+    calls: list[DataConfig] = []
+
+    def counted(*arguments):
+        calls.append(arguments[0])
+        return read_irds(*arguments)
+
+    monkeypatch.setattr(load_module, "read_irds", counted)
+    return calls
+
+
+def assert_equal(one: Dataset, other: Dataset) -> None:
+    for field in dataclasses.fields(Dataset):
+        np.testing.assert_equal(getattr(one, field.name), getattr(other, field.name), err_msg=field.name)
+
+
+def entries(cache: Path) -> list[Path]:
+    return sorted(cache.iterdir())
+
+
+def test_the_second_start_reads_nothing(root: Path, tmp_path: Path, reads: list[DataConfig]) -> None:
+    settings = config(root, cache_dir=str(tmp_path / "cache"))
+    cold, warm = load(settings), load(settings)
+    assert len(reads) == 1
+    assert_equal(warm, read_irds(settings))
+    assert_equal(warm, cold)
+    assert len(warm.rejected) == 1
+    assert isinstance(warm.positions, np.memmap)
+    with pytest.raises(ValueError, match="read-only"):
+        warm.positions[0, 0, 0] = 1
+    assert not list((tmp_path / "cache").rglob("*.pkl"))
+
+
+def test_a_changed_new_or_removed_file_means_reading_again(root: Path, tmp_path: Path, reads: list[DataConfig]) -> None:
+    settings = config(root, cache_dir=str(tmp_path / "cache"))
+    fingerprints = {load(settings).fingerprint}
+    file = root / "101_18_0_1_1_stand.txt"
+    file.write_bytes(simplified(standing(20, seed=7)))
+    fingerprints.add(load(settings).fingerprint)
+    (root / "101_18_6_1_1_stand.txt").write_bytes(simplified(standing(20, seed=8)))
+    fingerprints.add(load(settings).fingerprint)
+    file.unlink()
+    fingerprints.add(load(settings).fingerprint)
+    assert (len(fingerprints), len(reads)) == (4, 4)
+    assert len(entries(tmp_path / "cache")) == 1, "entries of older files are removed"
+
+
+def test_other_options_are_another_entry(root: Path, tmp_path: Path, reads: list[DataConfig]) -> None:
+    settings = config(root, cache_dir=str(tmp_path / "cache"))
+    assert load(settings).rates_hz[0] == 30
+    assert load(dataclasses.replace(settings, rate_hz=25.0)).rates_hz[0] == 25
+    assert load(settings).rates_hz[0] == 30
+    assert len(reads) == 2
+    with pytest.raises(DataError, match=r"101_18_5_1_1_stand\.txt"):
+        load(dataclasses.replace(settings, strict=True))
+
+
+@pytest.mark.parametrize("damage", ["positions", "cut", "columns", "missing", "bit"])
+def test_a_damaged_entry_is_built_again_with_a_warning(
+    root: Path, tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = config(root, cache_dir=str(tmp_path / "cache"))
+    whole = load(settings)
+    whole = dataclasses.replace(whole, positions=np.array(whole.positions))
+    (entry,) = entries(tmp_path / "cache")
+    positions = entry / "positions.npy"
+    data = positions.read_bytes()
+    match damage:
+        case "positions":
+            positions.write_bytes(b"nonsense")
+        case "cut":
+            positions.write_bytes(data[:-100])
+        case "bit":
+            positions.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+        case "columns":
+            (entry / "dataset.json").write_text('{"names": []}')
+        case _:
+            positions.unlink()
+    assert_equal(load(settings), whole)
+    assert "is damaged" in caplog.text
+    caplog.clear()
+    assert_equal(load(settings), whole)
+    assert caplog.text == ""
+    assert entries(tmp_path / "cache") == [entry]
+
+
+def test_a_folder_that_cannot_be_written_costs_only_a_warning(
+    root: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    dataset = load(config(root, cache_dir=str(tmp_path / "file" / "cache")))
+    assert len(dataset) == 4
+    assert "cannot be kept" in caplog.text
+
+
+def test_the_environment_names_the_folder(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GESTURELAB_CACHE", str(tmp_path / "named"))
+    load(config(root))
+    assert len(entries(tmp_path / "named")) == 1
+
+
+def _load_together(root: Path, cache: Path, barrier, answers) -> None:
+    barrier.wait(timeout=60)
+    answers.put(load(config(root, cache_dir=str(cache))).fingerprint)
+
+
+def test_processes_may_build_at_once(root: Path, tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    barrier, answers = context.Barrier(3), context.Queue()
+    cache = tmp_path / "cache"
+    workers = [context.Process(target=_load_together, args=(root, cache, barrier, answers)) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    found = {answers.get(timeout=60) for _ in workers}
+    for worker in workers:
+        worker.join(timeout=60)
+    assert found == {read_irds(config(root)).fingerprint}
+    assert len(entries(cache)) == 1
+
+
+def test_synthetic_recordings_are_kept_too(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+
+    def make(settings: SyntheticConfig) -> Dataset:
+        made.append(settings.seed)
+        return read_irds(config(root))
+
+    module = types.ModuleType("gesturelab.datasets.synthetic.generate")
+    module.make_synthetic = make
+    monkeypatch.setitem(sys.modules, "gesturelab.datasets.synthetic.generate", module)
+    same = config(root, cache_dir=str(tmp_path / "cache"))
+    shared = (
+        "rate_hz",
+        "target",
+        "gestures",
+        "correctness",
+        "subjects",
+        "postures",
+        "max_files",
+        "strict",
+        "cache_dir",
+    )
+    settings = SyntheticConfig(**{key: getattr(same, key) for key in shared}, people=2, repetitions=1, seed=3)
+    assert_equal(load(settings), load(settings))
+    load(dataclasses.replace(settings, seed=4))
+    assert made == [3, 4]
+
+
+def test_an_unknown_data_set_is_refused() -> None:
+    with pytest.raises(ConfigError, match="DataConfig"):
+        load(object.__new__(DataConfig))  # which is only the keys that all data sets have

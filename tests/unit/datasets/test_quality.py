@@ -1,0 +1,188 @@
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from irds_samples import raw_line, simplified, standing
+from rich.console import Console
+
+from gesturelab.datasets.irds import defects
+from gesturelab.datasets.irds.files import GESTURES, parse_label
+from gesturelab.datasets.irds.parse import Track, parse_raw, parse_simplified
+from gesturelab.datasets.irds.quality import Report, check, check_track, print_report
+
+LEFT_MOVES = "WristRight"  # the sensor's view is mirrored
+
+
+def track(positions: np.ndarray) -> Track:
+    return parse_simplified(simplified(positions))
+
+
+def timed(numbers: list[int], times_ms: list[int]) -> Track:
+    frames = standing(len(times_ms))
+    rows = zip(numbers, times_ms, frames, strict=True)
+    return parse_raw(b"Version0.1\r\n" + b"".join(raw_line(number, time, frame) for number, time, frame in rows))
+
+
+def test_a_good_recording_has_no_defect() -> None:
+    assert check_track(track(standing(30)), 20) == {}
+    assert check_track(timed(list(range(30)), list(range(0, 990, 33))), 20) == {}
+
+
+def test_short_counts_frames() -> None:
+    assert defects.short(track(standing(19)), 20) == "19 frames, a window has 20"
+    assert defects.short(track(standing(20)), 20) is None
+
+
+def test_gaps_are_listed_from_500_ms_and_counted_from_100() -> None:
+    gappy = timed([0, 1, 2, 3, 4], [0, 100, 201, 701, 1300])
+    assert defects.gaps(gappy) == "3 over 100 ms: 0.60 s before line 6"
+    assert "long_gap" in check_track(gappy, 2)
+    assert "gap" in check_track(timed([0, 1], [0, 101]), 2)
+    assert defects.gaps(timed([0, 1], [0, 100])) is None
+
+
+def test_repeated_skipped_and_backward_frames() -> None:
+    repeated = timed([5, 6, 6, 9], [0, 33, 20, 66])
+    assert defects.repeated_frames(repeated) == "1 frame numbers stand twice"
+    assert defects.skipped_frames(repeated) == 2
+    assert defects.backward_times(repeated) == "1 frames are no later than the one before"
+    positions = standing(30)
+    positions[7:9] = positions[6]
+    assert defects.repeated_frames(track(positions)) == "2 frames equal the one before"
+
+
+def test_jumps_are_of_the_whole_body() -> None:
+    positions = standing(30)
+    positions[10:] += [0.3, 0, 0]
+    assert defects.jumps(track(positions)) == "0.30 m before line 11"
+    positions = standing(30)
+    positions[10:, :5] += [0.3, 0, 0]
+    assert defects.jumps(track(positions)) is None
+
+
+def test_untracked_joints_are_named() -> None:
+    positions = standing(30)
+    positions[4:6, 3] = 0
+    assert defects.untracked(track(positions)) == "1 joints in 2 frames, first on line 5: Head"
+    assert defects.jumps(track(positions)) is None
+
+
+def test_still_people_are_found() -> None:
+    positions = standing(30)
+    positions[:] = positions[0]
+    positions[:, 0, 0] += np.linspace(-0.05, 0.05, 30)
+    assert "no joint strays more than 3.0 cm" in str(defects.near_zero_motion(track(positions)))
+
+
+def test_the_wrong_limb_is_judged_by_the_class() -> None:
+    motions = {}
+    for name, joint in (
+        ("101_18_4_1_1_stand", LEFT_MOVES),
+        ("102_18_4_1_1_stand", LEFT_MOVES),
+        ("201_18_4_1_1_stand", LEFT_MOVES),
+        ("202_18_4_1_1_stand", "WristLeft"),
+    ):
+        label = parse_label(name)
+        motion = defects.limb_motion(track(standing(30, joint)), label)
+        assert motion is not None
+        motions[name] = (label, motion)
+    assert list(defects.wrong_limbs(motions)) == ["202_18_4_1_1_stand"]
+    both_arms = parse_label("101_18_6_1_1_stand")
+    assert defects.limb_motion(track(standing(30)), both_arms) is None
+
+
+def test_shared_frames_are_counted_by_pair() -> None:
+    one, other, third = (standing(30, seed=seed) for seed in range(3))
+    other[5:9] = one[20:24]
+    third[0] = third[1]
+    hashes = {
+        name: defects.frame_hashes(track(frames)) for name, frames in zip("abc", (one, other, third), strict=True)
+    }
+    assert defects.shared_frames(hashes) == {("a", "b"): 4}
+
+
+def test_people_lacking_gestures() -> None:
+    labels = [parse_label(f"101_18_{gesture}_1_1_stand") for gesture in range(9)] + [parse_label("205_18_1_1_1_sit")]
+    lacking = defects.lacking_gestures(labels)
+    assert list(lacking) == ["205"]
+    assert lacking["205"].count(",") == len(GESTURES) - 2
+
+
+def printed(report: Report) -> str:
+    console = Console(width=60)
+    with console.capture() as capture:
+        print_report(report, console)
+    return capture.get()
+
+
+def test_every_unusable_file_is_reported_by_name(tmp_path: Path) -> None:
+    bad = {
+        "101_18_1_1_1_stand": (b"", "unreadable", "empty"),
+        "101_18_1_2_1_stand": (b"\x00\x01" * 99, "unreadable", "binary"),
+        "101_18_1_3_1_stand": (simplified(standing(20))[:-40], "unreadable", "cut off"),
+        "101_18_1_4_1_stand": (b",".join([b"1"] * 74) + b"\n", "unreadable", "74 columns"),
+        "101_18_1_5_1_stand": (b",".join([b"1"] * 74 + [b"nan"]) + b"\n", "impossible_values", "not finite"),
+        "[red]": (b"", "unreadable", "its name"),
+    }
+    for name, (data, _, _) in bad.items():
+        (tmp_path / f"{name}.txt").write_bytes(data)
+    (tmp_path / "101_18_1_6_1_stand.txt").write_bytes(simplified(standing(25)))
+    report = check(tmp_path, window=20)
+    for name, (_, defect, reason) in bad.items():
+        (found,) = [one for one in report.of(defect) if one.recording == name]
+        assert reason in found.detail
+        assert name in printed(report)
+    counts = report.forms["simplified"]
+    assert (counts.recordings, counts.subjects, counts.gestures["elbow_flexion_right"]) == (7, {"101": 6}, 6)
+    assert "lacking_gestures" in {one.defect for one in report.findings}
+    assert json.loads(json.dumps(asdict(report)))["window"] == 20
+    assert "Shorter than a window (30 frames): 2" in printed(check(tmp_path, window=30))
+    assert printed(replace(report, findings=())).count("none") >= 14
+
+
+@pytest.fixture(scope="module")
+def real(irds_root: Path) -> Report:
+    return check(irds_root)
+
+
+def names(report: Report, defect: str, form: str = "simplified") -> list[str]:
+    return [one.recording for one in report.of(defect) if one.form == form]
+
+
+@pytest.mark.irds
+def test_finds_the_known_defects_of_the_real_recordings_by_name(real: Report) -> None:
+    simple = real.forms["simplified"]
+    assert (simple.recordings, len(simple.subjects), real.forms["raw"].recordings) == (2227, 24, 186)
+    assert (simple.postures["stand-frame"], simple.correctness["poorly executed"]) == (52, 12)
+    assert names(real, "unreadable") == names(real, "unreadable", "raw") == []
+    assert names(real, "short") == ["205_18_1_13_1_stand", "206_18_4_1_2_chair", "217_18_0_2_2_wheelchair"]
+    for form in ("simplified", "raw"):
+        assert names(real, "untracked", form) == ["101_18_0_6_1_chair"]
+        assert "101_18_0_6_1_chair" in names(real, "jump", form)
+    assert real.of("untracked")[0].detail.startswith("9 joints in 1 frames")
+    long_gaps = {one.recording: one.detail for one in real.of("long_gap")}
+    assert sorted(long_gaps) == ["101_18_0_6_1_chair", "205_18_5_1_1_stand"]
+    assert "7.16 s" in long_gaps["101_18_0_6_1_chair"]
+    headers = [f"204_18_3_{n}_2_chair" for n in range(1, 8)]
+    headers += [f"205_18_1_{n}_{1 + (n > 15)}_stand" for n in range(1, 18)]
+    assert names(real, "doubled_header", "raw") == sorted(headers)
+    assert real.forms["raw"].with_skipped_frames > 0
+    assert [one.recording for one in real.of("lacking_gestures")] == ["201", "202", "205", "207", "210"]
+
+
+@pytest.mark.irds
+def test_finds_shared_frames_and_wrong_limbs_of_the_real_recordings(real: Report) -> None:
+    shared = real.of("shared_frames")
+    assert len(shared) == 11
+    assert sum(int(one.detail.split()[0]) for one in shared) == 44
+    assert sum("ANOTHER gesture" in one.detail for one in shared) == 5
+    details = {one.recording: one.detail for one in shared}
+    assert details["207_18_3_15_2_stand"] == "12 frames also in 207_18_8_7_2_stand (ANOTHER gesture)"
+    wrong = names(real, "wrong_limb")
+    assert sum(name.startswith("202_18_4_") for name in wrong) == 25
+    assert len(wrong) == 28  # the README counts 46; 18 are of subject 203, who is kept back
+    still = names(real, "near_zero_motion")
+    assert {"211_18_7_6_3_stand", "202_18_8_22_2_stand"} <= set(still)
+    assert 4 <= len(still) <= 8

@@ -1,0 +1,77 @@
+import pytest
+import torch
+
+from gesturelab.config.data import AugmentConfig
+from gesturelab.preprocessing.augmentation import Augment, mirror
+from gesturelab.preprocessing.frame_store import Batch
+from gesturelab.skeletons.skeleton import KINECT_V2 as K
+
+
+def augment(**changes):
+    off = dict.fromkeys(("mirror_probability", "rotation_deg", "noise_m", "speed", "scale", "joint_dropout"), 0.0)
+    return Augment(AugmentConfig(**{**off, **changes}, mirror_at_test=False), K, (1, 0, 2))
+
+
+@pytest.fixture
+def batch():
+    motion = torch.randn(64, 5, 25, 3, generator=torch.Generator().manual_seed(1)) + torch.tensor([0.0, 0.0, 3.0])
+    return Batch(motion, torch.arange(64) % 3, torch.arange(64))
+
+
+def generator():
+    return torch.Generator().manual_seed(7)
+
+
+def test_nothing_switched_on_changes_nothing(batch):
+    changed = augment()(batch, generator())
+    assert torch.allclose(changed.positions, batch.positions, atol=1e-5)
+    assert torch.equal(changed.classes, batch.classes)
+    assert augment().speeds(4, generator()) is None
+
+
+def test_mirrored_windows_get_the_mirrored_label(batch):
+    changed = augment(mirror_probability=1)(batch, generator())
+    assert changed.classes.tolist() == [(1, 0, 2)[gesture] for gesture in batch.classes.tolist()]
+    root = batch.positions[:, :, :1].mean(dim=1, keepdim=True)
+    assert torch.allclose(changed.positions - root, mirror(batch.positions - root, K), atol=1e-5)
+
+
+def test_half_of_the_windows_are_mirrored(batch):
+    changed = augment(mirror_probability=0.5)(batch, generator())
+    same = (changed.positions - batch.positions).abs().amax(dim=(1, 2, 3)) < 1e-4
+    assert 16 < int(same.sum()) < 48
+    assert torch.equal(changed.classes[same], batch.classes[same])
+
+
+def test_turns_stay_within_the_bound_and_keep_heights(batch):
+    changed = augment(rotation_deg=10)(batch, generator())
+    assert torch.allclose(changed.positions[..., 1], batch.positions[..., 1], atol=1e-5)
+    root = batch.positions[:, :, :1].mean(dim=1, keepdim=True)
+    before, after = batch.positions - root, changed.positions - root
+    cosine = (before * after).sum(-1) / (before.norm(dim=-1) * after.norm(dim=-1))
+    assert cosine.min() > 0.98  # cos 10 degrees is 0.985
+
+
+def test_size_noise_and_lost_joints(batch):
+    root = batch.positions[:, :, :1].mean(dim=1, keepdim=True)
+    ratio = (augment(scale=0.1)(batch, generator()).positions - root).norm(dim=-1) / (batch.positions - root).norm(
+        dim=-1
+    )
+    assert ratio.min() >= 0.9 - 1e-4
+    assert ratio.max() <= 1.1 + 1e-4
+    noise = augment(noise_m=0.02)(batch, generator()).positions - batch.positions
+    assert noise.std().item() == pytest.approx(0.02, rel=0.05)
+    lost = augment(joint_dropout=0.3)(batch, generator()).positions - root
+    share = (lost == 0).all(dim=-1).all(dim=1).float().mean().item()
+    assert share == pytest.approx(0.3, abs=0.05)
+
+
+def test_speeds_stay_within_the_bound():
+    speeds = augment(speed=0.2).speeds(1000, generator())
+    assert 0.8 <= speeds.min() < 0.82
+    assert 1.18 < speeds.max() <= 1.2
+
+
+def test_the_same_generator_makes_the_same_batch(batch):
+    everything = augment(mirror_probability=0.5, rotation_deg=15, noise_m=0.01, scale=0.1, joint_dropout=0.1)
+    assert torch.equal(everything(batch, generator()).positions, everything(batch, generator()).positions)

@@ -1,0 +1,253 @@
+import collections
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conftest import dataset_of, walker
+from gesturelab.config.data import Short, Span, WindowConfig
+from gesturelab.config.split import (
+    FoldsFileConfig,
+    LosoConfig,
+    NamedSplitConfig,
+    RandomRecordingConfig,
+    RandomWindowConfig,
+    SubjectHoldoutConfig,
+    SubjectKfoldConfig,
+)
+from gesturelab.errors import SplitError
+from gesturelab.preprocessing.windows import cut_windows
+from gesturelab.splits.split import choose_people, deal_folds, make_folds, split_windows
+
+WINDOW = WindowConfig(Span.sliding, 10, 2, None, Short.pad)
+
+
+def holdout(seed=0, validation=0.2, test=0.2):
+    return SubjectHoldoutConfig(seed=seed, validation_fraction=validation, test_fraction=test)
+
+
+def loso(fold):
+    return LosoConfig(seed=0, validation_fraction=0.2, fold=fold)
+
+
+def named(test=(), validation=(), file=None):
+    return NamedSplitConfig(
+        seed=0, validation_fraction=0.2, test=list(test), validation=list(validation), file=file and str(file)
+    )
+
+
+def three_people(gestures):
+    """Recordings of people 101, 102 and 103, who do these gestures."""
+    return [
+        walker(f"{person}_{gesture}", 20, subject=str(person), gesture=gesture)
+        for person in (101, 102, 103)
+        for gesture in gestures
+    ]
+
+
+def subjects(dataset, windows, index):
+    return {dataset.subjects[number] for number in windows.recording[index].tolist()}
+
+
+people_strategy = st.dictionaries(st.integers(100, 299).map(str), st.sampled_from(["healthy", "patient"]), min_size=6)
+
+
+@given(people_strategy, st.integers(0, 5))
+def test_a_holdout_never_puts_a_person_on_two_sides(people, seed):
+    sides = choose_people(people, holdout(seed))
+    everyone = [*sides.train, *sides.validation, *sides.test]
+    assert sorted(everyone) == sorted(people)
+    for group in ("healthy", "patient"):
+        if sum(kind == group for kind in people.values()) >= 4:
+            for side in (sides.train, sides.validation, sides.test):
+                assert any(people[person] == group for person in side)
+
+
+@given(people_strategy, st.integers(2, 6), st.integers(0, 3))
+def test_each_person_is_test_in_exactly_one_fold(people, folds, seed):
+    dealt = deal_folds(people, folds, seed)
+    assert sorted(person for fold in dealt for person in fold) == sorted(people)
+    assert max(map(len, dealt)) - min(map(len, dealt)) <= 1
+    patients = [sum(people[person] == "patient" for person in fold) for fold in dealt]
+    assert max(patients) - min(patients) <= 1
+
+
+def test_the_run_of_a_fold_tests_the_people_of_that_fold(people_dataset):
+    for fold in range(3):
+        config = SubjectKfoldConfig(seed=4, validation_fraction=0.2, folds=3, fold=fold)
+        assert list(choose_people(people_dataset.people, config).test) == deal_folds(people_dataset.people, 3, 4)[fold]
+
+
+def test_leave_one_subject_out_tests_each_person_once(people_dataset):
+    tested = [choose_people(people_dataset.people, loso(fold)).test for fold in range(12)]
+    assert tested == [(person,) for person in people_dataset.people]
+    with pytest.raises(SplitError, match=r"split.fold=12: there are folds 0 to 11"):
+        choose_people(people_dataset.people, loso(12))
+
+
+@pytest.mark.parametrize("folds", [5, 8])
+def test_over_the_folds_everybody_has_a_turn_in_validation(folds):
+    people = {str(number): "patient" if number >= 200 else "healthy" for number in [*range(101, 113), *range(201, 213)]}
+    turns = collections.Counter[str]()
+    for fold in range(folds):
+        turns.update(
+            choose_people(
+                people, SubjectKfoldConfig(seed=1, validation_fraction=0.2, folds=folds, fold=fold)
+            ).validation
+        )
+    assert len(turns) >= 18  # of 24
+    assert max(turns.values()) <= 3
+
+
+def test_windows_follow_their_people(people_dataset):
+    windows = cut_windows(people_dataset, WINDOW)
+    sides = split_windows(people_dataset, windows, named(test=["101", "201"], validation=["102"]))
+    assert subjects(people_dataset, windows, sides.test) == {"101", "201"}
+    assert subjects(people_dataset, windows, sides.validation) == {"102"}
+    assert len(sides.train) + len(sides.validation) + len(sides.test) == len(windows)
+    assert not sides.leaky
+
+
+def test_named_people_can_come_from_a_file(people_dataset, tmp_path):
+    file = tmp_path / "people.json"
+    file.write_text(json.dumps({"test": [103], "validation": ["203"]}))
+    people = choose_people(people_dataset.people, named(file=file))
+    assert people.test == ("103",)
+    assert people.validation == ("203",)
+    file.write_text('["103"]')
+    with pytest.raises(SplitError, match=r"people\.json must hold JSON such as"):
+        choose_people(people_dataset.people, named(file=file))
+
+
+def test_without_named_validation_people_some_are_drawn(people_dataset):
+    people = choose_people(people_dataset.people, named(test=["101"]))
+    assert people.validation
+    assert not {"101"} & {*people.validation, *people.train}
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (named(test=["999"]), r"split.test: no recording of subject 999; subjects are 101, 102"),
+        (named(test=["101"], validation=["101"]), "subject 101 is named for both"),
+        (named(), r"split.test is empty"),
+        (named(test=[str(n) for n in (*range(101, 107), *range(201, 206))], validation=["206"]), "no training people"),
+        (SubjectKfoldConfig(seed=0, validation_fraction=0.2, folds=13, fold=0), "only 12 people"),
+    ],
+)
+def test_a_refusal_says_why(people_dataset, config, message):
+    with pytest.raises(SplitError, match=message):
+        choose_people(people_dataset.people, config)
+
+
+def test_two_people_cannot_fill_three_sides():
+    with pytest.raises(SplitError, match="people are left: there are 2 people"):
+        choose_people({"101": "healthy", "102": "healthy"}, holdout())
+
+
+def test_random_windows_are_declared_leaky_and_really_leak(people_dataset):
+    windows = cut_windows(people_dataset, WINDOW)
+    sides = split_windows(
+        people_dataset, windows, RandomWindowConfig(seed=1, validation_fraction=0.1, test_fraction=0.2)
+    )
+    assert sides.leaky
+    assert subjects(people_dataset, windows, sides.train) & subjects(people_dataset, windows, sides.test)
+    assert len(sides.test) == round(0.2 * len(windows))
+    together = np.concatenate([sides.train, sides.validation, sides.test])
+    assert sorted(together.tolist()) == list(range(len(windows)))
+
+
+def test_random_recordings_keep_a_recording_on_one_side(people_dataset):
+    windows = cut_windows(people_dataset, WINDOW)
+    config = RandomRecordingConfig(seed=1, validation_fraction=0.1, test_fraction=0.2)
+    sides = split_windows(people_dataset, windows, config)
+    assert sides.leaky
+    parts = [set(windows.recording[index].tolist()) for index in (sides.train, sides.validation, sides.test)]
+    assert not parts[0] & parts[1]
+    assert not (parts[0] | parts[1]) & parts[2]
+
+
+def test_a_gesture_that_no_training_person_does_is_refused():
+    dataset = dataset_of(
+        [
+            walker(f"{person}_{gesture}", 20, subject=str(person), gesture=gesture)
+            for person in (101, 102, 103)
+            for gesture in (0, 1)
+        ]
+        + [walker("104_2", 20, subject="104", gesture=2)]
+    )
+    with pytest.raises(SplitError, match="no training person does both"):
+        split_windows(dataset, cut_windows(dataset, WINDOW), named(test=["104"], validation=["103"]))
+
+
+def test_a_person_with_one_gesture_only_can_be_tested():
+    dataset = dataset_of(
+        [
+            walker(f"{person}_{gesture}", 20, subject=str(person), gesture=gesture)
+            for person in (101, 102, 103)
+            for gesture in range(3)
+        ]
+        + [walker("104_2", 20, subject="104", gesture=2)]
+    )
+    sides = split_windows(dataset, cut_windows(dataset, WINDOW), named(test=["104"], validation=["103"]))
+    assert len(sides.test) > 0
+
+
+def test_the_same_seed_divides_alike_and_another_differently(people_dataset):
+    assert choose_people(people_dataset.people, holdout(3)) == choose_people(people_dataset.people, holdout(3))
+    assert len({choose_people(people_dataset.people, holdout(seed)) for seed in range(6)}) > 1
+
+
+def from_file(path, fold=0, seed=0):
+    return FoldsFileConfig(seed=seed, validation_fraction=0.2, file=str(path), fold=fold)
+
+
+def test_folds_come_from_a_file(people_dataset, tmp_path):
+    path = tmp_path / "folds.json"
+    path.write_text('[["101", "201"], [202, "102"]]')
+    people = choose_people(people_dataset.people, from_file(path, 1))
+    assert people.test == ("102", "202")
+    assert set(people.train + people.validation) == set(people_dataset.people) - {"102", "202"}
+
+
+def test_the_folds_of_a_split_can_be_read_back_as_a_file(people_dataset, tmp_path):
+    config = SubjectKfoldConfig(seed=3, validation_fraction=0.2, folds=4, fold=2)
+    path = tmp_path / "folds.json"
+    path.write_text(json.dumps(make_folds(people_dataset.people, config)))
+    same = choose_people(people_dataset.people, from_file(path, 2, seed=3))
+    assert same == choose_people(people_dataset.people, config)
+
+
+def test_a_split_without_folds_has_none(people_dataset):
+    assert make_folds(people_dataset.people, holdout()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('[["101"], ["231", "777"]]', "no recording of subject 231, 777; subjects are 101, 102"),
+        ('[["101", "201"], ["202", "101"]]', "subject 101 is named more than once"),
+        ("[[", "is not JSON"),
+        ('{"test": ["101"]}', "must hold two or more lists"),
+        ('["101", "102"]', "must hold two or more lists"),
+        ('[["101"]]', "must hold two or more lists"),
+        ('[["101"], []]', "must hold two or more lists"),
+    ],
+)
+def test_a_bad_file_of_folds_is_refused(people_dataset, tmp_path, text, why):
+    path = tmp_path / "folds.json"
+    path.write_text(text)
+    with pytest.raises(SplitError, match=why) as caught:
+        choose_people(people_dataset.people, from_file(path))
+    assert "folds.json" in str(caught.value)
+
+
+def test_a_fold_that_a_file_does_not_have_is_refused(people_dataset, tmp_path):
+    path = tmp_path / "folds.json"
+    path.write_text('[["101"], ["102"]]')
+    with pytest.raises(SplitError, match="there are folds 0 to 1"):
+        choose_people(people_dataset.people, from_file(path, 2))
+    with pytest.raises(SplitError, match="cannot be read"):
+        choose_people(people_dataset.people, from_file(tmp_path / "nowhere.json"))

@@ -1,0 +1,57 @@
+import torch
+
+from gesturelab.config.data import AugmentConfig, Short, Span, WindowConfig
+from gesturelab.preprocessing.augmentation import Augment
+from gesturelab.preprocessing.frame_store import FrameStore
+from gesturelab.preprocessing.windows import cut_windows
+from gesturelab.training.loader import TrainingLoader, WindowLoader
+
+OFF = AugmentConfig(0, 0, 0, 0, 0, 0, mirror_at_test=False)
+NOISY = AugmentConfig(0.5, 10, 0.01, 0.2, 0.1, 0, mirror_at_test=False)
+
+
+def loader(dataset, config=OFF, **options):
+    windows = cut_windows(dataset, WindowConfig(Span.sliding, 10, 10, None, Short.pad))
+    store = FrameStore(dataset, windows, torch.device("cpu"))
+    augment = Augment(config, dataset.skeleton, dataset.mirrored_gestures)
+    index = torch.arange(len(windows)).numpy()
+    return TrainingLoader(store, index, 50, augment=augment, seed=3, **options)
+
+
+def shown(batches):
+    return [number for batch in batches for number in batch.recordings.tolist()]
+
+
+def test_an_epoch_shows_every_window_once(people_dataset):
+    batches = list(loader(people_dataset))
+    assert [len(batch.classes) for batch in batches] == [50, 50, 50, 50, 50, 38]  # 72 recordings, 4 windows each
+    assert sorted(shown(batches)) == sorted(list(range(72)) * 4)
+
+
+def test_an_epoch_depends_on_seed_and_number_only(people_dataset):
+    first, second = loader(people_dataset, NOISY), loader(people_dataset, NOISY)
+    list(first)  # having run before changes nothing
+    first.epoch = second.epoch = 5
+    for ours, theirs in zip(first, second, strict=True):
+        assert torch.equal(ours.positions, theirs.positions)
+        assert torch.equal(ours.classes, theirs.classes)
+    second.epoch = 6
+    assert shown(first) != shown(second)
+
+
+def test_processes_share_the_windows_and_take_as_many_steps(people_dataset):
+    loaders = [loader(people_dataset, rank=rank, processes=5) for rank in range(5)]
+    shares = [shown(part) for part in loaders]
+    assert len({len(share) for share in shares}) == 1
+    assert len({len(list(part)) for part in loaders}) == 1
+    assert all(len(list(part)) == len(part) for part in loaders)
+    seen = sorted(number for share in shares for number in share)
+    assert len(seen) == 285  # 288 windows, 3 left over
+    assert all(seen.count(number) <= 4 for number in set(seen))
+
+
+def test_evaluation_is_in_order(people_dataset):
+    windows = cut_windows(people_dataset, WindowConfig(Span.sliding, 10, 10, None, Short.pad))
+    store = FrameStore(people_dataset, windows, torch.device("cpu"))
+    batches = list(WindowLoader(store, torch.tensor([4, 5, 9]).numpy(), 2))
+    assert shown(batches) == [1, 1, 2]
