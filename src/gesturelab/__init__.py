@@ -6,16 +6,24 @@ if TYPE_CHECKING:
     from gesturelab.export.load import load as load
     from gesturelab.export.model import Model as Model
     from gesturelab.export.model import Prediction as Prediction
+    from gesturelab.report.comparison import compare as compare
+    from gesturelab.report.results import Comparison as Comparison
 
 __version__ = "0.1.0"
 
-_IN_USE = {"load": "load", "Model": "model", "Prediction": "model"}
-"""What is there from Python for using a model, and its module of gesturelab.export; torch is imported with it."""
+_PUBLIC = {
+    "load": "export.load",
+    "Model": "export.model",
+    "Prediction": "export.model",
+    "compare": "report.comparison",
+    "Comparison": "report.results",
+}
+"""What is there from Python, and its module; heavy libraries are imported with it, not before."""
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _IN_USE:
+    if name not in _PUBLIC:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"gesturelab.export.{_IN_USE[name]}"), name)
+    return getattr(import_module(f"gesturelab.{_PUBLIC[name]}"), name)

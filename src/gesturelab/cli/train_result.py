@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from gesturelab.report.primary_metric import BASELINES, CORRECTNESS, lead, words
-from gesturelab.report.words import percent
+from gesturelab.report.texts import percent
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.info import Info, target_of
 

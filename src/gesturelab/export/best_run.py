@@ -7,7 +7,7 @@ from gesturelab.errors import RunError
 from gesturelab.report.collect import Finished, collect
 from gesturelab.report.groups import Candidate, best, group, split_name
 from gesturelab.report.primary_metric import words
-from gesturelab.report.words import percent
+from gesturelab.report.texts import percent
 from gesturelab.runs.folder import RunDir
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from gesturelab.config.data import Span, Target
 from gesturelab.export.contents import UNSURE_BELOW, Contents
 from gesturelab.report.groups import split_name
-from gesturelab.report.words import percent
+from gesturelab.report.texts import percent
 
 LICENCES = {
     "irds": "IntelliRehabDS (Miron et al., *Data* 2021, 6(5), 46, [doi 10.3390/data6050046]"
