@@ -2,7 +2,6 @@
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import replace
 
 from rich import box
 from rich.console import Console
@@ -13,9 +12,7 @@ from rich.text import Text
 from gesturelab.report import texts
 from gesturelab.report.results import Comparison, GroupComparison
 from gesturelab.report.sections import (
-    EVERYBODY,
     Block,
-    Cell,
     Table,
     accuracy_table,
     correctness_blocks,
@@ -51,28 +48,30 @@ def show(comparison: Comparison, console: Console, *, full: bool = False) -> Non
             _print_text(console, texts.heading(group), "bold")
         for line in texts.answer(group):
             _print_text(console, line, "bold red" if group.group.leaky else "bold")
-        if full or comparison.several:
-            console.print()
+        console.print()
         if full:
             _print_group(console, group)
-    if not full:
-        if comparison.groups:
-            if not comparison.several:
-                console.print()
-            _print_table(console, summary_table(comparison))
-        notes = texts.notes(comparison)
-        for line in notes[: MOST_NOTES - 1]:
-            _print_text(console, line, "bold red" if line.isupper() or line.split(":")[0].isupper() else "")
-        more = f"{len(notes) - MOST_NOTES + 1} more notes, " if len(notes) >= MOST_NOTES else ""
-        _print_text(console, f"--full: {more}windows, losses, cost, overfitting by run, findings.", "dim")
+    if full:
+        _print_rest(console, comparison)
         return
+    if comparison.groups:
+        _print_table(console, summary_table(comparison))
+    notes = texts.notes(comparison)
+    for line in notes[: MOST_NOTES - 1]:
+        _print_text(console, line, "bold red" if line.split(":")[0].isupper() else "")
+    hidden = len(notes) - MOST_NOTES + 1
+    more = f"{hidden} more note{'s' if hidden > 1 else ''}, " if hidden > 0 else ""
+    _print_text(console, f"--full: {more}windows, losses, cost, overfitting by run, findings.", "dim")
+
+
+def _print_rest(console: Console, comparison: Comparison) -> None:
+    """What is said of all groups together."""
     for line in texts.not_compared(comparison):
         _print_text(console, line)
-    findings = texts.findings(comparison.runs)
     unread: list[Block] = [unread_table(comparison)] if comparison.unread else []
     for title, blocks in (
         ("Overfitting", overfitting_blocks(comparison)),
-        ("Findings of the trainings", findings),
+        ("Findings of the trainings", texts.findings(comparison.runs)),
         ("Not compared", unread),
     ):
         if blocks:
@@ -89,28 +88,12 @@ def _print_group(console: Console, group: GroupComparison) -> None:
     for line in texts.rest(group):
         _print_text(console, line)
     console.print()
+    blocks = list(group_blocks(group, several=False, narrow=True))
     if not group.results:
-        _print_blocks(console, [accuracy_table(group), training_table(group), texts.LEVELS])
-        _print_blocks(console, correctness_blocks(group.runs))
-    _print_blocks(console, [_narrow(block) for block in group_blocks(group, several=False)])
+        runs = [accuracy_table(group), training_table(group), texts.LEVELS, *correctness_blocks(group.runs)]
+        blocks = [*runs, *blocks]
+    _print_blocks(console, blocks)
     console.print()
-
-
-def _narrow(block: Block) -> Block:
-    """The tables of a cross-validation with fewer columns: of what a column says, only the first scores' intervals."""
-    if isinstance(block, str) or block.columns[1] not in ("part", "which"):
-        return block
-    rows: list[tuple[Cell, ...]] = []
-    if block.columns[1] == "part":
-        whole = 4 if "balanced" in block.columns[5:] else 3  # of gestures two scores with intervals, otherwise one
-        for model, part, *cells in (tuple(map(shown, row)) for row in block.rows):
-            label = model if part == EVERYBODY else f"  {part}"
-            rows.append((label, *cells[:whole], *(cell.split(" (")[0] for cell in cells[whole:])))
-        return replace(block, columns=("", *block.columns[2:]), rows=tuple(rows))
-    for kind, name, group, *cells in (tuple(map(shown, row)) for row in block.rows):
-        rows.append((f"{kind} {name} ({group})" if group else f"{kind} {name}", *cells))
-    title = block.caption.split(": ")[-1].replace(" in per cent", ", %")
-    return replace(block, columns=(title, *block.columns[3:]), rows=tuple(rows))
 
 
 def _print_blocks(console: Console, blocks: Sequence[Block]) -> None:

@@ -465,7 +465,7 @@ class GroupComparison:
         test = result.primary if result else Value(value=candidate.score("test"), low=None, high=None)
         difference = _gap(candidate.score("train"), test["value"])
         marks = {
-            "recommended": candidate.label == self.cost.recommended,
+            "recommended": candidate.label == self.cost.recommended and not self.group.leaky,
             "peer": candidate.peer,
             "PARTIAL": result is not None and result.partial,
             "LEAKY": self.group.leaky,

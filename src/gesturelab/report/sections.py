@@ -63,9 +63,8 @@ class Table:
     @property
     def numeric(self) -> list[bool]:
         """The columns whose cells all begin with a number or have one to sort by, apart from empty ones and dashes."""
-        columns = [[row[at] for row in self.rows] for at in range(len(self.columns))]
-        filled = [[cell for cell in column if shown(cell) not in ("", "-")] for column in columns]
-        return [bool(cells) and all(number(cell) is not None for cell in cells) for cells in filled]
+        columns = [[row[at] for row in self.rows if row[at] != ""] for at in range(len(self.columns))]
+        return [bool(column) and all(cell == "-" or number(cell) is not None for cell in column) for column in columns]
 
 
 Block = Table | str
@@ -183,31 +182,44 @@ def correctness_blocks(rows: Sequence[RunRow]) -> list[Block]:
     return [Table("Correct or incorrect, test recordings of each run", columns, cells), texts.BALANCED]
 
 
-def group_blocks(group: GroupComparison, several: bool) -> Iterator[Block]:
+def group_blocks(group: GroupComparison, several: bool, *, narrow: bool = False) -> Iterator[Block]:
     """The folds of a group joined, then what its candidates cost.
 
     Args:
         group: Of runs that may be compared.
         several: Whether there are others, so that captions say which this is.
+        narrow: For a console: fewer columns, and intervals of the first scores only.
     """
     where = f", group {group.number}" if several else ""
-    if group.cross_validation is not None:
-        yield from _cross_validation(group, group.cross_validation, where)
-    yield from cost_blocks(group.cost, where)
-
-
-def _cross_validation(group: GroupComparison, joined: CrossValidation, where: str) -> Iterator[Block]:
-    if joined.results:
-        columns = ("model", "part", "people", "rec.", *SHOWN[group.target].values())
-        yield Table(f"Folds joined{where}, in per cent", columns, tuple(part_rows(joined)))
+    joined = group.cross_validation
+    if joined is not None and joined.results:
+        scores, labels = SHOWN[group.target].values(), [result.candidate for result in joined.results]
+        parts, details = tuple(part_rows(joined, PARTS[:3] if narrow else PARTS)), tuple(detail_rows(joined.results))
+        part_columns, detail_columns = ("model", "part", "people", "rec.", *scores), ("by", "which", "group", "rec.")
+        if narrow:
+            whole = 4 if group.target == "gesture" else 3
+            parts = tuple(
+                (
+                    model if part == EVERYBODY else f"  {part}",
+                    *row[:whole],
+                    *(cell.split(" (")[0] for cell in row[whole:]),
+                )
+                for model, part, *row in parts
+            )
+            details = tuple(
+                (f"{by} {which} ({who})" if who else f"{by} {which}", *row) for by, which, who, *row in details
+            )
+            part_columns, detail_columns = ("", *part_columns[2:]), (f"{detail_name(group)}, %", "rec.")
+        yield Table(f"Folds joined{where}, in per cent", part_columns, parts)
         yield texts.part_note(group.target)
         yield from texts.about_results(joined)
-        columns = ("by", "which", "group", "rec.", *(result.candidate for result in joined.results))
-        yield Table(f"By posture, gesture and person{where}: {detail_name(group)} in per cent", columns,
-                    tuple(detail_rows(joined.results)))  # fmt: skip
-    yield from pair_blocks(group, joined, where)
-    for run in joined.left_out:
-        yield texts.not_joined(run)
+        caption = f"By posture, gesture and person{where}: {detail_name(group)} in per cent"
+        yield Table(caption, (*detail_columns, *labels), details)
+    if joined is not None:
+        yield from pair_blocks(group, joined, where)
+        for run in joined.left_out:
+            yield texts.not_joined(run)
+    yield from cost_blocks(group.cost, where)
 
 
 def pair_blocks(group: GroupComparison, joined: CrossValidation, where: str) -> Iterator[Block]:
@@ -230,14 +242,14 @@ def pair_blocks(group: GroupComparison, joined: CrossValidation, where: str) -> 
         yield texts.mean_ranks(joined.ranks)
 
 
-def part_rows(joined: CrossValidation) -> Iterator[tuple[str, ...]]:
+def part_rows(joined: CrossValidation, kinds: Sequence[str] = PARTS) -> Iterator[tuple[str, ...]]:
     """Each candidate's scores on everybody and on parts of the recordings."""
     for result in joined.results:
         scores, of_gesture = cast(dict[str, Any], result.scores), result.target == "gesture"
         named: list[tuple[str, str, Part]] = [("", EVERYBODY, result.scores["all"])]
         if result.scores["ensemble"]:
             named.append(("", f"ensemble of {len(scores['seeds'])} seeds", result.scores["ensemble"]))
-        for kind in PARTS if of_gesture else [kind for kind in PARTS if "correctness" not in kind]:
+        for kind in kinds if of_gesture else [kind for kind in kinds if "correctness" not in kind]:
             if len(scores[kind]) > 1 or kind == "by_group":
                 named += [(kind, name, part) for name, part in scores[kind].items()]
         for kind, name, part in named:

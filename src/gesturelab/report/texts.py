@@ -210,16 +210,16 @@ def _seeds(choice: Choice) -> str:
 
 
 def answer(group: GroupComparison) -> list[str]:
-    """The recommendation in one or two sentences: what model selection says, otherwise the best by validation."""
+    """The recommendation in a few sentences: what model selection says first, and the best by validation."""
     provisional = 1 + ("provisional" in " ".join(group.model_selection[:1]))
-    return list(group.model_selection[:provisional]) or recommendation(group)[:1]
+    return [*group.model_selection[:provisional], *recommendation(group)[:1]]
 
 
 def rest(group: GroupComparison) -> list[str]:
     """What follows the answer: the rest of model selection and recommendation, and how sizes do beside peers."""
-    selection, chosen = list(group.model_selection), recommendation(group)
+    selection = group.model_selection[len(answer(group)) - 1 :] if group.model_selection else ()
     beside = group.cross_validation.beside_peers if group.cross_validation else ()
-    return [*(selection[len(answer(group)) :] + chosen if selection else chosen[1:]), *beside]
+    return [*selection, *recommendation(group)[1:], *beside]
 
 
 def tested(result: CandidateResult) -> str:
