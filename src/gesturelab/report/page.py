@@ -74,6 +74,12 @@ def render_page(comparison: Comparison, motions: Mapping[str, Motions | str]) ->
     return template.render(contents, player=player, data=Markup(data.replace("<", "\\u003c")))
 
 
+def render_table(table: Table) -> str:
+    """One table of the page, which sorts by its columns."""
+    module: Any = _templates().get_template("tables.html").module
+    return str(module.render_table(table))
+
+
 @cache
 def _templates() -> Environment:
     """The templates; what comes from a run is escaped in HTML, and as `cell` says in Markdown."""

@@ -94,7 +94,7 @@ def number(cell: Cell) -> float | None:
 def summary_table(comparison: Comparison) -> Table:
     """One line a candidate: how accurate, how far overfitted, at what cost."""
     lines = [line for group in comparison.groups for line in group.summaries()]
-    columns = ("group", "model", "parameters", "train", "test", "gap", "overfitting", "time", "marks")
+    columns = ("group", "model", "parameters", "train", "test", "gap", "band", "time", "marks")
     rows = [
         (
             str(line.group),
@@ -326,7 +326,7 @@ def overfitting_blocks(comparison: Comparison) -> list[Block]:
         )
         for row in comparison.not_joined
     )  # fmt: skip
-    columns = ("#", "group", "model", "seed", "train", "test", "gap", "gap of windows", "overfitting", "flags")
+    columns = ("#", "group", "model", "seed", "train", "test", "gap", "gap of\nwindows", "band", "flags")
     return [Table("Overfitting", columns, rows), *texts.overfitting(comparison)] if rows else []
 
 

@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 
 from gesturelab.cli.compare import run
-from gesturelab.report.collect import collect
-from gesturelab.report.groups import group
-from gesturelab.report.joined import joined
+from gesturelab.report.comparison import compare
 from predictions_builder import FoldRun, fold_run, write_fold_run
 
 
@@ -29,13 +27,12 @@ def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def result_of(folder: Path) -> dict[str, Any]:
-    finished, _ = collect([folder])
-    (only,) = group(finished)
-    return joined(only)
+    (only,) = compare(folder).to_json()["joined"]
+    return only
 
 
 def test_a_sweep_is_one_section_within_100_columns(sweep: Path, capsys: pytest.CaptureFixture[str]):
-    assert run([]) == 0
+    assert run(["--full"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert max(len(line.rstrip()) for line in lines) <= 100
     out = " ".join(" ".join(lines).split())
@@ -80,14 +77,14 @@ def test_markdown_carries_intervals_and_verdict(sweep: Path):
     text = Path("c.md").read_text()
     for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
         assert len({len(re.split(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
-    assert "person 101 (healthy)" in text
+    assert "| person | 101 | healthy | 12 |" in text
     assert "tiny minus large" in text
 
 
 def test_missing_folds_mark_the_result_partial(sweep: Path, capsys: pytest.CaptureFixture[str]):
     for seed in (0, 1):
         (sweep / f"tiny-2-{seed}/info_tiny.json").unlink()
-    run([])
+    run(["--full"])
     out = " ".join(capsys.readouterr().out.split())
     assert "tiny: 5 of 6 folds" in out
     assert "PARTIAL: not tested yet: 103" in out
@@ -97,7 +94,7 @@ def test_missing_folds_mark_the_result_partial(sweep: Path, capsys: pytest.Captu
 
 def test_one_fold_says_that_there_is_no_interval(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     write_fold_run(tmp_path / "a", fold_run(0))
-    run([str(tmp_path)])
+    run([str(tmp_path), "--full"])
     out = " ".join(capsys.readouterr().out.split())
     assert "one fold only: no intervals" in out
 
