@@ -43,17 +43,20 @@ def _git(*arguments: str) -> str:
 
 
 def code_lines(source: str) -> int:
-    """Lines of Python without blank lines, comments and docstrings.
+    r"""Lines of Python without blank lines, comments and docstrings.
 
-    >>> code_lines('''"Doc."\\nx = 1  # one\\n\\n# two\\ndef f():\\n    "Doc."\\n    return (\\n        x)\\n''')
+    >>> code_lines('"Doc."\\nx = 1  # one\\n\\n# two\\ndef f():\\n    "Doc."\\n    return (\\n        x)\\n')
     4
     """
     docstrings: set[int] = set()
     for node in ast.walk(ast.parse(source)):
-        for statement in getattr(node, "body", None) or [] if not isinstance(node, ast.Lambda | ast.IfExp) else []:
-            if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
-                if isinstance(statement.value.value, str):  # what a name means, below it, counts as one too
+        body = getattr(node, "body", None)
+        for statement in body if isinstance(body, list) else []:
+            match statement:  # what a name means, in a text below it, counts as a docstring too
+                case ast.Expr(value=ast.Constant(value=str())):
                     docstrings.update(range(statement.lineno, (statement.end_lineno or statement.lineno) + 1))
+                case _:
+                    pass
     lines: set[int] = set()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type not in SILENT:

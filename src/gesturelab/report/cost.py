@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
-from typing import cast
 
 from gesturelab.evaluation.cost import Latency, beaten_by
 from gesturelab.evaluation.result import Value
@@ -76,7 +75,7 @@ def _judge(rows: Sequence[CostRow], results: Mapping[str, CandidateResult]) -> l
     most = max(folds.values(), key=len, default=[])
     judged = [row for row in sizes if folds[row.candidate] == most]
     by = _judging(judged)
-    accuracies = [cast(float, row.accuracy["value"]) for row in judged]
+    accuracies = [row.value for row in judged]
     beaten = beaten_by(accuracies, [[getattr(row, kind) for kind in by] for row in judged])
     winners = {row.candidate: judged[at].candidate for row, at in zip(judged, beaten, strict=True) if at is not None}
     return [

@@ -115,7 +115,7 @@ def _notes(cost: Cost, wide: float) -> list[str]:
         first = f"{people}; {first}"
     lines = [first]
     low, high = _heights(rows)
-    if out := [row for row in rows if row.peer and not low <= row.accuracy["value"] <= high]:
+    if out := [row for row in rows if row.peer and not low <= row.value <= high]:
         names = ", ".join(f"{row.candidate} ({percent(row.accuracy['value'])})" for row in out)
         lines.append(f"outside the picture: {names}")
     if cost.latency is not None and cost.latency.cpu:
@@ -164,20 +164,20 @@ def _draw_panel(
 ) -> None:
     """One kind of cost; the Pareto set is joined where costs can be compared."""
     shown = [
-        (max(panel.of(row), 1e-6), row, mark)
+        (max(panel.of(row) or 0, 1e-6), row, mark)
         for row, mark in zip(rows, marks, strict=True)
         if panel.of(row) is not None and (panel.peers or not row.peer)
     ]
     low, high = _heights(rows)
-    shown = [one for one in shown if low <= one[1].accuracy["value"] <= high]
-    shown.sort(key=lambda one: (one[0], one[1].accuracy["value"]))
+    shown = [one for one in shown if low <= one[1].value <= high]
+    shown.sort(key=lambda one: (one[0], one[1].value))
     least, most = shown[0][0], shown[-1][0]
     room = max(most / least, 2.0) ** 0.14
     limits = (least / room, most * room) if most / least > 1.5 else (least / 2, most * 2)
     apart = min(APART, 0.6 / len(shown)) * math.log(limits[1] / limits[0])
     places = side_by_side([x for x, _, _ in shown], apart)
     judged = [not row.peer and not row.apart for _, row, _ in shown]
-    own = [(x, one[1].accuracy["value"]) for x, one, kept in zip(places, shown, judged, strict=True) if kept]
+    own = [(x, one[1].value) for x, one, kept in zip(places, shown, judged, strict=True) if kept]
     costs = [[one[0]] for one, kept in zip(shown, judged, strict=True) if kept]
     best = [at for at, beaten in enumerate(beaten_by([y for _, y in own], costs)) if beaten is None]
     if not unsure:
@@ -185,7 +185,7 @@ def _draw_panel(
         axes.step([x for x, _ in front], [y for _, y in front], where="post", color=COLOUR, linewidth=1.4, gid="front")
     optimal = {own[at] for at in best} if not unsure else set[tuple[float, float]]()
     for at, (x, (_, row, mark)) in enumerate(zip(places, shown, strict=True)):
-        _draw_point(axes, x, row, mark, (x, row.accuracy["value"]) in optimal, row.candidate == recommended, at)
+        _draw_point(axes, x, row, mark, (x, row.value) in optimal, row.candidate == recommended, at)
     dress(axes, f"{panel.label} (NOT COMPARABLE)" if unsure else panel.label, "")
     if unsure:
         axes.xaxis.label.set_color(WARNING)
@@ -230,14 +230,14 @@ def _draw_point(
 ) -> None:  # fmt: skip
     accuracy = row.accuracy
     colour = PEER if row.peer else COLOUR
-    ends = [end if end is not None else accuracy["value"] for end in (accuracy["low"], accuracy["high"])]
+    ends = [row.value if end is None else end for end in (accuracy["low"], accuracy["high"])]
     if accuracy["low"] is not None:
         axes.plot([x, x], ends, color=colour, linewidth=1.2, alpha=0.8)
     fill = colour if optimal else "white"
     shape = "D" if row.peer else "o"
-    axes.plot([x], [accuracy["value"]], shape, color=colour, markerfacecolor=fill, markersize=7)
+    axes.plot([x], [row.value], shape, color=colour, markerfacecolor=fill, markersize=7)
     if recommended:
-        axes.plot([x], [accuracy["value"]], "o", color="black", markerfacecolor="none", markersize=13)
+        axes.plot([x], [row.value], "o", color="black", markerfacecolor="none", markersize=13)
     above = at % 2 == 0 or accuracy["low"] is None
     where: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "va": "bottom" if above else "top"}
     gap = 9 if recommended else 6

@@ -11,7 +11,7 @@ import numpy as np
 from gesturelab.errors import GesturelabError, RunError
 from gesturelab.evaluation.join import FoldRun, Joined, differing, join
 from gesturelab.evaluation.predictions import Predictions, read_predictions
-from gesturelab.evaluation.result import Result, balanced_apart, lead_by_person, summarise
+from gesturelab.evaluation.result import Result, Value, balanced_apart, lead_by_person, summarise
 from gesturelab.files import sha256
 from gesturelab.report.collect import Finished
 from gesturelab.report.groups import Candidate, Group
@@ -95,7 +95,7 @@ def _remove_confidence(scores: Result) -> None:
     by_kind = [cast(dict[str, Any], scores)[kind] for kind in PARTS]
     for part in [scores["all"], scores["ensemble"], *(part for parts in by_kind for part in parts.values())]:
         if part is not None:
-            part["calibration_error"] = {"value": None, "low": None, "high": None}
+            part["calibration_error"] = Value(value=None, low=None, high=None)
     for seed in scores["seeds"]:
         seed["calibration_error"] = None
     scores.update({"calibrated_error": None, "answered": [], "coverage_curve": [], "reliability": []})

@@ -94,12 +94,13 @@ def _draw_sizes(
         points = [
             (result.parameters * shift, result.primary_of(part))
             for result, part in zip(results, parts, strict=True)
-            if part is not None and result.primary_of(part)["value"] is not None
+            if part is not None
         ]
-        axes.plot([x for x, _ in points], [one["value"] for _, one in points], linewidth=1.2, label=name, **style)
-        for x, one in points:
-            if one["low"] is not None:
-                axes.plot([x, x], [one["low"], one["high"]], color=style["color"], linewidth=1.5)
+        known = [(x, score["value"]) for x, score in points if score["value"] is not None]
+        axes.plot([x for x, _ in known], [y for _, y in known], linewidth=1.2, label=name, **style)
+        for x, score in points:
+            if score["low"] is not None and score["high"] is not None:
+                axes.plot([x, x], [score["low"], score["high"]], color=style["color"], linewidth=1.5)
     for place, one in enumerate(baselines):
         label = f"{one.candidate}, everybody"
         style = {"color": "black", "linewidth": 1.2, "linestyle": ("--", ":")[place % 2]}

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, cast
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -95,7 +95,8 @@ def _templates() -> Environment:
     names = ("run_table", "correctness_blocks", "group_blocks", "unread_table", "number")
     tables = {"importance_table": importance_table, "trial_table": trial_table}
     functions: dict[str, Callable[..., Any]] = {name: getattr(sections, name) for name in names}
-    environment.globals |= {**functions, **tables, "remarks": remarks, "texts": texts, "counted": counted}
+    more: dict[str, Any] = {"remarks": remarks, "texts": texts, "counted": counted}
+    cast(dict[str, Any], environment.globals).update(functions | tables | more)
     return environment
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gesturelab.report.primary_metric import lead, words
+from gesturelab.report.primary_metric import words
 from gesturelab.report.results import CandidateResult, PairResult
 from gesturelab.report.texts import p_value, points, share
 
@@ -101,9 +101,13 @@ def beside_peers(results: Sequence[CandidateResult], pairs: Sequence[PairResult]
         return []
     own = _best(sizes).candidate
     target = sizes[0].target
-    score = "person_accuracy" if target == "gesture" else lead(target)
     sentences: list[str] = []
-    for peer in sorted(peers, key=lambda one: -(one.scores["all"][score]["value"] or 0)):
+
+    def accuracy(peer: CandidateResult) -> float:
+        value = peer.scores["all"]["person_accuracy"] if target == "gesture" else peer.primary
+        return value["value"] or 0
+
+    for peer in sorted(peers, key=accuracy, reverse=True):
         pair = _pair(own, peer.candidate, pairs)
         word = "better than" if pair.difference > 0 else "worse than"
         word = word if pair.distinguishable else "not distinguishable from"

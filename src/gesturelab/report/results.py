@@ -297,6 +297,11 @@ class CostRow:
     partial: bool = False
     apart: bool = False
 
+    @property
+    def value(self) -> float:
+        """The primary metric itself; a candidate without one has no row."""
+        return cast(float, self.accuracy["value"])
+
 
 @dataclass(frozen=True)
 class MissingLatency:
