@@ -45,7 +45,7 @@ def _git(*arguments: str) -> str:
 def code_lines(source: str) -> int:
     r"""Lines of Python without blank lines, comments and docstrings.
 
-    >>> code_lines('"Doc."\\nx = 1  # one\\n\\n# two\\ndef f():\\n    "Doc."\\n    return (\\n        x)\\n')
+    >>> code_lines('"Doc."\nx = 1  # one\n\n# two\ndef f():\n    "Doc."\n    return (\n        x)\n')
     4
     """
     docstrings: set[int] = set()
