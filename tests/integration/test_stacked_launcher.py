@@ -10,7 +10,7 @@ from command import untraced
 from omegaconf import OmegaConf
 
 from gesturelab.cli.job import train_folder
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.runs.folder import RunDir, is_finished
 from gesturelab.runs.status import is_alive, read_status
 
@@ -23,7 +23,7 @@ def test_a_killed_stack_goes_on_from_each_runs_last_checkpoint(tmp_path):
     runs = [RunDir(tmp_path / str(fold), "tiny") for fold in range(2)]
     for fold, run in enumerate(runs):
         run.path.mkdir()
-        config = compose_training([*QUICK, "trainer.max_epochs=25", f"split.fold={fold}"])
+        config = compose([*QUICK, "trainer.max_epochs=25", f"split.fold={fold}"])
         OmegaConf.save(OmegaConf.structured(config), run.config)
     listed = tmp_path / "list.json"
     listed.write_text(json.dumps({"folders": [str(run.path) for run in runs], "together": True}))

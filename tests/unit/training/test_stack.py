@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 
 import gesturelab.training.train as training_module
 from gesturelab.cli.train import train_in
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.errors import PreemptedError, RunError
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.status import read_status
@@ -48,7 +48,7 @@ def _without_pictures(monkeypatch):
 
 
 def composed(*overrides):
-    config = compose_training([*QUICK, *overrides])
+    config = compose([*QUICK, *overrides])
     return config, OmegaConf.to_yaml(OmegaConf.structured(config))
 
 

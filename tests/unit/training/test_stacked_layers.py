@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.config.training import Pooling
 from gesturelab.errors import ConfigError
 from gesturelab.models.lstm import LSTMClassifier
@@ -23,7 +23,7 @@ F64 = torch.float64
 
 @pytest.fixture(scope="module")
 def model():
-    return compose_training().model
+    return compose().model
 
 
 def stacked(modules, prefix=""):
