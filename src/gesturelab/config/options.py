@@ -86,7 +86,7 @@ def read_option(
     own = {each.name for each in fields(cast(Any, base))}
     options = from_values(base, {name: value for name, value in plain.items() if name in own}, key)
     arguments = {name: value for name, value in plain.items() if name not in own}
-    return guest(**{name: getattr(options, name) for name in own}, arguments=arguments)
+    return cast(Any, guest)(**{name: getattr(options, name) for name in own}, arguments=arguments)
 
 
 def target_of(config: Any) -> str:

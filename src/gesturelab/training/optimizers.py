@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -93,12 +93,10 @@ def make_loss(config: LossConfig, class_weights: Float[Tensor, " classes"] | Non
     if class_weights is not None and getattr(loss, "weight", None) is None:
         raise ConfigError(f"loss.class_weights=true: {target} takes no argument weight; set it to false")
     if not isinstance(loss, nn.Module):
-        raise ConfigError(
-            f"loss._target_={target}: must be a class of torch.nn.Module, such as torch.nn.CrossEntropyLoss"
-        )
+        raise ConfigError(f"loss._target_={target}: must be a torch.nn.Module, such as torch.nn.CrossEntropyLoss")
     logits = torch.linspace(-1, 1, 2 * classes).reshape(2, classes).requires_grad_()
     try:
-        value = cast(Any, loss(logits, torch.arange(2) % classes))
+        value: Any = loss(logits, torch.arange(2) % classes)
     except Exception as error:
         raise ConfigError(f"loss: {target} fails on logits (batch, classes) and classes (batch): {error}") from error
     if not isinstance(value, Tensor) or value.shape != () or not value.isfinite() or not value.requires_grad:

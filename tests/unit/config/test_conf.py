@@ -44,7 +44,7 @@ def test_every_key_is_explained_and_has_a_default(schema):
 
 
 def test_an_object_built_by_hand_is_the_one_that_is_composed():
-    by_hand = TrainConfig(data=SyntheticConfig(people=4), logger=compose().logger, augment=compose().augment)
+    by_hand = TrainConfig(data=SyntheticConfig(people=4))
     assert by_hand == compose(["data.people=4"])
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from gesturelab.config.compose import compose, options
-from gesturelab.config.training import ModelConfig, Pooling
+from gesturelab.config.training import LSTMConfig, Pooling
 from gesturelab.models.flops import flops_per_window, on_meta_device
 from gesturelab.models.lstm import LSTMClassifier, count_parameters
 from gesturelab.preprocessing.features import Features
@@ -26,7 +26,7 @@ def _same_weights_each_time():
 
 def model(**changes):
     plain = {"name": "test", "use_case": "", "hidden": 8, "layers": 2, "head_layers": 1, "dropout": 0.0}
-    return ModelConfig(**{**plain, "bidirectional": False, "pooling": Pooling.last, **changes})
+    return LSTMConfig(**{**plain, "bidirectional": False, "pooling": Pooling.last, **changes})
 
 
 def test_every_size_is_listed_here():
