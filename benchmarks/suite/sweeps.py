@@ -67,7 +67,7 @@ def rows(settings: Settings) -> list[Row]:
 
 
 def compare(wanted: dict[str, tuple[str, ...]], source: list[str], folds: int, epochs: int) -> list[Row]:
-    """Sweeps by each strategy, as shares of the first one's CPU seconds; shared processes by the best of separate ones."""
+    """Sweeps by each strategy, as shares of the first one's CPU seconds; shared ones of the best separate one's."""
     costs: dict[str, Cost] = {}
     found: list[Row] = []
     for name, options in wanted.items():

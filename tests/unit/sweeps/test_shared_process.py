@@ -109,5 +109,5 @@ def test_a_process_that_is_killed_says_so_of_the_jobs_it_was_at_and_no_other_pro
 
 def test_processes_that_end_well_leave_nothing_beside_the_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(shared_process, "_command", lambda _: ["true"])
-    run_stacks([(job(tmp_path, "fine-1"),)], [{}], Watcher())
+    run_groups([(job(tmp_path, "fine-1"),)], [{}], Watcher())
     assert not list(tmp_path.iterdir())
