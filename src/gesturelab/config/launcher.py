@@ -11,7 +11,7 @@ from gesturelab.errors import ConfigError
 
 SIGNAL_EARLY_S = 60
 """Slurm may send a signal so much earlier than asked."""
-TOGETHER_REMOVED = "hydra.launcher.together was removed: hydra/launcher=shared_process always trains one model after another; leave it out"
+TOGETHER_REMOVED = "hydra.launcher.together was removed (models are trained one after another): leave it out"
 OURS = ("job_name", "array", "output", "error", "open_mode", "signal", "requeue", "no_requeue", "export", "wckey")
 """Parameters of sbatch by which the launcher finds its jobs again."""
 
