@@ -1,6 +1,6 @@
 """Schemas of what learns, and how: model, optimizer, schedule, trainer; and the root of a training's configuration."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -273,6 +273,10 @@ class TrainConfig:
     logger: dict[str, Any] = MISSING
     """Where values by epoch, scores and pictures are shown; the run's own files hold them all anyway. Several:
     logger=[csv,mlflow]."""
+
+    metrics: dict[str, Any] = field(default_factory=dict[str, Any])
+    """Metrics of your own, by names of your choice: _target_ is a function (y_true, y_pred) that returns a number, or
+    with needs: probabilities (y_true, probabilities); higher_is_better: false turns it; other keys are arguments."""
 
     def __post_init__(self) -> None:
         at_least("seed", self.seed, 0)
