@@ -159,6 +159,12 @@ def _roc_auc(draws: Draws) -> Float64[np.ndarray, " draws"]:
     return ratio(((draws.weights @ draws.cases.wins) * draws.weights).sum(axis=1), draws.real.prod(axis=1))
 
 
+def _cohen_kappa(draws: Draws) -> Float64[np.ndarray, " draws"]:
+    """Agreement beyond chance (J. Cohen, Educational and Psychological Measurement, 1960); NaN where chance is 1."""
+    chance = (draws.real * draws.predicted).sum(axis=1)
+    return ratio(draws.total * draws.hits.sum(axis=1) - chance, draws.total**2 - chance)
+
+
 METRICS: tuple[Metric, ...] = (
     Metric("accuracy", "accuracy", _accuracy, primary_for=GESTURE),
     Metric(
@@ -182,6 +188,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("sensitivity", "sensitivity", partial(_recall, INCORRECT), target=CORRECTNESS),
     Metric("specificity", "specificity", partial(_recall, 1 - INCORRECT), target=CORRECTNESS),
     Metric("roc_auc", "ROC AUC", _roc_auc, target=CORRECTNESS),
+    Metric("cohen_kappa", "Cohen's kappa", _cohen_kappa, heading="kappa", percent=False, bounds=(-1.0, 1.0)),
 )
 """All built-in metrics, in the order of files."""
 
