@@ -335,7 +335,7 @@ def _make(name: str, definition: Definition) -> Metric:
     try:
         found: Any = cast(Any, import_module("hydra._internal.utils"))._locate(target)
     except Exception as error:  # importing a user's module can raise anything
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise ConfigError(f"metrics.{name}: {target} cannot be imported ({reason}); expected {EXPECTED}") from error
     if not callable(found) or inspect.isclass(found):
         raise ConfigError(f"metrics.{name}: {target} is no function; expected {EXPECTED}")
