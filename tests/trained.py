@@ -4,7 +4,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from gesturelab.cli.train import train_in
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.runs.folder import RunDir
 
 SMALL = ("trainer=cpu", "trainer.max_epochs=1")
@@ -12,7 +12,7 @@ MADE_UP = ("data.people=6", "data.repetitions=1", "model.hidden=8")
 
 
 def train_small(folder, *overrides: str) -> RunDir:
-    config = compose_training([*SMALL, *overrides])
+    config = compose([*SMALL, *overrides])
     return train_in(folder, config, OmegaConf.to_yaml(OmegaConf.structured(config)))[0]
 
 

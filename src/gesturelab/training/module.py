@@ -11,11 +11,10 @@ from jaxtyping import Float
 from lightning.pytorch import LightningModule
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
-from torch import Tensor
-from torch.nn import functional
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from gesturelab.config.training import LossConfig, OnNotFinite, SchedulerConfig
+from gesturelab.config.training import OnNotFinite, SchedulerConfig
 from gesturelab.errors import RunError
 from gesturelab.evaluation.recordings import combine_windows
 from gesturelab.models.recogniser import Recogniser
@@ -44,7 +43,7 @@ class GestureModule(LightningModule):
         self,
         recogniser: Recogniser,
         data_identity: str,
-        loss: LossConfig,
+        loss: nn.Module,
         optimizer: dict[str, Any],
         scheduler: SchedulerConfig,
         class_weights: Float[Tensor, " classes"] | None,
@@ -117,12 +116,7 @@ class GestureModule(LightningModule):
         """The loss of a batch, or what a part of it adds to that."""
         part = self.steps.division.part(batch)
         logits = self(part.positions)
-        loss = functional.cross_entropy(
-            logits,
-            part.classes,
-            weight=self.class_weights,  # type: ignore[arg-type]
-            label_smoothing=self.loss.label_smoothing,
-        )
+        loss = self.loss(logits, part.classes)
         if part is not batch:
             loss = loss * self._weight(part) / self._weight(batch)
         self.steps.add(loss, logits, part)
@@ -159,7 +153,7 @@ class GestureModule(LightningModule):
         norm = self._clip(gradient_clip_val)
         sums = self.steps.judge(self.trainer, float(optimizer.param_groups[0]["lr"]), norm)
         if sums is not None:
-            self.count(sums)
+            self._sums[0] += sums
 
     @torch.no_grad()
     def _clip(self, longest: float | None) -> Float[Tensor, ""]:
@@ -168,10 +162,6 @@ class GestureModule(LightningModule):
             return torch.nn.utils.clip_grad_norm_(self.recogniser.parameters(), longest)
         gradients = [each.grad for each in self.recogniser.parameters() if each.grad is not None]
         return torch.nn.utils.get_total_norm(gradients)
-
-    def count(self, sums: Float[Tensor, "3"]) -> None:
-        """Adds a batch's sum of losses, right answers and windows to those of the epoch."""
-        self._sums[0] += sums
 
     def on_validation_start(self) -> None:
         """Looks at the epoch's steps before anything of it is logged, as trackers keep what they were given.
@@ -249,7 +239,8 @@ class GestureModule(LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The configured optimizer and schedule."""
         steps = int(self.trainer.estimated_stepping_batches)
-        return with_schedule(make_optimizer(self.recogniser, self.optimizer_options), self.scheduler, steps)
+        optimizer = make_optimizer(self.recogniser, self.optimizer_options)
+        return with_schedule(optimizer, self.scheduler, steps, cast(int, self.trainer.max_epochs))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds history and clock, as plain values; in the middle of an epoch also what was summed and drawn so far.
