@@ -24,7 +24,7 @@ SLOW = {
     "serve": ("serve",),
     "stream": ("live_recogniser", "session"),
     "sweeps": ("at_once", "compose", "local", "search_space", "slurm"),
-    "training": ("device", "latency", "stack"),
+    "training": ("device", "latency"),
     "unit": ("fuzzing", "hostile_files"),
 }
 """Unit tests that train, draw, start processes or compose every option, by folder and file: not in `make check`.

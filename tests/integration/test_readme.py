@@ -12,6 +12,7 @@ import pytest
 from command import gesturelab, untraced
 
 import gesturelab as package
+from conftest import SLOW
 from gesturelab.config.compose import compose
 from gesturelab.preprocessing.features import Features
 from gesturelab.skeletons.definition import read_definition
@@ -264,6 +265,12 @@ def test_make_says_every_target():
     said = subprocess.run(["make"], cwd=PROJECT, capture_output=True, text=True, check=True, env=plain()).stdout
     for target in ("install", "train", "check", "test", "bench", "reference", "docs", "clean"):
         assert re.search(rf"^  {target} ", said, re.MULTILINE)
+
+
+def test_what_make_check_leaves_out_is_there():
+    unit = PROJECT / "tests" / "unit"
+    files = {(path.parent.name, path.stem.removeprefix("test_")) for path in unit.rglob("test_*.py")}
+    assert {(folder, name) for folder, names in SLOW.items() for name in names} <= files
 
 
 def test_make_refuses_an_old_python(tmp_path):
