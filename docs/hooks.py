@@ -1,14 +1,19 @@
 """Fills docs/reference/api.md when the manual is built: one section for each public name of ``gesturelab``."""
 
+import re
+from pathlib import Path
+
 import gesturelab
 
 MARK = "<!-- public API -->"
 
 
 def public_names() -> list[str]:
-    """The names that ``gesturelab.__all__`` lists, in its order, without the version."""
-    listed = getattr(gesturelab, "__all__", None) or gesturelab._IN_USE
-    return [name for name in listed if not name.startswith("_")]
+    """The names of ``gesturelab.__all__``; without one, those that the package imports as themselves."""
+    listed = getattr(gesturelab, "__all__", None)
+    source = Path(gesturelab.__file__).read_text(encoding="utf-8")
+    names = listed or re.findall(r"import (\w+) as \1$", source, re.MULTILINE)
+    return [name for name in names if not name.startswith("_")]
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:
