@@ -151,7 +151,7 @@ def test_command_runs(command, folder, request):
     program, *arguments = shlex.split(command)
     if program == "make":
         rules = (PROJECT / "Makefile").read_text(encoding="utf-8")
-        assert all(re.search(rf"^{target}:", rules, re.MULTILINE) for target in arguments)
+        assert all(re.search(rf"^{target}:", rules, re.MULTILINE) for target in arguments if "=" not in target)
         return
     assert program == "gesturelab", f"{command} is neither run nor listed in NOT_RUN"
     if arguments[:2] == ["data", "check"]:
