@@ -30,6 +30,7 @@ COMMANDS = list(dict.fromkeys(line.removeprefix("$ ") for block in BLOCKS for li
 NOT_RUN = {
     "source .venv/bin/activate": "would change the shell",
     "python3 -m venv .venv": "Python's own",
+    "gesturelab models --json": "test_table_of_sizes_is_what_the_command_says runs it",
     'eval "$(gesturelab -sc install=bash)"': "test_command_line.py tries it in a real bash",
     "gesturelab data fetch irds --to data/irds": "no network in tests; the tests of fetch have a server of their own",
     "gesturelab train -m experiment=irds_loso model=tiny,small seed=0,1 data.root=data/irds": "see test_sweeps.py",
