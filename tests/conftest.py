@@ -14,6 +14,45 @@ from gesturelab.datasets.recording import Dataset, Recording, pack
 from slurm_testbed import testbed  # noqa: F401 - a fixture
 from trained import trained_run  # noqa: F401 - a fixture
 
+TESTS = Path(__file__).parent
+SLOW = {
+    "config": ("conf", "reference"),
+    "datasets": ("decimals", "irds", "quality", "synthetic", "target"),
+    "doctor": ("doctor_child", "doctor_command", "doctor_listen"),
+    "export": ("bundle", "onnx", "stateful"),
+    "report": ("figures", "joined_figures", "page", "ranks_figure"),
+    "serve": ("serve",),
+    "stream": ("live_recogniser", "session"),
+    "sweeps": ("at_once", "compose", "local", "search_space", "slurm"),
+    "training": ("device", "latency"),
+    "unit": ("fuzzing", "hostile_files"),
+}
+"""Unit tests that train, draw, start processes or compose every option, by folder and file: not in `make check`.
+
+Measured with ``pytest --durations=0``: they take five sixths of the time of tests/unit.
+"""
+
+
+def is_slow(path: Path) -> bool:
+    """Whether all tests of a file are slow unit tests."""
+    return path.is_relative_to(TESTS / "unit") and path.stem.removeprefix("test_") in SLOW.get(path.parent.name, ())
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Files that `-m` leaves out are not even imported by `make check`."""
+    return True if config.option.markexpr == "unit and not slow" and is_slow(collection_path) else None
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Marks follow folders: `unit`, `integration` and `slurm`."""
+    for item in items:
+        if item.path.is_relative_to(TESTS):
+            item.add_marker(item.path.relative_to(TESTS).parts[0])
+            if is_slow(item.path):
+                item.add_marker("slow")
+
+
 settings.register_profile("gesturelab", deadline=None)  # time says something about the machine only
 settings.load_profile("gesturelab")
 

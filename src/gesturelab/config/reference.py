@@ -56,20 +56,20 @@ def reference() -> str:
     """The whole reference, in Markdown."""
     chosen = default_options()
     whole = compose()
-    parts = ["**The run**", _table(list(_rows("", whole, but=set(chosen))), [])]
+    parts = ["## The run", _table(list(_rows("", whole, but=set(chosen))), [])]
     for group, default in chosen.items():
         names = sorted(options(group), key=lambda name: name != default)
         if group == "experiment":
-            parts += ["**`experiment`**: several choices under one name; none unless asked for.", _listed(group, names)]
+            parts += ["## `experiment`", "Several choices under one name; none by default.", _listed(group, names)]
             continue
         rows: dict[tuple[str, str], Row] = {}  # a key whose meaning depends on the option has a row for each meaning
         for name in names:
             composed = whole if name == default else compose([f"{group}={name}"])
             for row in _rows(f"{group}.", getattr(composed, group)):
                 rows.setdefault((row.key, row.meaning), row).options.append(name)
-        title = f"**`{group}`**: {meaning(TrainConfig, group)}"
-        parts += [title, _listed(group, names, default), _table(list(rows.values()), names)]
-    parts.append("**`hydra/launcher`, `hydra/sweeper`**: how the jobs of a sweep are run, and which ones there are.")
+        parts += [f"## `{group}`", _escaped(meaning(TrainConfig, group))]
+        parts += [_listed(group, names, default), _table(list(rows.values()), names)]
+    parts += ["## `hydra/launcher`, `hydra/sweeper`", "How the jobs of a sweep are run, and which ones there are."]
     for kind, schemas in PLUGINS.items():
         for name, schema in schemas.items():
             parts += [_listed(f"hydra/{kind}", [name]), _table(list(_plugin_rows(kind, name, schema)), [])]
