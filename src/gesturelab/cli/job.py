@@ -2,6 +2,7 @@
 
 import faulthandler
 import logging
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -12,7 +13,7 @@ from gesturelab.cli.train_result import print_result
 from gesturelab.config.saved import read_config
 from gesturelab.errors import StoppedError
 from gesturelab.runs.folder import RunDir, is_finished
-from gesturelab.runs.signals import EXIT_STATUS, listen, told
+from gesturelab.runs.signals import PREEMPTIONS, exit_status, listen
 from gesturelab.runs.status import State, end_status, is_first_process, read_status, reason_of
 from gesturelab.sweeps.local import end_with_parent
 
@@ -29,7 +30,6 @@ def main(folder: Path) -> int:
         0 when it is done, 130 when it was stopped, 75 when a signal asked it to leave, else 1.
     """
     faulthandler.enable()
-    listen()
     logging.basicConfig(level=logging.INFO, format=FORMAT, stream=sys.stdout, force=True)
     return train_folder(folder)
 
@@ -46,7 +46,7 @@ def train_folder(folder: Path, seat: "Seat | None" = None) -> int:
     except StoppedError as error:
         return error.exit_status
     except KeyboardInterrupt:
-        return EXIT_STATUS if told() else StoppedError.exit_status
+        return exit_status()
     except Exception as error:
         status = read_status(folder)
         if status is None or status.get("state") == State.queued:  # it never began
@@ -58,5 +58,6 @@ def train_folder(folder: Path, seat: "Seat | None" = None) -> int:
 
 
 if __name__ == "__main__":
+    listen(signal.SIGINT, *PREEMPTIONS)
     end_with_parent()
     sys.exit(main(Path(sys.argv[1])))

@@ -16,7 +16,7 @@ from gesturelab.cli.job import FORMAT, train_folder
 from gesturelab.errors import GesturelabError, PreemptedError, StoppedError
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.log_file import LogFile
-from gesturelab.runs.signals import SIGNALS, listen
+from gesturelab.runs.signals import PREEMPTIONS, listen
 from gesturelab.runs.status import State, end_status, reason_of
 from gesturelab.runs.stop_request import asked_to_stop
 from gesturelab.sweeps.local import end_with_parent
@@ -35,7 +35,7 @@ def main(listed: Path) -> int:
         0 when all are done, 130 or 75 when they were stopped, else 1.
     """
     faulthandler.enable()
-    listen()
+    listen(signal.SIGINT, *PREEMPTIONS)
     logging.basicConfig(level=logging.INFO, handlers=[], force=True)
     wanted = json.loads(listed.read_text(encoding="utf-8"))
     folders = [Path(folder) for folder in wanted["folders"]]
@@ -71,7 +71,7 @@ def _together(folders: list[Path], codes: list[int]) -> None:
     def stop(number: int, _frame: FrameType | None) -> None:
         stack.stop(signal.Signals(number))
 
-    for number in (signal.SIGINT, *SIGNALS):
+    for number in (signal.SIGINT, *PREEMPTIONS):
         signal.signal(number, stop)
 
     def training(folder: Path) -> "Callable[[Seat], None]":

@@ -5,10 +5,12 @@ import re
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -28,9 +30,17 @@ from gesturelab.errors import BusyError, ConfigError, GesturelabError, Preempted
 from gesturelab.files import write_text
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.info import Info
-from gesturelab.runs.locking import LOCK, is_locked, new_folder
+from gesturelab.runs.locking import LOCK, is_locked, make_new_folder
 from gesturelab.runs.reporter import reported
-from gesturelab.runs.signals import listen, stopped, told
+from gesturelab.runs.signals import (
+    LOOK_S,
+    PREEMPTIONS,
+    defer_signals,
+    listen,
+    raise_if_received,
+    received_signal,
+    stop_error,
+)
 from gesturelab.runs.status import State, read_status, reason_of
 from gesturelab.runs.stop_request import asked_to_stop
 from gesturelab.sweeps.local import train_command
@@ -117,6 +127,8 @@ def _job(composed: DictConfig) -> None:
     hydra_config = HydraConfig.get()
     folder = Path(hydra_config.runtime.output_dir)
     sweep = hydra_config.mode == RunMode.MULTIRUN
+    if not sweep:
+        listen(signal.SIGINT, *PREEMPTIONS)  # to the end: a run that is finished is not stopped any more
     try:
         if not sweep and hydra_config.sweeper.get("dry_run"):
             raise ConfigError("--dry-run says what a sweep would do (-m); a single run's configuration: --cfg job")
@@ -145,7 +157,7 @@ def _job(composed: DictConfig) -> None:
 
 def _own_folder(wanted: Path) -> Path:
     """A folder that no other run begun in the same second has; the log moves there."""
-    folder = new_folder(wanted)
+    folder = make_new_folder(wanted)
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.FileHandler) and Path(handler.baseFilename).parent == wanted:
             handler.baseFilename = str(folder / Path(handler.baseFilename).name)  # nothing is written yet
@@ -179,6 +191,7 @@ def _train_in_another_process(folder: Path, config: TrainConfig, composed: str) 
         raise BusyError(f"{folder} is being trained by another process; wait for it, or end it first")
     write_text(run.config, composed)
     with (
+        defer_signals(),
         run.log.open("a", encoding="utf-8") as file,
         # its input closes when this process ends, however that happens; then it ends too
         subprocess.Popen(
@@ -190,21 +203,28 @@ def _train_in_another_process(folder: Path, config: TrainConfig, composed: str) 
             start_new_session=True,  # when it ends all that it has begun, that is nobody else
         ) as process,
     ):
-        assert process.stdout is not None
+        printing = threading.Thread(target=_print_lines, args=(process.stdout, file))  # reading would not look
+        printing.start()
+        passed_on = False
         while process.poll() is None:
-            try:
-                for line in process.stdout:
-                    file.write(line)
-                    print(line, end="", flush=True)
-                process.wait()
-            except KeyboardInterrupt:  # it keeps what it has
-                process.send_signal(told() or signal.SIGINT)
+            if not passed_on and (number := received_signal()) is not None:
+                process.send_signal(number)  # it keeps what it has
+                passed_on = True
+            time.sleep(LOOK_S)
+        printing.join()
+        preempted = received_signal() not in (None, signal.SIGINT)
     status = read_status(folder) or {}
     if status.get("state") == State.stopped:
         reason = status.get("reason", "stopped")
-        raise PreemptedError(reason) if told() is not None else StoppedError(reason)
+        raise PreemptedError(reason) if preempted else StoppedError(reason)
     if process.returncode or not run.complete:
         raise RunError(status.get("reason") or f"training ended with exit status {process.returncode}; see {run.log}")
+
+
+def _print_lines(lines: IO[str], file: IO[str]) -> None:
+    for line in lines:
+        file.write(line)
+        print(line, end="", flush=True)
 
 
 def train_in(folder: Path, config: TrainConfig, composed: str, seat: "Seat | None" = None) -> tuple[RunDir, Info]:
@@ -216,7 +236,13 @@ def train_in(folder: Path, config: TrainConfig, composed: str, seat: "Seat | Non
         GesturelabError: If anything that the user can mend is wrong.
     """
     run = _free_folder(folder, config, composed)
-    with _nothing_empty(run), reported(folder, config.trainer.max_epochs) as reporter, _sent_away(run, composed):
+    with (
+        defer_signals(),
+        _nothing_empty(run),
+        reported(folder, config.trainer.max_epochs) as reporter,
+        _sent_away(run, composed),
+    ):
+        raise_if_received()
         _free_folder(folder, config, composed)  # whoever was at work before may have finished
         if reason := asked_to_stop(folder):
             raise StoppedError(reason)
@@ -226,6 +252,7 @@ def train_in(folder: Path, config: TrainConfig, composed: str, seat: "Seat | Non
 
         accelerator = prepare_device(config.trainer)  # before Lightning is imported
         import_torchmetrics()
+        raise_if_received()
         from gesturelab.training.train import train
 
         write_text(run.config, composed)
@@ -257,11 +284,11 @@ def _sent_away(run: RunDir, composed: str) -> Generator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        if told() is None:
+        if received_signal() in (None, signal.SIGINT):
             raise
         if not run.config.exists():
             write_text(run.config, composed)
-        raise stopped(f"; go on with: gesturelab resume {run.path}") from None
+        raise stop_error(f"; go on with: gesturelab resume {run.path}") from None
 
 
 @contextmanager

@@ -3,17 +3,16 @@
 import os
 import socket
 import threading
-import time
 import traceback
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from gesturelab.errors import BusyError, Requeued, RunError, StoppedError
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.info import Epoch
-from gesturelab.runs.locking import LOCK, open_lock, try_lock
+from gesturelab.runs.locking import LOCK, exclusive_lock
 from gesturelab.runs.status import (
     HEARTBEAT_S,
     State,
@@ -25,6 +24,9 @@ from gesturelab.runs.status import (
     slurm_job,
     write_status,
 )  # fmt: skip
+
+MOMENT_S = 1.0
+"""For so long `is_alive` may hold the lock when it looks."""
 
 
 class Reporter:
@@ -142,15 +144,13 @@ def reported(folder: Path, max_epochs: int) -> Generator[Reporter]:
 
 @contextmanager
 def _claimed(folder: Path) -> Generator[None]:
-    with open_lock(folder, LOCK) as file:
-        for attempt in range(10):  # is_alive holds the lock for a moment when it looks
-            if try_lock(file):
-                break
-            time.sleep(0.02 * attempt)
-        else:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(exclusive_lock(folder / LOCK, MOMENT_S))
+        except TimeoutError:
             owner = read_status(folder) or Status()
             raise BusyError(
                 f"{folder} is being trained by process {owner.get('pid')} on {owner.get('host')}; "
                 "wait for it, or end it first"
-            )
+            ) from None
         yield

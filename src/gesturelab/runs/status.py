@@ -11,7 +11,7 @@ from gesturelab.errors import GesturelabError
 from gesturelab.files import read_json, write_json
 from gesturelab.json_types import odd_value
 from gesturelab.runs.folder import RunDir
-from gesturelab.runs.locking import KNOWS_LOCKS, is_locked
+from gesturelab.runs.locking import is_locked
 from gesturelab.runs.slurm import find_task, my_tasks
 
 STATUS_SCHEMA = 1
@@ -148,7 +148,7 @@ def is_alive(folder: Path, status: Status | None) -> bool:
         return False
     if is_locked(folder):
         return True
-    if KNOWS_LOCKS and status.get("host") == socket.gethostname():
+    if status.get("host") == socket.gethostname():
         return False
     silent = datetime.now(UTC) - datetime.fromisoformat(status.get("heartbeat", "1970-01-01T00:00:00+00:00"))
     return silent.total_seconds() < SILENT_S

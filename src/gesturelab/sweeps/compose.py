@@ -91,6 +91,7 @@ def composed_job(config: DictConfig, overrides: Sequence[str], varying: str) -> 
     Raises:
         ConfigError: If a value breaks a rule.
     """
+    raise_if_received()  # there may be many
     cast(Any, HydraConfig.instance()).cfg = OmegaConf.masked_copy(config, "hydra")  # for ${hydra:...} in values
     root, name = Path(config.hydra.sweep.dir), str(config.hydra.sweep.subdir)
     with read_write(config), open_dict(config):

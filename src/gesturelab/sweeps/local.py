@@ -17,7 +17,7 @@ from pathlib import Path
 
 from gesturelab.errors import PreemptedError
 from gesturelab.runs.folder import RunDir, is_finished
-from gesturelab.runs.signals import told
+from gesturelab.runs.signals import defer_signals, received_signal, sleep
 from gesturelab.runs.status import State, end_status, read_status
 
 POLL_S = 0.05
@@ -54,6 +54,7 @@ def train_command(folder: Path) -> list[str]:
     return [sys.executable, "-m", "gesturelab.cli.job", str(folder)]
 
 
+@defer_signals()
 def run_tasks(
     tasks: Sequence[Task],
     slots: Sequence[Mapping[str, str]],
@@ -95,11 +96,11 @@ def run_tasks(
                 task, slot = waiting.popleft(), free.pop()
                 running[task] = (_start(command(task.folder), task.folder, slot), slot)
                 watcher.began(task)
-            time.sleep(POLL_S)
+            sleep(POLL_S)
             collect()
             watcher.tick(list(running))
     except BaseException:
-        _end(running, told() or signal.SIGINT, GRACE_S, collect)
+        _end(running, received_signal() or signal.SIGINT, GRACE_S, collect)
         raise
     finally:
         _end(running, signal.SIGKILL, GRACE_S, collect)

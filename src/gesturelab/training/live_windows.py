@@ -12,6 +12,7 @@ from gesturelab.evaluation.windows import write_windows
 from gesturelab.models.recogniser import Recogniser
 from gesturelab.preprocessing.frame_store import FrameStore
 from gesturelab.preprocessing.live_windows import LiveWindows, cut_live
+from gesturelab.runs.signals import raise_if_received
 from gesturelab.training.datamodule import EVALUATION_FRAMES, GestureData
 from gesturelab.training.micro_batching import Division
 
@@ -39,6 +40,7 @@ def write_live(
             max(EVALUATION_FRAMES // 2 // config.length_frames, 1)
         )
         for index in batches:
+            raise_if_received()
             with torch.inference_mode():
                 said = division.evaluate(network.probabilities, store.gather(index).positions).cpu().tolist()
             for at, probabilities in zip(index.tolist(), said, strict=True):

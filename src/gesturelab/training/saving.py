@@ -9,7 +9,7 @@ from lightning.pytorch.callbacks import Checkpoint, EarlyStopping
 
 from gesturelab.config.training import Keep
 from gesturelab.runs.info import Epoch
-from gesturelab.runs.signals import told
+from gesturelab.runs.signals import raise_if_received, received_signal
 from gesturelab.training.checkpoints import LAST, WITHIN, kept_epoch, remember_best
 
 
@@ -47,8 +47,7 @@ class KeepCheckpoints(Checkpoint):
         Raises:
             KeyboardInterrupt: If a signal asked for that.
         """
-        if told() is not None:
-            raise KeyboardInterrupt
+        raise_if_received()
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -58,16 +57,16 @@ class KeepCheckpoints(Checkpoint):
         Raises:
             KeyboardInterrupt: If a signal asked to leave; the checkpoint is written.
         """
-        leaving = told() is not None
+        leaving = received_signal() is not None
         if not leaving and time.monotonic() - self._since < self._seconds:
             return
         step = batch_idx + 1
-        if trainer.world_size > 1 or step >= trainer.num_training_batches or step % trainer.accumulate_grad_batches:
+        if step >= trainer.num_training_batches or step % trainer.accumulate_grad_batches:
             return
-        trainer.save_checkpoint(self._folder / WITHIN)
-        self._since = time.monotonic()
-        if leaving:
-            raise KeyboardInterrupt
+        if trainer.world_size == 1:
+            trainer.save_checkpoint(self._folder / WITHIN)
+            self._since = time.monotonic()
+        raise_if_received()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Writes the last checkpoint, and names it the best one if it is."""

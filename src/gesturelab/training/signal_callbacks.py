@@ -1,36 +1,51 @@
 """Who answers which signal: nobody but us, as long as a training lasts."""
 
-import logging
-import signal
-from types import FrameType
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from gesturelab.runs.signals import listen_again
+from gesturelab.runs.signals import listen_again, raise_if_received
 
-log = logging.getLogger(__name__)
+PATIENCE_S = 10.0
+"""So long after a signal a validation may still go on, for the sake of the epoch's checkpoint."""
 
 
-class StayUntilKilled(Callback):
-    """In a job of our Slurm launcher, trains on after SIGTERM.
+class LeaveOnSignal(Callback):
+    """Leaves a validation that lasts, and a scoring; training's own steps are `KeepCheckpoints`' business.
 
-    Slurm sends it when it takes the node for another job, and puts the job back into the queue only if it is still
-    there when its grace is over; Lightning would end it. Nothing is lost: each epoch has left its checkpoint.
+    Lightning takes SIGTERM before each fit and predict, to answer it in its own way; it is taken back, and Lightning
+    restores what was there afterwards.
     """
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Takes SIGTERM back from Lightning, which gives it back after the fit."""
-        signal.signal(signal.SIGTERM, _note)
+        """Takes the signals back from Lightning.
 
+        Raises:
+            KeyboardInterrupt: If one came already.
+        """
+        listen_again()
+        raise_if_received()
 
-class LeaveWhenTold(Callback):
-    """Keeps Lightning from answering SIGTERM in its own way; `gesturelab.runs.signals` does."""
-
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Takes the signals back from Lightning, which restores what was there before after the fit."""
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The same."""
         listen_again()
 
+    def on_validation_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Leaves a validation that lasts.
 
-def _note(number: int, _frame: FrameType | None, *_: Any) -> None:
-    log.info("%s: training on until Slurm ends the job", signal.Signals(number).name)
+        Raises:
+            KeyboardInterrupt: If a signal asked for that, some time ago.
+        """
+        raise_if_received(PATIENCE_S)
+
+    def on_predict_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Leaves the scoring.
+
+        Raises:
+            KeyboardInterrupt: If a signal asked for that.
+        """
+        raise_if_received()

@@ -50,7 +50,7 @@ from gesturelab.training.build import make_data, make_module, make_scaler, make_
 from gesturelab.training.datamodule import GestureData
 from gesturelab.training.device import check_miopen
 from gesturelab.training.findings import find
-from gesturelab.training.fit import fit, predict_sides
+from gesturelab.training.fit import SCORES_MISSING, fit, predict_sides, stoppable
 from gesturelab.training.live_windows import write_live
 from gesturelab.training.metrics import confusion, score
 from gesturelab.training.micro_batching import memory_told
@@ -119,59 +119,60 @@ def train(
     if not trainer.is_global_zero:
         sys.exit(0)  # the other processes of a multi-GPU run have done their part
 
-    write_weights(run, config, dataset, scaler, module)
-    scaler.save(run.scaler)
-    if folds := make_folds(dataset.people, config.split):
-        write_json(run.folds, folds)
-    metrics, matrix = _score_all(data, probabilities)
-    baselines = make_baselines(dataset, np.unique(data.windows.recording[data.sides.train]))
-    tested, combined = combine_windows(data.windows.recording[data.sides.test], probabilities[2])
-    write_predictions(run.predictions, dataset, tested, combined, baselines)
-    write_live(run.windows, config.window, data, module.recogniser, trainer.strategy.root_device)
-    training = training_info(config, trainer, module, accelerator)
-    temperature, unsure_below = _confidence(data, probabilities[1])
-    info = Info(
-        schema=INFO_SCHEMA,
-        name=config.name,
-        tags=config.tags,
-        notes=config.notes,
-        seed=config.seed,
-        started=started.isoformat(timespec="seconds"),
-        finished=datetime.now(UTC).isoformat(timespec="seconds"),
-        warnings=caveats,
-        findings=find(
-            module.history,
-            config.trainer.max_epochs,
-            Keep(config.trainer.keep),
-            metrics,
-            dataset.target,
-            dataset.class_names,
-            _confused(data, probabilities[1]),
-            training.get("skipped", ()),
-            training.get("restarts", ()),
-        ),
-        gestures=list(dataset.class_names),
-        data=data_info(config, data),
-        split=split_info(config, data),
-        window=plain(config.window),
-        features=plain(config.features),
-        model=model_info(config, module),
-        training=training,
-        cost=cost_info(module.recogniser, config.window.length_frames, busy),
-        metrics=metrics,
-        temperature=temperature,
-        unsure_below=unsure_below,
-        confusion=matrix,
-        versions=versions(),
-        git=git_state(),
-        files={},
-    )
-    if baselines is not None:
-        info["baselines"] = baseline_info(baselines, dataset, tested)
-    draw_curves(info, run.curves)
-    draw_confusion(info, run.confusion)
-    info["files"] = {path.name: sha256(path) for path in run.checked if path.is_file()}
-    write_json(run.info, info)
+    with stoppable(run, lambda: SCORES_MISSING):
+        write_weights(run, config, dataset, scaler, module)
+        scaler.save(run.scaler)
+        if folds := make_folds(dataset.people, config.split):
+            write_json(run.folds, folds)
+        metrics, matrix = _score_all(data, probabilities)
+        baselines = make_baselines(dataset, np.unique(data.windows.recording[data.sides.train]))
+        tested, combined = combine_windows(data.windows.recording[data.sides.test], probabilities[2])
+        write_predictions(run.predictions, dataset, tested, combined, baselines)
+        write_live(run.windows, config.window, data, module.recogniser, trainer.strategy.root_device)
+        training = training_info(config, trainer, module, accelerator)
+        temperature, unsure_below = _confidence(data, probabilities[1])
+        info = Info(
+            schema=INFO_SCHEMA,
+            name=config.name,
+            tags=config.tags,
+            notes=config.notes,
+            seed=config.seed,
+            started=started.isoformat(timespec="seconds"),
+            finished=datetime.now(UTC).isoformat(timespec="seconds"),
+            warnings=caveats,
+            findings=find(
+                module.history,
+                config.trainer.max_epochs,
+                Keep(config.trainer.keep),
+                metrics,
+                dataset.target,
+                dataset.class_names,
+                _confused(data, probabilities[1]),
+                training.get("skipped", ()),
+                training.get("restarts", ()),
+            ),
+            gestures=list(dataset.class_names),
+            data=data_info(config, data),
+            split=split_info(config, data),
+            window=plain(config.window),
+            features=plain(config.features),
+            model=model_info(config, module),
+            training=training,
+            cost=cost_info(module.recogniser, config.window.length_frames, busy),
+            metrics=metrics,
+            temperature=temperature,
+            unsure_below=unsure_below,
+            confusion=matrix,
+            versions=versions(),
+            git=git_state(),
+            files={},
+        )
+        if baselines is not None:
+            info["baselines"] = baseline_info(baselines, dataset, tested)
+        draw_curves(info, run.curves)
+        draw_confusion(info, run.confusion)
+        info["files"] = {path.name: sha256(path) for path in run.checked if path.is_file()}
+        write_json(run.info, info)
     for logger in loggers:
         logger.finish(run, info)
     return run, info

@@ -19,11 +19,11 @@ AT_ONCE = """
 import sys, json, pickle
 from pathlib import Path
 from gesturelab.datasets.load import load
-from gesturelab.runs.locking import new_folder
+from gesturelab.runs.locking import make_new_folder
 config = pickle.loads(Path("config").read_bytes())
 sys.stdin.read()
 dataset = load(config)
-print(json.dumps([new_folder(Path("outputs/name/2026-11-22_14-00-00")).name, dataset.fingerprint]))
+print(json.dumps([make_new_folder(Path("outputs/name/2026-11-22_14-00-00")).name, dataset.fingerprint]))
 assert "torch" not in sys.modules
 """
 HOLDER = """
