@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from gesturelab.cli.train import train_in
 from gesturelab.config.compose import compose_training
 from gesturelab.config.saved import read_config
-from gesturelab.errors import BusyError, PreemptedError
+from gesturelab.errors import BusyError, PreemptedError, StoppedError
 from gesturelab.runs import signals
 from gesturelab.runs.locking import LOCK, exclusive_lock
 from gesturelab.runs.status import Status, read_status, write_status
@@ -120,7 +120,7 @@ def test_a_run_that_stopped_early_and_was_killed_before_its_results_trains_no_fu
 
     with monkeypatch.context() as patch:
         patch.setattr(training, "write_weights", die)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(StoppedError, match="training is over, its scores are not written"):
             train(tmp_path / "run", *never_better)
     _, info = train(tmp_path / "run", *never_better)
     assert info["training"]["epochs"] == 2
