@@ -12,15 +12,15 @@ import torch
 from lightning.pytorch import Trainer
 from omegaconf import OmegaConf
 
-from gesturelab.cli.train import train_in
 from gesturelab.config.compose import compose_training
 from gesturelab.config.saved import read_config
 from gesturelab.errors import BusyError, PreemptedError, StoppedError
 from gesturelab.runs import signals
 from gesturelab.runs.locking import LOCK, exclusive_lock
 from gesturelab.runs.status import Status, read_status, write_status
-from gesturelab.training import train as training
-from gesturelab.training.saving import KeepCheckpoints
+from gesturelab.training import experiment as training
+from gesturelab.training.callbacks import KeepCheckpoints
+from trained import train_in
 
 UNMEASURED = True
 QUICK = ("data.people=8", "data.repetitions=1", "trainer=cpu", "model.hidden=8", "model.layers=1")

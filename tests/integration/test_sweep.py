@@ -11,7 +11,7 @@ from gesturelab.cli.main import main
 from gesturelab.errors import DataError, StoppedError
 from gesturelab.files import write_text
 from gesturelab.runs.folder import RunDir
-from gesturelab.runs.reporter import reported
+from gesturelab.runs.lifecycle import report_status
 from gesturelab.runs.status import read_status
 
 
@@ -28,7 +28,7 @@ def sweep(tmp_path, monkeypatch, capsys):
 
     def quick(folder, config, composed):
         run = RunDir(folder, config.model.name)
-        with reported(folder, config.trainer.max_epochs):
+        with report_status(folder, config.trainer.max_epochs):
             trained.append((config.model.name, config.seed))
             write_text(run.config, composed)
             if config.notes in troubles:

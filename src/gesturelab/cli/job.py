@@ -7,7 +7,6 @@ import sys
 import traceback
 from pathlib import Path
 
-from gesturelab.cli.train import train_in
 from gesturelab.cli.train_result import print_result
 from gesturelab.config.saved import read_config
 from gesturelab.errors import StoppedError
@@ -15,6 +14,7 @@ from gesturelab.runs.folder import RunDir, is_finished
 from gesturelab.runs.signals import PREEMPTIONS, exit_status, listen
 from gesturelab.runs.status import State, end_status, is_first_process, read_status, reason_of
 from gesturelab.sweeps.local import end_with_parent
+from gesturelab.training.train import train_in_process
 
 FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
@@ -38,7 +38,8 @@ def train_folder(folder: Path) -> int:
         return 0
     try:
         config = read_config(saved)
-        print_result(*train_in(folder, config, saved.read_text(encoding="utf-8")))
+        result = train_in_process(config, folder, saved.read_text(encoding="utf-8"))
+        print_result(result.run, result.info)
     except StoppedError as error:
         return error.exit_status
     except KeyboardInterrupt:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import cast
 
-from gesturelab.cli.train import train_and_tell
+from gesturelab.cli.train import train_and_print
 from gesturelab.config.saved import read_config
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.log_file import LogFile
@@ -30,5 +30,5 @@ def run(arguments: list[str]) -> int:
     config = read_config(saved)
     logging.getLogger().addHandler(LogFile(RunDir(folder, "").log, encoding="utf-8"))
     withdraw(folder)
-    train_and_tell(folder, config, saved.read_text(encoding="utf-8"))
+    train_and_print(folder, config, saved.read_text(encoding="utf-8"))
     return 0

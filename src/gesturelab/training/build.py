@@ -28,13 +28,11 @@ from gesturelab.preprocessing.scaler import Scaler, fit_scaler, no_scaler
 from gesturelab.preprocessing.windows import Windows, cut_windows
 from gesturelab.runs.signals import raise_if_received
 from gesturelab.splits.split import split_windows
+from gesturelab.training.callbacks import KeepCheckpoints, LeaveOnSignal, StopOnRequest
 from gesturelab.training.checkpoints import VerifiedCheckpoints
 from gesturelab.training.datamodule import GestureData
 from gesturelab.training.device import lightning_precision
 from gesturelab.training.module import GestureModule
-from gesturelab.training.saving import KeepCheckpoints
-from gesturelab.training.signal_callbacks import LeaveOnSignal
-from gesturelab.training.stopping import StopWhenAsked
 from gesturelab.training.trackers.guard import Guarded, Resuming
 
 
@@ -130,7 +128,7 @@ def make_trainer(
     options = config.trainer
     callbacks: list[Callback] = [make_callback(name, entry) for name, entry in config.callbacks.items()]
     callbacks.append(KeepCheckpoints(folder / "checkpoints", Keep(options.keep), options.checkpoint_minutes))
-    callbacks += [Resuming(), StopWhenAsked(folder), LeaveOnSignal()]
+    callbacks += [Resuming(), StopOnRequest(folder), LeaveOnSignal()]
     return Trainer(
         accelerator=accelerator,
         devices=options.devices,

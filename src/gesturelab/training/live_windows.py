@@ -14,7 +14,7 @@ from gesturelab.preprocessing.frame_store import FrameStore
 from gesturelab.preprocessing.live_windows import LiveWindows, cut_live
 from gesturelab.runs.signals import raise_if_received
 from gesturelab.training.datamodule import EVALUATION_FRAMES, GestureData
-from gesturelab.training.micro_batching import Division
+from gesturelab.training.micro_batching import MicroBatches
 
 
 def write_live(
@@ -33,7 +33,7 @@ def write_live(
     live = cut_live(dataset, np.unique(data.windows.recording[data.sides.test]), config)
     store = FrameStore(dataset, live.windows, device, live.last)
     network = recogniser.to(device).eval()
-    division = Division()
+    micro_batches = MicroBatches()
 
     def rows() -> Iterator[tuple[str, float, float, list[float]]]:
         batches = torch.arange(len(live.windows), device=device).split(
@@ -42,7 +42,7 @@ def write_live(
         for index in batches:
             raise_if_received()
             with torch.inference_mode():
-                said = division.evaluate(network.probabilities, store.gather(index).positions).cpu().tolist()
+                said = micro_batches.evaluate(network.probabilities, store.gather(index).positions).cpu().tolist()
             for at, probabilities in zip(index.tolist(), said, strict=True):
                 yield *_place(dataset, live, at), probabilities
 

@@ -1,16 +1,21 @@
-"""When checkpoints are written: after each epoch, every few minutes within one, and before leaving."""
+"""When checkpoints are written, and when a training leaves: on a signal, or because it was asked to stop."""
 
 import time
 from pathlib import Path
 from typing import Any, cast
 
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, EarlyStopping
 
 from gesturelab.config.training import Keep
+from gesturelab.errors import StoppedError
 from gesturelab.runs.info import Epoch
-from gesturelab.runs.signals import raise_if_received, received_signal
+from gesturelab.runs.signals import listen_again, raise_if_received, received_signal
+from gesturelab.runs.stop_request import asked_to_stop
 from gesturelab.training.checkpoints import LAST, WITHIN, kept_epoch, remember_best
+
+PATIENCE_S = 10.0
+"""So long after a signal a validation may still go on, for the sake of the epoch's checkpoint."""
 
 
 class KeepCheckpoints(Checkpoint):
@@ -78,3 +83,64 @@ class KeepCheckpoints(Checkpoint):
             (self._folder / WITHIN).unlink(missing_ok=True)
         trainer.strategy.barrier()
         self._since = time.monotonic()
+
+
+class LeaveOnSignal(Callback):
+    """Leaves a validation that lasts, and a scoring; training's own steps are `KeepCheckpoints`' business.
+
+    Lightning takes SIGTERM before each fit and predict, to answer it in its own way; it is taken back, and Lightning
+    restores what was there afterwards.
+    """
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Takes the signals back from Lightning.
+
+        Raises:
+            KeyboardInterrupt: If one came already.
+        """
+        listen_again()
+        raise_if_received()
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The same."""
+        listen_again()
+
+    def on_validation_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Leaves a validation that lasts.
+
+        Raises:
+            KeyboardInterrupt: If a signal asked for that, some time ago.
+        """
+        raise_if_received(PATIENCE_S)
+
+    def on_predict_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Leaves the scoring.
+
+        Raises:
+            KeyboardInterrupt: If a signal asked for that.
+        """
+        raise_if_received()
+
+
+class StopOnRequest(Callback):
+    """Looks for a request before each epoch, when the checkpoint of the last one is written.
+
+    A training that has finished its last epoch is past stopping: it keeps its result.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Ends all processes of the training together.
+
+        Raises:
+            StoppedError: With the reason that was given.
+        """
+        reason = asked_to_stop(self._folder) if trainer.is_global_zero else ""
+        if trainer.strategy.reduce_boolean_decision(bool(reason), all=False):
+            raise StoppedError(reason or "stopped with the others")
