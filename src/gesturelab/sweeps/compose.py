@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from gesturelab.config.compose import typed
 from gesturelab.errors import ConfigError, GesturelabError
+from gesturelab.runs.signals import raise_if_received
 from gesturelab.sweeps.plan import Composed
 
 UNUSED = ("help", "hydra_help", "hydra_logging", "job_logging")
