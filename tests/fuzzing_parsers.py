@@ -24,7 +24,7 @@ from omegaconf import OmegaConf
 from fuzzing_case import Case, require
 from fuzzing_inputs import as_json, damaged, damaged_value
 from fuzzing_use import bundle, definition, graph, labels, npy, table
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.config.data import Form, IrdsConfig
 from gesturelab.config.difference import differences
 from gesturelab.config.saved import read_config, read_data_config
@@ -122,7 +122,7 @@ def _float(word: bytes) -> float | None:
 
 
 def _config(root: Path, form: Form = Form.simplified, **changes: Any) -> IrdsConfig:
-    found = compose_training(["data=irds", f"data.root='{root}'"]).data
+    found = compose(["data=irds", f"data.root='{root}'"]).data
     assert isinstance(found, IrdsConfig)
     found.form = form
     for key, value in changes.items():
@@ -286,7 +286,7 @@ def named(place: Path) -> Case:
 def _split(place: Path, value: object, option: str, kind: type) -> Case:
     file = place / "folds.json"
     given = ["split.fold=0"] if kind is FoldsFileConfig else []
-    settings = compose_training([option, f"split.file='{file}'", *given]).split
+    settings = compose([option, f"split.file='{file}'", *given]).split
     assert isinstance(settings, kind)
 
     def read(data: bytes) -> None:
@@ -448,7 +448,7 @@ def _save_network(run: RunDir) -> None:
     from gesturelab.preprocessing.features import Features
     from gesturelab.skeletons.skeleton import KINECT_V2
 
-    config = compose_training(["model.hidden=8"])
+    config = compose(["model.hidden=8"])
     names = Features(config.features, KINECT_V2).names
     network = LSTMClassifier(len(names), len(IRDS_GESTURES), config.model)
     contents = {
@@ -532,7 +532,7 @@ def status(place: Path) -> Case:
 
 def saved_config(place: Path) -> Case:
     file = place / "config.yaml"
-    text = OmegaConf.to_yaml(OmegaConf.structured(compose_training()))
+    text = OmegaConf.to_yaml(OmegaConf.structured(compose()))
     value = yaml.safe_load(text)
 
     def make(rng: random.Random) -> bytes:
@@ -604,7 +604,7 @@ def metrics(place: Path) -> Case:
 def trackers(place: Path) -> Case:
     from gesturelab.training.trackers.tracker import tracked_run
 
-    config = compose_training()
+    config = compose()
     file = RunDir(place, "").trackers
     value = {"id": "0" * 32, "settings": "f" * 64, "wandb": "x"}
 

@@ -3,7 +3,7 @@
 import pytest
 from omegaconf import OmegaConf
 
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.runs.folder import RunDir
 from gesturelab.training.train import train
 
@@ -18,7 +18,7 @@ def train_in(folder, config, composed):
 
 
 def train_small(folder, *overrides: str) -> RunDir:
-    config = compose_training([*SMALL, *overrides])
+    config = compose([*SMALL, *overrides])
     return train_in(folder, config, OmegaConf.to_yaml(OmegaConf.structured(config)))[0]
 
 

@@ -6,7 +6,7 @@ from statistics import quantiles
 import numpy as np
 import torch
 
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.config.data import Target
 from gesturelab.datasets.irds.files import GESTURES, MIRRORED_GESTURES
 from gesturelab.export.contents import Contents
@@ -73,7 +73,7 @@ def _graph(model: Model, way: str) -> OnnxModel:
 
 def untrained(size: str, *overrides: str) -> Model:
     """A model with random weights: how long it takes does not depend on them."""
-    config = compose_training([f"model={size}", *overrides])
+    config = compose([f"model={size}", *overrides])
     features = Features(config.features, KINECT_V2)
     scaler = no_scaler(features.names)
     mirrored = MIRRORED_GESTURES if config.augment.mirror_at_test else None

@@ -61,7 +61,8 @@ class BareLoop:
         self.network = make_module(config, data, scaler).recogniser.train()
         self.optimizer = make_optimizer(self.network, as_options(config.optimizer))
         steps = config.trainer.max_epochs * len(self.loader)
-        self.schedule = LambdaLR(self.optimizer, lambda step: cosine_share(step, steps, config.scheduler))
+        shape = (config.scheduler.warmup_fraction, config.scheduler.final_fraction)
+        self.schedule = LambdaLR(self.optimizer, lambda step: cosine_share(step, steps, *shape))
         self.config = config
 
     def train(self, windows: int) -> None:

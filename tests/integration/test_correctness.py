@@ -11,7 +11,7 @@ from rich.console import Console
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from gesturelab.cli.train_result import print_result
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.config.data import Target
 from gesturelab.config.search import OBJECTIVES
 from gesturelab.config.split import NamedSplitConfig
@@ -35,7 +35,7 @@ SETTINGS = ("data.target=correctness", "loss.class_weights=true", "augment=none"
 
 
 def train(folder, *overrides):
-    config = compose_training([*LOOK, *overrides])
+    config = compose([*LOOK, *overrides])
     return train_in(folder, config, OmegaConf.to_yaml(OmegaConf.structured(config)))
 
 
@@ -84,7 +84,7 @@ def test_predictions_and_scores_agree_with_scikit_learn(folds):
 
 def test_length_was_fitted_on_training_people_alone(folds):
     _, info = folds[0]
-    dataset = load(compose_training([*LOOK, *SETTINGS]).data)
+    dataset = load(compose([*LOOK, *SETTINGS]).data)
     mine = np.isin(dataset.subjects, info["split"]["train"]["subjects"])
     seconds, truth = (dataset.frame_counts / 30)[mine], dataset.correctness[mine] != 1
     best = max(balanced_accuracy_score(truth, seconds > at) for at in (0, *np.unique(seconds)))
@@ -186,7 +186,7 @@ def test_a_damaged_file_is_refused(folds, tmp_path):
 
 
 def test_training_people_must_do_something_incorrectly(tmp_path):
-    config = compose_training([*LOOK, *SETTINGS, "split=named", "split.test=[201,202,203,204,205]"])
+    config = compose([*LOOK, *SETTINGS, "split=named", "split.test=[201,202,203,204,205]"])
     assert isinstance(config.split, NamedSplitConfig)
     assert config.data.target is Target.correctness
     with pytest.raises(SplitError, match="no training person has a recording that is incorrect"):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from command import gesturelab
 
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.preprocessing.features import Features
 from gesturelab.skeletons.definition import read_definition
 
@@ -176,7 +176,7 @@ def test_the_skeleton_of_ones_own_is_one(tmp_path):
     (tmp_path / "hand.yaml").write_text(shown[1], encoding="utf-8")
     hand = read_definition(tmp_path / "hand.yaml")
     assert (hand.joints, hand.scale_bone) == (("Wrist", "Palm", "IndexTip", "ThumbTip"), (1, 0))
-    Features(compose_training().features, hand)  # with the features that are taken when nothing is asked for
+    Features(compose().features, hand)  # with the features that are taken when nothing is asked for
 
 
 def test_tutorial_on_ones_own_recordings(tmp_path):

@@ -12,7 +12,7 @@ import torch
 from lightning.pytorch import Trainer
 from omegaconf import OmegaConf
 
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.config.saved import read_config
 from gesturelab.errors import BusyError, PreemptedError, StoppedError
 from gesturelab.runs import signals
@@ -32,7 +32,7 @@ NOT_COUNTED = {"seconds", "epoch_loop.scheduler_progress"}
 
 
 def train(folder, *overrides):
-    config = compose_training([*QUICK, *overrides])
+    config = compose([*QUICK, *overrides])
     return train_in(folder, config, OmegaConf.to_yaml(OmegaConf.structured(config)))
 
 

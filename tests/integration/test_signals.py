@@ -37,15 +37,16 @@ class Swallowing(CSVLogger):
 
 def begin(folder: Path, *overrides: str) -> subprocess.Popen[str]:
     """A training whose process answers signals by now."""
-    process = subprocess.Popen(
-        [*TRAIN, *QUICK, *overrides, "hydra.run.dir=run"],
-        cwd=folder,
-        stdout=(folder / "said").open("w"),
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=os.environ | {"PYTHONPATH": f"{folder}:{os.environ.get('PYTHONPATH', '')}", "PYTHONUNBUFFERED": "1"},
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # not ignored, as in a shell's job
-    )
+    with (folder / "said").open("w") as said:
+        process = subprocess.Popen(
+            [*TRAIN, *QUICK, *overrides, "hydra.run.dir=run"],
+            cwd=folder,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=os.environ | {"PYTHONPATH": f"{folder}:{os.environ.get('PYTHONPATH', '')}", "PYTHONUNBUFFERED": "1"},
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a shell's job ignores it
+        )
     wait(process, lambda: answers(process.pid, signal.SIGUSR2))
     return process
 
@@ -99,6 +100,7 @@ def require_true(folder: Path, number: signal.Signals, code: int) -> None:
         assert not run.exists(), "of a run that never began nothing is left"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="looks into /proc")
 @pytest.mark.parametrize("moment", range(COUNT))
 def test_a_training_leaves_soon_after_a_signal_at_any_moment(tmp_path, moment):

@@ -10,7 +10,7 @@ import torch
 from omegaconf import OmegaConf
 from sklearn.metrics import accuracy_score
 
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.config.saved import read_config
 from gesturelab.datasets.load import load
 from gesturelab.errors import DeviceError, RunError, SplitError
@@ -28,7 +28,7 @@ QUICK = ("data.people=8", "data.repetitions=1", "trainer=cpu", "model.hidden=16"
 
 
 def composed(*overrides):
-    return compose_training([*QUICK, *overrides])
+    return compose([*QUICK, *overrides])
 
 
 def train_quickly(folder, *overrides):

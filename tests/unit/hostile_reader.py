@@ -9,7 +9,7 @@ import time
 import zipfile
 from pathlib import Path
 
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.config.saved import read_config
 from gesturelab.datasets.irds.read import read_irds
 from gesturelab.errors import GesturelabError
@@ -75,11 +75,11 @@ def result_of(read, path: Path) -> str:
 
 
 def irds(root: Path):
-    return compose_training(["data=irds", f"data.root={root}", "data.strict=true"]).data
+    return compose(["data=irds", f"data.root={root}", "data.strict=true"]).data
 
 
 def folds(path: Path):
-    return compose_training(["split=folds_file", f"split.file={path}", "split.fold=0"]).split
+    return compose(["split=folds_file", f"split.file={path}", "split.fold=0"]).split
 
 
 def huge(path: Path) -> None:

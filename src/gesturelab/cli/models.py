@@ -4,7 +4,7 @@ import argparse
 import json
 from typing import Any
 
-from gesturelab.config.compose import compose_training, options
+from gesturelab.config.compose import compose, options
 
 
 def run(arguments: list[str]) -> int:
@@ -53,7 +53,7 @@ def describe(name: str) -> dict[str, Any]:
     from gesturelab.preprocessing.features import Features
     from gesturelab.skeletons.skeleton import KINECT_V2
 
-    config = compose_training([f"model={name}"])
+    config = compose([f"model={name}"])
     table = Features(config.features, KINECT_V2)
     features = len(table.names)
     model = on_meta_device(features, 9, config.model, table.summaries)

@@ -15,11 +15,11 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from gesturelab.cli.hydra_errors import plain_errors
-from gesturelab.cli.train_help import show_help
+from gesturelab.cli.train_help import own_folders, show_help
 from gesturelab.cli.train_result import print_result
 from gesturelab.config.compose import typed
 from gesturelab.config.data import DataConfig
-from gesturelab.config.store import conf_dir, register
+from gesturelab.config.store import conf_dir, register, search_in
 from gesturelab.config.training import TrainConfig
 from gesturelab.errors import BusyError, ConfigError, GesturelabError, StoppedError
 from gesturelab.runs.lifecycle import remove_empty_folder
@@ -54,6 +54,8 @@ def run(arguments: list[str]) -> int:
         return 0
     listen()
     register()
+    for folder in own_folders(arguments):
+        search_in(folder)
     OmegaConf.register_new_resolver("every_person", _every_person, replace=True)
     sys.argv = ["gesturelab train", *_flags_first(arguments)]
     try:

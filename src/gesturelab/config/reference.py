@@ -19,7 +19,7 @@ from typing import Any, cast, get_args, get_origin, get_type_hints
 
 from omegaconf import OmegaConf
 
-from gesturelab.config.compose import compose_training, options
+from gesturelab.config.compose import compose, options
 from gesturelab.config.launcher import LocalLauncherConfig, SharedProcessLauncherConfig, SlurmLauncherConfig
 from gesturelab.config.search import SearchConfig
 from gesturelab.config.store import conf_dir
@@ -55,7 +55,7 @@ class Row:
 def reference() -> str:
     """The whole reference, in Markdown."""
     chosen = default_options()
-    whole = compose_training()
+    whole = compose()
     parts = ["**The run**", _table(list(_rows("", whole, but=set(chosen))), [])]
     for group, default in chosen.items():
         names = sorted(options(group), key=lambda name: name != default)
@@ -64,7 +64,7 @@ def reference() -> str:
             continue
         rows: dict[tuple[str, str], Row] = {}  # a key whose meaning depends on the option has a row for each meaning
         for name in names:
-            composed = whole if name == default else compose_training([f"{group}={name}"])
+            composed = whole if name == default else compose([f"{group}={name}"])
             for row in _rows(f"{group}.", getattr(composed, group)):
                 rows.setdefault((row.key, row.meaning), row).options.append(name)
         title = f"**`{group}`**: {meaning(TrainConfig, group)}"
@@ -77,11 +77,11 @@ def reference() -> str:
 
 
 def _plugin_rows(kind: str, name: str, schema: type) -> Iterator[Row]:
-    values = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.load(conf_dir() / f"hydra/{kind}/{name}.yaml")))
+    values = schema()
     prefix = "launcher" if kind == "launcher" else f"hydra.{kind}"
     hints = get_type_hints(schema)
     for each in (each.name for each in fields(schema) if not each.name.startswith("_")):
-        yield Row(f"{prefix}.{each}", type_in_words(hints[each]), _shown(values[each]), meaning(schema, each))
+        yield Row(f"{prefix}.{each}", type_in_words(hints[each]), _shown(getattr(values, each)), meaning(schema, each))
 
 
 def default_options() -> dict[str, str | None]:

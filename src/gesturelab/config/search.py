@@ -1,8 +1,6 @@
 """Schema of the hyperparameter search, and what it may make small or large."""
 
-from dataclasses import dataclass
-
-from omegaconf import MISSING
+from dataclasses import dataclass, field
 
 from gesturelab.config.rules import at_least
 from gesturelab.errors import ConfigError
@@ -44,30 +42,30 @@ PRUNERS = ("median", "hyperband", "none")
 class SearchConfig:
     """How to search."""
 
-    _target_: str = MISSING
+    _target_: str = "hydra_plugins.gesturelab_search.OptunaSweeper"
     """The sweeper's class."""
-    n_trials: int = MISSING
+    n_trials: int = 20
     """Trials in all, those of earlier calls counted; completed, pruned and failed ones count."""
-    n_parallel: int = MISSING
+    n_parallel: int = 1
     """Trials begun together; hydra/launcher says how many of their runs go at a time."""
-    objective: str = MISSING
+    objective: str = "validation_loss"
     """validation_loss, validation_accuracy, validation_recording_accuracy or validation_recording_balanced_accuracy, of
     the epoch whose weights are kept. With data.target=correctness take the loss or the last one."""
-    average_over: list[str] = MISSING
+    average_over: list[str] = field(default_factory=list[str])
     """Overrides with several values, such as split.fold=0,1,2: a trial is one run for each, its value their mean."""
-    sampler: str = MISSING
+    sampler: str = "tpe"
     """tpe or random: proposes parameters."""
-    seed: int = MISSING
+    seed: int = 0
     """Of the sampler."""
-    pruner: str = MISSING
+    pruner: str = "median"
     """Gives hopeless trials up. median: validation loss above the median of completed ones; hyperband; none."""
-    warmup_epochs: int = MISSING
+    warmup_epochs: int = 5
     """Epochs in which no trial is given up."""
-    warmup_trials: int = MISSING
+    warmup_trials: int = 5
     """Trials that are completed before one is given up (median)."""
-    storage: str | None = MISSING
+    storage: str | None = None
     """sqlite:///FILE; null: a journal in the sweep's folder."""
-    params: dict[str, str] | None = MISSING
+    params: dict[str, str] | None = None
     """What to search, for files in conf/experiment: a key and its values, such as model.dropout: interval(0.1,0.5)."""
 
     def __post_init__(self) -> None:

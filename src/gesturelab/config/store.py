@@ -6,21 +6,24 @@ import unicodedata
 from pathlib import Path
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import OmegaConf
+from omegaconf import MISSING, OmegaConf
 
 from gesturelab.config import callbacks, data, launcher, logger, search, split, training
+from gesturelab.config.options import target_of
 
 SCHEMAS: dict[str, type] = {
-    **data.SOURCES,
-    **split.SPLITS,
+    **{each.NAME: each for each in data.DATASETS},
+    **{target_of(each).rpartition(".")[2]: each for each in split.SPLITS},
     "window": data.WindowConfig,
     "features": data.FeaturesConfig,
     "augment": data.AugmentConfig,
-    "model": training.ModelConfig,
-    "loss": training.LossConfig,
+    "lstm": training.LSTMConfig,
+    "cross_entropy": training.CrossEntropyConfig,
     "adam": training.AdamConfig,
     "sgd": training.SgdConfig,
-    "scheduler": training.SchedulerConfig,
+    "constant": training.ConstantConfig,
+    "cosine": training.CosineConfig,
+    "plateau": training.PlateauConfig,
     "trainer": training.TrainerConfig,
     "early_stopping": callbacks.EarlyStoppingConfig,
     "weight_averaging": callbacks.WeightAveragingConfig,
@@ -46,11 +49,24 @@ def conf_dir() -> Path:
     return installed if installed.is_dir() else package.parents[1] / "conf"
 
 
+_search_path: list[str] = []
+
+
+def search_in(folder: Path) -> None:
+    """Lets a ``_target_`` name the Python files of a user's folder of options, if it holds any."""
+    if any(folder.glob("*.py")) or any(folder.glob("*/__init__.py")):
+        _search_path[:] = [str(folder.resolve())]
+
+
 def register() -> None:
     """Puts the schemas into Hydra's store; repeated calls change nothing."""
+    OmegaConf.register_new_resolver("search_path", lambda: list(_search_path), replace=True)
     OmegaConf.register_new_resolver("job_folder", job_folder, replace=True)
     store = ConfigStore.instance()
-    store.store(name="train_schema", node=training.TrainConfig)
+    root = OmegaConf.structured(training.TrainConfig)
+    for group in (*training.GROUPS, "callbacks", "logger"):
+        root[group] = MISSING  # conf/train.yaml chooses an option
+    store.store(name="train_schema", node=root)
     for name, schema in SCHEMAS.items():
         store.store(group="schema", name=name, node=schema)
 

@@ -36,7 +36,7 @@ def load(config: DataConfig) -> Dataset:
 def _load(config: DataConfig) -> Dataset:
     folder = cache_folder(config.cache_dir)
     options = dataclasses.asdict(config)
-    del options["cache_dir"], options["target"]
+    del options["cache_dir"], options["target"], options["_target_"]
     if isinstance(config, IrdsConfig):
         files = irds_files(Path(config.root), config.form)
         options["root"] = str(Path(config.root).expanduser().resolve())

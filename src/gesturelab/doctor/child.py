@@ -10,8 +10,8 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from gesturelab.config.compose import compose_training, options
-from gesturelab.config.training import ModelConfig, Precision, TrainConfig
+from gesturelab.config.compose import compose, options
+from gesturelab.config.training import LSTMConfig, Precision, TrainConfig
 from gesturelab.doctor.facts import Comparison, Shape, Torch
 from gesturelab.errors import DeviceError
 
@@ -41,7 +41,7 @@ class Request:
 def main() -> None:
     """Tells torch's build and devices, the shapes of all sizes, and how a step of each compares."""
     request = Request(**json.load(sys.stdin))
-    config = compose_training(request.overrides)
+    config = compose(request.overrides)
     from gesturelab.training.device import prepare_device
 
     try:
@@ -53,7 +53,7 @@ def main() -> None:
         return
     tell("torch", asdict(torch_facts(error, devices=config.trainer.device != "cpu")))
     models = {config.model.name: config.model} | {
-        name: compose_training([f"model={name}"]).model for name in options("model") if name != config.model.name
+        name: compose([f"model={name}"]).model for name in options("model") if name != config.model.name
     }
     features, summaries = _features(config)
     shapes = sorted((_shape(model, config, features, summaries) for model in models.values()), key=_parameters)
@@ -97,7 +97,7 @@ def _features(config: TrainConfig) -> tuple[int, int]:
     return len(features.names), features.summaries
 
 
-def _shape(model: ModelConfig, config: TrainConfig, features: int, summaries: int) -> Shape:
+def _shape(model: LSTMConfig, config: TrainConfig, features: int, summaries: int) -> Shape:
     from gesturelab.doctor.step import CLASSES
     from gesturelab.models.flops import on_meta_device
     from gesturelab.models.lstm import count_parameters
@@ -108,7 +108,7 @@ def _shape(model: ModelConfig, config: TrainConfig, features: int, summaries: in
     return Shape(model.name, model.hidden, model.layers, parameters, batch)
 
 
-def _compare_all(request: Request, config: TrainConfig, models: list[ModelConfig], accelerator: str) -> None:
+def _compare_all(request: Request, config: TrainConfig, models: list[LSTMConfig], accelerator: str) -> None:
     """The smallest size, which tells how fast this machine is; the configured one; then the others, by size."""
     import torch
 
@@ -121,7 +121,7 @@ def _compare_all(request: Request, config: TrainConfig, models: list[ModelConfig
     run, device = (on_gpu, torch.cuda.get_device_name()) if accelerator == "gpu" else (on_cpu, "cpu")
     skipped: dict[str, str] = {}
 
-    def step(model: ModelConfig, windows: int) -> tuple[list[Comparison], float]:
+    def step(model: LSTMConfig, windows: int) -> tuple[list[Comparison], float]:
         """The comparisons, and wall seconds for each operation of a window's forward pass."""
         work = windows * flops_per_window(on_meta_device(features, CLASSES, model, summaries), frames, features)
         began = time.monotonic()

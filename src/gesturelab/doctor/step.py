@@ -10,7 +10,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gesturelab.config.training import ModelConfig
+from gesturelab.config.training import LSTMConfig
 from gesturelab.doctor.facts import Comparison
 from gesturelab.models.lstm import LSTMClassifier
 
@@ -40,7 +40,7 @@ Run = Callable[[nn.Module, Float[Tensor, "batch frames features"], Int64[Tensor,
 
 
 def make_step(
-    config: ModelConfig, features: int, summaries: int, batch: int, frames: int
+    config: LSTMConfig, features: int, summaries: int, batch: int, frames: int
 ) -> tuple[nn.Module, Float[Tensor, "batch frames features"], Int64[Tensor, " batch"]]:
     """A network, windows and labels; without dropout and batch statistics, so that windows do not depend on others."""
     with torch.random.fork_rng(devices=[]):
@@ -140,7 +140,7 @@ def _apart(found: Tensor | None, wanted: Tensor, name: str) -> float:
 
 
 def compare(
-    config: ModelConfig,
+    config: LSTMConfig,
     features: int,
     summaries: int,
     *,

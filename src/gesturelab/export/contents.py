@@ -1,6 +1,5 @@
 """What a model file says of itself: everything that an answer depends on, and how good the answers were."""
 
-import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Any, cast
@@ -8,8 +7,10 @@ from typing import Any, cast
 import numpy as np
 
 from gesturelab.config.data import FeaturesConfig, Target, WindowConfig
-from gesturelab.config.saved import from_values
-from gesturelab.config.training import ModelConfig
+from gesturelab.config.options import from_values
+from gesturelab.config.options import to_plain as option_to_plain
+from gesturelab.config.saved import upgrade
+from gesturelab.config.training import LSTMConfig
 from gesturelab.errors import BundleError, ConfigError
 from gesturelab.preprocessing.scaler import Scaler
 from gesturelab.skeletons.definition import from_plain as skeleton_from
@@ -54,7 +55,7 @@ class Contents:
     size: str
     target: Target
     classes: tuple[str, ...]
-    model: ModelConfig
+    model: LSTMConfig
     features: FeaturesConfig
     window: WindowConfig
     skeleton: Skeleton
@@ -85,9 +86,9 @@ class Contents:
             "size": self.size,
             "target": str(self.target),
             "classes": list(self.classes),
-            "model": _values(self.model),
-            "features": _values(self.features),
-            "window": _values(self.window),
+            "model": option_to_plain(self.model),
+            "features": option_to_plain(self.features),
+            "window": option_to_plain(self.window),
             "skeleton": to_plain(self.skeleton),
             "scaler": [{"name": name, "mean": mean, "deviation": deviation} for name, mean, deviation in scaler],
             "mirrored_classes": None if self.mirrored_classes is None else list(self.mirrored_classes),
@@ -121,9 +122,9 @@ def from_plain(values: Any) -> Contents:
             size=_text(plain, "size"),
             target=Target(plain["target"]),
             classes=_words(plain, "classes"),
-            model=from_values(ModelConfig, plain["model"]),
-            features=from_values(FeaturesConfig, plain["features"]),
-            window=from_values(WindowConfig, plain["window"]),
+            model=from_values(LSTMConfig, upgrade({"model": plain["model"]})["model"], "model"),
+            features=from_values(FeaturesConfig, plain["features"], "features"),
+            window=from_values(WindowConfig, plain["window"], "window"),
             skeleton=skeleton_from(plain["skeleton"]),
             scaler=_scaler(plain["scaler"]),
             mirrored_classes=_mirrored(plain["mirrored_classes"], len(plain["classes"])),
@@ -139,11 +140,6 @@ def from_plain(values: Any) -> Contents:
         raise BundleError(f"bundle.json: {error}") from error
     _refuse_excess(contents)
     return contents
-
-
-def _values(config: Any) -> dict[str, Any]:
-    """A schema's keys, with enums as the text that they are."""
-    return {key: str(value) if isinstance(value, str) else value for key, value in dataclasses.asdict(config).items()}
 
 
 def _refuse_excess(contents: Contents) -> None:

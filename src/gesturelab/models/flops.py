@@ -6,12 +6,12 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from gesturelab.config.training import ModelConfig
+from gesturelab.config.training import LSTMConfig
 from gesturelab.models.lstm import LSTMClassifier
 from gesturelab.models.recogniser import Recogniser
 
 
-def on_meta_device(features: int, classes: int, config: ModelConfig, summaries: int = 0) -> LSTMClassifier:
+def on_meta_device(features: int, classes: int, config: LSTMConfig, summaries: int = 0) -> LSTMClassifier:
     """A model without memory for its weights, to count with."""
     with torch.device("meta"):
         return LSTMClassifier(features, classes, config, summaries)

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gesturelab.config.training import ModelConfig, Pooling
+from gesturelab.config.training import LSTMConfig, Pooling
 
 FARTHEST = 5.0
 """A summary of a window farther from the mean, in deviations, counts as so far: nobody is an outlier without limit."""
@@ -22,7 +22,7 @@ class LSTMClassifier(nn.Module):
         summaries: How many of them, the last ones, are about the whole window; they go past the LSTM.
     """
 
-    def __init__(self, features: int, classes: int, config: ModelConfig, summaries: int = 0) -> None:
+    def __init__(self, features: int, classes: int, config: LSTMConfig, summaries: int = 0) -> None:
         super().__init__()
         hidden = config.hidden
         self.of_frames = features - summaries

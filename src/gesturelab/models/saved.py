@@ -8,8 +8,9 @@ from typing import Any, cast
 import torch
 
 from gesturelab.config.data import FeaturesConfig, Target, WindowConfig
-from gesturelab.config.saved import SINCE, from_values
-from gesturelab.config.training import ModelConfig
+from gesturelab.config.options import from_values
+from gesturelab.config.saved import upgrade
+from gesturelab.config.training import LSTMConfig
 from gesturelab.errors import RunError
 from gesturelab.files import refuse_special_file, why
 from gesturelab.models.flops import flops_to_answer, on_meta_device
@@ -45,7 +46,7 @@ class Saved:
     length_frames: int
     joints: int
     flops_per_window: int
-    model: ModelConfig
+    model: LSTMConfig
     window: WindowConfig
     target: Target
     classes: tuple[str, ...]
@@ -63,10 +64,10 @@ def read_recogniser(run: RunDir) -> Saved:
     try:
         saved = _read(run.weights)
         skeleton = restored(saved["skeleton"])
-        model = from_values(ModelConfig, saved["model"])
-        features = from_values(FeaturesConfig, saved["features"], SINCE["features"])
-        window = from_values(WindowConfig, saved["window"])
-        target = Target(saved.get("target", SINCE["data"]["target"]))
+        model = from_values(LSTMConfig, upgrade({"model": saved["model"]})["model"], "model")
+        features = from_values(FeaturesConfig, saved["features"], "features")
+        window = from_values(WindowConfig, saved["window"], "window")
+        target = Target(saved.get("target", "gesture"))
         classes = tuple(map(str, saved["gestures"]))
         made = Features(features, skeleton)
         names = list(made.names)
@@ -116,7 +117,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _classifier(
-    weights: dict[str, torch.Tensor], model: ModelConfig, inputs: int, classes: int, summaries: int
+    weights: dict[str, torch.Tensor], model: LSTMConfig, inputs: int, classes: int, summaries: int
 ) -> LSTMClassifier:
     """The network, made only after its weights are known to be there."""
     if not 0 < model.layers <= MAX_LAYERS or not 0 <= model.head_layers <= MAX_LAYERS:

@@ -2,7 +2,6 @@
 
 import csv
 import io
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from jaxtyping import Float, Float64, Int64
 from lightning.pytorch import Trainer
 
 from gesturelab.config.data import FolderConfig, IrdsConfig, Target
+from gesturelab.config.options import TARGET, to_plain
 from gesturelab.config.split import FoldsFileConfig
 from gesturelab.config.training import Keep, TrainConfig
 from gesturelab.datasets.recording import Dataset
@@ -95,10 +95,10 @@ def write_weights(run: RunDir, config: TrainConfig, dataset: Dataset, scaler: Sc
     """Writes the classifier's weights and what rebuilds it: plain values that load with weights_only=True."""
     contents = {
         "schema": 1,
-        "model": plain(config.model),
-        "features": plain(config.features),
+        "model": to_plain(config.model),
+        "features": to_plain(config.features),
         "feature_names": list(scaler.names),
-        "window": plain(config.window),
+        "window": to_plain(config.window),
         "target": str(dataset.target),
         "gestures": list(dataset.class_names),
         "mirror_at_test": config.augment.mirror_at_test,
@@ -116,8 +116,8 @@ def data_info(config: TrainConfig, data: GestureData) -> DataInfo:
     """What was read; paths of this machine are left out."""
     dataset = data.dataset
     tested = np.unique(data.windows.recording[data.sides.test]).tolist()
-    options = plain(config.data)
-    options.pop("cache_dir")
+    options = {"source": config.data.source} | to_plain(config.data)
+    del options[TARGET], options["cache_dir"]
     if isinstance(config.data, IrdsConfig | FolderConfig):
         options.pop("root")
         options.pop("skeleton", None)  # may be a file of this machine; the skeleton itself is kept below
@@ -144,7 +144,9 @@ def split_info(config: TrainConfig, data: GestureData) -> SplitInfo:
         subjects = sorted({data.dataset.subjects[number] for number in recordings.tolist()})
         return Side(subjects=subjects, recordings=len(recordings), windows=len(index))
 
-    options = {key: value for key, value in plain(config.split).items() if key != "file"}  # a path of this machine
+    options = {"kind": config.split.kind} | to_plain(config.split)
+    del options[TARGET]
+    options.pop("file", None)  # a path of this machine
     if isinstance(config.split, FoldsFileConfig):
         options["people"] = make_folds(data.dataset.people, config.split)
     return SplitInfo(
@@ -160,9 +162,9 @@ def split_info(config: TrainConfig, data: GestureData) -> SplitInfo:
 def model_info(config: TrainConfig, module: GestureModule) -> ModelInfo:
     """The network and what it was trained with."""
     hyperparameters: dict[str, Any] = {
-        **plain(config.model),
-        "loss": plain(config.loss),
-        "augment": plain(config.augment),
+        **to_plain(config.model),
+        "loss": to_plain(config.loss),
+        "augment": to_plain(config.augment),
     }
     return ModelInfo(
         size=config.model.name,
@@ -205,7 +207,7 @@ def training_info(config: TrainConfig, trainer: Trainer, module: GestureModule, 
         gradient_clip_norm=config.trainer.gradient_clip_norm,
         callbacks={name: as_options(entry) for name, entry in config.callbacks.items()},
         optimizer=as_options(config.optimizer),
-        scheduler=plain(config.scheduler),
+        scheduler=to_plain(config.scheduler),
         history=history,
     )
     if module.micro_batches.size is not None:
@@ -215,8 +217,3 @@ def training_info(config: TrainConfig, trainer: Trainer, module: GestureModule, 
     if module.restarts:
         info["restarts"] = module.restarts
     return info
-
-
-def plain(config: Any) -> dict[str, Any]:
-    """A schema's keys as plain JSON values (an enum is a string already, but YAML and JSON print it differently)."""
-    return {key: str(value) if isinstance(value, str) else value for key, value in asdict(config).items()}

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Int64
 
 from gesturelab.config.data import Target
+from gesturelab.config.options import to_plain
 from gesturelab.config.saved import read_config
 from gesturelab.config.training import Keep, TrainConfig
 from gesturelab.datasets.load import load
@@ -18,7 +19,7 @@ from gesturelab.preprocessing.scaler import Scaler
 from gesturelab.preprocessing.windows import Windows
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.info import Info
-from gesturelab.training.artefacts import baseline_info, make_baselines, plain, split_info
+from gesturelab.training.artefacts import baseline_info, make_baselines, split_info
 from gesturelab.training.build import as_options, make_data, make_scaler
 from gesturelab.training.checkpoints import kept_epoch
 from gesturelab.training.datamodule import GestureData
@@ -101,8 +102,8 @@ def _files(run: RunDir, info: Info) -> Check:
 def _configuration(config: TrainConfig, info: Info) -> Check:
     pairs = (
         ("split.kind", config.split.kind, info["split"]["kind"]),
-        ("window", plain(config.window), info["window"]),
-        ("features", plain(config.features), info["features"]),
+        ("window", to_plain(config.window), info["window"]),
+        ("features", to_plain(config.features), info["features"]),
         ("seed", config.seed, info["seed"]),
     )
     other = [key for key, here, there in pairs if here != there]

@@ -33,6 +33,7 @@ from gesturelab.training.checkpoints import VerifiedCheckpoints
 from gesturelab.training.datamodule import GestureData
 from gesturelab.training.device import lightning_precision
 from gesturelab.training.module import GestureModule
+from gesturelab.training.optimizers import make_loss
 from gesturelab.training.trackers.guard import Guarded, Resuming
 
 
@@ -97,6 +98,7 @@ def make_module(config: TrainConfig, data: GestureData, scaler: Scaler) -> Gestu
     dataset = data.dataset
     summaries = Features(config.features, dataset.skeleton).summaries
     classifier = LSTMClassifier(len(scaler.names), len(dataset.class_names), config.model, summaries)
+    weights = class_weights(data) if config.loss.class_weights else None
     return GestureModule(
         Recogniser(
             config.features,
@@ -106,10 +108,10 @@ def make_module(config: TrainConfig, data: GestureData, scaler: Scaler) -> Gestu
             dataset.mirrored_classes if config.augment.mirror_at_test else None,
         ),
         data.identity(),
-        config.loss,
+        make_loss(config.loss, weights, len(dataset.class_names)),
         as_options(config.optimizer),
         config.scheduler,
-        class_weights(data) if config.loss.class_weights else None,
+        weights,
         OnNotFinite(config.trainer.on_not_finite),
     )
 

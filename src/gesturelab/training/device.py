@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
 
-from gesturelab.config.training import Device, ModelConfig, Precision, TrainerConfig
+from gesturelab.config.training import Device, LSTMConfig, Precision, TrainerConfig
 from gesturelab.errors import ConfigError, DeviceError
 
 log = logging.getLogger(__name__)
@@ -139,7 +139,7 @@ def _separate_miopen_caches() -> None:
         os.environ |= dict.fromkeys(missing, folder)
 
 
-def check_miopen(model: ModelConfig, frames: int, batch: int) -> None:
+def check_miopen(model: LSTMConfig, frames: int, batch: int) -> None:
     """Refuses what AMD's library for LSTMs is known to compute wrongly without a word.
 
     Args:
@@ -158,7 +158,7 @@ def check_miopen(model: ModelConfig, frames: int, batch: int) -> None:
         )
 
 
-def largest_miopen_batch(model: ModelConfig, frames: int) -> int:
+def largest_miopen_batch(model: LSTMConfig, frames: int) -> int:
     """How many windows AMD's library for LSTMs is not known to compute wrongly.
 
     Its indices are 32 bits wide: 6 x layers x frames x hidden x directions x batch may be 2**31 - 1. Wrong outputs were

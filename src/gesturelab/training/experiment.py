@@ -14,6 +14,7 @@ from jaxtyping import Float
 from lightning.pytorch import seed_everything
 
 from gesturelab.config.data import Target
+from gesturelab.config.options import to_plain
 from gesturelab.config.training import Keep, TrainConfig
 from gesturelab.datasets.folder.mirror_names import mirror_in_words
 from gesturelab.datasets.load import load
@@ -40,7 +41,6 @@ from gesturelab.training.artefacts import (
     data_info,
     make_baselines,
     model_info,
-    plain,
     split_info,
     training_info,
     write_predictions,
@@ -149,8 +149,8 @@ def run_experiment(
             gestures=list(dataset.class_names),
             data=data_info(config, data),
             split=split_info(config, data),
-            window=plain(config.window),
-            features=plain(config.features),
+            window=to_plain(config.window),
+            features=to_plain(config.features),
             model=model_info(config, module),
             training=training,
             cost=cost_info(module.recogniser, config.window.length_frames, busy),

@@ -9,10 +9,9 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
-from torch import Tensor
-from torch.nn import functional
+from torch import Tensor, nn
 
-from gesturelab.config.training import LossConfig, OnNotFinite, SchedulerConfig
+from gesturelab.config.training import OnNotFinite, SchedulerConfig
 from gesturelab.errors import RunError
 from gesturelab.evaluation.recordings import combine_windows
 from gesturelab.models.recogniser import Recogniser
@@ -35,7 +34,7 @@ class GestureModule(RobustModule):
         self,
         recogniser: Recogniser,
         data_identity: str,
-        loss: LossConfig,
+        loss: nn.Module,
         optimizer: dict[str, Any],
         scheduler: SchedulerConfig,
         class_weights: Float[Tensor, " classes"] | None,
@@ -105,13 +104,7 @@ class GestureModule(RobustModule):
     def compute_loss(self, batch: Batch) -> tuple[Float[Tensor, ""], Float[Tensor, "batch classes"]]:
         """The mean loss of a batch, and its logits."""
         logits = self(batch.positions)
-        loss = functional.cross_entropy(
-            logits,
-            batch.classes,
-            weight=self.class_weights,  # type: ignore[arg-type]
-            label_smoothing=self.loss.label_smoothing,
-        )
-        return loss, logits
+        return self.loss(logits, batch.classes), logits
 
     def loss_weight(self, batch: Batch) -> Tensor | float:
         """How much a batch counts in a mean: its windows, or the weights of their classes."""
@@ -194,7 +187,8 @@ class GestureModule(RobustModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The configured optimizer and schedule."""
         steps = int(self.trainer.estimated_stepping_batches)
-        return with_schedule(make_optimizer(self.recogniser, self.optimizer_options), self.scheduler, steps)
+        optimizer = make_optimizer(self.recogniser, self.optimizer_options)
+        return with_schedule(optimizer, self.scheduler, steps, cast(int, self.trainer.max_epochs))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds history and clock, as plain values; in the middle of an epoch also what was summed and drawn so far.

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 
 from omegaconf import OmegaConf
 
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.config.training import TrainConfig
 from gesturelab.errors import BusyError, PreemptedError, RunError, StoppedError
 from gesturelab.files import write_text
@@ -80,7 +80,7 @@ def train(
     >>> gesturelab.train(["model=small", "trainer.max_epochs=5"]).to_frame()  # doctest: +SKIP
 
     Args:
-        config: Overrides as on the command line, or what `gesturelab.config.compose.compose_training` made of them.
+        config: Overrides as on the command line, or what `gesturelab.config.compose.compose` made of them.
         folder: Where the run's files go; None: ``outputs/<name>/<time>``.
         config_text: The configuration as YAML, if it is there already.
 
@@ -92,7 +92,7 @@ def train(
         StoppedError: If a signal or somebody else stopped it; the message says how to resume it.
     """
     if not isinstance(config, TrainConfig):
-        config = compose_training(config)
+        config = compose(config)
     if config_text is None:
         config_text = OmegaConf.to_yaml(OmegaConf.structured(config))
     if folder is None:

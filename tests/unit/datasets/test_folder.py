@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.config.data import FolderConfig, Form, Target
 from gesturelab.datasets.folder.labels import read_labels
 from gesturelab.datasets.folder.mirror_names import mirrored_gestures
@@ -131,7 +131,7 @@ def test_made_up_motion_is_marked(root):
 def test_a_mirror_that_would_give_wrong_labels_is_refused(root):
     labels = (root / "labels.csv").read_text(encoding="utf-8")
     (root / "labels.csv").write_text(labels.replace("wave left", "wave l").replace("wave right", "wave r"), "utf-8")
-    training = compose_training(["augment=default"])
+    training = compose(["augment=default"])
     with pytest.raises(ConfigError, match=r"wave l, wave r becomes .* in the column mirrored of labels\.csv"):
         make_data(training, read(root))
 

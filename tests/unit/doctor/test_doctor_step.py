@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.doctor.step import Step, compare, difference, make_step, on_cpu, reference
 
-SMALL = compose_training(["model.hidden=12"]).model
+SMALL = compose(["model.hidden=12"]).model
 SHAPE = {"batch": 40, "frames": 5}
 
 

@@ -9,7 +9,7 @@ import torch
 
 import gesturelab
 from gesturelab.cli.main import main
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.errors import BundleError
 from gesturelab.export.onnx_file import session
 from gesturelab.export.stateful import Steps
@@ -24,7 +24,7 @@ LIVE = ("features=live", "model.hidden=8", "model.layers=2")
 
 
 def made_network(*overrides: str) -> Recogniser:
-    config = compose_training([*LIVE, *overrides])
+    config = compose([*LIVE, *overrides])
     torch.manual_seed(0)
     names = Features(config.features, KINECT_V2).names
     scaler = Scaler(names, np.full(len(names), 0.1), np.full(len(names), 0.5))

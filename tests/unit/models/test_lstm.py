@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from gesturelab.config.compose import compose_training, options
-from gesturelab.config.training import ModelConfig, Pooling
+from gesturelab.config.compose import compose, options
+from gesturelab.config.training import LSTMConfig, Pooling
 from gesturelab.models.flops import flops_per_window, on_meta_device
 from gesturelab.models.lstm import LSTMClassifier, count_parameters
 from gesturelab.preprocessing.features import Features
@@ -26,7 +26,7 @@ def _same_weights_each_time():
 
 def model(**changes):
     plain = {"name": "test", "use_case": "", "hidden": 8, "layers": 2, "head_layers": 1, "dropout": 0.0}
-    return ModelConfig(**{**plain, "bidirectional": False, "pooling": Pooling.last, **changes})
+    return LSTMConfig(**{**plain, "bidirectional": False, "pooling": Pooling.last, **changes})
 
 
 def test_every_size_is_listed_here():
@@ -35,7 +35,7 @@ def test_every_size_is_listed_here():
 
 @pytest.mark.parametrize("size", PARAMETERS)
 def test_sizes_have_the_promised_number_of_parameters(size):
-    config = compose_training([f"model={size}"])
+    config = compose([f"model={size}"])
     count = count_parameters(on_meta_device(len(Features(config.features, KINECT_V2).names), 9, config.model))
     pinned, promised = PARAMETERS[size]
     assert count == pinned
@@ -43,7 +43,7 @@ def test_sizes_have_the_promised_number_of_parameters(size):
 
 
 def test_sizes_differ_in_width_depth_head_and_dropout_only():
-    sizes = [vars(compose_training([f"model={size}"]).model) for size in PARAMETERS]
+    sizes = [vars(compose([f"model={size}"]).model) for size in PARAMETERS]
     may_differ = {"name", "use_case", "hidden", "layers", "head_layers", "dropout"}
     for key in set(sizes[0]) - may_differ:
         assert len({str(size[key]) for size in sizes}) == 1, key

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from omegaconf import OmegaConf
 
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.config.data import WindowConfig
 from gesturelab.config.training import TrainConfig
 from gesturelab.models.lstm import LSTMClassifier
@@ -21,7 +21,7 @@ CAUSAL = ("features.centre=frame", "features.body_scale=false", "features.displa
 
 @cache
 def _composed(*options: str) -> TrainConfig:
-    return compose_training(["model=tiny", "model.hidden=16", "window.length_frames=8", *options])
+    return compose(["model=tiny", "model.hidden=16", "window.length_frames=8", *options])
 
 
 def made_network(*overrides: str) -> tuple[Recogniser, WindowConfig]:

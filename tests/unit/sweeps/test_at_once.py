@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.errors import BusyError
 from gesturelab.runs.lifecycle import report_status
 from gesturelab.runs.locking import LOCK
@@ -37,7 +37,7 @@ with report_status(Path(sys.argv[1]), 5):
 
 
 def test_each_of_twenty_runs_gets_its_own_folder_and_all_share_the_cache(tmp_path):
-    config = compose_training(["data.people=3", "data.repetitions=1", "data.cache_dir=cache"]).data
+    config = compose(["data.people=3", "data.repetitions=1", "data.cache_dir=cache"]).data
     (tmp_path / "config").write_bytes(pickle.dumps(config))  # to compose it takes a second
     processes = [
         subprocess.Popen(

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from gesturelab.cli.compare import run as compare
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
+from gesturelab.config.options import to_plain
 from gesturelab.config.training import TrainConfig
 from gesturelab.errors import RunError
 from gesturelab.models.lstm import LSTMClassifier
@@ -17,7 +18,6 @@ from gesturelab.preprocessing.features import Features
 from gesturelab.preprocessing.scaler import no_scaler
 from gesturelab.runs.folder import RunDir
 from gesturelab.skeletons.skeleton import KINECT_V2
-from gesturelab.training.artefacts import plain
 from gesturelab.training.latency import LEAST, measure
 from info_builder import make_info, write_run
 
@@ -27,17 +27,17 @@ MIRRORED = (1, 0, 3, 2, 5, 4, 6, 8, 7)
 
 def write_weights(folder: Path, *overrides: str) -> tuple[RunDir, TrainConfig, Recogniser]:
     """A run's folder with weights that were never trained."""
-    config = compose_training(["model=tiny", "model.hidden=16", *overrides])
+    config = compose(["model=tiny", "model.hidden=16", *overrides])
     run = RunDir(write_run(folder, make_info()), "tiny")
     scaler = no_scaler(Features(config.features, KINECT_V2).names)
     scaler.save(run.scaler)
     classifier = LSTMClassifier(len(scaler.names), GESTURES, config.model).eval()
     mirrored = MIRRORED if config.augment.mirror_at_test else None
     contents = {
-        "model": plain(config.model),
-        "features": plain(config.features),
+        "model": to_plain(config.model),
+        "features": to_plain(config.features),
         "feature_names": list(scaler.names),
-        "window": plain(config.window),
+        "window": to_plain(config.window),
         "gestures": list("abcdefghi"),
         "mirror_at_test": config.augment.mirror_at_test,
         "mirrored_gestures": list(MIRRORED),

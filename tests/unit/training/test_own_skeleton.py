@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.config.data import Centre, FeaturesConfig
 from gesturelab.datasets.recording import Recording, pack
 from gesturelab.errors import ConfigError, RunError
@@ -49,7 +49,7 @@ def test_weights_and_info_file_hold_the_skeleton(tmp_path):
         fingerprint="x",
         skeleton=HAND,
     )
-    config = compose_training(["model.hidden=8"])
+    config = compose(["model.hidden=8"])
     data = make_data(config, dataset)
     scaler = make_scaler(config, data)
     module = make_module(config, data, scaler).eval()

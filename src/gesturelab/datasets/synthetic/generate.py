@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from gesturelab.config.data import SyntheticConfig
+from gesturelab.config.options import TARGET
 from gesturelab.datasets.recording import Dataset, Recording, only_gestures, pack
 from gesturelab.datasets.selection import chosen_gestures, spread
 from gesturelab.datasets.synthetic.kinematics import RIGHT, forward
@@ -138,7 +139,8 @@ def _record(trial: Trial, rate_hz: float) -> Recording:
 
 def _fingerprint(config: SyntheticConfig, recordings: Sequence[Recording]) -> str:
     """Hash of the generator's version, the settings that matter to it, and all that was made."""
-    settings = {key: value for key, value in asdict(config).items() if key not in ("strict", "cache_dir", "target")}
+    kept = {key: value for key, value in asdict(config).items() if key not in ("strict", "cache_dir", "target", TARGET)}
+    settings = {"source": config.source} | kept
     if config.gestures is None:
         del settings["gestures"]  # as before there was a choice, so that older runs keep their fingerprint
     settings |= {key: sorted(value) for key, value in settings.items() if isinstance(value, list)}
