@@ -16,23 +16,13 @@ import pytest
 
 UNMEASURED = True
 
+TESTS = Path(__file__).parents[1]
 COUNT = int(os.environ.get("GESTURELAB_SIGNALS", "16"))
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 TRAIN = (sys.executable, "-m", "gesturelab", "train", "trainer=cpu", "trainer.threads=1", "callbacks=none")
 QUICK = ("data.people=8", "data.repetitions=1", "model.hidden=8", "model.layers=1", "trainer.batch_size=16")
 LEAVES_S = 60
 """Nothing healthy takes so long to leave, on a machine with much else to do."""
-SWALLOWING = """
-from lightning.pytorch.loggers import CSVLogger
-
-class Swallowing(CSVLogger):
-    def log_metrics(self, metrics, step=None):
-        try:
-            for _ in range(20_000):  # long enough for a signal to fall into it
-                super().log_metrics(metrics, step)
-        except Exception:
-            pass
-"""
 
 
 def begin(folder: Path, *overrides: str) -> subprocess.Popen[str]:
@@ -44,7 +34,7 @@ def begin(folder: Path, *overrides: str) -> subprocess.Popen[str]:
             stdout=said,
             stderr=subprocess.STDOUT,
             text=True,
-            env=os.environ | {"PYTHONPATH": f"{folder}:{os.environ.get('PYTHONPATH', '')}", "PYTHONUNBUFFERED": "1"},
+            env=os.environ | {"PYTHONPATH": f"{TESTS}:{os.environ.get('PYTHONPATH', '')}", "PYTHONUNBUFFERED": "1"},
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a shell's job ignores it
         )
     wait(process, lambda: answers(process.pid, signal.SIGUSR2))
@@ -116,7 +106,6 @@ def test_a_training_leaves_soon_after_a_signal_at_any_moment(tmp_path, moment):
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 def test_a_logger_that_swallows_every_exception_holds_nobody_up(tmp_path, number):
-    (tmp_path / "swallowing.py").write_text(SWALLOWING)
     process = begin(tmp_path, "trainer.max_epochs=100000", "logger=none", "+logger.mine._target_=swallowing.Swallowing")
     wait(process, lambda: any((tmp_path / "run").glob("checkpoints/last.ckpt")))
     time.sleep(random.Random(number.name).uniform(0, 0.5))

@@ -5,10 +5,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from gesturelab.runs.folder import is_finished
 from gesturelab.runs.signals import defer_signals, sleep
 from gesturelab.runs.slurm import SlurmTask, ended_tasks, find_task, my_tasks
-from gesturelab.runs.status import State, Status, end_status, read_status
+from gesturelab.runs.status import OVER, State, Status, read_status, settle_status
 from gesturelab.sweeps.local import Task, Watcher
 from gesturelab.sweeps.slurm.submission import job_id
 
@@ -24,7 +23,6 @@ ENDINGS = {
     "BOOT_FAIL": "its node did not start",
     "PREEMPTED": "was preempted",
 }
-OVER = (State.done, State.failed, State.stopped)
 
 
 @defer_signals()
@@ -67,12 +65,8 @@ def wait(tasks: Sequence[Task], poll_s: float, watcher: Watcher) -> None:
 
 
 def settle(folder: Path) -> None:
-    """Says how a job ended that was killed before it could say so."""
-    status = read_status(folder) or Status()
-    if status.get("state") in OVER:
-        return
-    state, reason = (State.done, "") if is_finished(folder) else ending(folder, status)
-    end_status(folder, state, reason)
+    """Completes the status file of a job that was killed before it could write how it ended."""
+    settle_status(folder, lambda: ending(folder, read_status(folder) or Status()))
 
 
 def ending(folder: Path, status: Status) -> tuple[State, str]:
