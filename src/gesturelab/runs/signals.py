@@ -5,6 +5,7 @@ lasts (steps, epochs, scoring, reading recordings, waiting for other processes) 
 that it chooses. Only a second Ctrl-C, from somebody who will not wait, interrupts where it lands.
 """
 
+import atexit
 import os
 import signal
 import threading
@@ -62,6 +63,14 @@ def _take(number: int, handler: Handler) -> None:
     if threading.current_thread() is threading.main_thread():
         signal.signal(number, handler)
         _handlers[number] = handler
+        atexit.unregister(_ignore)
+        atexit.register(_ignore)
+
+
+def _ignore() -> None:
+    """Keeps a signal from ending a process that is ending: Python gives up its handlers before it is gone."""
+    for number in _handlers:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def answer_with(answer: Answer | None) -> None:
