@@ -38,8 +38,8 @@ class KeepCheckpoints(Checkpoint):
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """A training that was killed after it stopped early has stopped."""
-        for each in trainer.callbacks:  # type: ignore[attr-defined]
-            if isinstance(each, EarlyStopping) and each.wait_count >= each.patience:
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, EarlyStopping) and callback.wait_count >= callback.patience:
                 trainer.should_stop = True
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

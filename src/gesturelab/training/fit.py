@@ -38,10 +38,10 @@ def fit(
 
     Args:
         config: Whose trainer.on_not_finite decides whether to go back.
-        trainer: Of this training alone.
+        trainer: Of this training.
         module: What is trained.
         data: What it is trained on.
-        run: Whose checkpoints it begins at, if there are any.
+        run: Whose last checkpoint it resumes from, if there is one.
 
     Returns:
         Why to go back to the last whole epoch; None when training is over.
@@ -51,13 +51,13 @@ def fit(
         StoppedError: If it was asked to leave.
         RunError: If a checkpoint cannot be read or written.
     """
-    alone = trainer.world_size == 1
-    begin_at = find_checkpoint(run.checkpoints, Keep(config.trainer.keep), within=alone)
-    if begin_at is not None:
-        log.info("resuming from %s", begin_at)
+    # several processes would need the random states of all
+    checkpoint = find_checkpoint(run.checkpoints, Keep(config.trainer.keep), within=trainer.world_size == 1)
+    if checkpoint is not None:
+        log.info("resuming from %s", checkpoint)
     try:
         with stoppable(run, lambda: _what_is_kept(run)):
-            trainer.fit(module, datamodule=data, ckpt_path=begin_at, weights_only=True)
+            trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
         with stoppable(run, lambda: SCORES_MISSING):
             raise_if_received()
     except NonFiniteError as error:
