@@ -59,6 +59,15 @@ def listen_again() -> None:
         _take(number, handler)
 
 
+def stop_listening() -> None:
+    """Gives all signals back to the system and forgets what was received: for a process that lasts, as of tests."""
+    global _received, _answer
+    for number in _handlers:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    _handlers.clear()
+    _received = _answer = None
+
+
 def _take(number: int, handler: Handler) -> None:
     if threading.current_thread() is threading.main_thread():
         signal.signal(number, handler)
