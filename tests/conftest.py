@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from gesturelab.datasets.recording import Dataset, Recording, pack
+from gesturelab.runs import signals
 from slurm_testbed import testbed  # noqa: F401 - a fixture
 from trained import trained_run  # noqa: F401 - a fixture
 
@@ -65,6 +66,13 @@ def irds_root() -> Path:
     if not IRDS.is_dir():
         pytest.skip(f"real IntelliRehabDS recordings are not at {IRDS} (set GESTURELAB_IRDS)")
     return IRDS
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """A command that a test calls in this process answers signals until the process ends; the next test must not."""
+    yield
+    signals.stop_listening()
 
 
 @pytest.fixture(scope="module", autouse=True)

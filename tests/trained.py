@@ -3,12 +3,18 @@
 import pytest
 from omegaconf import OmegaConf
 
-from gesturelab.cli.train import train_in
 from gesturelab.config.compose import compose
 from gesturelab.runs.folder import RunDir
+from gesturelab.training.train import train
 
 SMALL = ("trainer=cpu", "trainer.max_epochs=1")
 MADE_UP = ("data.people=6", "data.repetitions=1", "model.hidden=8")
+
+
+def train_in(folder, config, composed):
+    """A run and its info file."""
+    result = train(config, folder, config_text=composed)
+    return result.run, result.info
 
 
 def train_small(folder, *overrides: str) -> RunDir:

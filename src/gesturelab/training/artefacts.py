@@ -223,10 +223,10 @@ def training_info(config: TrainConfig, trainer: Trainer, module: GestureModule, 
         scheduler=to_plain(config.scheduler),
         history=history,
     )
-    if module.steps.division.size is not None:
-        info["micro_batch"] = module.steps.division.size
-    if module.steps.skipped:
-        info["skipped"] = module.steps.skipped
+    if module.micro_batches.size is not None:
+        info["micro_batch"] = module.micro_batches.size
+    if module.skipped:
+        info["skipped"] = module.skipped
     if module.restarts:
         info["restarts"] = module.restarts
     return info

@@ -26,15 +26,14 @@ from gesturelab.preprocessing.features import Features
 from gesturelab.preprocessing.frame_store import FrameStore
 from gesturelab.preprocessing.scaler import Scaler, fit_scaler, no_scaler
 from gesturelab.preprocessing.windows import Windows, cut_windows
+from gesturelab.runs.signals import raise_if_received
 from gesturelab.splits.split import split_windows
+from gesturelab.training.callbacks import KeepCheckpoints, LeaveOnSignal, StopOnRequest
 from gesturelab.training.checkpoints import VerifiedCheckpoints
 from gesturelab.training.datamodule import GestureData
 from gesturelab.training.device import lightning_precision
 from gesturelab.training.module import GestureModule
 from gesturelab.training.optimizers import make_loss
-from gesturelab.training.saving import KeepCheckpoints
-from gesturelab.training.signal_callbacks import LeaveWhenTold, StayUntilKilled
-from gesturelab.training.stopping import StopWhenAsked
 from gesturelab.training.trackers.guard import Guarded, Resuming
 
 
@@ -79,6 +78,7 @@ def make_scaler(config: TrainConfig, data: GestureData) -> Scaler:
 
     def rows() -> Iterator[Float[np.ndarray, "_ features"]]:
         for chosen in training.split(1024):
+            raise_if_received()
             yield features(store.gather(chosen).positions).flatten(0, 1).numpy()
 
     return fit_scaler(features.names, rows())
@@ -130,8 +130,7 @@ def make_trainer(
     options = config.trainer
     callbacks: list[Callback] = [make_callback(name, entry) for name, entry in config.callbacks.items()]
     callbacks.append(KeepCheckpoints(folder / "checkpoints", Keep(options.keep), options.checkpoint_minutes))
-    callbacks += [Resuming(), StopWhenAsked(folder)]
-    callbacks.append(StayUntilKilled() if "SUBMITIT_EXECUTOR" in os.environ else LeaveWhenTold())
+    callbacks += [Resuming(), StopOnRequest(folder), LeaveOnSignal()]
     return Trainer(
         accelerator=accelerator,
         devices=options.devices,

@@ -15,6 +15,7 @@ from gesturelab.datasets.irds.read import fingerprint
 from gesturelab.datasets.recording import Dataset, Recording, Rejected, only_gestures, pack
 from gesturelab.datasets.selection import chosen_gestures, spread
 from gesturelab.errors import DataError, RecordingError
+from gesturelab.runs.signals import raise_if_received
 from gesturelab.skeletons.definition import layout, stored
 from gesturelab.skeletons.landmarks import Layout, skeleton_of
 from gesturelab.skeletons.skeleton import Skeleton
@@ -44,6 +45,7 @@ def read_folder(config: FolderConfig, labels: tuple[Label, ...] | None = None) -
     recordings: list[Recording] = []
     rejected: list[Rejected] = []
     for label in kept:
+        raise_if_received()
         try:
             motion = read_one(root, label, whose, config)
             recordings.append(_recording(label, motion, names.index(label.gesture)))

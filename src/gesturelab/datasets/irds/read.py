@@ -23,6 +23,7 @@ from gesturelab.datasets.irds.parse import MAX_FRAMES, Track, fill_untracked, im
 from gesturelab.datasets.recording import Dataset, Recording, Rejected, only_gestures, pack
 from gesturelab.datasets.selection import chosen_gestures, spread
 from gesturelab.errors import DataError, RecordingError
+from gesturelab.runs.signals import raise_if_received
 from gesturelab.skeletons.definition import stored
 
 __all__ = [
@@ -58,6 +59,7 @@ def read_irds(config: IrdsConfig, files: Sequence[IrdsFile] | None = None) -> Da
     recordings: list[Recording] = []
     with reading(files) as read:
         for file, label in chosen:
+            raise_if_received()
             try:
                 recordings.append(to_recording(file.name, label, parse(read(file), config.form), config.rate_hz))
             except RecordingError as error:

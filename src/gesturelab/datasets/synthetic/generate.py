@@ -21,6 +21,7 @@ from gesturelab.datasets.synthetic.movements import GESTURES, MIRRORED, SEATED, 
 from gesturelab.datasets.synthetic.people import POSTURES, Person, draw_correctness, execute, make_person, person_id
 from gesturelab.datasets.synthetic.sensor import kept_frames, observe, place, stand_on
 from gesturelab.errors import DataError
+from gesturelab.runs.signals import raise_if_received
 
 VERSION = "1"
 """Raised whenever the same settings would give other recordings."""
@@ -112,6 +113,7 @@ def _record(trial: Trial, rate_hz: float) -> Recording:
     Positions are rounded to a tenth of a millimetre, so that the last bit of a sine, which differs between machines,
     does not show.
     """
+    raise_if_received()
     person, gesture, rng = trial.person, trial.gesture, trial.rng
     execution, seconds = execute(person, gesture, trial.correctness, rng)
     seconds = min(max(seconds, SHORTEST_S), LONGEST_S)
