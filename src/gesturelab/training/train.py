@@ -14,10 +14,10 @@ from jaxtyping import Float
 from lightning.pytorch import seed_everything
 
 from gesturelab.config.data import Target
-from gesturelab.config.options import to_plain
+from gesturelab.config.options import provenance, target_of, to_plain
 from gesturelab.config.training import Keep, TrainConfig
-from gesturelab.datasets.folder.mirror_names import mirror_in_words
 from gesturelab.datasets.load import load
+from gesturelab.datasets.mirror_names import mirror_in_words
 from gesturelab.evaluation.recordings import combine_windows
 from gesturelab.evaluation.selective import fit_temperature, fit_threshold
 from gesturelab.files import sha256, write_json
@@ -162,6 +162,7 @@ def train(
         temperature=temperature,
         unsure_below=unsure_below,
         confusion=matrix,
+        classes={"data": provenance(target_of(config.data))},
         versions=versions(),
         git=git_state(),
         files={},
@@ -222,7 +223,7 @@ def _announce(config: TrainConfig, data: GestureData, module: GestureModule, cav
     )
     for left in dataset.rejected:
         log.warning("left out %s: %s", left.recording, left.reason)
-    if dataset.source == "folder" and config.augment.mirror_probability and dataset.target is Target.gesture:
+    if dataset.mirror_key and config.augment.mirror_probability and dataset.target is Target.gesture:
         log.info("mirrored, %s", mirror_in_words(dataset.gesture_names, dataset.mirrored_gestures))
     log.info(
         "%s: %d training, %d validation, %d test windows of %d frames",

@@ -42,7 +42,7 @@ def test_what_windows_programs_write(tmp_path):
 
 def test_irregular_times_come_to_the_median_rate(tmp_path):
     times = (0, 0.1, 0.2, 0.3, 0.6, 0.7, 0.8)  # the hip's x is the time
-    rows = "".join(f"{time},0,0,0,1,0,{time}\n" for time in times)
+    rows = "".join(f"{time},0,2,0,1,2,{time}\n" for time in times)
     motion = read_motion(write(tmp_path, f"{HEADER},timestamp\n{rows}"), TWO)
     assert motion.rate_hz == pytest.approx(10)
     np.testing.assert_allclose(motion.positions[:, 0, 0], np.arange(9) / 10, atol=1e-6)

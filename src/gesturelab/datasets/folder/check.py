@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from gesturelab.datasets.folder.labels import FILE, Label, read_labels
-from gesturelab.datasets.folder.mirror_names import mirror_in_words, mirrored_gestures
 from gesturelab.datasets.folder.read import MADE_UP, images
 from gesturelab.datasets.formats.files import Frames, own_rate_hz, read_frames, to_motion
 from gesturelab.datasets.irds import defects
 from gesturelab.datasets.irds.parse import Track
 from gesturelab.datasets.irds.quality import Counts, Finding, Report, check_track, in_order
+from gesturelab.datasets.mirror_names import mirror_in_words, mirrored_gestures
 from gesturelab.datasets.recording import CORRECTNESS
 from gesturelab.errors import RecordingError
 from gesturelab.skeletons.definition import layout
@@ -67,11 +67,11 @@ def check_folder(root: Path, *, skeleton: str, rate_hz: float, window: int = 20)
         without_times += read.times_ms is None and label.rate_hz is None
         if read.times_ms is not None and len(read.times_ms) > 1:
             own.append(own_rate_hz(read.times_ms))
-        found = check_track(track, window)
+        found = check_track(track, window, whose.joints)
         if not _often_repeated(track):
             found.pop("repeated_frames", None)
         findings += [Finding(defect, label.name, FORM, said) for defect, said in found.items()]
-        hashes[label.name] = defects.frame_hashes(track)
+        hashes[label.name] = defects.frame_hashes(track)[track.tracked.all(axis=1)]
     by_name = {label.name: label for label in labels}
     for (one, other), count in defects.shared_frames(hashes).items():
         same = by_name[one].subject == by_name[other].subject
@@ -83,13 +83,16 @@ def check_folder(root: Path, *, skeleton: str, rate_hz: float, window: int = 20)
 
 
 def _track(read: Frames) -> Track:
-    count, joints = read.positions.shape[:2]
-    return Track(read.positions, np.ones((count, joints), dtype=np.bool_), np.arange(2, count + 2), read.times_ms)
+    count = len(read.positions)
+    same = read.lost.shape == read.positions.shape[:2]  # a tracker's landmarks are no joints
+    tracked = ~read.lost if same else np.ones(read.positions.shape[:2], dtype=np.bool_)
+    return Track(read.positions, tracked, np.arange(2, count + 2), read.times_ms)
 
 
 def _often_repeated(track: Track) -> bool:
     """A sensor now and then gives a frame twice; more than that is a recording of another rate."""
-    return float((np.diff(track.positions, axis=0) == 0).all(axis=(1, 2)).sum()) > 0.1 * len(track.positions)
+    seen = track.positions[track.tracked.any(axis=1)]
+    return float((np.diff(seen, axis=0) == 0).all(axis=(1, 2)).sum()) > 0.1 * len(track.positions)
 
 
 def _lacking(labels: Sequence[Label]) -> dict[str, str]:

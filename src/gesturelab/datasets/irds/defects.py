@@ -1,7 +1,7 @@
 """What can be wrong with a recording, one function a defect: each says what it found, or None."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float32, Float64, UInt64
@@ -33,11 +33,11 @@ def short(track: Track, window: int) -> str | None:
     return f"{frames} frames, a window has {window}" if frames < window else None
 
 
-def untracked(track: Track) -> str | None:
+def untracked(track: Track, names: Sequence[str] = KINECT_V2.joints) -> str | None:
     """Joints that are NotTracked or at exactly 0, 0, 0."""
     if track.tracked.all():
         return None
-    joints = [KINECT_V2.joints[joint] for joint in np.flatnonzero(~track.tracked.all(axis=0))]
+    joints = [names[joint] for joint in np.flatnonzero(~track.tracked.all(axis=0))]
     frames = np.flatnonzero(~track.tracked.all(axis=1))
     first = int(track.lines[frames[0]])
     return f"{len(joints)} joints in {len(frames)} frames, first on line {first}: {', '.join(joints)}"

@@ -17,6 +17,7 @@ from gesturelab.datasets.irds.files import GESTURES, IrdsFile, Label, irds_forms
 from gesturelab.datasets.irds.parse import Track, impossible_values, parse
 from gesturelab.datasets.recording import CORRECTNESS
 from gesturelab.errors import RecordingError
+from gesturelab.skeletons.skeleton import KINECT_V2
 
 DEFECTS = {
     "unreadable": "Cannot be read",
@@ -85,7 +86,6 @@ class Report:
 
 _TRACK_CHECKS: dict[str, Callable[[Track], str | None]] = {
     "impossible_values": impossible_values,
-    "untracked": defects.untracked,
     "jump": defects.jumps,
     "backward_times": defects.backward_times,
     "repeated_frames": defects.repeated_frames,
@@ -122,9 +122,11 @@ def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(findings, key=lambda one: (rank[one.defect], one.form != Form.simplified, one.recording)))
 
 
-def check_track(track: Track, window: int) -> dict[str, str]:
-    """Every defect that one recording shows by itself."""
+def check_track(track: Track, window: int, joints: Sequence[str] = KINECT_V2.joints) -> dict[str, str]:
+    """Every defect that one recording shows by itself; `joints` are the names of its joints."""
     found = {defect: said for defect, look in _TRACK_CHECKS.items() if (said := look(track)) is not None}
+    if (said := defects.untracked(track, joints)) is not None:
+        found["untracked"] = said
     if (said := defects.short(track, window)) is not None:
         found["short"] = said
     if (said := defects.gaps(track)) is not None:
