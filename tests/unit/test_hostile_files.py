@@ -14,7 +14,7 @@ from rich.console import Console
 
 from fuzzing_parsers import simplified_text
 from gesturelab.config.compose import compose
-from gesturelab.datasets.irds.unpack import unpack
+from gesturelab.datasets.irds.fetch import unpack
 from gesturelab.datasets.source import read_dataset
 from gesturelab.errors import DataError, FetchError
 

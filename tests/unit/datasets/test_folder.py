@@ -7,6 +7,7 @@ import pytest
 
 from gesturelab.config.compose import compose
 from gesturelab.config.data import FolderConfig, Form, Target
+from gesturelab.datasets.folder.check import check_folder
 from gesturelab.datasets.folder.labels import read_labels
 from gesturelab.datasets.irds.files import GESTURES, irds_files, parse_label
 from gesturelab.datasets.irds.parse import fill_untracked, parse
@@ -248,3 +249,15 @@ def test_the_published_recordings_are_the_same_in_a_folder(irds_root, tmp_path):
     for file in files:
         expected = fill_untracked(parse(file.path.read_bytes(), Form.simplified))
         np.testing.assert_array_equal(folder[folder.names.index(file.name)].positions, expected, err_msg=file.name)
+
+
+def test_lost_frames_are_named_by_data_check_not_called_shared(root):
+    for at in (0, 1):
+        rows = recording(at).splitlines()
+        rows[10:14] = ["0,0,0,0,0,0"] * 4
+        (root / f"b/{at} left.csv").write_text("\n".join(rows) + "\n")
+    report = check_folder(root, skeleton=str(root.parent / "two.yaml"), rate_hz=30).report
+    lost = {each.recording: each.detail for each in report.of("untracked")}
+    assert lost == dict.fromkeys(("b/0 left", "b/1 left"), "2 joints in 4 frames, first on line 11: Hip, Head")
+    shared = [each.detail for each in report.of("shared_frames") if each.recording == "b/0 left"]
+    assert not any("also in b/1 left" in detail for detail in shared)

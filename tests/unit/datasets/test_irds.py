@@ -186,4 +186,4 @@ def test_the_real_recordings_are_all_usable(irds_root: Path) -> None:
     assert not (gap.positions == 0).all(axis=2).any()
     assert len(gap.positions) > 7 * 30
     quick = read_dataset(dataclasses.replace(settings, form=Form.simplified, max_files=48))
-    assert (len(quick), len(quick.people), len(set(quick.gestures.tolist()))) == (48, 24, 9)
+    assert (len(quick), len(quick.people), len(set(quick.gestures.tolist()))) == (48, 30, 9)
