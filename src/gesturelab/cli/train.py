@@ -8,7 +8,7 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -20,10 +20,10 @@ from gesturelab.cli.hydra_errors import plain_errors
 from gesturelab.cli.train_help import own_folders, show_help
 from gesturelab.cli.train_result import print_result
 from gesturelab.config.compose import typed
-from gesturelab.config.data import DataConfig
 from gesturelab.config.difference import differences
+from gesturelab.config.options import add_search_path
 from gesturelab.config.store import conf_dir, register, search_in
-from gesturelab.config.training import TrainConfig
+from gesturelab.config.training import TrainConfig, typed_config
 from gesturelab.errors import BusyError, ConfigError, GesturelabError, PreemptedError, RunError, StoppedError
 from gesturelab.files import write_text
 from gesturelab.runs.folder import RunDir
@@ -109,7 +109,9 @@ def _every_person(_root_: DictConfig) -> str:
     from gesturelab.datasets.load import load
 
     try:
-        people = load(cast(DataConfig, OmegaConf.to_object(_root_.data))).people
+        add_search_path(list(_root_.search_path))
+        data = cast(dict[str, Any], OmegaConf.to_container(_root_.data, resolve=True))
+        people = load(typed_config({"data": data}).data).people
     except GesturelabError as error:  # the only way out of a resolver without a traceback is to leave
         raise SystemExit(f"gesturelab: error: {error}") from error
     return f"range({len(people)})"
