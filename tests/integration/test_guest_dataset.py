@@ -40,7 +40,7 @@ def dataset(kind="good"):
             last = person == 3 and gesture == "bow"
             if last and kind == "flat":
                 positions = positions.reshape(30, 75)
-            if last and kind == "nan":
+            if last and kind == "lost":
                 positions[7] = np.nan
             if last and kind == "millimetres":
                 positions *= 1000
@@ -141,7 +141,7 @@ def test_data_check_names_what_is_wrong(place: Path) -> None:
             "flat",
             "own.dataset: recording '3-bow': its positions are float64 of the shape (30, 75); they must be numbers",
         ),
-        ("nan", "own.dataset: recording '3-bow': frame 8 holds a value that is not finite"),
+        ("lost", "own.dataset: recording '3-bow': frame 8 holds a value that is not finite"),
         ("millimetres", "own.dataset: recording '3-bow': frame 1 has a joint"),
         ("joints", "own.dataset: recording '3-bow' has 20 joints, but its skeleton kinect_v2 has 25"),
         ("twice", "two recordings are called '3-nod'; names must be unique"),

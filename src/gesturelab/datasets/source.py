@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from gesturelab.config.data import DataConfig
-from gesturelab.config.options import accepted, arguments_of, construct, locate, provenance, target_of, to_plain
+from gesturelab.config.options import arguments_of, construct, locate, provenance, target_of, to_plain
 from gesturelab.datasets.mirror_names import mirrored_gestures
 from gesturelab.datasets.recording import (
     Dataset,
@@ -117,17 +117,18 @@ class RecordingSource:
         Raises:
             DataError: Naming the gesture.
         """
-        if len(set[str]().union(*subjects.values())) == 1:
-            (person,) = set[str]().union(*subjects.values())
+        everybody = set[str]().union(*subjects.values())
+        if len(everybody) == 1:
             raise DataError(
-                f"there is one subject only, {person}: to learn from some people and test on others there must be "
-                "three or more"
+                f"data: there is one subject only, {everybody.pop()}: to learn from some people and test on others there "
+                "must be three or more"
             )
         for gesture in gestures:
             if len(people := subjects.get(gesture, set())) == 1:
+                others = ",".join(sorted(subjects.keys() - {gesture}))
                 raise DataError(
-                    f"gesture {gesture} is done by {next(iter(people))} only, so nobody is left to test it on: record "
-                    f"it with others, or leave it out with 'data.gestures=[{_others(gesture, subjects)}]'"
+                    f"data: gesture {gesture} is done by {next(iter(people))} only, so nobody is left to test it on: "
+                    f"record it with others, or leave it out with 'data.gestures=[{others}]'"
                 )
 
     def fingerprint(self, dataset: Dataset, options: Mapping[str, Any]) -> str:
@@ -139,10 +140,6 @@ class RecordingSource:
         """
         del options
         return hashlib.sha256(json.dumps([fingerprint(dataset), dataset.mirrored_gestures]).encode()).hexdigest()
-
-
-def _others(gesture: str, subjects: Mapping[str, set[str]]) -> str:
-    return ",".join(sorted(subjects.keys() - {gesture}))
 
 
 class _Wrapped(RecordingSource):
@@ -179,7 +176,6 @@ def open_source(config: DataConfig) -> RecordingSource:
 
     if not inspect.isclass(located):
         if callable(located):
-            accepted(located, context)
             return _Wrapped(located, make, arguments.get("root"))
         raise ConfigError(f"data._target_={target}: must be a class or function, not {type(located).__name__}")
     source = make()
