@@ -120,8 +120,8 @@ class RecordingSource:
         everybody = set[str]().union(*subjects.values())
         if len(everybody) == 1:
             raise DataError(
-                f"data: there is one subject only, {everybody.pop()}: to learn from some people and test on others there "
-                "must be three or more"
+                f"data: there is one subject only, {everybody.pop()}: to learn from some people and test on others "
+                "there must be three or more"
             )
         for gesture in gestures:
             if len(people := subjects.get(gesture, set())) == 1:
