@@ -25,7 +25,8 @@ def positions(name):
     return np.random.default_rng(sum(map(ord, name))).normal(1, 0.1, (20, 25, 3)).astype("float32")
 
 def names():
-    return [(f"{person}-{gesture}", f"p{person}", gesture) for person in range(4) for gesture in ("up left", "up right")]
+    gestures = ("up left", "up right")
+    return [(f"{person}-{gesture}", f"p{person}", gesture) for person in range(4) for gesture in gestures]
 
 def generator(root="."):
     for name, subject, gesture in names():
