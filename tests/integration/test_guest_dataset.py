@@ -105,10 +105,10 @@ def test_sweep_compare_report_and_model_file(place: Path) -> None:
     for command in (("compare", "sweep"), ("report", "sweep")):
         answered = gesturelab(*command, folder=place)
         assert answered.returncode == 0, answered.stderr
-    exported = gesturelab("export", "sweep/seed=0", "model.zip", folder=place)
+    exported = gesturelab("export", "sweep/seed=0", "-o", "model.zip", folder=place)
     assert exported.returncode == 0, exported.stderr
     np.save(place / "one.npy", np.load(place / "npz" / "p1_bow_0.npz")["positions"])
-    predicted = gesturelab("predict", "model.zip", "one.npy", "--rate-hz", "30", folder=place)
+    predicted = gesturelab("predict", "model.zip", "one.npy", "--rate", "30", folder=place)
     assert predicted.returncode == 0, predicted.stderr
     assert any(gesture in predicted.stdout for gesture in ("bow", "wave"))
 
