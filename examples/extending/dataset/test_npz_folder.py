@@ -64,6 +64,7 @@ def test_it_trains(overrides: list[str], tmp_path: Path) -> None:
         "model.hidden=16",
         "callbacks=none",
         "optimizer.lr=0.01",
+        "features.joints=[WristRight,Head]",
     ]
     command = [sys.executable, "-m", "gesturelab", "train", "--config-dir", str(HERE), *overrides, *quick]
     subprocess.run([*command, "hydra.run.dir=run"], cwd=tmp_path, check=True, capture_output=True, text=True)
