@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -111,6 +111,7 @@ def check_dataset(config: DataConfig, *, window: int = 20) -> FolderReport:
     return FolderReport(Report(form, window, {form: counts}, in_order(findings)), tuple(notes))
 
 
+@runtime_checkable
 class _Labelled(Protocol):
     """What is known of a recording besides its frames."""
 
