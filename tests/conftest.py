@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side on two cores
@@ -99,7 +100,7 @@ def walker(
         rate_hz=rate_hz,
         subject=subject,
         group=group or ("patient" if subject.startswith("2") else "healthy"),
-        gesture=gesture,
+        gesture=str(gesture),
         correctness=1,
         posture="stand",
     )
@@ -108,7 +109,7 @@ def walker(
 def dataset_of(recordings: Sequence[Recording], gestures: Sequence[str] = ("left", "right", "both")) -> Dataset:
     """A dataset of recordings; gestures 0 and 1 are each other's mirror image."""
     return pack(
-        recordings,
+        [replace(recording, gesture=gestures[int(recording.gesture)]) for recording in recordings],
         source="made by hand",
         synthetic=True,
         gesture_names=gestures,

@@ -6,7 +6,7 @@ import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -18,9 +18,9 @@ from gesturelab.cli.hydra_errors import plain_errors
 from gesturelab.cli.train_help import own_folders, show_help
 from gesturelab.cli.train_result import print_result
 from gesturelab.config.compose import typed
-from gesturelab.config.data import DataConfig
+from gesturelab.config.options import add_search_path
 from gesturelab.config.store import conf_dir, register, search_in
-from gesturelab.config.training import TrainConfig
+from gesturelab.config.training import TrainConfig, typed_config
 from gesturelab.errors import BusyError, ConfigError, GesturelabError, StoppedError
 from gesturelab.runs.lifecycle import remove_empty_folder
 from gesturelab.runs.locking import make_new_folder
@@ -102,7 +102,9 @@ def _every_person(_root_: DictConfig) -> str:
     from gesturelab.datasets.load import load
 
     try:
-        people = load(cast(DataConfig, OmegaConf.to_object(_root_.data))).people
+        add_search_path(list(_root_.search_path))
+        data = cast(dict[str, Any], OmegaConf.to_container(_root_.data, resolve=True))
+        people = load(typed_config({"data": data}).data).people
     except GesturelabError as error:  # the only way out of a resolver without a traceback is to leave
         raise SystemExit(f"gesturelab: error: {error}") from error
     return f"range({len(people)})"

@@ -72,6 +72,14 @@ class DataConfig:
         """The dataset's name, as info files and tables have it."""
         return self.NAME or target_of(self).rpartition(".")[2]
 
+    def move(self, root: str) -> None:
+        """Lets it read its files in another place, if it reads files."""
+        if isinstance(self, GuestOptions):
+            if "root" in self.arguments:
+                self.arguments["root"] = root
+        elif hasattr(self, "root"):
+            setattr(self, "root", root)  # noqa: B010 - of some schemas only
+
 
 @dataclass
 class GuestDataConfig(GuestOptions, DataConfig):
@@ -84,7 +92,7 @@ class IrdsConfig(DataConfig):
 
     NAME = "irds"
 
-    _target_: str = "gesturelab.datasets.irds.read.irds"
+    _target_: str = "gesturelab.datasets.irds.read.Irds"
     root: str = "data/irds"
     """The folder SkeletonData, the folder above it, one with the files directly, or the published zip."""
     form: Form = Form.simplified
@@ -97,7 +105,7 @@ class SyntheticConfig(DataConfig):
 
     NAME = "synthetic"
 
-    _target_: str = "gesturelab.datasets.synthetic.generate.synthetic"
+    _target_: str = "gesturelab.datasets.synthetic.generate.Synthetic"
     people: int = 16
     """How many people to make up; half of them patients."""
     repetitions: int = 6
@@ -118,7 +126,7 @@ class FolderConfig(DataConfig):
 
     NAME = "folder"
 
-    _target_: str = "gesturelab.datasets.folder.read.folder"
+    _target_: str = "gesturelab.datasets.folder.read.Folder"
     root: str = "my_recordings"
     """The folder that holds labels.csv."""
     skeleton: str = "kinect_v2"
@@ -127,6 +135,9 @@ class FolderConfig(DataConfig):
     fill_frames: int = 0
     """A joint that is missing for at most so many frames is put between the frames where it is seen; a recording with
     a longer gap is not used."""
+    zero_is_missing: bool = True
+    """A joint at exactly 0, 0, 0 was lost by its sensor, and is put between the frames where it is seen; false: it is
+    where it says."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -6,6 +6,7 @@
 import ast
 import inspect
 import json
+import re
 import sys
 import textwrap
 from collections.abc import Iterator, Set
@@ -21,6 +22,7 @@ from omegaconf import OmegaConf
 
 from gesturelab.config.compose import compose, options
 from gesturelab.config.launcher import LocalLauncherConfig, SharedProcessLauncherConfig, SlurmLauncherConfig
+from gesturelab.config.options import GuestOptions, locate, target_of
 from gesturelab.config.search import SearchConfig
 from gesturelab.config.store import conf_dir
 from gesturelab.config.training import TrainConfig
@@ -99,6 +101,9 @@ def _rows(prefix: str, value: Any, but: Set[str] = frozenset()) -> Iterator[Row]
     elif is_dataclass(value):
         schema = cast(type, type(value))
         hints = get_type_hints(schema)
+        if isinstance(value, GuestOptions):
+            yield from _argument_rows(prefix, value)
+            but = {*but, "arguments"}
         for each in (each for each in fields(value) if each.name not in but):
             yield Row(
                 prefix + each.name,
@@ -106,6 +111,14 @@ def _rows(prefix: str, value: Any, but: Set[str] = frozenset()) -> Iterator[Row]
                 _shown(getattr(value, each.name)),
                 meaning(schema, each.name),
             )
+
+
+def _argument_rows(prefix: str, value: GuestOptions) -> Iterator[Row]:
+    """The keys of an option without a schema; the docstring of its class says what they mean (``Args:``)."""
+    documented = inspect.getdoc(locate(prefix.rstrip("."), target_of(value))) or ""
+    meanings = dict(re.findall(r"^ {4}(\w+): (.+)$", documented.partition("Args:")[2], re.MULTILINE))
+    for key, argument in value.arguments.items():
+        yield Row(prefix + key, WORDS.get(type(argument), "any"), _shown(argument), meanings.get(key, ""))
 
 
 def meaning(schema: type, name: str) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import re
 import unicodedata
+from dataclasses import fields
 from pathlib import Path
 
 from hydra.core.config_store import ConfigStore
@@ -70,6 +71,8 @@ def register() -> None:
     store.store(name="train_schema", node=root)
     for name, schema in SCHEMAS.items():
         store.store(group="schema", name=name, node=schema)
+    keys = {each.name: getattr(data.DataConfig(), each.name) for each in fields(data.DataConfig)}
+    store.store(group="schema", name="dataset", node=keys)  # those of every dataset; a guest's file adds its own
 
 
 def job_folder(overrides: str) -> str:

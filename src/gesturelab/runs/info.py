@@ -76,7 +76,7 @@ class DataInfo(TypedDict):
     """What was read."""
 
     source: str
-    """irds, synthetic or folder."""
+    """Such as irds, synthetic or folder; of a guest the name of its class or function."""
     synthetic: bool
     fingerprint: str
     """Equal only when the recordings used are equal to the bit."""
@@ -90,7 +90,7 @@ class DataInfo(TypedDict):
     skeleton: NotRequired[str | dict[str, Any]]
     """The skeleton's name if it is built in, else its whole definition (see `gesturelab.skeletons.definition`)."""
     options: dict[str, Any]
-    """The data set's configuration, without the paths of this machine."""
+    """The dataset's configuration, without the paths of this machine."""
     rejected: list[RejectedInfo]
 
 
@@ -236,6 +236,9 @@ class Info(TypedDict):
     """Fitted on validation recordings: a tenth of them have a calibrated confidence below it."""
     confusion: list[list[int]]
     """Test recordings: rows are the true class, columns the predicted one, in order of ``gestures``."""
+    classes: NotRequired[dict[str, dict[str, str | None]]]
+    """Which class of which version of which file a part was made by (see `gesturelab.config.options.provenance`):
+    ``data`` and others; runs from earlier versions do not have it."""
     versions: dict[str, str]
     git: GitInfo | None
     """Null when the code was not in a git checkout."""

@@ -60,7 +60,7 @@ def make_data(config: TrainConfig, dataset: Dataset) -> GestureData:
 def _check_mirror(config: TrainConfig, dataset: Dataset) -> None:
     alone = [name for name, image in zip(dataset.gesture_names, dataset.mirrored_gestures, strict=True) if image < 0]
     if alone and (config.augment.mirror_probability or config.augment.mirror_at_test):
-        say = "; or say in the column mirrored of labels.csv what it becomes" if dataset.source == "folder" else ""
+        say = f"; or say in {dataset.mirror_key} what it becomes" if dataset.mirror_key else ""
         raise ConfigError(
             f"data.gestures: mirrored, {', '.join(alone)} becomes a gesture that is not kept (and a movement with the "
             "wrong limb a right one): keep its other side too, or set augment.mirror_probability=0 and "

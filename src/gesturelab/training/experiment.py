@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,10 +15,10 @@ from jaxtyping import Float
 from lightning.pytorch import seed_everything
 
 from gesturelab.config.data import Target
-from gesturelab.config.options import to_plain
+from gesturelab.config.options import provenance, target_of, to_plain
 from gesturelab.config.training import Keep, TrainConfig
-from gesturelab.datasets.folder.mirror_names import mirror_in_words
 from gesturelab.datasets.load import load
+from gesturelab.datasets.mirror_names import mirror_in_words
 from gesturelab.evaluation.calibration import fit_confidence_threshold, fit_temperature
 from gesturelab.evaluation.metrics import Metric, check_metrics, confusion, make_metrics, read_definitions, score
 from gesturelab.evaluation.windows import combine_windows
@@ -161,6 +162,7 @@ def run_experiment(
             temperature=temperature,
             unsure_below=unsure_below,
             confusion=matrix,
+            classes=classes_info(config),
             versions=versions(),
             git=git_state(),
             files={},
@@ -176,6 +178,11 @@ def run_experiment(
     for logger in loggers:
         logger.finish(run, info)
     return run, info
+
+
+def classes_info(config: TrainConfig) -> dict[str, Any]:
+    """Which class of which version of which file each option was."""
+    return {key: provenance(target_of(getattr(config, key))) for key in ("data", "split", "loss")}
 
 
 def _score_all(
@@ -223,7 +230,7 @@ def _announce(config: TrainConfig, data: GestureData, module: GestureModule, cav
     )
     for left in dataset.rejected:
         log.warning("left out %s: %s", left.recording, left.reason)
-    if dataset.source == "folder" and config.augment.mirror_probability and dataset.target is Target.gesture:
+    if dataset.mirror_key and config.augment.mirror_probability and dataset.target is Target.gesture:
         log.info("mirrored, %s", mirror_in_words(dataset.gesture_names, dataset.mirrored_gestures))
     log.info(
         "%s: %d training, %d validation, %d test windows of %d frames",

@@ -34,11 +34,12 @@ def test_weights_and_info_file_hold_the_skeleton(tmp_path):
             subject=person,
             group="",
             gesture=gesture,
+            skeleton=HAND,
             correctness=1,
             posture="",
         )
         for person in "abcdef"
-        for gesture in range(2)
+        for gesture in ("left", "right")
     ]
     dataset = pack(
         recordings,
