@@ -95,13 +95,35 @@ def _rows(prefix: str, value: Any, but: Set[str] = frozenset()) -> Iterator[Row]
     elif is_dataclass(value):
         schema = cast(type, type(value))
         hints = get_type_hints(schema)
+        free = getattr(schema, "FREE", "")
+        for name, entry in (value.free if free else {}).items():
+            if isinstance(entry, bool):
+                yield Row(prefix + name, WORDS[bool], _shown(entry), _comments(prefix.rstrip("."))[name])
         for each in (each for each in fields(value) if each.name not in but):
+            if each.name == free:
+                yield Row(f"{prefix}<name>", "a class of your own", "", meaning(schema, free))
+                continue
             yield Row(
                 prefix + each.name,
                 type_in_words(hints[each.name]),
                 _shown(getattr(value, each.name)),
                 meaning(schema, each.name),
             )
+
+
+@cache
+def _comments(group: str) -> dict[str, str]:
+    """The comment above each key in the file of a group's default option."""
+    text = (conf_dir() / group / f"{default_options()[group]}.yaml").read_text(encoding="utf-8")
+    comments: dict[str, str] = {}
+    above: list[str] = []
+    for line in text.splitlines():
+        if line.startswith("#"):
+            above.append(line[1:].strip())
+            continue
+        comments[line.partition(":")[0]] = " ".join(above)
+        above = []
+    return comments
 
 
 def meaning(schema: type, name: str) -> str:
