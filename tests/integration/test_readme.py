@@ -129,7 +129,7 @@ def test_training_runs_in_a_fast_form(command, folder, request):
     assert done.returncode == 0, done.stderr
     if "hydra/sweeper=optuna" in arguments:
         assert "2 trials: 2 completed" in done.stdout
-    elif "hydra/launcher=stacked" in arguments:
+    elif "hydra/launcher=shared_process" in arguments:
         assert re.search(r"^4 jobs: 4 done$", done.stdout, re.MULTILINE)
     elif quick:
         assert re.search(r"/info_\w+\.json$", done.stdout, re.MULTILINE), "the files of the run are named"

@@ -5,7 +5,6 @@ import logging
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from gesturelab.cli.train import train_in
 from gesturelab.cli.train_result import print_result
@@ -15,9 +14,6 @@ from gesturelab.runs.folder import RunDir, is_finished
 from gesturelab.runs.signals import EXIT_STATUS, listen, told
 from gesturelab.runs.status import State, end_status, is_first_process, read_status, reason_of
 from gesturelab.sweeps.local import end_with_parent
-
-if TYPE_CHECKING:  # it imports torch
-    from gesturelab.training.stack.together import Seat
 
 FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
@@ -34,15 +30,15 @@ def main(folder: Path) -> int:
     return train_folder(folder)
 
 
-def train_folder(folder: Path, seat: "Seat | None" = None) -> int:
-    """Trains in a folder, in this process; see `main`. With a seat, its steps are taken together with others'."""
+def train_folder(folder: Path) -> int:
+    """Trains in a folder, in this process; see `main`."""
     saved = RunDir(folder, "").config
     if is_finished(folder):  # it was killed between its last file and saying so
         end_status(folder, State.done, "")
         return 0
     try:
         config = read_config(saved)
-        print_result(*train_in(folder, config, saved.read_text(encoding="utf-8"), seat))
+        print_result(*train_in(folder, config, saved.read_text(encoding="utf-8")))
     except StoppedError as error:
         return error.exit_status
     except KeyboardInterrupt:

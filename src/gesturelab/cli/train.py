@@ -8,7 +8,7 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -34,9 +34,6 @@ from gesturelab.runs.signals import listen, stopped, told
 from gesturelab.runs.status import State, read_status, reason_of
 from gesturelab.runs.stop_request import asked_to_stop
 from gesturelab.sweeps.local import train_command
-
-if TYPE_CHECKING:  # it imports torch
-    from gesturelab.training.stack.together import Seat
 
 log = logging.getLogger(__name__)
 
@@ -209,10 +206,8 @@ def _train_in_another_process(folder: Path, config: TrainConfig, composed: str) 
         raise RunError(status.get("reason") or f"training ended with exit status {process.returncode}; see {run.log}")
 
 
-def train_in(folder: Path, config: TrainConfig, composed: str, seat: "Seat | None" = None) -> tuple[RunDir, Info]:
+def train_in(folder: Path, config: TrainConfig, composed: str) -> tuple[RunDir, Info]:
     """Trains in a folder, after saving the composed configuration there; reports in its ``status.json``.
-
-    With a seat, the model's steps are taken together with others'; nothing else is different.
 
     Raises:
         GesturelabError: If anything that the user can mend is wrong.
@@ -231,7 +226,7 @@ def train_in(folder: Path, config: TrainConfig, composed: str, seat: "Seat | Non
         from gesturelab.training.train import train
 
         write_text(run.config, composed)
-        return train(config, folder, accelerator, reporter.epoch, seat)
+        return train(config, folder, accelerator, reporter.epoch)
 
 
 def _free_folder(folder: Path, config: TrainConfig, composed: str) -> RunDir:

@@ -9,6 +9,7 @@ from gesturelab.errors import ConfigError
 
 SIGNAL_EARLY_S = 60
 """Slurm may send a signal so much earlier than asked."""
+TOGETHER_REMOVED = "hydra.launcher.together was removed (models are trained one after another): leave it out"
 OURS = ("job_name", "array", "output", "error", "open_mode", "signal", "requeue", "no_requeue", "export", "wckey")
 """Parameters of sbatch by which the launcher finds its jobs again."""
 
@@ -34,10 +35,10 @@ class LocalLauncherConfig:
 
 
 @dataclass
-class StackedLauncherConfig(LocalLauncherConfig):
-    """Jobs that differ in split and seed only, many in one process."""
+class SharedProcessLauncherConfig(LocalLauncherConfig):
+    """Jobs that differ in split and seed only, one after another in one process."""
 
-    _target_: str = "hydra_plugins.gesturelab_launchers.StackedLauncher"
+    _target_: str = "hydra_plugins.gesturelab_launchers.SharedProcessLauncher"
     """The launcher's class."""
     n_jobs: int | None = None
     """Processes at a time; null: one for each GPU, or for each CPU core."""
@@ -46,10 +47,7 @@ class StackedLauncherConfig(LocalLauncherConfig):
     jobs_per_gpu: int = 1
     """How many processes share a GPU."""
     models_at_once: int = 32
-    """Models in one process at most."""
-    together: bool | None = None
-    """Take the steps of all models of a process at once, in batched products; false: one model after another. null:
-    together on a GPU, one after another on a CPU, whose cores a single model keeps busy."""
+    """The most jobs that one process trains."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -20,7 +20,7 @@ from typing import Any, cast, get_args, get_origin, get_type_hints
 from omegaconf import OmegaConf
 
 from gesturelab.config.compose import compose, options
-from gesturelab.config.launcher import LocalLauncherConfig, SlurmLauncherConfig, StackedLauncherConfig
+from gesturelab.config.launcher import LocalLauncherConfig, SharedProcessLauncherConfig, SlurmLauncherConfig
 from gesturelab.config.search import SearchConfig
 from gesturelab.config.store import conf_dir
 from gesturelab.config.training import TrainConfig
@@ -30,7 +30,11 @@ BEGIN = "<!-- configuration reference: begin; written by `make reference` -->"
 END = "<!-- configuration reference: end -->"
 
 PLUGINS = {
-    "launcher": {"local": LocalLauncherConfig, "stacked": StackedLauncherConfig, "slurm": SlurmLauncherConfig},
+    "launcher": {
+        "local": LocalLauncherConfig,
+        "shared_process": SharedProcessLauncherConfig,
+        "slurm": SlurmLauncherConfig,
+    },
     "sweeper": {"optuna": SearchConfig},
 }
 

@@ -29,7 +29,7 @@ SCHEMAS: dict[str, type] = {
     "weight_averaging": callbacks.WeightAveragingConfig,
     "logger": logger.LoggerConfig,
     "local_launcher": launcher.LocalLauncherConfig,
-    "stacked_launcher": launcher.StackedLauncherConfig,
+    "shared_process_launcher": launcher.SharedProcessLauncherConfig,
     "slurm_launcher": launcher.SlurmLauncherConfig,
     "optuna_sweeper": search.SearchConfig,
     "mlflow": logger.MlflowConfig,

@@ -282,7 +282,7 @@ class TrainerConfig:
     """CPU threads; null lets torch decide."""
     checkpoint_minutes: float | None = 10.0
     """Keep a checkpoint so often in the middle of an epoch, besides the one after each; null: none. Not with several
-    devices, nor where hydra/launcher=stacked takes steps together."""
+    devices."""
     batches_per_epoch: int | None = None
     """End each epoch after so many steps, to look for mistakes quickly; null uses all windows."""
     on_not_finite: OnNotFinite = OnNotFinite.stop

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 def fit(
-    config: TrainConfig, trainer: Trainer, module: GestureModule, data: GestureData, run: RunDir, *, stacked: bool
+    config: TrainConfig, trainer: Trainer, module: GestureModule, data: GestureData, run: RunDir
 ) -> NonFiniteError | None:
     """Trains to the end, or to where it diverged if it should go back from there.
 
@@ -39,7 +39,6 @@ def fit(
         module: What is trained.
         data: What it is trained on.
         run: Whose checkpoints it begins at, if there are any.
-        stacked: Whether other models take their steps with it.
 
     Returns:
         Why to go back to the last whole epoch; None when training is over.
@@ -49,7 +48,7 @@ def fit(
         StoppedError: If it was asked to leave.
         RunError: If a checkpoint cannot be read or written.
     """
-    alone = trainer.world_size == 1 and not stacked
+    alone = trainer.world_size == 1
     begin_at = find_checkpoint(run.checkpoints, Keep(config.trainer.keep), within=alone)
     if begin_at is not None:
         log.info("resuming from %s", begin_at)

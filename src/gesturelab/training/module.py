@@ -153,7 +153,7 @@ class GestureModule(LightningModule):
         norm = self._clip(gradient_clip_val)
         sums = self.steps.judge(self.trainer, float(optimizer.param_groups[0]["lr"]), norm)
         if sums is not None:
-            self.count(sums)
+            self._sums[0] += sums
 
     @torch.no_grad()
     def _clip(self, longest: float | None) -> Float[Tensor, ""]:
@@ -162,10 +162,6 @@ class GestureModule(LightningModule):
             return torch.nn.utils.clip_grad_norm_(self.recogniser.parameters(), longest)
         gradients = [each.grad for each in self.recogniser.parameters() if each.grad is not None]
         return torch.nn.utils.get_total_norm(gradients)
-
-    def count(self, sums: Float[Tensor, "3"]) -> None:
-        """Adds a batch's sum of losses, right answers and windows to those of the epoch."""
-        self._sums[0] += sums
 
     def on_validation_start(self) -> None:
         """Looks at the epoch's steps before anything of it is logged, as trackers keep what they were given.

@@ -178,7 +178,7 @@ def _finite_windows(logits: Float[Tensor, "batch classes"], batch: Batch) -> Boo
 
 
 def require_finite(epoch: Epoch) -> None:
-    """Makes sure that the losses of an epoch are finite: on validation people, too, and of models trained together.
+    """Makes sure that the losses of an epoch are finite, those of validation subjects too.
 
     Raises:
         NonFiniteError: Naming both losses and the learning rate.

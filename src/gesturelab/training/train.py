@@ -57,7 +57,6 @@ from gesturelab.training.micro_batching import memory_told
 from gesturelab.training.module import GestureModule
 from gesturelab.training.provenance import git_state, versions
 from gesturelab.training.restart import with_restart
-from gesturelab.training.stack.together import Seat
 from gesturelab.training.trackers.make import check_loggers, make_loggers
 
 log = logging.getLogger(__name__)
@@ -69,7 +68,6 @@ def train(
     folder: Path,
     accelerator: str,
     report: Callable[[Epoch], None] | None = None,
-    seat: Seat | None = None,
 ) -> tuple[RunDir, Info]:
     """Trains, tests and writes a run; takes up the last checkpoint if the folder holds one.
 
@@ -78,7 +76,6 @@ def train(
         folder: Where the run's files go.
         accelerator: What `gesturelab.training.device.prepare_device` returned.
         report: Is called with each epoch when it is finished.
-        seat: A place among models whose steps are taken together; None trains alone.
 
     Returns:
         The run, and what its info file says.
@@ -103,10 +100,8 @@ def train(
         _announce(config, data, module, caveats)
     loggers = make_loggers(config, folder, caveats)
     trainer = make_trainer(config, accelerator, folder, loggers, progress_bar=_on_terminal())
-    if seat is not None:
-        seat.join(config, trainer, module, data)
     keep = Keep(config.trainer.keep)
-    while diverged := fit(config, trainer, module, data, run, stacked=seat is not None):
+    while diverged := fit(config, trainer, module, data, run):
         restarts = with_restart(module.restarts, diverged)
         seed_everything(config.seed, verbose=False)
         module = make_module(config, data, scaler)
