@@ -43,7 +43,7 @@ def differences(old: str | None, new: str) -> list[Difference]:
 
 
 def _same(key: str, before: dict[str, str], after: dict[str, str]) -> bool:
-    """Whether a value is the same; a feature that is off is one that is not there, as in files from before it existed."""
+    """Whether a value is the same; a feature that is off may be missing, as in files from before it existed."""
     old, new = before.get(key), after.get(key)
     off = (None, "False", "null")
     return old == new or (key.startswith(("features.", "augment.")) and old in off and new in off)

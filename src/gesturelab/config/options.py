@@ -100,6 +100,8 @@ def read_option(
 def read_free(schema: type[_Schema], values: Any, key: str) -> _Schema:
     """A group's object; keys that its schema does not have become the dictionary that ``schema.FREE`` names.
 
+    They may also stand in a dictionary of that name, as the object itself has them.
+
     Raises:
         ConfigError: Naming the key, if a value has the wrong type or breaks a rule.
     """
@@ -108,6 +110,9 @@ def read_free(schema: type[_Schema], values: Any, key: str) -> _Schema:
     free: str = cast(Any, schema).FREE
     own = {each.name for each in fields(cast(Any, schema))} - {free}
     plain = {str(name): value for name, value in cast(Mapping[Any, Any], values).items()}
+    if isinstance(nested := plain.get(free), Mapping) and not is_guest(nested):
+        del plain[free]
+        plain = dict(cast(Mapping[str, Any], nested)) | plain
     options = from_values(schema, {name: value for name, value in plain.items() if name in own}, key)
     others = {name: value for name, value in plain.items() if name not in own}
     return replace(cast(Any, options), **{free: others})

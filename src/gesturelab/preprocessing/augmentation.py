@@ -22,9 +22,9 @@ from gesturelab.skeletons.skeleton import Skeleton
 Augmentation = Callable[[Positions, Generator], Positions]
 """Positions (batch, frames, joints, 3) in metres, each window from its root's mean, to changed ones of the same shape.
 
-One of the user's own is a function that a ``_target_`` makes, or a class with ``__call__`` (an ``nn.Module`` with
-``forward``); it is made with its own keys and, where its signature names it, ``skeleton``. All that is random comes from
-the generator, which is on the positions' device: a training that is interrupted draws the same numbers again.
+One of the user's own is an object of a class with ``__call__`` (an ``nn.Module`` with ``forward``), made with its own
+keys and, where its signature names it, ``skeleton``. All that is random comes from the generator,
+which is on the positions' device: a training that was interrupted draws the same numbers again.
 """
 
 
@@ -45,6 +45,7 @@ class Mirror:
         return _uniform(generator, count) < self.probability
 
     def __call__(self, positions: Positions, chosen: Bool[Tensor, " batch"]) -> Positions:
+        """The chosen windows in a mirror, the others as they are."""
         return torch.where(chosen[:, None, None, None], mirror(positions, self.skeleton), positions)
 
 
@@ -55,6 +56,7 @@ class Rotation:
     largest: float
 
     def __call__(self, positions: Positions, generator: Generator) -> Positions:
+        """Each window turned by its own angle."""
         return rotate_vertical(positions, self.largest * _symmetric(generator, len(positions)))
 
 
@@ -65,6 +67,7 @@ class Scale:
     largest: float
 
     def __call__(self, positions: Positions, generator: Generator) -> Positions:
+        """Each window at its own size."""
         return positions * (1 + self.largest * _symmetric(generator, len(positions)))[:, None, None, None]
 
 
@@ -75,6 +78,7 @@ class JointDropout:
     probability: float
 
     def __call__(self, positions: Positions, generator: Generator) -> Positions:
+        """Windows without some of their joints."""
         return positions * (_uniform(generator, len(positions), 1, positions.shape[2], 1) >= self.probability)
 
 
@@ -85,6 +89,7 @@ class Noise:
     metres: float
 
     def __call__(self, positions: Positions, generator: Generator) -> Positions:
+        """Positions with noise."""
         noise = torch.randn(*positions.shape, generator=generator, device=generator.device)
         return positions + self.metres * noise
 
@@ -188,13 +193,13 @@ def check_augmentation(what: str, change: Any, skeleton: Skeleton) -> None:
 @contextmanager
 def _global_seed(seed: int) -> Iterator[None]:
     """Seeds what a program draws from when it is given no generator, and puts it back afterwards."""
-    python, numpy = random.getstate(), np.random.get_state()
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - the global one is meant
     with torch.random.fork_rng(devices=[]):
         try:
             torch.manual_seed(seed)
             random.seed(seed)
-            np.random.seed(seed)  # noqa: NPY002 - the global one is meant
+            np.random.seed(seed)  # noqa: NPY002
             yield
         finally:
             random.setstate(python)
-            np.random.set_state(numpy)
+            np.random.set_state(numpy)  # noqa: NPY002

@@ -19,6 +19,9 @@ from gesturelab.config.options import TARGET, accepted, construct, is_guest, loc
 from gesturelab.errors import ConfigError
 from gesturelab.skeletons.skeleton import Skeleton
 
+KEPT_FRAMES = 1
+"""Frames before the newest that a stream keeps; where a feature looks back further, it computes whole windows anew."""
+
 Positions = Float[Tensor, "batch frames joints 3"]
 
 SMALLEST_BODY_M = 0.1
@@ -70,7 +73,7 @@ class Feature(nn.Module):
     """A feature: from the positions of a window to channels of each frame. The base class for features of your own.
 
     It is made with the keys that stand beside its ``_target_``, and with as much as its ``__init__`` names of
-    ``skeleton`` (a `gesturelab.skeletons.skeleton.Skeleton`) and ``joints`` (the indices of the joints to feed). It holds
+    ``skeleton`` (a `gesturelab.skeletons.skeleton.Skeleton`) and ``joints`` (indices of the joints to feed). It holds
     no learned weights, depends on nothing but the window, and takes windows of any length from one frame on.
     """
 
@@ -102,6 +105,7 @@ class _OfJoints(Feature):
         self.names = tuple(f"{self.kind}:{skeleton.joints[joint]}:{axis}" for joint in joints for axis in "xyz")
 
     def forward(self, positions: Positions) -> Float[Tensor, "batch frames channels"]:
+        """Three channels a joint."""
         vectors = self.vectors(positions)
         if self.joints != tuple(range(len(self.skeleton.joints))):
             vectors = pick(vectors, self.joints)
@@ -119,6 +123,7 @@ class JointPositions(_OfJoints):
     looks_back = 0
 
     def vectors(self, positions: Positions) -> Positions:
+        """Of all joints, as they are."""
         return positions
 
 
@@ -129,6 +134,7 @@ class Velocities(_OfJoints):
     looks_back = 1
 
     def vectors(self, positions: Positions) -> Positions:
+        """Of all joints."""
         return torch.diff(positions, dim=1, prepend=positions[:, :1])
 
 
@@ -146,6 +152,7 @@ class Displacements(_OfJoints):
     """The first 15th of a window, at least one frame, is where a movement starts from."""
 
     def vectors(self, positions: Positions) -> Positions:
+        """Of all joints."""
         start = positions[:, : max(positions.shape[1] // self.START_FRACTION, 1)].mean(dim=1, keepdim=True)
         moved = positions - start
         reach = moved.norm(dim=-1).flatten(1).amax(dim=1)  # batch
@@ -159,6 +166,7 @@ class Bones(_OfJoints):
     looks_back = 0
 
     def vectors(self, positions: Positions) -> Positions:
+        """Of all joints."""
         return positions - pick(positions, self.skeleton.parents)
 
 
@@ -174,6 +182,7 @@ class Angles(Feature):
         self.names = tuple(f"angle:{':'.join(skeleton.joints[joint] for joint in bend)}" for bend in skeleton.bends)
 
     def forward(self, positions: Positions) -> Float[Tensor, "batch frames channels"]:
+        """One cosine a bend."""
         start, vertex, end = (pick(positions, joints) for joints in zip(*self.bends, strict=True))
         return functional.cosine_similarity(start - vertex, end - vertex, dim=-1)
 
@@ -212,6 +221,7 @@ class Summary(Feature):
         self.names = tuple(f"summary:{name}" for name in (*travel, *angles, *hands))
 
     def forward(self, positions: Positions) -> Float[Tensor, "batch frames channels"]:
+        """The window's numbers in each of its frames."""
         frames, positions = positions.shape[1], self._smooth(positions)
         limbs = positions[:, :, self.limbs]
         travel = limbs.amax(dim=1) - limbs.amin(dim=1)  # batch limbs 3
@@ -261,12 +271,12 @@ BUILT_IN: dict[str, type[Feature]] = {
 class Features(nn.Module):
     """Positions in metres to channels, one row a frame.
 
-    In order: the built-in features that are on, as `BUILT_IN` has them, then those of the user's own by key; features of
-    the whole window are the last channels, the same in each frame.
+    In order: the built-in features that are on, as `BUILT_IN` has them, then the user's own by key; features of the
+    whole window are the last channels, the same in each frame.
 
     Raises:
-        ConfigError: If a joint to feed is not one of the skeleton's, the skeleton lacks what a feature needs, there is no
-            such feature, or one of the user's own does not keep what `Feature` asks for.
+        ConfigError: If a joint to feed is not one of the skeleton's, the skeleton lacks what a feature needs, there is
+            no such feature, or one of the user's own does not keep what `Feature` asks for.
     """
 
     def __init__(self, config: FeaturesConfig, skeleton: Skeleton) -> None:
@@ -289,8 +299,8 @@ class Features(nn.Module):
         features = dict(sorted(features.items(), key=lambda item: item[1].per_window))
         if all(feature.per_window for feature in features.values()):
             raise ConfigError(
-                f"features: {', '.join(features)} is about the whole window; switch on a feature of each frame as well, "
-                "such as features.positions=true"
+                f"features: {', '.join(features)} is about the whole window; switch on a feature of each frame as "
+                "well, such as features.positions=true"
             )
         self.keys = tuple(features)
         self.channels = nn.ModuleList(features.values())
@@ -301,7 +311,7 @@ class Features(nn.Module):
 
     @property
     def non_causal(self) -> tuple[str, ...]:
-        """The keys because of which a frame's channels depend on the whole window."""
+        """The keys because of which a frame's channels depend on more than it and the `KEPT_FRAMES` before it."""
         config = self.config
         whole = {
             "features.centre=window": Centre(config.centre) is Centre.window,
@@ -309,15 +319,10 @@ class Features(nn.Module):
             "features.face_sensor=true": config.face_sensor,
         }
         whole |= {
-            f"features.{key}" + ("" if is_guest(config.channels[key]) else "=true"): _looks_back(feature) is None
+            f"features.{key}" + ("" if is_guest(config.channels[key]) else "=true"): _looks_further(feature)
             for key, feature in zip(self.keys, self.channels, strict=True)
         }
         return tuple(key for key, applies in whole.items() if applies)
-
-    @property
-    def looks_back(self) -> int:
-        """Frames of a window before a frame that its channels depend on, where nothing is `non_causal`."""
-        return max(_looks_back(feature) or 0 for feature in self.channels)
 
     def forward(self, positions: Positions) -> Float[Tensor, "batch frames features"]:
         """Channels, before any scaler."""
@@ -329,19 +334,10 @@ class Features(nn.Module):
         positions = centre_on_root(positions, skeleton, Centre(config.centre))
         return torch.cat([feature(positions) for feature in self.channels], dim=2)
 
-    def of_last(self, frames: Positions) -> Float[Tensor, "batch frames features"]:
-        """Channels of the last frame, in windows that began with it, one frame before it, two before it, ...
 
-        Args:
-            frames: A stream's last ``1 + looks_back``. A window that began earlier has the last of the answers.
-        """
-        count = frames.shape[1]
-        return torch.stack([self(frames[:, first:])[:, -1] for first in range(count - 1, -1, -1)], dim=1)
-
-
-def _looks_back(feature: nn.Module) -> int | None:
+def _looks_further(feature: nn.Module) -> bool:
     assert isinstance(feature, Feature)
-    return None if feature.per_window else feature.looks_back
+    return feature.per_window or feature.looks_back is None or feature.looks_back > KEPT_FRAMES
 
 
 def _make_features(channels: Mapping[str, Any], skeleton: Skeleton, joints: tuple[int, ...]) -> dict[str, Feature]:
@@ -393,7 +389,9 @@ def check_feature(what: str, feature: Any, skeleton: Skeleton) -> None:
         ConfigError: If it does not keep what `Feature` asks for.
     """
     if not isinstance(feature, Feature):
-        raise ConfigError(f"{what}: must be a gesturelab.preprocessing.features.Feature, but is {type(feature).__name__}")
+        raise ConfigError(
+            f"{what}: must be a gesturelab.preprocessing.features.Feature, but is {type(feature).__name__}"
+        )
     names: Any = getattr(feature, "names", None)
     if not isinstance(names, tuple) or not names or not all(isinstance(name, str) for name in names):
         raise ConfigError(f"{what}: names must be a tuple with the name of each channel, not {names!r:.80}")

@@ -258,6 +258,8 @@ class Info(TypedDict):
     confusion: list[list[int]]
     """Test recordings: rows are the true class, columns the predicted one, in order of ``gestures``."""
     versions: dict[str, str]
+    classes: NotRequired[dict[str, Any]]
+    """Classes from outside gesturelab, by group and key: which version of which file each was."""
     git: GitInfo | None
     """Null when the code was not in a git checkout."""
     files: dict[str, str]

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from lightning.pytorch import seed_everything
 
 from gesturelab.config.data import Target
-from gesturelab.config.options import to_plain
+from gesturelab.config.options import guests_of, provenance, target_of, to_plain
 from gesturelab.config.training import Keep, TrainConfig
 from gesturelab.datasets.folder.mirror_names import mirror_in_words
 from gesturelab.datasets.load import load
@@ -161,6 +161,10 @@ def train(
         git=git_state(),
         files={},
     )
+    for group, options in (("features", config.features), ("augment", config.augment)):
+        if guests := guests_of(options):
+            classes = {key: provenance(target_of(guest)) for key, guest in guests.items()}
+            info["classes"] = info.get("classes", {}) | {group: classes}
     if baselines is not None:
         info["baselines"] = baseline_info(baselines, dataset, tested)
     draw_curves(info, run.curves)

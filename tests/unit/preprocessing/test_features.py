@@ -6,27 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gesturelab.config.data import Centre, FeaturesConfig
+from gesturelab.config.options import read_free
 from gesturelab.errors import ConfigError
 from gesturelab.preprocessing.augmentation import mirror
-from gesturelab.preprocessing.features import Features, body_scale, face_sensor, rotate_vertical, velocities
+from gesturelab.preprocessing.features import Features, Velocities, body_scale, face_sensor, rotate_vertical
 from gesturelab.skeletons.skeleton import KINECT_V2 as K
 
 
 def options(**changes):
-    off = {
-        "centre": Centre.none,
-        "body_scale": False,
-        "face_sensor": False,
-        "positions": False,
-        "velocities": False,
-        "displacements": False,
-        "bones": False,
-        "angles": False,
-        "summary": False,
-        "joints": None,
-        "scaler": False,
-    }
-    return FeaturesConfig(**{**off, **changes})
+    """What is fed: nothing but the changes."""
+    off = dict.fromkeys(("body_scale", "face_sensor", "positions", "velocities", "displacements", "scaler"), False)
+    return read_free(FeaturesConfig, {"centre": Centre.none} | off | changes, "features")
 
 
 @pytest.fixture
@@ -57,7 +47,7 @@ def test_names_match_columns(motion):
 
 
 def test_velocity_of_the_first_frame_is_zero(motion):
-    assert not velocities(motion)[:, 0].any()
+    assert not Velocities(K, tuple(range(25)))(motion)[:, 0].any()
 
 
 def test_centred_on_each_frame_the_root_never_moves(motion):
