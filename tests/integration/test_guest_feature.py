@@ -1,4 +1,4 @@
-"""A feature and an augmentation of the user's own keep every promise of a run: resume, sweep, compare, audit, export."""
+"""A feature and an augmentation of the user's own keep each promise of a run: resume, sweep, compare, audit, export."""
 
 import json
 import shutil
@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-
 from command import gesturelab
+
 from gesturelab.export.load import load
-from gesturelab.stream.live import LiveRecogniser
 
 UNMEASURED = True
 EXAMPLE = Path(__file__).parents[2] / "examples" / "extending" / "feature" / "conf"
@@ -86,13 +85,16 @@ def test_a_sweep_skips_what_is_done_and_the_tables_read_it(folder, sweep):
     run(folder, "audit", str(next(sweep.glob("*/info_tiny.json")).parent))
 
 
-def test_a_stream_answers_as_its_windows_do(sweep):
-    model = load(next(sweep.glob("*/info_tiny.json")).parent)
-    window = model.contents.window
-    rng = np.random.default_rng(0)
-    frames = rng.normal(size=(60, 25, 3)).cumsum(axis=0).astype(np.float32) * 0.05
-    live, whole = (LiveRecogniser(model.recogniser, window, rolling=rolling) for rolling in (None, False))
-    assert live.rolling is not None, "the feature looks at one frame, so that windows are kept open"
-    for number, frame in enumerate(frames):
-        answers = [each.feed(frame, number / 10) for each in (live, whole)]
-        assert (answers[0] is None) == (answers[1] is None)
+def test_graphs_and_the_model_file_answer_as_the_network(folder, sweep, monkeypatch):
+    trained = next(sweep.glob("*/info_tiny.json")).parent
+    for name, arguments in (
+        ("model.onnx", ("--format", "onnx")),
+        ("steps.onnx", ("--format", "onnx", "--stateful")),  # the feature looks at one frame, so that there is a state
+        ("model.zip", ()),
+    ):
+        run(folder, "export", str(trained), "-o", name, *arguments)  # compares the answers before it writes
+        assert (folder / name).exists()
+    monkeypatch.syspath_prepend(str(folder / "conf"))
+    motion = np.random.default_rng(0).normal(size=(60, 25, 3)).cumsum(axis=0).astype(np.float32) * 0.05
+    bundle, network = (load(path).predict(motion, rate_hz=10.0) for path in (folder / "model.zip", trained))
+    assert bundle == network
