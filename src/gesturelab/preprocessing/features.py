@@ -138,6 +138,17 @@ class Velocities(_OfJoints):
         return torch.diff(positions, dim=1, prepend=positions[:, :1])
 
 
+class Acceleration(_OfJoints):
+    """The change of each velocity since the frame before; zero in the first two frames of the window."""
+
+    kind = "acceleration"
+    looks_back = 2
+
+    def vectors(self, positions: Positions) -> Positions:
+        """Of all joints."""
+        return torch.cat([torch.zeros_like(positions[:, :2]), torch.diff(positions, n=2, dim=1)], dim=1)
+
+
 class Displacements(_OfJoints):
     """Displacement from the window's first frames, divided by the largest displacement of any joint in the window.
 
@@ -263,6 +274,7 @@ BUILT_IN: dict[str, type[Feature]] = {
     "displacements": Displacements,
     "bones": Bones,
     "angles": Angles,
+    "acceleration": Acceleration,
     "summary": Summary,
 }
 """The features that come with gesturelab, by key; their channels are in this order."""

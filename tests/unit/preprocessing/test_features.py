@@ -137,3 +137,13 @@ def test_only_the_named_joints_are_fed(motion):
     assert torch.allclose(features(motion), expected.flatten(2))
     with pytest.raises(ConfigError, match=r"kinect_v2 has no Tail, but SpineBase"):
         Features(options(positions=True, joints=["Tail"]), K)
+
+
+def test_what_falls_has_the_acceleration_of_falling():
+    seconds = torch.arange(6) / 10
+    falling = torch.zeros(1, 6, 25, 3)
+    falling[0, :, K.index("HandLeft"), 1] = 2 - 9.81 * seconds**2 / 2
+    features = Features(options(positions=True, acceleration=True), K)
+    column = features.names.index("acceleration:HandLeft:y")
+    assert features(falling)[0, :, column].tolist() == pytest.approx([0, 0, *[-0.0981] * 4], abs=1e-6)  # in 0.1 s twice
+    assert features(falling[:, :1])[0, :, column].tolist() == [0], "a window of one frame"
