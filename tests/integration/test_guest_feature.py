@@ -92,7 +92,9 @@ def test_graphs_and_the_model_file_answer_as_the_network(folder, sweep, monkeypa
         ("steps.onnx", ("--format", "onnx", "--stateful")),  # the feature looks at one frame, so that there is a state
         ("model.zip", ()),
     ):
-        run(folder, "export", str(trained), "-o", name, *arguments)  # compares the answers before it writes
+        run(
+            folder, "export", str(trained), "-o", name, *arguments, PYTHONPATH="conf"
+        )  # compares the answers before it writes
         assert (folder / name).exists()
     monkeypatch.syspath_prepend(str(folder / "conf"))
     motion = np.random.default_rng(0).normal(size=(60, 25, 3)).cumsum(axis=0).astype(np.float32) * 0.05

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from gesturelab.config.options import GuestOptions, is_guest, target_of
+from gesturelab.config.options import GuestOptions, is_guest, target_of, to_plain
 from gesturelab.config.rules import at_least, fraction, positive, subset
 from gesturelab.errors import ConfigError
 
@@ -222,6 +222,9 @@ class FeaturesConfig:
             raise ConfigError("features: switch on one at least, such as features.positions=true")
         if self.joints is not None and not self.joints:
             raise ConfigError("features.joints=[]: name at least one joint, or null for all")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FeaturesConfig) and to_plain(self) == to_plain(other)
 
     @property
     def free(self) -> dict[str, Any]:

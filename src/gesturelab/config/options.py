@@ -140,7 +140,7 @@ def to_plain(config: Any) -> dict[str, Any]:
     plain: dict[str, Any] = dict(config) if isinstance(config, dict) else vars(config) | asdict(config)
     if free := getattr(config, "FREE", ""):
         del plain[free]
-        plain |= config.free
+        plain |= cast(Any, config).free
     # an enum is a string already, but YAML and JSON print it differently
     return {key: str(value) if isinstance(value, str) else value for key, value in plain.items()}
 

@@ -100,7 +100,7 @@ def _rows(prefix: str, value: Any, but: Set[str] = frozenset()) -> Iterator[Row]
         schema = cast(type, type(value))
         hints = get_type_hints(schema)
         free = getattr(schema, "FREE", "")
-        for name, entry in (value.free if free else {}).items():
+        for name, entry in (cast(Any, value).free if free else {}).items():
             if isinstance(entry, bool):
                 yield Row(prefix + name, WORDS[bool], _shown(entry), _comments(prefix.rstrip("."))[name])
         for each in (each for each in fields(value) if each.name not in but):

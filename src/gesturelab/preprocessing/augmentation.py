@@ -2,7 +2,8 @@
 
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from collections.abc import Generator as Yields
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -191,7 +192,7 @@ def check_augmentation(what: str, change: Any, skeleton: Skeleton) -> None:
 
 
 @contextmanager
-def _global_seed(seed: int) -> Iterator[None]:
+def _global_seed(seed: int) -> Yields[None]:
     """Seeds what a program draws from when it is given no generator, and puts it back afterwards."""
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - the global one is meant
     with torch.random.fork_rng(devices=[]):

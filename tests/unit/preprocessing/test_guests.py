@@ -125,7 +125,7 @@ def test_a_feature_that_does_not_fit_is_refused_by_its_key(how, message):
 
 
 def test_what_is_no_feature_is_refused():
-    with pytest.raises(ConfigError, match=r"features\.mine .* must be a gesturelab.*Feature, but is of type Shift"):
+    with pytest.raises(ConfigError, match=r"features\.mine .* must be a gesturelab.*Feature, but is Shift"):
         Features(feature(mine=guest("Shift")), K)
     with pytest.raises(ConfigError, match=r"features\.foo=true: there is no such feature; there are positions, "):
         Features(feature(foo=True), K)
