@@ -120,7 +120,8 @@ def read_free(schema: type[_Schema], values: Any, key: str) -> _Schema:
 
 def is_guest(value: Any) -> bool:
     """Whether a value names a class or function by its ``_target_``."""
-    return isinstance(value, Mapping) and bool(target_of(cast(Any, value)))
+    target = cast(Mapping[str, Any], value).get(TARGET) if isinstance(value, Mapping) else None
+    return isinstance(target, str) and bool(target)
 
 
 def guests_of(config: Any) -> dict[str, dict[str, Any]]:

@@ -131,6 +131,8 @@ def test_what_is_no_feature_is_refused():
         Features(feature(foo=True), K)
     with pytest.raises(ConfigError, match=r"features\.foo=0\.5: must be true or false"):
         typed_config({"features": {"foo": 0.5}})
+    with pytest.raises(ConfigError, match=r"features\.foo=.*: must be true or false"):
+        typed_config({"features": {"foo": {"_target_": 3}}})
     with pytest.raises(ConfigError, match=r"another feature has a channel head:height already"):
         Features(feature(mine=guest("HeadHeight"), other=guest("HeadHeight")), K)
     with pytest.raises(ConfigError, match="about the whole window; switch on a feature of each frame"):
