@@ -1,9 +1,9 @@
 """A run that learned a little from made-up people in seconds, for tests of what comes after training."""
 
 import pytest
-from omegaconf import OmegaConf
 
 from gesturelab.config.compose import compose
+from gesturelab.config.saved import as_yaml
 from gesturelab.runs.folder import RunDir
 from gesturelab.training.train import train
 
@@ -19,7 +19,7 @@ def train_in(folder, config, composed):
 
 def train_small(folder, *overrides: str) -> RunDir:
     config = compose([*SMALL, *overrides])
-    return train_in(folder, config, OmegaConf.to_yaml(OmegaConf.structured(config)))[0]
+    return train_in(folder, config, as_yaml(config))[0]
 
 
 @pytest.fixture(scope="session")

@@ -104,7 +104,14 @@ def _rows(prefix: str, value: Any, but: Set[str] = frozenset()) -> Iterator[Row]
         if isinstance(value, GuestOptions):
             yield from _argument_rows(prefix, value)
             but = {*but, "arguments"}
+        free = getattr(schema, "FREE", "")
+        for name, entry in (cast(Any, value).free if free else {}).items():
+            if isinstance(entry, bool):
+                yield Row(prefix + name, WORDS[bool], _shown(entry), _comments(prefix.rstrip("."))[name])
         for each in (each for each in fields(value) if each.name not in but):
+            if each.name == free:
+                yield Row(f"{prefix}<name>", "a class of your own", "", meaning(schema, free))
+                continue
             yield Row(
                 prefix + each.name,
                 type_in_words(hints[each.name]),
@@ -119,6 +126,21 @@ def _argument_rows(prefix: str, value: GuestOptions) -> Iterator[Row]:
     meanings = dict(re.findall(r"^ {4}(\w+): (.+)$", documented.partition("Args:")[2], re.MULTILINE))
     for key, argument in value.arguments.items():
         yield Row(prefix + key, WORDS.get(type(argument), "any"), _shown(argument), meanings.get(key, ""))
+
+
+@cache
+def _comments(group: str) -> dict[str, str]:
+    """The comment above each key in the file of a group's default option."""
+    text = (conf_dir() / group / f"{default_options()[group]}.yaml").read_text(encoding="utf-8")
+    comments: dict[str, str] = {}
+    above: list[str] = []
+    for line in text.splitlines():
+        if line.startswith("#"):
+            above.append(line[1:].strip())
+            continue
+        comments[line.partition(":")[0]] = " ".join(above)
+        above = []
+    return comments
 
 
 def meaning(schema: type, name: str) -> str:

@@ -19,6 +19,7 @@ from gesturelab.config.training import (
     LSTMConfig,
     PlateauConfig,
     TrainConfig,
+    to_values,
     typed_config,
 )
 from gesturelab.errors import ConfigError
@@ -105,6 +106,11 @@ def read_config(path: Path) -> TrainConfig:
         raise ConfigError(f"{path} is not the configuration of a run of this version: {error}") from error
     add_search_path(config.search_path)
     return config
+
+
+def as_yaml(config: TrainConfig) -> str:
+    """What `read_config` reads: the text of a run's config.yaml."""
+    return yaml.safe_dump(to_values(config), sort_keys=False, allow_unicode=True)
 
 
 def read_data_config(path: Path) -> DataConfig:

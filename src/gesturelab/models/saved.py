@@ -8,7 +8,7 @@ from typing import Any, cast
 import torch
 
 from gesturelab.config.data import FeaturesConfig, Target, WindowConfig
-from gesturelab.config.options import from_values
+from gesturelab.config.options import from_values, read_free
 from gesturelab.config.saved import upgrade
 from gesturelab.config.training import LSTMConfig
 from gesturelab.errors import RunError
@@ -65,7 +65,7 @@ def read_recogniser(run: RunDir) -> Saved:
         saved = _read(run.weights)
         skeleton = restored(saved["skeleton"])
         model = from_values(LSTMConfig, upgrade({"model": saved["model"]})["model"], "model")
-        features = from_values(FeaturesConfig, saved["features"], "features")
+        features = read_free(FeaturesConfig, saved["features"], "features")
         window = from_values(WindowConfig, saved["window"], "window")
         target = Target(saved.get("target", "gesture"))
         classes = tuple(map(str, saved["gestures"]))

@@ -240,6 +240,8 @@ class Info(TypedDict):
     """Which class of which version of which file a part was made by (see `gesturelab.config.options.provenance`):
     ``data`` and others; runs from earlier versions do not have it."""
     versions: dict[str, str]
+    classes: NotRequired[dict[str, Any]]
+    """Classes from outside gesturelab, by group and key: which version of which file each was."""
     git: GitInfo | None
     """Null when the code was not in a git checkout."""
     files: dict[str, str]

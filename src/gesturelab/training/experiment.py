@@ -15,7 +15,7 @@ from jaxtyping import Float
 from lightning.pytorch import seed_everything
 
 from gesturelab.config.data import Target
-from gesturelab.config.options import provenance, target_of, to_plain
+from gesturelab.config.options import guests_of, provenance, target_of, to_plain
 from gesturelab.config.training import Keep, TrainConfig
 from gesturelab.datasets.load import load
 from gesturelab.datasets.mirror_names import mirror_in_words
@@ -182,7 +182,11 @@ def run_experiment(
 
 def classes_info(config: TrainConfig) -> dict[str, Any]:
     """Which class of which version of which file each option was."""
-    return {key: provenance(target_of(getattr(config, key))) for key in ("data", "split", "loss")}
+    classes: dict[str, Any] = {key: provenance(target_of(getattr(config, key))) for key in ("data", "split", "loss")}
+    for group, options in (("features", config.features), ("augment", config.augment)):
+        if guests := guests_of(options):
+            classes[group] = {key: provenance(target_of(guest)) for key, guest in guests.items()}
+    return classes
 
 
 def _score_all(

@@ -11,7 +11,7 @@ from gesturelab.datasets.recording import Dataset
 from gesturelab.evaluation.windows import write_windows
 from gesturelab.models.recogniser import Recogniser
 from gesturelab.preprocessing.frame_store import FrameStore
-from gesturelab.preprocessing.live_windows import LiveWindows, cut_live
+from gesturelab.preprocessing.windows import LiveWindows, cut_live
 from gesturelab.runs.signals import raise_if_received
 from gesturelab.training.datamodule import EVALUATION_FRAMES, GestureData
 from gesturelab.training.micro_batching import MicroBatches
