@@ -222,13 +222,13 @@ def read_dataset(config: DataConfig, source: RecordingSource | None = None) -> D
     source = open_source(config) if source is None else source
     entries, rejected = _list_recordings(config, source)
     if config.strict and rejected:
-        raise DataError(_refusal(rejected[0].recording, rejected[0].reason))
+        raise DataError(_refusal(rejected[0].file or rejected[0].recording, rejected[0].reason))
     names = list(source.gestures) if source.gestures is not None else sorted({entry.gesture for entry in entries})
     gestures = chosen_gestures(config.gestures, names)
     chosen = _select(config, source, entries, names, gestures, rejected)
     skeleton = source.skeleton or _skeleton(config, chosen)
     recordings: list[Recording] = []
-    reasons = [f"{each.recording}: {each.reason}" for each in rejected]
+    reasons = [f"{each.file or each.recording}: {each.reason}" for each in rejected]
     for entry in chosen:
         if isinstance(entry, Recording):
             recordings.append(entry)
@@ -336,7 +336,7 @@ def _select(
         and (config.postures is None or entry.posture in config.postures)
     ]
     if not kept:
-        first = f"; for one {rejected[0].recording}: {rejected[0].reason}" if rejected else ""
+        first = f"; for one {rejected[0].file or rejected[0].recording}: {rejected[0].reason}" if rejected else ""
         raise DataError(
             f"no recording of {_where(config)} has data.correctness={config.correctness}, "
             f"data.subjects={config.subjects}, data.postures={config.postures}, data.gestures={config.gestures}{first}"
