@@ -25,7 +25,8 @@ def load(config: DataConfig) -> Dataset:
         build=lambda: read_dataset(config, source),
     )
     dataset = replace(dataset, target=config.target)
-    if config.target is Target.correctness and len(set(dataset.classes.tolist())) < 2:
+    own = dataset.mirror_key  # whoever says what a gesture becomes in a mirror labels the recordings too
+    if own and config.target is Target.correctness and len(set(dataset.classes.tolist())) < 2:
         raise DataError(
             f"data.target=correctness: the {len(dataset)} recordings used are all "
             f"{dataset.class_names[dataset.classes[0]]}; their labels must say which ones are not (in a folder of your "

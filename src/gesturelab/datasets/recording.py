@@ -102,6 +102,8 @@ class Rejected:
 
     recording: str
     reason: str
+    file: str = field(default="", compare=False)
+    """What errors call it; its name if empty."""
 
 
 @dataclass(frozen=True, eq=False)

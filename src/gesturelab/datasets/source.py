@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from gesturelab.config.data import DataConfig
-from gesturelab.config.options import arguments_of, construct, locate, provenance, target_of, to_plain
+from gesturelab.config.options import arguments_of, construct, locate, target_of, to_plain
 from gesturelab.datasets.mirror_names import mirrored_gestures
 from gesturelab.datasets.recording import (
     Dataset,
@@ -28,6 +28,7 @@ from gesturelab.datasets.recording import (
 )
 from gesturelab.datasets.selection import chosen_gestures, spread
 from gesturelab.errors import ConfigError, DataError, GesturelabError, RecordingError
+from gesturelab.files import sha256
 from gesturelab.runs.signals import raise_if_received
 from gesturelab.skeletons.skeleton import Skeleton
 
@@ -198,9 +199,18 @@ def options_of(config: DataConfig) -> dict[str, Any]:
 def stamp_of(config: DataConfig, source: RecordingSource) -> list[Any]:
     """What changes when the files of a dataset do, or the code that reads them."""
     try:
-        return [source.stamp(), provenance(target_of(config))["sha256"]]
+        return [source.stamp(), _code(locate("data", target_of(config)))]
     except OSError as error:
         raise DataError(f"{_where(config)}: {error}") from error
+
+
+def _code(located: Any) -> str | None:
+    """The checksum of the file in which a class or function stands; None if it is in none."""
+    try:
+        file = inspect.getsourcefile(located)
+    except TypeError:
+        return None
+    return sha256(Path(file)) if file and Path(file).is_file() else None
 
 
 def read_dataset(config: DataConfig, source: RecordingSource | None = None) -> Dataset:
@@ -213,13 +223,13 @@ def read_dataset(config: DataConfig, source: RecordingSource | None = None) -> D
     source = open_source(config) if source is None else source
     entries, rejected = _list_recordings(config, source)
     if config.strict and rejected:
-        raise DataError(_refusal(rejected[0].recording, rejected[0].reason))
+        raise DataError(_refusal(rejected[0].file or rejected[0].recording, rejected[0].reason))
     names = list(source.gestures) if source.gestures is not None else sorted({entry.gesture for entry in entries})
     gestures = chosen_gestures(config.gestures, names)
     chosen = _select(config, source, entries, names, gestures, rejected)
     skeleton = source.skeleton or _skeleton(config, chosen)
     recordings: list[Recording] = []
-    reasons = [f"{each.recording}: {each.reason}" for each in rejected]
+    reasons = [f"{each.file or each.recording}: {each.reason}" for each in rejected]
     for entry in chosen:
         raise_if_received()
         if isinstance(entry, Recording):
@@ -328,7 +338,7 @@ def _select(
         and (config.postures is None or entry.posture in config.postures)
     ]
     if not kept:
-        first = f"; for one {rejected[0].recording}: {rejected[0].reason}" if rejected else ""
+        first = f"; for one {rejected[0].file or rejected[0].recording}: {rejected[0].reason}" if rejected else ""
         raise DataError(
             f"no recording of {_where(config)} has data.correctness={config.correctness}, "
             f"data.subjects={config.subjects}, data.postures={config.postures}, data.gestures={config.gestures}{first}"

@@ -236,12 +236,10 @@ class Info(TypedDict):
     """Fitted on validation recordings: a tenth of them have a calibrated confidence below it."""
     confusion: list[list[int]]
     """Test recordings: rows are the true class, columns the predicted one, in order of ``gestures``."""
-    classes: NotRequired[dict[str, dict[str, str | None]]]
-    """Which class of which version of which file a part was made by (see `gesturelab.config.options.provenance`):
-    ``data`` and others; runs from earlier versions do not have it."""
+    classes: NotRequired[dict[str, dict[str, Any]]]
+    """Which class of which version of which file each option was (see `gesturelab.config.options.provenance`); of
+    features, augmentations and metrics those from outside gesturelab, by name. Earlier versions did not write it."""
     versions: dict[str, str]
-    classes: NotRequired[dict[str, Any]]
-    """Classes from outside gesturelab, by group and key: which version of which file each was."""
     git: GitInfo | None
     """Null when the code was not in a git checkout."""
     files: dict[str, str]

@@ -11,9 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from omegaconf import OmegaConf
-
 from gesturelab.config.compose import compose
+from gesturelab.config.saved import as_yaml
 from gesturelab.config.training import TrainConfig
 from gesturelab.errors import BusyError, PreemptedError, RunError, StoppedError
 from gesturelab.files import write_text
@@ -94,7 +93,7 @@ def train(
     if not isinstance(config, TrainConfig):
         config = compose(config)
     if config_text is None:
-        config_text = OmegaConf.to_yaml(OmegaConf.structured(config))
+        config_text = as_yaml(config)
     if folder is None:
         folder = make_new_folder(Path("outputs", config.name, datetime.now().strftime("%Y-%m-%d_%H-%M-%S")))
     if config.trainer.processes > 1:

@@ -49,14 +49,14 @@ def test_irregular_times_come_to_the_median_rate(tmp_path):
 
 
 def test_times_in_whole_milliseconds_are_a_regular_beat(tmp_path):
-    rows = "".join(f"{number},0,0,0,1,0,{round(number * 1000 / 30)}\n" for number in range(20))
+    rows = "".join(f"{number},2,0,0,1,0,{round(number * 1000 / 30)}\n" for number in range(20))
     motion = read_motion(write(tmp_path, f"{HEADER},time_ms\n{rows}"), TWO)
     assert motion.positions[:, 0, 0].tolist() == list(range(20)), "frames are left as they are"
     assert motion.rate_hz == pytest.approx(30, abs=0.1)
 
 
 def test_a_rate_asked_for(tmp_path):
-    rows = "".join(f"{number / 10},0,0,0,1,0,{number / 10}\n" for number in range(5))
+    rows = "".join(f"{number / 10},2,0,0,1,0,{number / 10}\n" for number in range(5))
     with_times, without = f"{HEADER},time_s\n{rows}", f"{HEADER}\n0,0,0,0,1,0\n"
     motion = read_motion(write(tmp_path, with_times), TWO, rate_hz=20)
     np.testing.assert_allclose(motion.positions[:, 0, 0], np.arange(9) / 20, atol=1e-6)
@@ -86,14 +86,14 @@ def test_intellirehabds_by_its_look(tmp_path):
 
 
 def test_short_gaps_are_filled_when_asked(tmp_path):
-    path = write(tmp_path, f"{HEADER}\n0,0,0,0,1,0\n,,,0,1,0\nnan,0,0,0,1,0\n0.3,0,0.6,0,1,0\n0,0,0,0,,0\n")
+    path = write(tmp_path, f"{HEADER}\n0,2,0,0,1,0\n,,,0,1,0\nnan,2,0,0,1,0\n0.3,2,0.6,0,1,0\n0,2,0,0,,0\n")
     with pytest.raises(DataError, match=r"line 3: Hip is missing \(3 of 5 frames lack a joint, 2 of 2 joints"):
         read_motion(path, TWO, rate_hz=30)
     with pytest.raises(DataError, match="line 3: Hip is missing"):
         read_motion(path, TWO, rate_hz=30, fill_frames=1)
     with pytest.raises(DataError, match=r"line 6: Head is missing \(1 of 5"):
         read_motion(path, TWO, rate_hz=30, fill_frames=2)  # nothing comes after the last frame
-    whole = write(tmp_path, f"{HEADER}\n0,0,0,0,1,0\n,,,0,1,0\nnan,0,0,0,1,0\n0.3,0,0.6,0,1,0\n")
+    whole = write(tmp_path, f"{HEADER}\n0,2,0,0,1,0\n,,,0,1,0\nnan,2,0,0,1,0\n0.3,2,0.6,0,1,0\n")
     filled = read_motion(whole, TWO, rate_hz=30, fill_frames=2).positions[:, 0]
     np.testing.assert_allclose(filled[:, 0], [0, 0.1, 0.2, 0.3], atol=1e-6)
     np.testing.assert_allclose(filled[:, 2], [0, 0.2, 0.4, 0.6], atol=1e-6)

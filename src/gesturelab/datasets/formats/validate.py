@@ -82,7 +82,12 @@ def _fill_lost(
         raise RecordingError("every joint is at exactly 0, 0, 0 in every frame: the sensor saw nobody")
     values, lost = values.copy(), lost & ~lost.all(axis=0)
     for joint in np.flatnonzero(lost.any(axis=0)):
-        seen, gaps = np.flatnonzero(~lost[:, joint]), np.flatnonzero(lost[:, joint])
+        seen, gaps = (
+            np.flatnonzero(~lost[:, joint] & np.isfinite(values[:, joint]).all(axis=1)),
+            np.flatnonzero(lost[:, joint]),
+        )
+        if not len(seen):
+            continue
         for axis in range(3):
             values[gaps, joint, axis] = np.interp(gaps, seen, values[seen, joint, axis])
     return values, lost

@@ -49,7 +49,7 @@ class Irds(RecordingSource):
             try:
                 label = parse_label(file.name)
             except RecordingError as error:
-                yield Rejected(file.name, str(error))
+                yield Rejected(file.name, str(error), f"{file.name}.txt")
                 continue
             yield Unread(
                 name=file.name,
