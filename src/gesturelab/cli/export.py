@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from gesturelab.cli import trust
 from gesturelab.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
                       "(features=live)")  # fmt: skip
     made.add_argument("--best", action="store_true", help="of a sweep take the size that compare recommends, and its "
                       "run with the best result on validation people; test people have no say")  # fmt: skip
+    trust.add_option(made)
     return made
 
 
@@ -65,7 +67,7 @@ def run(arguments: list[str]) -> int:
         source = choice.run
     else:
         source = run_of(folder)
-    model = model_of(source)
+    model = model_of(source, cast(list[str], given.trust))
     for text in model.warnings:
         print(text)
     people = model.contents.facts["data"].get("groups", {})

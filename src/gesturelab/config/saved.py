@@ -107,6 +107,15 @@ def read_config(path: Path) -> TrainConfig:
     return config
 
 
+def read_search_path(path: Path) -> list[str]:
+    """The folders whose Python files a run's configuration may name; none where it cannot be read."""
+    try:
+        folders = _load(path).get("search_path", [])
+    except (OSError, *_ODD):
+        return []
+    return [folder for folder in cast(list[Any], folders) if isinstance(folder, str)]
+
+
 def read_data_config(path: Path) -> DataConfig:
     """The data that a run was trained with; the rest of its configuration may be of another version.
 

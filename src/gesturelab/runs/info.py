@@ -206,8 +206,9 @@ class TrainingInfo(TypedDict):
 class CostInfo(TypedDict):
     """What tells how far the costs of two runs can be compared."""
 
-    flops_per_window: int
-    """Operations of the network's matrix products for the probabilities of one window."""
+    flops_per_window: int | None
+    """Operations of the network's matrix products for the probabilities of one window; null where a guest's cannot be
+    counted."""
     cpu: str
     """Name of the processor."""
     cores: int
@@ -247,6 +248,8 @@ class Info(TypedDict):
     features: dict[str, Any]
     model: ModelInfo
     training: TrainingInfo
+    classes: NotRequired[dict[str, Any]]
+    """Which class of which version of which file each option with a ``_target_`` was, such as ``model``."""
     cost: NotRequired[CostInfo]
     metrics: Metrics
     baselines: NotRequired[dict[str, Baseline]]

@@ -14,14 +14,14 @@ from jaxtyping import Float
 from lightning.pytorch import seed_everything
 
 from gesturelab.config.data import Target
-from gesturelab.config.options import to_plain
+from gesturelab.config.options import provenance, target_of, to_plain
 from gesturelab.config.training import Keep, TrainConfig
 from gesturelab.datasets.folder.mirror_names import mirror_in_words
 from gesturelab.datasets.load import load
 from gesturelab.evaluation.recordings import combine_windows
 from gesturelab.evaluation.selective import fit_temperature, fit_threshold
 from gesturelab.files import sha256, write_json
-from gesturelab.models.lstm import count_parameters
+from gesturelab.models.network import count_parameters
 from gesturelab.report.figures import draw_confusion, draw_curves
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.info import (
@@ -51,6 +51,7 @@ from gesturelab.training.datamodule import GestureData
 from gesturelab.training.device import check_miopen
 from gesturelab.training.findings import find
 from gesturelab.training.fit import fit, predict_sides
+from gesturelab.training.fitted import FittedModule, fitted_options
 from gesturelab.training.live_windows import write_live
 from gesturelab.training.metrics import confusion, score
 from gesturelab.training.micro_batching import memory_told
@@ -96,6 +97,8 @@ def train(
         check_miopen(config.model, data.windows.length_frames, config.trainer.batch_size)
     module = make_module(config, data, scaler)
     module.report = report
+    if isinstance(module, FittedModule):
+        config = fitted_options(config)
     if is_first_process():
         _announce(config, data, module, caveats)
     loggers = make_loggers(config, folder, caveats)
@@ -152,6 +155,7 @@ def train(
         features=to_plain(config.features),
         model=model_info(config, module),
         training=training,
+        classes={"model": provenance(target_of(config.model))},
         cost=cost_info(module.recogniser, config.window.length_frames, busy),
         metrics=metrics,
         temperature=temperature,

@@ -11,7 +11,7 @@ from gesturelab.config.compose import compose
 from gesturelab.config.options import to_plain
 from gesturelab.config.training import TrainConfig
 from gesturelab.errors import RunError
-from gesturelab.models.lstm import LSTMClassifier
+from gesturelab.models.network import build_network
 from gesturelab.models.recogniser import Recogniser
 from gesturelab.models.saved import read_recogniser
 from gesturelab.preprocessing.features import Features
@@ -31,7 +31,9 @@ def write_weights(folder: Path, *overrides: str) -> tuple[RunDir, TrainConfig, R
     run = RunDir(write_run(folder, make_info()), "tiny")
     scaler = no_scaler(Features(config.features, KINECT_V2).names)
     scaler.save(run.scaler)
-    classifier = LSTMClassifier(len(scaler.names), GESTURES, config.model).eval()
+    classifier = build_network(
+        config.model, Features(config.features, KINECT_V2), GESTURES, config.window.length_frames
+    ).eval()
     mirrored = MIRRORED if config.augment.mirror_at_test else None
     contents = {
         "model": to_plain(config.model),
