@@ -45,7 +45,7 @@ from gesturelab.report.collect import collect
 from gesturelab.report.groups import group
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.status import is_alive, read_status
-from gesturelab.splits.split import choose_people
+from gesturelab.splits.split import RecordingTable, choose_people
 from gesturelab.sweeps.progress import progress, remaining, status_table
 from gesturelab.sweeps.search.result import read_search
 from info_builder import make_info, write_run
@@ -272,7 +272,9 @@ def cache(place: Path) -> Case:
     return Case(make, read)
 
 
-PEOPLE = {"101": "healthy", "102": "healthy", "201": "patient", "202": "patient", "203": "patient"}
+SUBJECTS = ("101", "102", "201", "202", "203")
+GROUPS = ("healthy", "healthy", "patient", "patient", "patient")
+TABLE = RecordingTable(SUBJECTS, SUBJECTS, GROUPS, ("wave",) * 5, (1,) * 5, ("",) * 5)
 
 
 def folds(place: Path) -> Case:
@@ -292,13 +294,13 @@ def _split(place: Path, value: object, option: str, kind: type) -> Case:
     def read(data: bytes) -> None:
         file.write_bytes(data)
         try:
-            people = choose_people(PEOPLE, settings)
+            people = choose_people(TABLE, settings)
         except GesturelabError as error:
             if "people are left" in str(error) or "split.test is empty" in str(error) or "named for both" in str(error):
                 return  # the file is right, but names everybody or nobody
             raise
         sides = [*people.train, *people.validation, *people.test]
-        assert sorted(sides) == sorted(PEOPLE)
+        assert sorted(sides) == sorted(SUBJECTS)
 
     return Case(lambda rng: as_json(rng, value), read, file.name)
 

@@ -11,7 +11,7 @@ from command import untraced
 from omegaconf import OmegaConf
 
 from gesturelab.cli.job import train_folder
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.runs.folder import RunDir, is_finished
 from gesturelab.runs.status import is_alive, read_status
 
@@ -23,7 +23,7 @@ EPOCHS = 25
 def make_run(folder, fold):
     run = RunDir(folder, "tiny")
     run.path.mkdir(parents=True)
-    config = compose_training([*QUICK, f"trainer.max_epochs={EPOCHS}", "trainer.threads=1", f"split.fold={fold}"])
+    config = compose([*QUICK, f"trainer.max_epochs={EPOCHS}", "trainer.threads=1", f"split.fold={fold}"])
     OmegaConf.save(OmegaConf.structured(config), run.config)
     return run
 

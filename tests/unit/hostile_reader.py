@@ -36,7 +36,7 @@ def main(root: Path) -> None:
         "predictions": ("predictions_tiny.csv", read_predictions),
         "windows": ("windows_tiny.csv", lambda path: read_windows(path, ("a",), ["x"])),
         "config": ("config.yaml", read_config),
-        "folds": ("folds.json", lambda path: choose_people({}, folds(path))),
+        "folds": ("folds.json", lambda path: choose_people(RecordingTable((), (), (), (), (), ()), folds(path))),
         "status": ("status.json", lambda path: str(read_status(path.parent))),
         "search": ("search.json", lambda path: str(read_search(path.parent))),
         "stop": ("stop.txt", lambda path: asked_to_stop(path.parent)),

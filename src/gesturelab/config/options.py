@@ -18,7 +18,7 @@ from typing import Any, TypeVar, cast
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gesturelab.errors import ConfigError
+from gesturelab.errors import ConfigError, GesturelabError
 
 TARGET = "_target_"
 
@@ -162,7 +162,7 @@ def construct(
     try:
         known = accepted(made, context or {})
         return made(*args, **{**known, **given})
-    except ConfigError:
+    except GesturelabError:
         raise
     except Exception as error:
         shown = ", ".join(f"{name}={value!r}"[:80] for name, value in given.items()) or "no keys of its own"

@@ -12,9 +12,6 @@ from gesturelab.runs.info import Info, is_peer, target_of
 OUTCOMES = frozenset({"epochs", "best_epoch", "stopped_early", "seconds", "device", "history"})
 """Keys of ``training`` that tell what happened; the others tell what was asked for."""
 
-FOLDED = frozenset({"loso", "subject_kfold", "folds_file"})
-"""Splits with folds: each person is a test person in one fold."""
-
 
 @dataclass(frozen=True, eq=False)
 class FoldRun:

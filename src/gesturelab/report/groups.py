@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any, cast
 
-from gesturelab.evaluation.join import FOLDED, asked
+from gesturelab.evaluation.join import asked
 from gesturelab.report.collect import SIDES, Finished
 from gesturelab.report.primary_metric import CORRECTNESS
 from gesturelab.runs.info import Info, is_peer, target_of
@@ -37,7 +37,7 @@ class Basis:
 def basis(info: Info) -> Basis:
     """The basis of a run; runs with equal ones are compared."""
     split = info["split"]
-    folded = split["kind"] in FOLDED and "fold" in split["options"]
+    folded = "fold" in split["options"]
     options = {key: value for key, value in split["options"].items() if not (folded and key == "fold")}
     return Basis(
         target_of(info),

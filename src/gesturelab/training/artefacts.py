@@ -12,7 +12,7 @@ from lightning.pytorch import Trainer
 
 from gesturelab.config.data import FolderConfig, IrdsConfig, Target
 from gesturelab.config.options import TARGET, to_plain
-from gesturelab.config.split import FoldsFileConfig
+from gesturelab.config.split import FoldsFileConfig, GuestSplitConfig
 from gesturelab.config.training import Keep, TrainConfig
 from gesturelab.datasets.recording import Dataset
 from gesturelab.evaluation.baselines import Baselines, fit_baselines
@@ -26,7 +26,7 @@ from gesturelab.preprocessing.scaler import Scaler
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.info import Baseline, CostInfo, DataInfo, ModelInfo, RejectedInfo, Side, SplitInfo, TrainingInfo
 from gesturelab.skeletons.definition import stored
-from gesturelab.splits.split import make_folds
+from gesturelab.splits.split import recording_table, subjects_of_folds
 from gesturelab.training.build import as_options, device_name
 from gesturelab.training.checkpoints import kept_epoch
 from gesturelab.training.datamodule import GestureData
@@ -147,8 +147,8 @@ def split_info(config: TrainConfig, data: GestureData) -> SplitInfo:
     options = {"kind": config.split.kind} | to_plain(config.split)
     del options[TARGET]
     options.pop("file", None)  # a path of this machine
-    if isinstance(config.split, FoldsFileConfig):
-        options["people"] = make_folds(data.dataset.people, config.split)
+    if isinstance(config.split, FoldsFileConfig | GuestSplitConfig):  # what makes the folds is not here
+        options["people"] = subjects_of_folds(recording_table(data.dataset), config.split)
     return SplitInfo(
         kind=config.split.kind,
         leaky=config.split.leaky,

@@ -34,7 +34,7 @@ from gesturelab.runs.info import (
     SideScores,
 )
 from gesturelab.runs.status import is_first_process
-from gesturelab.splits.split import make_folds
+from gesturelab.splits.split import recording_table, subjects_of_folds
 from gesturelab.training.artefacts import (
     baseline_info,
     cost_info,
@@ -119,7 +119,7 @@ def train(
 
     write_weights(run, config, dataset, scaler, module)
     scaler.save(run.scaler)
-    if folds := make_folds(dataset.people, config.split):
+    if folds := subjects_of_folds(recording_table(dataset), config.split):
         write_json(run.folds, folds)
     metrics, matrix = _score_all(data, probabilities)
     baselines = make_baselines(dataset, np.unique(data.windows.recording[data.sides.train]))
