@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command import COMMAND
+from command import gesturelab as command
 
 import gesturelab
-from command import COMMAND, gesturelab as command
 from gesturelab.config.options import add_search_path
 from gesturelab.errors import BundleError, TrustError
 
@@ -159,9 +160,7 @@ def test_a_sweep_skips_what_is_done_and_is_compared_audited_and_reported(guests,
 def test_its_bundle_and_its_graph_answer_as_the_run_does(run, target, guests, tmp_path, request):
     folder: Path = request.getfixturevalue(run)
     for form in ("bundle", "onnx"):
-        done = command(
-            "export", str(folder), "--trust", target, "--format", form, "-o", f"{form}.zip", folder=tmp_path
-        )
+        done = command("export", str(folder), "--trust", target, "--format", form, "-o", f"{form}.zip", folder=tmp_path)
         assert done.returncode == 0, done.stderr
     (tmp_path / "bundle.zip").rename(tmp_path / "model.zip")
     (tmp_path / "onnx.zip").rename(tmp_path / "model.onnx")

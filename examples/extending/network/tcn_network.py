@@ -1,4 +1,4 @@
-"""A network of your own: a small causal temporal convolutional network (S. Bai et al., 2018), with `step` for streams."""
+"""A network of your own: a small causal temporal convolutional network (Bai et al., 2018) with `step` for streams."""
 
 import torch
 from torch import Tensor, nn

@@ -115,7 +115,7 @@ def difference(found: Step, right: Step) -> tuple[float, float, str]:
     vectors of one window each, beside the length that windows have on average: one wrong window among many is found.
     """
     lengths = {name: float(_by_window(name, each).norm(dim=1).square().mean().sqrt()) for name, each in _all(right)}
-    longest = max(length for name, length in lengths.items() if name not in ("logits", "input"))
+    longest = max((length for name, length in lengths.items() if name not in ("logits", "input")), default=0.0)
     floor = {name: 0.0 if name in ("logits", "input") else SMALLEST * longest for name in lengths}
     there = dict(_all(found))
     errors = {

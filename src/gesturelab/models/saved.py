@@ -135,8 +135,8 @@ def _classifier(
     """The network; of one that comes with gesturelab memory is taken only for weights that are there."""
     refuse_excess(model, MAX_WIDTH, MAX_LAYERS)
     classifier = on_meta_device(model, features, classes, frames)
-    expected = {name: value.shape for name, value in classifier.state_dict().items()}
-    shapes = {name: value.shape for name, value in weights.items() if value.is_contiguous()}
+    expected = {name: (value.shape, value.dtype) for name, value in classifier.state_dict().items()}
+    shapes = {name: (value.shape, value.dtype) for name, value in weights.items() if value.is_contiguous()}
     if shapes != expected:
         odd = sorted(name for name in expected.keys() | shapes.keys() if expected.get(name) != shapes.get(name))
         raise ValueError(f"its weights are not those of such a network: {', '.join(odd[:3])}")

@@ -79,8 +79,8 @@ class FittedModule(GestureModule):
         super().on_validation_start()
         data = cast(GestureData, cast(Any, self.trainer).datamodule)
         network = cast(FittedNetwork, self.recogniser.classifier)
-        batches = list(data.training_windows(limit=self.trainer.limit_train_batches))
-        with torch.no_grad():
+        with torch.inference_mode(False), torch.no_grad():  # what is learned is trained with, saved and loaded again
+            batches = list(data.training_windows(limit=self.trainer.limit_train_batches))
             features = torch.cat([self.recogniser.scaled_features(batch.positions) for batch in batches])
             classes = torch.cat([batch.classes for batch in batches])
             shapes = {name: value.shape for name, value in network.state_dict().items()}
