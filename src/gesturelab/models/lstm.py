@@ -131,7 +131,7 @@ class RecurrentClassifier(Network):
 
     def _input_gates(self, number: int, inputs: Float[Tensor, "rows hidden"]) -> Float[Tensor, "rows gates"]:
         layer = cast(nn.LSTM | nn.GRU, self.layers[number])
-        return functional.linear(inputs, layer.weight_ih_l0, layer.bias_ih_l0)
+        return functional.linear(inputs, layer.get_parameter("weight_ih_l0"), layer.get_parameter("bias_ih_l0"))
 
     def _advance(self, gates: Float[Tensor, "rows gates"], state: State) -> tuple[Float[Tensor, "rows classes"], State]:
         recurrent: list[Tensor] = []
@@ -181,7 +181,8 @@ class LSTMClassifier(RecurrentClassifier):
     def step_layer(self, layer: nn.LSTM | nn.GRU, gates: Float[Tensor, "rows gates"], state: State) -> State:
         """Hidden and cell state after a frame."""
         hidden, cell = state
-        gates = torch.addmm(gates + layer.bias_hh_l0, hidden, layer.weight_hh_l0.t())
+        weight, bias = (layer.get_parameter(name) for name in ("weight_hh_l0", "bias_hh_l0"))
+        gates = torch.addmm(gates + bias, hidden, weight.t())
         into, forget, new, out = gates.chunk(4, dim=1)
         cell = torch.addcmul(forget.sigmoid() * cell, into.sigmoid(), new.tanh())
         return out.sigmoid() * cell.tanh(), cell
