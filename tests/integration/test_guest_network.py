@@ -42,15 +42,23 @@ class Ridge(FittedNetwork):
 
     def describe(self, features):
         maps = nn.functional.conv1d(features.transpose(1, 2), self.kernels, self.bias, padding=2)
-        parts = [maps.amax(dim=2), (maps > 0).float().mean(dim=2), maps.new_ones(len(maps), 1)]
+        parts = [maps.amax(dim=2), (maps > 0).float().mean(dim=2), maps.new_ones(maps.shape[0], 1)]
         return torch.cat(parts, dim=1)
 
     def fit(self, features, classes):
+        """Solved in closed form."""
         seen = self.describe(features).double()
         targets = 8 * (nn.functional.one_hot(classes, self.weights.shape[1]).double() - 0.5)
         gram = seen.T @ seen + self.ridge * torch.eye(seen.shape[1], dtype=torch.float64)
         self.weights.copy_(torch.linalg.solve(gram, seen.T @ targets))
 '''
+
+RIGID = """
+
+class Rigid(Ridge):
+    def describe(self, features):
+        return super().describe(features) * torch.ones(len(features), 1)
+"""
 
 SPY = '''
 from pathlib import Path
@@ -70,10 +78,15 @@ def guests(tmp_path_factory) -> Path:
     """A folder of options and of the classes that they name."""
     folder = tmp_path_factory.mktemp("guests")
     shutil.copy(EXAMPLE / "tcn_network.py", folder)
-    (folder / "ridge_network.py").write_text(RIDGE, encoding="utf-8")
+    (folder / "ridge_network.py").write_text(RIDGE + RIGID, encoding="utf-8")
     (folder / "spy_network.py").write_text(SPY, encoding="utf-8")
     (folder / "model").mkdir()
-    for name, target in (("ridge", "ridge_network.Ridge"), ("spy", "spy_network.Spy"), ("tcn", "tcn_network.TCN")):
+    for name, target in (
+        ("ridge", "ridge_network.Ridge"),
+        ("rigid", "ridge_network.Rigid"),
+        ("spy", "spy_network.Spy"),
+        ("tcn", "tcn_network.TCN"),
+    ):
         (folder / "model" / f"{name}.yaml").write_text(f"_target_: {target}\nname: {name}\n", encoding="utf-8")
     return folder
 
@@ -150,7 +163,7 @@ def test_a_sweep_skips_what_is_done_and_is_compared_audited_and_reported(guests,
     assert {path: path.stat().st_mtime_ns for path in files} == files
     compared = command("compare", "sweep", "--json", "-", folder=tmp_path)
     assert compared.returncode == 0, compared.stderr
-    assert {row["size"] for row in json.loads(compared.stdout)["runs"]} == {"tcn", "ridge"}
+    assert {row["model"] for row in json.loads(compared.stdout)["runs"]} == {"tcn", "ridge"}
     assert command("audit", "sweep", folder=tmp_path).returncode == 0
     assert command("report", "sweep", "-o", "page.html", folder=tmp_path).returncode == 0
     assert "ridge" in (tmp_path / "page.html").read_text(encoding="utf-8")
@@ -178,6 +191,17 @@ def test_a_causal_guest_is_exported_frame_by_frame(tcn_run, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "probabilities differ by" in done.stdout
+
+
+def test_what_cannot_be_a_graph_is_refused_in_a_sentence_but_is_a_bundle(guests, tmp_path):
+    train(guests, tmp_path, "model=rigid", "hydra.run.dir=run")
+    trusted = ("export", "run", "--trust", "ridge_network.Rigid")
+    done = command(*trusted, "--format", "onnx", folder=tmp_path)
+    assert done.returncode == 1
+    assert "ridge_network.Rigid cannot be exported as ONNX" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "model.onnx").exists()
+    assert command(*trusted, folder=tmp_path).returncode == 0
 
 
 def test_without_trust_nothing_of_it_runs(guests, tmp_path):

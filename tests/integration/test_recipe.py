@@ -14,7 +14,7 @@ from gesturelab.cli.train import train_in
 from gesturelab.config.compose import compose, options
 from gesturelab.datasets.load import load
 from gesturelab.evaluation.predictions import read_predictions
-from gesturelab.evaluation.recordings import combine_windows
+from gesturelab.evaluation.windows import combine_windows
 from gesturelab.preprocessing.augmentation import mirror
 from gesturelab.preprocessing.features import Features
 from gesturelab.preprocessing.frame_store import FrameStore

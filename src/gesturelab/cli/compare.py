@@ -69,7 +69,8 @@ def _compare(dirs: list[Path], given: argparse.Namespace) -> int:
 
     finished, unread = collect(dirs)
     groups = group(finished)
-    report = comparison(groups, unread, measure_sizes(groups, given.trust) if given.latency else None)
+    latencies = measure_sizes(groups, given.trust) if given.latency else None
+    report = comparison(groups, unread, latencies, given.trust)
     written = [
         (given.csv, lambda: frame(groups).to_csv(index=False, lineterminator="\n")),
         (given.joined, lambda: joined_frame(report["joined"]).to_csv(index=False, lineterminator="\n")),

@@ -4,8 +4,8 @@ import logging
 from pathlib import Path
 from typing import Any, cast
 
-from gesturelab.report.primary_metric import BASELINES, CORRECTNESS, lead, words
-from gesturelab.report.words import percent
+from gesturelab.evaluation.metrics import metric_named, primary_metric, table_metrics
+from gesturelab.report.words import BASELINES, percent
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.info import Info, target_of
 
@@ -19,11 +19,14 @@ def print_result(run: RunDir, info: Info) -> None:
     """Prints the scores, what must be said with them, and where the files are."""
     log.info("")
     target = target_of(info)
-    head = f"{info['model']['size']}: {words(target)} of"
+    primary = primary_metric(target)
+    head = f"{info['model']['size']}: {primary.title} of"
     log.info("%-28s %12s %12s %12s", head, "training", "validation", "test")
     metrics = info["metrics"]
     for level, what in (("recording", "recordings"), ("window", "windows")):
-        scores = [cast(Any, metrics[side][level])[lead(target)] for side in ("train", "validation", "test")]
+        scores = [
+            cast(Any, metrics[side][level])[primary_metric(target).name] for side in ("train", "validation", "test")
+        ]
         log.info("%-28s %12s %12s %12s", what, *map(percent, scores))
     for name, baseline in info.get("baselines", {}).items():
         said = f"{BASELINES[name]} (recordings)"
@@ -53,13 +56,12 @@ def print_result(run: RunDir, info: Info) -> None:
 
 
 def _more_scores(info: Info) -> str:
-    """The scores of the test recordings that do not lead."""
-    test = info["metrics"]["test"]["recording"]
-    if target_of(info) == CORRECTNESS:
-        names = {"sensitivity": "sensitivity", "specificity": "specificity", "roc_auc": "ROC AUC"}
-        shown = ", ".join(f"{name} {percent(cast(Any, test)[key])}" for key, name in names.items())
-        shown += f", accuracy {percent(test['accuracy'])}"
-        if test["balanced_accuracy"] is None:
-            shown += " (they are of one class only, so balanced accuracy is undefined)"
-        return shown
-    return f"balanced accuracy {percent(test['balanced_accuracy'])}, macro F1 {test['macro_f1']:.3f}"
+    """The metrics of the test recordings besides the primary one."""
+    test, target = info["metrics"]["test"]["recording"], target_of(info)
+    primary = primary_metric(target)
+    metrics = [metric for metric in table_metrics(target) if metric.name in test and metric is not primary]
+    metrics += [metric_named(name, target) for name in info.get("metric_definitions", {})]
+    shown = ", ".join(f"{metric.title} {metric.show(test[metric.name])}{' %' * metric.percent}" for metric in metrics)
+    if test[primary.name] is None:
+        shown += f" (they are of one class only, so {primary.title} is undefined)"
+    return shown

@@ -1,4 +1,4 @@
-"""The option ``--trust`` of the commands that load a model."""
+"""The option ``--trust`` of the commands that load a model, or compute what runs name."""
 
 import argparse
 
@@ -7,8 +7,9 @@ def add_option(parser: argparse.ArgumentParser) -> None:
     """Adds the option, which may be given several times."""
     parser.add_argument(
         "--trust",
-        metavar="CLASS",
+        metavar="NAME",
         action="append",
         default=[],
-        help="allow the model to name this class from outside gesturelab, such as mypkg.TCN, and run its code",
+        help="allow a model or run to name this class or function from outside gesturelab, such as mypkg.TCN, and run its "
+        "code; may be repeated",
     )

@@ -1,38 +1,13 @@
-"""Schema of the hyperparameter search, and what it may make small or large."""
+"""Schema of the hyperparameter search."""
 
+import re
 from dataclasses import dataclass, field
 
 from gesturelab.config.rules import at_least
 from gesturelab.errors import ConfigError
 
-
-@dataclass(frozen=True)
-class Objective:
-    """What a search makes small or large; always of validation people.
-
-    Attributes:
-        name: As in the option.
-        level: Of ``metrics.validation`` in the info file.
-        score: Of that level.
-        maximise: Whether more is better.
-    """
-
-    name: str
-    level: str
-    score: str
-    maximise: bool
-
-
-OBJECTIVES = {
-    each.name: each
-    for each in (
-        Objective("validation_loss", "window", "loss", maximise=False),
-        Objective("validation_accuracy", "window", "accuracy", maximise=True),
-        Objective("validation_recording_accuracy", "recording", "accuracy", maximise=True),
-        Objective("validation_recording_balanced_accuracy", "recording", "balanced_accuracy", maximise=True),
-    )
-}
-"""Each is of the epoch with the lowest validation loss: a run keeps the weights of that one."""
+OBJECTIVE = re.compile(r"validation_(recording_)?[A-Za-z]\w*")
+"""What an objective looks like; which metrics there are, the sweeper knows."""
 
 SAMPLERS = ("tpe", "random")
 PRUNERS = ("median", "hyperband", "none")
@@ -49,8 +24,9 @@ class SearchConfig:
     n_parallel: int = 1
     """Trials begun together; hydra/launcher says how many of their runs go at a time."""
     objective: str = "validation_loss"
-    """validation_loss, validation_accuracy, validation_recording_accuracy or validation_recording_balanced_accuracy, of
-    the epoch whose weights are kept. With data.target=correctness take the loss or the last one."""
+    """validation_loss, or a metric of validation windows or recordings, such as validation_accuracy,
+    validation_recording_accuracy, validation_recording_balanced_accuracy or one of your own, of the epoch whose weights
+    are kept. With data.target=correctness take the loss or balanced accuracy."""
     average_over: list[str] = field(default_factory=list[str])
     """Overrides with several values, such as split.fold=0,1,2: a trial is one run for each, its value their mean."""
     sampler: str = "tpe"
@@ -71,8 +47,13 @@ class SearchConfig:
     def __post_init__(self) -> None:
         for key, least in (("n_trials", 1), ("n_parallel", 1), ("seed", 0), ("warmup_epochs", 0), ("warmup_trials", 1)):
             at_least(f"hydra.sweeper.{key}", getattr(self, key), least)
-        for key, allowed in (("objective", tuple(OBJECTIVES)), ("sampler", SAMPLERS), ("pruner", PRUNERS)):
+        for key, allowed in (("sampler", SAMPLERS), ("pruner", PRUNERS)):
             if (value := getattr(self, key)) not in allowed:
                 raise ConfigError(f"hydra.sweeper.{key}={value}: must be one of {', '.join(allowed)}")
+        if not OBJECTIVE.fullmatch(self.objective):
+            raise ConfigError(
+                f"hydra.sweeper.objective={self.objective}: must be one of validation_loss, validation_accuracy, "
+                "validation_recording_accuracy, or the like with another metric's name in place of accuracy"
+            )
         if self.storage is not None and not self.storage.startswith("sqlite:///"):
             raise ConfigError(f"hydra.sweeper.storage={self.storage}: must be sqlite:///FILE or null")

@@ -353,8 +353,8 @@ class TrainConfig:
     """Where values by epoch, scores and pictures are shown; the run's own files hold them all anyway. Several:
     logger=[csv,mlflow]."""
     metrics: dict[str, Any] = field(default_factory=dict[str, Any])
-    """Metrics besides those that are always there, by names of your choice, such as
-    {kappa: {_target_: sklearn.metrics.cohen_kappa_score}}."""
+    """Metrics of your own, by names of your choice: _target_ is a function (y_true, y_pred) that returns a number, or
+    with needs: probabilities (y_true, probabilities); higher_is_better: false turns it; other keys are arguments."""
 
     def __post_init__(self) -> None:
         at_least("seed", self.seed, 0)

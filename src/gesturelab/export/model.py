@@ -12,9 +12,8 @@ from gesturelab.config.data import Short, Span
 from gesturelab.datasets.formats.files import FASTEST_HZ, SLOWEST_HZ
 from gesturelab.datasets.recording import Dataset, Recording, pack
 from gesturelab.errors import DataError, RecordingError
-from gesturelab.evaluation.recordings import combine_windows
-from gesturelab.evaluation.selective import with_temperature
-from gesturelab.evaluation.windows import WindowSeries
+from gesturelab.evaluation.calibration import with_temperature
+from gesturelab.evaluation.windows import WindowSeries, combine_windows
 from gesturelab.export.contents import Contents
 from gesturelab.models.recogniser import Recogniser
 from gesturelab.preprocessing.frame_store import FrameStore

@@ -144,10 +144,13 @@ def checked(model: Model, shown: Evidence) -> tuple[ModelProto, float]:
     """The graph, and how much its probabilities differ at most from the trained model's over the recordings shown.
 
     Raises:
-        BundleError: If it is more than `WITHIN`.
+        BundleError: If it is more than `WITHIN`, or the graph cannot be run.
     """
     graph = as_onnx(model)
-    difference = largest_difference(graph, model, shown)
+    try:
+        difference = largest_difference(graph, model, shown)
+    except Exception as error:  # onnxruntime's errors have no class in common
+        raise not_exportable("ONNX", model.recogniser, error) from error
     if difference > WITHIN:
         raise BundleError(
             f"the ONNX graph differs from the trained model by up to {difference:.2g} (at most {WITHIN:g} is allowed), "

@@ -40,8 +40,10 @@ def not_exportable(form: str, recogniser: Recogniser, error: Exception) -> Bundl
     """Why torch cannot export a network, as an error that says what works instead."""
     network = type(recogniser.classifier)
     lines = str(error).strip().splitlines() or [type(error).__name__]
+    reason = lines[0].strip()[:300].rstrip(".")
     return BundleError(
-        f"{network.__module__}.{network.__qualname__} cannot be exported as {form}: {lines[0]}; nothing was written. "
+        f"{network.__module__}.{network.__qualname__} cannot be exported as {form}: {reason}; nothing was written. "
+        "(Sizes that Python counts, such as len(features), become constants: take features.shape[0].) "
         "A bundle (gesturelab export without --format) can be made of any network"
     )
 

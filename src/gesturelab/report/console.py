@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from gesturelab.evaluation.metrics import CORRECTNESS
 from gesturelab.report import cost_words, findings, joined_words, words
-from gesturelab.report.primary_metric import CORRECTNESS, of_row
-from gesturelab.report.words import count, duration, percent
+from gesturelab.report.words import count, duration, of_row, percent
 
 NARROWEST = 80
 """Columns; a narrower terminal wraps lines, but nothing is cut."""
@@ -73,8 +73,9 @@ def _joined(console: Console, item: dict[str, Any]) -> None:
     """A group of folds: one result a size, and the sizes against each other."""
     results = item["results"]
     if results:
-        table = _table(*zip(joined_words.part_columns(item), "<" + 7 * ">", strict=False))
-        for row in (row for result in results for row in joined_words.parts(result)):
+        columns, metrics = joined_words.part_columns(item), joined_words.columns_of(results)
+        table = _table(*zip(columns, "<" + (len(columns) - 1) * ">", strict=True))
+        for row in (row for result in results for row in joined_words.parts(result, metrics)):
             _add(table, *row)
         _print(console, table)
         _say(console, joined_words.part_note(item))

@@ -6,9 +6,9 @@ from statistics import fmean
 from typing import Any
 
 from gesturelab.evaluation.cost import Latency, beaten_by
+from gesturelab.evaluation.metrics import primary_metric
 from gesturelab.report.collect import Finished
 from gesturelab.report.groups import Candidate, Group
-from gesturelab.report.primary_metric import lead, words
 from gesturelab.report.recommendation import taken
 
 Latencies = Mapping[Path, Latency | str]
@@ -69,7 +69,7 @@ def cost(
     between = [pair for pair in item["pairs"] if {pair["first"], pair["second"]} <= names] if item else []
     return {
         "group": group.number,
-        "score": words(group.target),
+        "score": primary_metric(group.target).title,
         "recommended": taken(own, between) or (recommended["candidate"] if recommended else None),
         "rows": rows,
         "by": by,
@@ -87,7 +87,7 @@ def _row(candidate: Candidate, result: dict[str, Any] | None, latencies: Latenci
     return {
         "candidate": candidate.label,
         "peer": candidate.peer,
-        "accuracy": result["all"][lead(candidate.target)] if result else flat,
+        "accuracy": result["all"][primary_metric(candidate.target).name] if result else flat,
         "parameters": candidate.parameters,
         "flops_per_window": known if measured is None else measured.flops_per_window,
         "seconds": fmean(run.info["training"]["seconds"] for run in candidate.runs),

@@ -18,10 +18,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, PercentFormatter
 
+from gesturelab.evaluation.metrics import CORRECTNESS, primary_metric
 from gesturelab.files import atomic_write
-from gesturelab.report.primary_metric import CORRECTNESS, of_row
-from gesturelab.report.primary_metric import words as lead_words
-from gesturelab.report.words import count, percent
+from gesturelab.report.words import count, of_row, percent
 from gesturelab.runs.info import LEAKY, SYNTHETIC, Info, target_of
 
 if TYPE_CHECKING:
@@ -158,7 +157,7 @@ def draw_sizes(table: "pd.DataFrame", path: Path) -> None:
     ticks = [size for at, size in enumerate(sizes) if at == 0 or size / sizes[at - 1] > 1.25]
     axes.set_xticks(ticks, [count(tick) for tick in ticks])
     axes.xaxis.set_minor_formatter(NullFormatter())
-    names = " or ".join(dict.fromkeys(lead_words(row["target"]) for row in rows))
+    names = " or ".join(dict.fromkeys(primary_metric(row["target"]).title for row in rows))
     dress(axes, "parameters (logarithmic)", f"{names} of recordings")
     axes.tick_params(axis="x", which="minor", length=0)
     axes.yaxis.set_major_formatter(FuncFormatter(_tick))

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any, cast
 
-from gesturelab.evaluation.join import asked
+from gesturelab.evaluation.cross_validation import asked
+from gesturelab.evaluation.metrics import CORRECTNESS, primary_metric
 from gesturelab.report.collect import SIDES, Finished
-from gesturelab.report.primary_metric import CORRECTNESS
 from gesturelab.runs.info import Info, is_peer, target_of
 
 
@@ -121,7 +121,7 @@ class Candidate:
         have it, since the people of one fold may do everything correctly. None where no run has one of them.
         """
         found = [cast(Any, run.info["metrics"])[side]["recording"] for run in self.runs]
-        keys = ("sensitivity", "specificity") if self.target == CORRECTNESS else ("accuracy",)
+        keys = ("sensitivity", "specificity") if self.target == CORRECTNESS else (primary_metric(self.target).name,)
         values = [[one[key] for one in found if one.get(key) is not None] for key in keys]
         if not all(values):
             return None

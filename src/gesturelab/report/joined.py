@@ -1,7 +1,7 @@
 """Folds joined: for each size one result on everybody, and the sizes against each other on the same people."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, cast
@@ -9,20 +9,24 @@ from typing import Any, cast
 import numpy as np
 
 from gesturelab.errors import GesturelabError, RunError
-from gesturelab.evaluation.join import FoldRun, Joined, differing, join
+from gesturelab.evaluation.cross_validation import CrossValidation, FoldRun, differing, join_folds
+from gesturelab.evaluation.metrics import metrics_of_runs, primary_metric
 from gesturelab.evaluation.predictions import read_predictions
-from gesturelab.evaluation.result import balanced_apart, lead_by_person, summarise
+from gesturelab.evaluation.result import primary_by_person, primary_difference, summarise
 from gesturelab.files import sha256
 from gesturelab.report.collect import Finished
 from gesturelab.report.groups import Candidate, Group
 from gesturelab.report.joined_baselines import baseline_result, baselines_of
-from gesturelab.report.primary_metric import lead
 from gesturelab.report.recommendation import beside_peers, verdict
 from gesturelab.runs.folder import RunDir
 
 
-def joined(group: Group) -> dict[str, Any]:
+def joined(group: Group, trust: Collection[str] = ()) -> dict[str, Any]:
     """A group of folds as plain values.
+
+    Args:
+        group: Of runs that are folds.
+        trust: Functions of users' metrics that may be called, though only info files name them.
 
     Returns:
         ``group``: its number; ``target`` and ``lead``: what is recognised, and the score that leads (of correctness
@@ -42,18 +46,19 @@ def joined(group: Group) -> dict[str, Any]:
         ``left_out``: ``run`` and ``reason`` for runs that could not be joined.
     """
     results: list[dict[str, Any]] = []
-    those: list[tuple[str, bool, Joined]] = []
+    those: list[tuple[str, bool, CrossValidation]] = []
     left_out: list[dict[str, str]] = []
     for candidate in group.candidates:
         readable = _read(candidate.runs, left_out)
         if not readable:
             continue
         try:
-            whole = join(readable)
+            whole = join_folds(readable)
         except GesturelabError as error:
             left_out += [{"run": run.label, "reason": str(error)} for run in readable]
             continue
         those.append((candidate.label, candidate.peer, whole))
+        guests, untrusted = metrics_of_runs([run.info.get("metric_definitions", {}) for run in readable], trust)
         described: dict[str, Any] = {
             "candidate": candidate.label,
             "size": candidate.size,
@@ -63,11 +68,11 @@ def joined(group: Group) -> dict[str, Any]:
             "target": group.target,
             "train_accuracy": candidate.score("train"),
             "validation_accuracy": None if candidate.peer else candidate.score("validation"),
-            **cast(dict[str, Any], summarise(whole)),
+            **cast(dict[str, Any], summarise(whole, guests)),
         }
         if candidate.peer:
             _forget_confidence(described)
-        described["notes"] = [*described["notes"], *_namesakes(candidate, group.candidates)]
+        described["notes"] = [*described["notes"], *untrusted, *_namesakes(candidate, group.candidates)]
         results.append(described)
     for label, whole in baselines_of(those[0][2]).items() if those else ():
         results.append(baseline_result(label, whole, group.target))
@@ -77,7 +82,7 @@ def joined(group: Group) -> dict[str, Any]:
     return {
         "group": group.number,
         "target": group.target,
-        "lead": lead(group.target),
+        "lead": primary_metric(group.target).name,
         "results": results,
         "pairs": pairs,
         "ranks": ranks,
@@ -131,12 +136,12 @@ def _namesakes(candidate: Candidate, those: Sequence[Candidate]) -> list[str]:
     ]
 
 
-def _compare(those: Sequence[tuple[str, bool, Joined]]) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+def _compare(those: Sequence[tuple[str, bool, CrossValidation]]) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
     """Tests between sizes, on the recordings that all were tested on."""
     shared = set.intersection(*(set(whole.by_seed[0].names) for _, _, whole in those)) if those else set[str]()
     if len(those) < 2 or not shared:
         return [], None
-    accuracies = [lead_by_person(_only(whole, shared)) for _, _, whole in those]
+    accuracies = [primary_by_person(_only(whole, shared)) for _, _, whole in those]
     people = list(accuracies[0])
     if any(math.isnan(value) for one in accuracies for value in one.values()):
         return [], None  # of correctness, with one class only
@@ -146,7 +151,7 @@ def _compare(those: Sequence[tuple[str, bool, Joined]]) -> tuple[list[dict[str, 
     values = np.array([[one[person] for person in people] for one in accuracies])
     peers = [peer for _, peer, _ in those]
     if those[0][2].by_seed[0].of_correctness:
-        apart = partial(balanced_apart, [_only(whole, shared) for _, _, whole in those])
+        apart = partial(primary_difference, [_only(whole, shared) for _, _, whole in those])
         pairs = compare_pairs(values, peers, test=sign_flip_p, apart_by=apart)
     else:
         pairs = compare_pairs(values, peers)
@@ -176,7 +181,7 @@ def _compare(those: Sequence[tuple[str, bool, Joined]]) -> tuple[list[dict[str, 
     }
 
 
-def _only(whole: Joined, names: set[str]) -> Joined:
+def _only(whole: CrossValidation, names: set[str]) -> CrossValidation:
     kept = np.array([at for at, name in enumerate(whole.by_seed[0].names) if name in names], dtype=np.int64)
     return replace(whole, by_seed=tuple(one.take(kept) for one in whole.by_seed))
 
@@ -186,7 +191,7 @@ def _number(value: float) -> float | None:
 
 
 def flat(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Joined results as rows of a table: one a size and part (such as part ``group``, value ``patient``)."""
+    """CrossValidation results as rows of a table: one a size and part (such as part ``group``, value ``patient``)."""
     rows: list[dict[str, Any]] = []
     for item in items:
         for result in item["results"]:

@@ -5,10 +5,10 @@ from typing import Any, cast
 
 import numpy as np
 
-from gesturelab.evaluation.join import Joined
+from gesturelab.evaluation.cross_validation import CrossValidation
 from gesturelab.evaluation.predictions import Predictions
 from gesturelab.evaluation.result import summarise
-from gesturelab.report.primary_metric import BASELINES
+from gesturelab.report.words import BASELINES
 
 PATIENT = "patient"
 """The group whose movements may be incorrect."""
@@ -17,7 +17,7 @@ WHO = "patient or not"
 """What the baseline is called that knows only who moves."""
 
 
-def baselines_of(whole: Joined) -> dict[str, Joined]:
+def baselines_of(whole: CrossValidation) -> dict[str, CrossValidation]:
     """What trivial answers score on exactly these recordings; nothing where gestures are recognised.
 
     Length alone and the majority class come from each fold's own training people, and are the same for all seeds. Where
@@ -35,7 +35,7 @@ def baselines_of(whole: Joined) -> dict[str, Joined]:
     }
 
 
-def _by_group(first: Predictions, whole: Joined) -> Predictions:
+def _by_group(first: Predictions, whole: CrossValidation) -> Predictions:
     """Every movement of a patient is called incorrect, every other one correct."""
     patient = np.array([whole.groups.get(subject) == PATIENT for subject in first.subjects])
     order = np.where(patient, 0.9, 0.1)
@@ -53,7 +53,7 @@ def _said(first: Predictions, kind: str) -> Predictions:
     return replace(first, predicted=predicted, probabilities=np.stack([1 - order, order], axis=1))
 
 
-def baseline_result(label: str, whole: Joined, target: str) -> dict[str, Any]:
+def baseline_result(label: str, whole: CrossValidation, target: str) -> dict[str, Any]:
     """A baseline beside sizes and peers, as `gesturelab.report.joined.joined` describes it."""
     return {
         "candidate": label,

@@ -11,8 +11,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import NullFormatter, PercentFormatter
 
+from gesturelab.evaluation.metrics import CORRECTNESS, primary_metric
 from gesturelab.report.figures import GROUPS, LABEL, SMALL, dress, save
-from gesturelab.report.primary_metric import CORRECTNESS, lead, words
 from gesturelab.report.ranks_figure import draw_ranks
 from gesturelab.report.words import count, percent
 from gesturelab.runs.info import SYNTHETIC
@@ -82,9 +82,9 @@ def _sizes(
         shift = 1.03 ** (place - len(names) / 2)  # so that bars do not hide one another
         style: dict[str, Any] = {"color": GROUPS[place % len(GROUPS)], "marker": MARKERS[place % len(MARKERS)]}
         points = [
-            (result["parameters"] * shift, part[lead(target)])
+            (result["parameters"] * shift, part[primary_metric(target).name])
             for result, part in zip(results, parts, strict=True)
-            if part is not None and part[lead(target)]["value"] is not None
+            if part is not None and part[primary_metric(target).name]["value"] is not None
         ]
         axes.plot([x for x, _ in points], [one["value"] for _, one in points], linewidth=1.2, label=name, **style)
         for x, one in points:
@@ -93,7 +93,7 @@ def _sizes(
     for place, one in enumerate(baselines):
         label = f"{one['candidate']}, everybody"
         style = {"color": "black", "linewidth": 1.2, "linestyle": ("--", ":")[place % 2]}
-        if (value := one["all"][lead(target)]["value"]) is not None:
+        if (value := one["all"][primary_metric(target).name]["value"]) is not None:
             axes.axhline(value, label=label, **style)
     sizes = sorted({result["parameters"] for result in results})
     axes.set_xscale("log")
@@ -102,7 +102,7 @@ def _sizes(
     axes.set_xticks(sizes, [f"{_short(labels[size])}\n{count(size)}" for size in sizes], parse_math=False)
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.tick_params(axis="x", which="minor", length=0)
-    name = words(target)
+    name = primary_metric(target).title
     dress(axes, "parameters (logarithmic)", f"{name} of recordings")
     axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     _legend(axes)

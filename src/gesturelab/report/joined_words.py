@@ -1,41 +1,41 @@
 """Joined results in words and cells; console and Markdown say the same."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from gesturelab.evaluation.metrics import Metric, metric_named, metrics_for, primary_metric, table_metrics
 from gesturelab.report.overfitting import band
-from gesturelab.report.primary_metric import lead, words
 from gesturelab.report.recommendation import p_value, points
 from gesturelab.report.words import percent
 
+ACCURACY = primary_metric("gesture")
 
-def interval(value: dict[str, Any]) -> str:
-    """A score in per cent with its interval, without the sign.
+
+def interval(value: dict[str, Any], metric: Metric = ACCURACY) -> str:
+    """A metric with its interval; of fractions in per cent, without the sign.
 
     >>> interval({"value": 0.884, "low": 0.801, "high": 0.9321})
     '88.4 (80.1-93.2)'
     """
     if value["value"] is None:
         return "-"
-    shown = f"{100 * value['value']:.1f}"
-    return shown if value["low"] is None else f"{shown} ({100 * value['low']:.1f}-{100 * value['high']:.1f})"
+    shown = metric.show(value["value"])
+    return shown if value["low"] is None else f"{shown} ({metric.show(value['low'])}-{metric.show(value['high'])})"
 
 
-SHOWN = {
-    "gesture": {
-        "accuracy": "accuracy",
-        "balanced_accuracy": "balanced",
-        "macro_f1": "macro F1",
-        "calibration_error": "ECE",
-    },
-    "correctness": {
-        "balanced_accuracy": "balanced",
-        "sensitivity": "sensitivity",
-        "specificity": "specificity",
-        "roc_auc": "ROC AUC",
-        "accuracy": "accuracy",
-    },
-}
-"""The scores of the table of a joined result, the one that leads first, and what their columns are called."""
+def columns_of(results: Sequence[dict[str, Any]]) -> tuple[Metric, ...]:
+    """The metrics of the table of joined results, the primary one first, users' own last."""
+    target = target_of(results[0]) if results else "gesture"
+    builtin = {metric.name for metric in metrics_for(target)}
+    names = dict.fromkeys(name for result in results for name in result["all"])
+    guests = [name for name in names if name not in builtin and name not in ("recordings", "people")]
+    return (*table_metrics(target), *(metric_named(name, target) for name in guests))
+
+
+def metric_cell(part: dict[str, Any], metric: Metric) -> str:
+    """A metric of a part with its interval; nothing where the part lacks the metric."""
+    return interval(part[metric.name], metric) if metric.name in part else ""
+
 
 INTERVALS = (
     "In per cent, in brackets 95 % intervals from a bootstrap over people (BCa, 5,000 draws; rough for fewer than ten "
@@ -59,7 +59,7 @@ def target_of(item: dict[str, Any]) -> str:
 
 def part_columns(item: dict[str, Any]) -> tuple[str, ...]:
     """Of the table of a joined result."""
-    return ("", "people", "rec.", *SHOWN[target_of(item)].values())
+    return ("", "people", "rec.", *(metric.heading or metric.title for metric in columns_of(item["results"])))
 
 
 def part_note(item: dict[str, Any]) -> str:
@@ -72,12 +72,14 @@ def detail_name(item: dict[str, Any]) -> str:
     return "accuracy" if target_of(item) == "gesture" else "balanced accuracy; of people accuracy"
 
 
-def parts(result: dict[str, Any], *, wide: bool = False) -> list[tuple[str, ...]]:
+def parts(
+    result: dict[str, Any], columns: Sequence[Metric] | None = None, *, wide: bool = False
+) -> list[tuple[str, ...]]:
     """The rows of the table of a joined result; where it may be wide, all scores have intervals."""
+    shown = columns or columns_of([result])
     several = len(result["seeds"]) > 1
     named = [(result["candidate"], result["all"])]
     named += [(f"ensemble of {len(result['seeds'])} seeds", result["ensemble"])] if several else []
-    shown = SHOWN[target_of(result)]
     of_gesture = target_of(result) == "gesture"
     kinds = ("by_group", "by_correctness", "by_group_and_correctness")
     for kind in kinds if of_gesture else kinds[:1]:  # sensitivity and specificity say the rest
@@ -85,12 +87,12 @@ def parts(result: dict[str, Any], *, wide: bool = False) -> list[tuple[str, ...]
     rows: list[tuple[str, ...]] = []
     for name, part in named:
         label = name if part is result["all"] else f"  {name}"
-        scores = [interval(part[key]) for key in shown]
+        scores = [metric_cell(part, metric) for metric in shown]
         sizes = (str(part["people"]), str(part["recordings"]))
         whole = len(scores) if wide else 2 if of_gesture else 1
         rows.append((label, *sizes, *scores[:whole], *(one.split(" (")[0] for one in scores[whole:])))
         if part is result["all"] and of_gesture:
-            rows.append(("  mean over people", "", "", interval(part["person_accuracy"]), "", "", ""))
+            rows.append(("  mean over people", "", "", interval(part["person_accuracy"]), *[""] * (len(shown) - 1)))
     return rows
 
 
@@ -112,7 +114,7 @@ def details(results: list[dict[str, Any]]) -> list[tuple[str, ...]]:
 
 
 def _score(part: dict[str, Any], kind: str, target: str) -> float | None:
-    return part["accuracy"] if kind == "by_person" else part[lead(target)]["value"]
+    return part["accuracy"] if kind == "by_person" else part[primary_metric(target).name]["value"]
 
 
 def told(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -126,16 +128,16 @@ def completeness(result: dict[str, Any]) -> str:
     said = f"{result['candidate']}: {len(result['folds'])} of {result['planned_folds']} folds, "
     said += f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
     if result["seed_deviation"] is not None:
-        accuracies = ", ".join(percent(one[lead(target_of(result))]) for one in result["seeds"])
-        name = words(target_of(result))
+        accuracies = ", ".join(percent(one[primary_metric(target_of(result)).name]) for one in result["seeds"])
+        name = primary_metric(target_of(result)).title
         said += f" ({name} {accuracies}; standard deviation {100 * result['seed_deviation']:.1f} points)"
     if result["partial"]:
         said += f". PARTIAL: not tested yet: {', '.join(result['missing_people']) or 'some people'}"
-    train, test = result["train_accuracy"], result["all"][lead(target_of(result))]["value"]
+    train, test = result["train_accuracy"], result["all"][primary_metric(target_of(result)).name]["value"]
     if train is None or test is None:
         return f"{said}."
     spread = round(train - test, 9)
-    return f"{said}. Train minus test {words(target_of(result))} {percent(spread)}: {band(spread)}."
+    return f"{said}. Train minus test {primary_metric(target_of(result)).title} {percent(spread)}: {band(spread)}."
 
 
 def confidence(result: dict[str, Any]) -> str:

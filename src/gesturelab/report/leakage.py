@@ -15,9 +15,9 @@ from matplotlib.ticker import PercentFormatter
 
 from gesturelab.errors import RunError
 from gesturelab.evaluation.bootstrap import intervals
+from gesturelab.evaluation.metrics import CORRECTNESS
 from gesturelab.evaluation.predictions import Predictions, read_predictions
 from gesturelab.report.figures import GROUPS, LABEL, SMALL, WARNING, dress, save
-from gesturelab.report.primary_metric import CORRECTNESS
 from gesturelab.report.ranks_figure import shown
 from gesturelab.report.words import percent
 from gesturelab.runs.folder import RunDir

@@ -83,7 +83,8 @@ def _joined(item: dict[str, Any]) -> list[str]:
     lines: list[str] = []
     said: list[str] = []
     if results:
-        rows = (row for result in results for row in joined_words.parts(result, wide=True))
+        metrics = joined_words.columns_of(results)
+        rows = (row for result in results for row in joined_words.parts(result, metrics, wide=True))
         lines += [*table(joined_words.part_columns(item), rows), "", joined_words.part_note(item), ""]
         for result in joined_words.told(results):
             said += [joined_words.completeness(result), joined_words.confidence(result)]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from gesturelab.report.primary_metric import lead, words
+from gesturelab.evaluation.metrics import primary_metric
 
 SHARES = (
     (1 / 2, "half"),
@@ -25,7 +25,7 @@ def verdict(results: Sequence[dict[str, Any]], pairs: Sequence[dict[str, Any]]) 
     """
     if len(results) < 2 or not pairs:
         return []
-    what = words(results[0].get("target", "gesture"))
+    what = primary_metric(results[0].get("target", "gesture")).title
     people = pairs[0]["people"]
     said = ["Some folds are missing, so this verdict is provisional."] if any(one["partial"] for one in results) else []
     top = _best(results)
@@ -98,7 +98,8 @@ def beside_peers(results: Sequence[dict[str, Any]], pairs: Sequence[dict[str, An
         return []
     own = _best(sizes)["candidate"]
     target = sizes[0].get("target", "gesture")
-    what, score = words(target), "person_accuracy" if target == "gesture" else lead(target)
+    metric = primary_metric(target)
+    what, score = metric.title, "person_accuracy" if target == "gesture" else metric.name
     said: list[str] = []
     for peer in sorted(peers, key=lambda one: -(one["all"][score]["value"] or 0)):
         pair = _from(own, peer["candidate"], pairs)

@@ -1,18 +1,19 @@
 """One row a run, and the whole comparison as plain values."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypedDict, cast
 
 import pandas as pd
 
+from gesturelab.evaluation.metrics import primary_metric
 from gesturelab.report import findings
 from gesturelab.report.collect import SIDES, Unread
 from gesturelab.report.cost import Latencies, cost
 from gesturelab.report.groups import Candidate, Group, best, differences, flags, split_name
 from gesturelab.report.joined import flat, joined
 from gesturelab.report.overfitting import ADVICE, UNDEFINED, band, gap
-from gesturelab.report.primary_metric import lead, of_row, words
+from gesturelab.report.words import of_row
 from gesturelab.runs.info import LEAKY, SYNTHETIC
 
 COMPARISON_SCHEMA = 1
@@ -133,7 +134,17 @@ def rows(groups: list[Group]) -> list[Row]:
                 findings=" ".join(findings.names(info)),
             )
         )
+        cast(dict[str, Any], found[-1]).update(_further(test["recording"]))
     return found
+
+
+def _further(scores: dict[str, float | None]) -> dict[str, float | None]:
+    """Metrics of test recordings that have no key in `Row`: newer ones, and users' own."""
+    return {
+        f"test_recording_{name}": value
+        for name, value in scores.items()
+        if name != "count" and not {f"test_recording_{name}", f"test_{name}"} & set(Row.__annotations__)
+    }
 
 
 def _maybe(scores: Any, level: str, key: str) -> float | None:
@@ -142,8 +153,10 @@ def _maybe(scores: Any, level: str, key: str) -> float | None:
 
 
 def frame(groups: list[Group]) -> pd.DataFrame:
-    """The rows as a table; its columns are those of `Row`, also when there is no run."""
-    return pd.DataFrame(rows(groups), columns=list(Row.__annotations__))
+    """The rows as a table; its columns are those of `Row`, also when there is no run, and further metrics."""
+    table = rows(groups)
+    further = dict.fromkeys(key for row in table for key in row if key not in Row.__annotations__)
+    return pd.DataFrame(table, columns=[*Row.__annotations__, *further])
 
 
 def joined_frame(items: list[dict[str, Any]]) -> pd.DataFrame:
@@ -172,13 +185,16 @@ def _gap(row: Row, level: str) -> float | None:
     return None if train is None or test is None else gap(train, test)
 
 
-def comparison(groups: list[Group], unread: list[Unread], latencies: Latencies | None = None) -> dict[str, Any]:
+def comparison(
+    groups: list[Group], unread: list[Unread], latencies: Latencies | None = None, trust: Collection[str] = ()
+) -> dict[str, Any]:
     """Everything, as plain values that JSON can hold.
 
     Args:
         groups: Of runs that may be compared.
         unread: Runs that cannot.
         latencies: How long a window takes with each size; None where it was not measured.
+        trust: Functions of users' metrics that may be called, though only info files name them.
 
     Returns:
         ``schema``: 1.
@@ -198,7 +214,7 @@ def comparison(groups: list[Group], unread: list[Unread], latencies: Latencies |
         ``unfinished``: ``path``, ``size``, ``state`` (unfinished or unreadable), ``reason``.
     """
     table = rows(groups)
-    together = {group.number: joined(group) for group in groups if group.folded}
+    together = {group.number: joined(group, trust) for group in groups if group.folded}
     chosen = {group.number: _recommendation(group) for group in groups}
     return {
         "schema": COMPARISON_SCHEMA,
@@ -223,7 +239,7 @@ def _group(group: Group, first: Group, table: list[Row]) -> dict[str, Any]:
         "group": group.number,
         "runs": numbers,
         "target": group.target,
-        "lead": lead(group.target),
+        "lead": primary_metric(group.target).name,
         "data": group.data,
         "fingerprint": group.basis.fingerprint,
         "split": {"kind": group.basis.kind, "options": json.loads(group.basis.options)},
@@ -265,7 +281,7 @@ def _recommendation(group: Group) -> dict[str, Any]:
         "leaky": group.leaky,
         "synthetic": group.synthetic,
         "target": group.target,
-        "chosen_by": f"validation {words(group.target)} of recordings",
+        "chosen_by": f"validation {primary_metric(group.target).title} of recordings",
         "candidates": len(group.sizes),
         "recommended": _candidate(best(those, "validation")) if those else None,
         "best_by_test": {**_candidate(best(those, "test")), "optimistic": True} if those else None,

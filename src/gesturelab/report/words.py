@@ -1,9 +1,10 @@
 """Numbers and findings of a comparison in words; console and Markdown say the same."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
-from gesturelab.report import primary_metric as lead
+from gesturelab.evaluation.metrics import primary_metric
 from gesturelab.report.overfitting import ADVICE, BANDS
 
 BALANCED = (
@@ -12,6 +13,15 @@ BALANCED = (
     "long recordings incorrect (threshold of the training people); the majority class is said of everything."
 )
 """Below tables of data.target=correctness."""
+
+
+BASELINES = {"length": "length alone", "majority": "majority class"}
+"""What the trivial answers of an info file are called in tables."""
+
+
+def of_row(row: Mapping[str, Any], side: str, level: str = "recording") -> float | None:
+    """The primary metric of one side and level of a run (as `gesturelab.report.table.Row`)."""
+    return row[f"{side}_{level}_{primary_metric(row['target']).name}"]
 
 
 def percent(fraction: float | None) -> str:
@@ -89,7 +99,7 @@ def recommendation(item: dict[str, Any], verdict: bool = False) -> list[str]:
     chosen, top = item["recommended"], item["best_by_test"]
     if not item["candidates"]:
         return ["Nothing is recommended: there are only peers here, methods from elsewhere."]
-    name = lead.words(item.get("target", "gesture"))
+    name = primary_metric(item.get("target", "gesture")).title
     if chosen is None:
         return ["Nothing can be recommended: no fold was run with every size, so each was tested on other people."]
     said = (
@@ -142,7 +152,7 @@ def singles(report: dict[str, Any]) -> list[dict[str, Any]]:
 def overfitting(report: dict[str, Any]) -> list[str]:
     """What the gap is, its bands, the advice for severe ones, and what a leaky split does to it."""
     targets = dict.fromkeys(group.get("target", "gesture") for group in report["groups"])
-    names = " or ".join(lead.words(target) for target in targets)
+    names = " or ".join(primary_metric(target).title for target in targets)
     said = [f"Gap = train minus test {names or 'accuracy'}, judged on recordings: {BANDS}."]
     severe = [str(item["run"]) for item in singles(report) if item["band"] == "severe"]
     if severe:

@@ -16,7 +16,7 @@ from gesturelab.config.split import FoldsFileConfig, GuestSplitConfig
 from gesturelab.config.training import Keep, TrainConfig
 from gesturelab.datasets.recording import Dataset
 from gesturelab.evaluation.baselines import Baselines, fit_baselines
-from gesturelab.evaluation.binary import binary_scores
+from gesturelab.evaluation.metrics import CORRECTNESS, score_labels
 from gesturelab.evaluation.predictions import COLUMNS, MORE_COLUMNS
 from gesturelab.files import atomic_write
 from gesturelab.models.flops import flops_to_answer
@@ -24,7 +24,17 @@ from gesturelab.models.network import count_parameters
 from gesturelab.models.recogniser import Recogniser
 from gesturelab.preprocessing.scaler import Scaler
 from gesturelab.runs.folder import RunDir
-from gesturelab.runs.info import Baseline, CostInfo, DataInfo, ModelInfo, RejectedInfo, Side, SplitInfo, TrainingInfo
+from gesturelab.runs.info import (
+    Baseline,
+    CostInfo,
+    DataInfo,
+    ModelInfo,
+    RejectedInfo,
+    Scores,
+    Side,
+    SplitInfo,
+    TrainingInfo,
+)
 from gesturelab.skeletons.definition import stored
 from gesturelab.splits.split import recording_table, subjects_of_folds
 from gesturelab.training.build import as_options, device_name
@@ -83,11 +93,14 @@ def baseline_info(
     by_length, by_majority = baselines.by_length(seconds), baselines.by_majority(seconds)
     rule = f"incorrect if it lasts more than {baselines.threshold_s:.3g} s"
     always = f"always {dataset.class_names[baselines.majority]}"
-    length = binary_scores(truth, by_length, seconds)
-    majority = binary_scores(truth, by_majority, np.zeros(len(truth)))
+    nothing = np.zeros(len(truth))
+
+    def scores(predicted: Int64[np.ndarray, " recordings"], order: Float64[np.ndarray, " recordings"]) -> Scores:
+        return score_labels(truth, predicted, np.stack([-order, order], axis=1), CORRECTNESS)
+
     return {
-        "length": Baseline(rule=rule, threshold_s=baselines.threshold_s, **length),
-        "majority": Baseline(rule=always, **majority),
+        "length": {"rule": rule, "threshold_s": baselines.threshold_s, **scores(by_length, seconds)},
+        "majority": {"rule": always, **scores(by_majority, nothing)},
     }
 
 

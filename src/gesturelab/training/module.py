@@ -13,10 +13,11 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torchmetrics.functional.classification import multiclass_accuracy
 
 from gesturelab.config.training import OnNotFinite, SchedulerConfig
 from gesturelab.errors import RunError
-from gesturelab.evaluation.recordings import combine_windows
+from gesturelab.evaluation.windows import combine_windows
 from gesturelab.models.recogniser import Recogniser
 from gesturelab.preprocessing.frame_store import Batch
 from gesturelab.runs.info import Epoch, RestartInfo
@@ -188,7 +189,11 @@ class GestureModule(LightningModule):
         of_class = cast(Tensor | None, self.class_weights)
         weights = torch.ones_like(likelihood) if of_class is None else of_class[truth]
         self.log("validation_loss", -(weights * likelihood.log()).sum() / weights.sum(), sync_dist=True)
-        self.log("validation_accuracy", (probabilities.argmax(dim=1) == truth).float().mean(), sync_dist=True)
+        self.log(
+            "validation_accuracy",
+            multiclass_accuracy(probabilities, truth, probabilities.shape[1], average="micro"),
+            sync_dist=True,
+        )
         ids, combined = combine_windows(recording.cpu().numpy(), probabilities.cpu().numpy())
         gesture = dict(zip(recording.tolist(), truth.tolist(), strict=True))
         right = combined.argmax(axis=1) == np.array([gesture[number] for number in ids.tolist()])

@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,8 +18,9 @@ from gesturelab.config.options import provenance, target_of, to_plain
 from gesturelab.config.training import Keep, TrainConfig
 from gesturelab.datasets.folder.mirror_names import mirror_in_words
 from gesturelab.datasets.load import load
-from gesturelab.evaluation.recordings import combine_windows
-from gesturelab.evaluation.selective import fit_temperature, fit_threshold
+from gesturelab.evaluation.calibration import fit_confidence_threshold, fit_temperature
+from gesturelab.evaluation.metrics import Metric, check_metrics, confusion, make_metrics, read_definitions, score
+from gesturelab.evaluation.windows import combine_windows
 from gesturelab.files import sha256, write_json
 from gesturelab.models.network import count_parameters
 from gesturelab.report.figures import draw_confusion, draw_curves
@@ -53,7 +54,6 @@ from gesturelab.training.findings import find
 from gesturelab.training.fit import fit, predict_sides
 from gesturelab.training.fitted import FittedModule, fitted_options
 from gesturelab.training.live_windows import write_live
-from gesturelab.training.metrics import confusion, score
 from gesturelab.training.micro_batching import memory_told
 from gesturelab.training.module import GestureModule
 from gesturelab.training.provenance import git_state, versions
@@ -88,10 +88,13 @@ def train(
     run = RunDir(folder, config.model.name)
     quiet_lightning()
     check_loggers(config)  # before anything is read
+    definitions = read_definitions(config.metrics)
+    guests = make_metrics(definitions)
     seed_everything(config.seed, verbose=False)
     dataset = load(config.data)
     caveats = [text for text, applies in ((LEAKY, config.split.leaky), (SYNTHETIC, dataset.synthetic)) if applies]
     data = make_data(config, dataset)
+    check_metrics(guests, dataset.classes, len(dataset.class_names))
     scaler = make_scaler(config, data)
     if accelerator == "gpu" and torch.version.hip is not None:
         check_miopen(config.model, data.windows.length_frames, config.trainer.batch_size)
@@ -121,7 +124,7 @@ def train(
     scaler.save(run.scaler)
     if folds := subjects_of_folds(recording_table(dataset), config.split):
         write_json(run.folds, folds)
-    metrics, matrix = _score_all(data, probabilities)
+    metrics, matrix = _score_all(data, probabilities, guests)
     baselines = make_baselines(dataset, np.unique(data.windows.recording[data.sides.train]))
     tested, combined = combine_windows(data.windows.recording[data.sides.test], probabilities[2])
     write_predictions(run.predictions, dataset, tested, combined, baselines)
@@ -165,6 +168,8 @@ def train(
         git=git_state(),
         files={},
     )
+    if definitions:
+        info["metric_definitions"] = {name: dict(definition) for name, definition in definitions.items()}
     if baselines is not None:
         info["baselines"] = baseline_info(baselines, dataset, tested)
     draw_curves(info, run.curves)
@@ -177,7 +182,7 @@ def train(
 
 
 def _score_all(
-    data: GestureData, probabilities: list[Float[np.ndarray, "_ classes"]]
+    data: GestureData, probabilities: list[Float[np.ndarray, "_ classes"]], guests: Sequence[Metric]
 ) -> tuple[Metrics, list[list[int]]]:
     target = data.dataset.target
     scored: list[SideScores] = []
@@ -187,8 +192,8 @@ def _score_all(
         ids, combined = combine_windows(recording, rows)
         scored.append(
             SideScores(
-                window=score(rows, data.dataset.classes[recording], target),
-                recording=score(combined, data.dataset.classes[ids], target),
+                window=score(rows, data.dataset.classes[recording], target, guests),
+                recording=score(combined, data.dataset.classes[ids], target, guests),
             )
         )
         matrix = confusion(combined, data.dataset.classes[ids])
@@ -205,7 +210,7 @@ def _confidence(data: GestureData, rows: Float[np.ndarray, "windows classes"]) -
     """Temperature, and the confidence of those who are unsure, fitted on the validation recordings."""
     ids, combined = combine_windows(data.windows.recording[data.sides.validation], rows)
     temperature = round(fit_temperature(combined, data.dataset.classes[ids]), 6)
-    return temperature, round(fit_threshold(combined, temperature), 6)
+    return temperature, round(fit_confidence_threshold(combined, temperature), 6)
 
 
 def _announce(config: TrainConfig, data: GestureData, module: GestureModule, caveats: list[str]) -> None:

@@ -80,7 +80,9 @@ def test_a_window_is_timed_on_one_thread_and_the_threads_are_given_back(tmp_path
 def test_compare_measures_and_says_what_it_cannot(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("gesturelab.training.latency.measure", lambda run, **options: measure(run, seconds=0, **options))
+    monkeypatch.setattr(
+        "gesturelab.training.latency.measure", lambda run, **options: measure(run, seconds=0, **options)
+    )
     run, _, _ = write_weights(tmp_path / "tiny")
     write_run(tmp_path / "large", make_info("large", 9_000_000))
     assert compare([str(tmp_path), "--latency", "--json", str(tmp_path / "c.json")]) == 0

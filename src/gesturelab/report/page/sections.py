@@ -4,13 +4,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gesturelab.config.saved import MAX_BYTES
+from gesturelab.evaluation.metrics import CORRECTNESS, Metric, primary_metric
 from gesturelab.files import read_text, why
 from gesturelab.report import cost_words, findings, joined_words, words
 from gesturelab.report.collect import Finished
 from gesturelab.report.page.html import Cell, paragraphs, table, text
-from gesturelab.report.primary_metric import CORRECTNESS, lead, of_row
-from gesturelab.report.primary_metric import words as words_of
-from gesturelab.report.words import count, duration, percent
+from gesturelab.report.words import count, duration, of_row, percent
 from gesturelab.runs.folder import RunDir
 
 PARTS = ("by_group", "by_correctness", "by_group_and_correctness", "by_posture", "by_gesture")
@@ -47,7 +46,8 @@ def _verdict(
 
 def _card(result: dict[str, Any]) -> str:
     target = joined_words.target_of(result)
-    whole, value = result["all"], result["all"][lead(target)]
+    metric = primary_metric(target)
+    whole, value = result["all"], result["all"][metric.name]
     between = (
         "no interval" if value["low"] is None else f"95 % interval {percent(value['low'])} to {percent(value['high'])}"
     )
@@ -55,7 +55,7 @@ def _card(result: dict[str, Any]) -> str:
     return _boxed(
         result["candidate"],
         percent(value["value"]),
-        f"{words_of(target)}; {mark}{whole['recordings']:,} recordings of {whole['people']} people, {between}",
+        f"{metric.title}; {mark}{whole['recordings']:,} recordings of {whole['people']} people, {between}",
     )
 
 
@@ -63,7 +63,7 @@ def _plain_card(chosen: dict[str, Any], group: dict[str, Any]) -> str:
     return _boxed(
         chosen["candidate"],
         percent(chosen["test_accuracy"]),
-        f"{words_of(group['target'])} of test recordings, not joined",
+        f"{primary_metric(group['target']).title} of test recordings, not joined",
     )
 
 
@@ -92,7 +92,10 @@ def _joined(item: dict[str, Any], report: dict[str, Any]) -> str:
     columns = ("size", "part", *joined_words.part_columns(item)[1:])
     made = ""
     if results:
-        made += table(f"Folds joined{where}, in per cent", columns, (row for one in results for row in _parts(one)))
+        metrics = joined_words.columns_of(results)
+        made += table(
+            f"Folds joined{where}, in per cent", columns, (row for one in results for row in _parts(one, metrics))
+        )
         made += paragraphs([joined_words.part_note(item)])
         for result in joined_words.told(results):
             made += paragraphs([joined_words.completeness(result), joined_words.confidence(result)])
@@ -120,7 +123,7 @@ def _sortable_cost(item: dict[str, Any], where: str) -> str:
     return table(f"Accuracy against cost{where}", cost_words.columns(item), made)
 
 
-def _parts(result: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+def _parts(result: dict[str, Any], metrics: Sequence[Metric]) -> Iterator[tuple[str, ...]]:
     named = [("", "everybody", result["all"])]
     if result["ensemble"]:
         named.append(("", f"ensemble of {len(result['seeds'])} seeds", result["ensemble"]))
@@ -129,10 +132,9 @@ def _parts(result: dict[str, Any]) -> Iterator[tuple[str, ...]]:
         if len(result[kind]) > 1 or kind == "by_group":
             named += [(kind, name, part) for name, part in result[kind].items()]
     for kind, name, part in named:
-        columns = joined_words.SHOWN[joined_words.target_of(result)]
         one_class = kind == "by_gesture" and joined_words.target_of(result) == "gesture"
-        shown = ("accuracy",) if one_class else columns  # the others need several gestures
-        scores = [joined_words.interval(part[key]) if key in shown else "" for key in columns]
+        shown = metrics[:1] if one_class else metrics  # the others need several gestures
+        scores = [joined_words.metric_cell(part, metric) if metric in shown else "" for metric in metrics]
         yield result["candidate"], name, str(part["people"]), f"{part['recordings']:,}", *scores
 
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
-from gesturelab.evaluation.selective import answered, coverage_curve, fit_temperature, with_temperature
+from gesturelab.evaluation.calibration import accuracy_at_coverage, coverage_curve, fit_temperature, with_temperature
 from predictions_builder import PEOPLE, predictions_of, random_predictions
 
 
@@ -56,8 +56,8 @@ def test_the_least_confident_are_left_out():
 
     groups = {"101": "healthy", "201": "patient", "202": "patient"}
     whole = put_together([sure, unsure])
-    assert answered([whole], groups, 1.0)["accuracy"] == pytest.approx(0.9)
-    most = answered([whole], groups, 0.9)
+    assert accuracy_at_coverage([whole], groups, 1.0)["accuracy"] == pytest.approx(0.9)
+    most = accuracy_at_coverage([whole], groups, 0.9)
     assert most["accuracy"] == 1.0
     assert most["by_group"] == {
         "healthy": {"coverage": 1.0, "accuracy": 1.0},

@@ -2,16 +2,19 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from gesturelab.evaluation.tally import BINS, SCORES, person_accuracies, scores, tally
+from gesturelab.evaluation.counts import BINS, cases_of
+from gesturelab.evaluation.metrics import metrics_for
+from gesturelab.evaluation.result import mean_over_seeds, person_accuracies
 from predictions_builder import predictions_of, random_predictions
 
 PEOPLE = ("101", "102", "201", "202")
 
 
 def scored(predictions, people=PEOPLE, weights=None):
-    counts = tally(predictions, people)
+    chosen = metrics_for("gesture")
     weights = np.ones((1, len(people))) if weights is None else weights
-    return dict(zip(SCORES, scores(counts, weights)[0].tolist(), strict=True))
+    values = mean_over_seeds(chosen, [cases_of(predictions, people)])(weights)[0].tolist()
+    return dict(zip([metric.name for metric in chosen], values, strict=True))
 
 
 def test_scores_agree_with_scikit_learn():
@@ -64,8 +67,8 @@ def test_a_person_who_counts_twice_is_a_person_who_is_there_twice():
 
 
 def test_without_recordings_there_is_no_score():
-    counts = tally(predictions_of([("101", 0, 0)]), ("101", "102"))
-    assert np.isnan(scores(counts, np.array([[0.0, 1.0]]))).all()
+    values = scored(predictions_of([("101", 0, 0)]), ("101", "102"), np.array([[0.0, 1.0]]))
+    assert np.isnan(list(values.values())).all()
 
 
 def test_a_person_with_one_recording():

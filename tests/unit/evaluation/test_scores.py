@@ -2,9 +2,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, f1_score, log_loss
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    cohen_kappa_score,
+    confusion_matrix,
+    f1_score,
+    log_loss,
+)
 
-from gesturelab.training.metrics import confusion, score
+from gesturelab.evaluation.metrics import confusion, score
 
 
 @pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true", "ignore:A single label was found")
@@ -25,3 +32,15 @@ def test_scores_agree_with_scikit_learn(cases, seed):
 
 def test_one_certain_mistake_does_not_make_the_loss_infinite():
     assert score(np.array([[1.0, 0.0]]), np.array([1]))["loss"] == pytest.approx(-np.log(1e-12))
+
+
+@given(st.integers(2, 60), st.integers(0, 1000))
+def test_cohens_kappa_agrees_with_scikit_learn(cases, seed):
+    rng = np.random.default_rng(seed)
+    rows, truth = rng.dirichlet(np.ones(3), size=cases), rng.integers(0, 3, size=cases)
+    predicted = rows.argmax(axis=1)
+    kappa = score(rows, truth)["cohen_kappa"]
+    if len({*truth.tolist(), *predicted.tolist()}) < 2:
+        assert kappa is None, "of one class only there is no chance to disagree"
+    else:
+        assert kappa == pytest.approx(cohen_kappa_score(truth, predicted))

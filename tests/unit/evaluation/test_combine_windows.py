@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gesturelab.evaluation.recordings import combine_windows
+from gesturelab.evaluation.windows import combine_windows
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=30))

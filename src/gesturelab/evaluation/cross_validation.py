@@ -1,12 +1,12 @@
-"""Runs that differ in fold and seed only, joined into one result on everybody."""
+"""Cross-validation: runs that differ in fold and seed only, as one result on everybody."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from gesturelab.errors import JoinError
+from gesturelab.evaluation.calibration import calibrated
 from gesturelab.evaluation.predictions import Predictions, put_together
-from gesturelab.evaluation.selective import calibrated
 from gesturelab.runs.info import Info, is_peer, target_of
 
 OUTCOMES = frozenset({"epochs", "best_epoch", "stopped_early", "seconds", "device", "history"})
@@ -34,7 +34,7 @@ class FoldRun:
 
 
 @dataclass(frozen=True, eq=False)
-class Joined:
+class CrossValidation:
     """Out-of-fold predictions: each person was predicted by a model that never saw that person.
 
     Attributes:
@@ -70,7 +70,7 @@ class Joined:
         return self.by_seed[0].people
 
 
-def join(runs: Sequence[FoldRun]) -> Joined:
+def join_folds(runs: Sequence[FoldRun]) -> CrossValidation:
     """Joins the folds of each seed; of two runs of one fold and seed, takes the one that finished last.
 
     Seeds that lack folds which another seed has are left out, so that all seeds are scored on the same people.
@@ -101,7 +101,7 @@ def join(runs: Sequence[FoldRun]) -> Joined:
     for seed, one in zip(kept, joined, strict=True):
         if one.names != joined[0].names:
             raise JoinError(f"seed {seed} was tested on other recordings than seed {next(iter(kept))}")
-    return Joined(
+    return CrossValidation(
         tuple(kept),
         joined,
         tuple(_of_seed(folds, scaled=True) for folds in kept.values()) if _all_scaled(kept) else (),
@@ -153,7 +153,7 @@ def _everybody(info: Info) -> list[str]:
 def differing(one: Info, other: Info) -> list[str]:
     """Which keys keep two runs from being folds or seeds of one result; empty when nothing does.
 
-    >>> from gesturelab.evaluation.join import _apart
+    >>> from gesturelab.evaluation.cross_validation import _apart
     >>> _apart({"features": {"centre": "frame"}}, {"features": {"centre": "none"}})
     ['features.centre differs (none, not frame)']
     """

@@ -1,4 +1,4 @@
-"""Knowing when it does not know: temperature scaling, and accuracy among the recordings that are answered."""
+"""Calibration by temperature scaling, and a confidence threshold below which a model abstains."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,14 +11,14 @@ from gesturelab.evaluation.predictions import Predictions
 
 COVERAGES = (1.0, 0.9, 0.8)
 TEMPERATURES = (0.5, 10.0)
-UNSURE_SHARE = 0.1
-"""So many of the validation recordings, the least confident ones, count as unsure."""
+ABSTAIN_SHARE = 0.1
+"""On so many of the validation recordings, the least confident ones, a model abstains."""
 SMALLEST = 1e-12
 """Probabilities are taken for no smaller, so that their logarithm is finite."""
 
 
 class Answered(TypedDict):
-    """Accuracy when the least confident recordings get no answer."""
+    """Accuracy when a model abstains on the least confident recordings."""
 
     coverage: float
     """Share of all recordings that are answered."""
@@ -73,13 +73,13 @@ def fit_temperature(
     return float(np.exp(-(low + high) / 2))
 
 
-def fit_threshold(
-    probabilities: Float64[np.ndarray, "recordings classes"], temperature: float, share: float = UNSURE_SHARE
+def fit_confidence_threshold(
+    probabilities: Float64[np.ndarray, "recordings classes"], temperature: float, share: float = ABSTAIN_SHARE
 ) -> float:
     """The calibrated confidence below which a share of the recordings lie, to be fitted on validation people.
 
     >>> rows = np.array([[1 - doubt, doubt] for doubt in np.arange(1, 12) / 100])
-    >>> round(fit_threshold(rows, 1.0), 6)  # 0.89 alone is below it
+    >>> round(fit_confidence_threshold(rows, 1.0), 6)  # 0.89 alone is below it
     0.9
     """
     return float(np.quantile(with_temperature(probabilities, temperature).max(axis=1), share))
@@ -90,20 +90,22 @@ def calibrated(predictions: Predictions, temperature: float) -> Predictions:
     return replace(predictions, probabilities=with_temperature(predictions.probabilities, temperature))
 
 
-def answered(by_seed: Sequence[Predictions], groups: dict[str, str], coverage: float) -> Answered:
+def accuracy_at_coverage(by_seed: Sequence[Predictions], groups: dict[str, str], coverage: float) -> Answered:
     """Accuracy of the most confident recordings, everybody under one threshold (as one device would have)."""
     known = sorted({groups[person] for person in by_seed[0].subjects if person in groups})
     accuracies: list[float] = []
     parts: dict[str, list[tuple[float, float]]] = {group: [] for group in known}
-    for one in by_seed:
-        count = max(1, round(coverage * len(one)))
-        kept = np.argsort(-one.probabilities.max(axis=1), kind="stable")[:count]
-        accuracies.append(float(one.right[kept].mean()))
-        of_group = np.array([groups.get(subject, "") for subject in one.subjects])
+    for predictions in by_seed:
+        count = max(1, round(coverage * len(predictions)))
+        kept = np.argsort(-predictions.probabilities.max(axis=1), kind="stable")[:count]
+        accuracies.append(float(predictions.right[kept].mean()))
+        of_group = np.array([groups.get(subject, "") for subject in predictions.subjects])
         for group in known:
             inside = kept[of_group[kept] == group]
             if len(inside):
-                parts[group].append((len(inside) / int((of_group == group).sum()), float(one.right[inside].mean())))
+                parts[group].append(
+                    (len(inside) / int((of_group == group).sum()), float(predictions.right[inside].mean()))
+                )
 
     def means(pairs: list[tuple[float, float]]) -> dict[str, float]:
         share, accuracy = np.mean(pairs, axis=0).tolist()
@@ -121,8 +123,8 @@ def coverage_curve(by_seed: Sequence[Predictions]) -> list[list[float]]:
     total = len(by_seed[0])
     counts = np.unique(np.linspace(max(1, total // 20), total, min(total, 100)).round().astype(np.int64))
     curves: list[np.ndarray] = []
-    for one in by_seed:
-        line = np.argsort(-one.probabilities.max(axis=1), kind="stable")
-        curves.append((np.cumsum(one.right[line]) / np.arange(1, total + 1))[counts - 1])
+    for predictions in by_seed:
+        line = np.argsort(-predictions.probabilities.max(axis=1), kind="stable")
+        curves.append((np.cumsum(predictions.right[line]) / np.arange(1, total + 1))[counts - 1])
     mean = np.mean(curves, axis=0)
     return [[float(count / total), float(accuracy)] for count, accuracy in zip(counts, mean, strict=True)]
