@@ -10,6 +10,6 @@ def add_option(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         action="append",
         default=[],
-        help="allow a model or run to name this class or function from outside gesturelab, such as mypkg.TCN, and run its "
-        "code; may be repeated",
+        help="run the code of this class or function from outside gesturelab, such as mypkg.TCN, where a model or a "
+        "run names it; may be repeated",
     )
