@@ -26,7 +26,7 @@ import numpy as np
 from omegaconf import OmegaConf
 from peer_methods import FRAMES, METHODS, whole_recordings
 
-from gesturelab.config.data import DataConfig, IrdsConfig
+from gesturelab.config.data import DataConfig
 from gesturelab.config.saved import read_data_config
 from gesturelab.datasets.load import load
 from gesturelab.errors import GesturelabError, RunError
@@ -102,8 +102,8 @@ def _motion(root: str | None, run: Path):
 
 def data_config(run: RunDir, root: str | None) -> DataConfig:
     config = read_data_config(run.config)
-    if root is not None and isinstance(config, IrdsConfig):
-        config.root = root
+    if root is not None:
+        config.move(root)
     return config
 
 

@@ -32,11 +32,11 @@ from gesturelab.config.split import FoldsFileConfig, NamedSplitConfig
 from gesturelab.config.training import TrainConfig
 from gesturelab.datasets import cache as code
 from gesturelab.datasets.cache import cached
-from gesturelab.datasets.irds.decimals import parse_decimals
+from gesturelab.datasets.irds.fetch import unpack
 from gesturelab.datasets.irds.files import GESTURES as IRDS_GESTURES
-from gesturelab.datasets.irds.parse import parse
-from gesturelab.datasets.irds.read import Label, read_irds, to_recording
-from gesturelab.datasets.irds.unpack import unpack
+from gesturelab.datasets.irds.parse import parse, parse_numbers
+from gesturelab.datasets.irds.read import to_motion
+from gesturelab.datasets.source import read_dataset
 from gesturelab.errors import FetchError, GesturelabError, RecordingError, RunError
 from gesturelab.evaluation.predictions import read_predictions
 from gesturelab.evaluation.windows import read_windows
@@ -87,11 +87,10 @@ def raw(folder: Path) -> Case:
 
 
 def _recording(seed: bytes, form: Form) -> Case:
-    label = Label("101", "1", 0, 1, 1, "stand")
     others = (simplified_text(2), raw_text(2))
 
     def read(data: bytes) -> None:
-        found = to_recording("x", label, parse(data, form), 30.0)
+        found = to_motion(parse(data, form), 30.0)
         assert np.isfinite(found.positions).all()
 
     return Case(lambda rng: damaged(rng, seed, others), read)
@@ -104,7 +103,7 @@ def decimals(folder: Path) -> Case:
     def read(data: bytes) -> None:
         expected = [_float(word) for word in data.split(b",")]
         try:
-            found = parse_decimals(data)
+            found = parse_numbers(data)
         except ValueError as error:
             require(None in expected, f"refused {data[:80]!r}: {error}")
             raise RecordingError(str(error)) from error
@@ -138,7 +137,7 @@ def folder(place: Path) -> Case:
 
     def read(data: bytes) -> None:
         file.write_bytes(data)
-        read_irds(settings)
+        read_dataset(settings)
 
     return Case(lambda rng: damaged(rng, seed), read, file.name)
 
@@ -208,7 +207,7 @@ def archive(place: Path) -> Case:
 
     def read(data: bytes) -> None:
         file.write_bytes(data)
-        read_irds(settings)
+        read_dataset(settings)
 
     return Case(_damaged_zip, read, "")  # two members of one name are named themselves
 

@@ -6,16 +6,24 @@ if TYPE_CHECKING:
     from gesturelab.export.load import load as load
     from gesturelab.export.model import Model as Model
     from gesturelab.export.model import Prediction as Prediction
+    from gesturelab.training.train import TrainResult as TrainResult
+    from gesturelab.training.train import train as train
 
 __version__ = "0.1.0"
 
-_IN_USE = {"load": "load", "Model": "model", "Prediction": "model"}
-"""What is there from Python for using a model, and its module of gesturelab.export; torch is imported with it."""
+_PUBLIC = {
+    "load": "export.load",
+    "Model": "export.model",
+    "Prediction": "export.model",
+    "train": "training.train",
+    "TrainResult": "training.train",
+}
+"""What is there from Python, and its module, which is imported when it is asked for."""
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _IN_USE:
+    if name not in _PUBLIC:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"gesturelab.export.{_IN_USE[name]}"), name)
+    return getattr(import_module(f"gesturelab.{_PUBLIC[name]}"), name)

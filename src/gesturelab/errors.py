@@ -18,6 +18,9 @@ class DataError(GesturelabError):
 class RecordingError(DataError):
     """One recording cannot be used; the message is the reason, without the recording's name."""
 
+    recording: str = ""
+    """Its name, where it is known."""
+
 
 class FetchError(DataError):
     """A download or an archive failed; the message says what to try."""

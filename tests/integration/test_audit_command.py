@@ -8,9 +8,9 @@ import pytest
 from omegaconf import OmegaConf
 
 from gesturelab.cli.audit import run
-from gesturelab.cli.train import train_in
 from gesturelab.config.compose import compose
 from gesturelab.errors import RunError
+from trained import train_in
 
 QUICK = ("data.people=8", "data.repetitions=1", "trainer=debug", "model.hidden=16")
 

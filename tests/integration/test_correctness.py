@@ -10,7 +10,6 @@ from omegaconf import OmegaConf
 from rich.console import Console
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-from gesturelab.cli.train import train_in
 from gesturelab.cli.train_result import print_result
 from gesturelab.config.compose import compose
 from gesturelab.config.data import Target
@@ -29,6 +28,7 @@ from gesturelab.report.table import comparison, frame
 from gesturelab.sweeps.search.trial import find_objective
 from gesturelab.training.audit import audit
 from gesturelab.training.trackers.tracker import scores
+from trained import train_in
 
 LOOK = ("data.people=10", "data.repetitions=2", "trainer=cpu", "trainer.threads=1", "model.hidden=16", "logger=none")
 SETTINGS = ("data.target=correctness", "loss.class_weights=true", "augment=none", "window.length_frames=48")

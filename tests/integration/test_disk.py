@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-import gesturelab.training.train as train_module
+import gesturelab.training.experiment as train_module
 from gesturelab.cli.main import main
-from gesturelab.cli.train import train_in
 from gesturelab.config.compose import compose
 from gesturelab.config.store import LONGEST_FOLDER_NAME, job_folder
 from gesturelab.errors import RunError
 from gesturelab.files import write_json, write_text
 from gesturelab.runs.status import read_status
+from trained import train_in
 
 CONFIG = compose(
     [

@@ -22,7 +22,7 @@ from gesturelab.errors import ConfigError
 from gesturelab.runs.folder import find_runs
 from gesturelab.runs.info import SYNTHETIC
 from gesturelab.training.device import prepare_device
-from gesturelab.training.train import train
+from gesturelab.training.experiment import run_experiment
 
 UNMEASURED = True
 
@@ -216,7 +216,7 @@ def test_a_server_that_goes_ends_no_training_and_gets_everything_when_it_is_back
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.structured(config)))
     with caplog.at_level(logging.WARNING):
-        run, info = train(config, tmp_path / "run", prepare_device(config.trainer), stop_after)
+        run, info = run_experiment(config, tmp_path / "run", prepare_device(config.trainer), stop_after)
     assert stopped
     assert run.complete
     told = [record.message for record in caplog.records if record.message.startswith("logger.mlflow")]

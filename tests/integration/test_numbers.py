@@ -10,8 +10,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-import gesturelab.training.train as training_module
-from gesturelab.cli.train import train_in
+import gesturelab.training.experiment as training_module
 from gesturelab.cli.train_result import print_result
 from gesturelab.config.compose import compose
 from gesturelab.datasets.load import load
@@ -22,6 +21,7 @@ from gesturelab.training.averaging import WeightAveraging
 from gesturelab.training.loader import TrainingLoader
 from gesturelab.training.module import GestureModule
 from gesturelab.training.optimizers import cosine_share
+from trained import train_in
 
 QUICK = (
     *("data.people=7", "data.repetitions=1", "trainer=cpu", "model.hidden=8", "model.layers=1"),

@@ -10,7 +10,6 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from gesturelab.cli.train import train_in
 from gesturelab.config.compose import compose, options
 from gesturelab.datasets.load import load
 from gesturelab.evaluation.predictions import read_predictions
@@ -21,6 +20,7 @@ from gesturelab.preprocessing.frame_store import FrameStore
 from gesturelab.skeletons.skeleton import KINECT_V2
 from gesturelab.training.build import make_data, make_module, make_scaler
 from gesturelab.training.module import GestureModule
+from trained import train_in
 
 UNMEASURED = True
 

@@ -10,7 +10,6 @@ import torch
 from omegaconf import OmegaConf
 from sklearn.metrics import accuracy_score
 
-from gesturelab.cli.train import train_in
 from gesturelab.config.compose import compose
 from gesturelab.config.saved import read_config
 from gesturelab.datasets.load import load
@@ -25,6 +24,7 @@ from gesturelab.preprocessing.scaler import Scaler
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.info import LEAKY, SYNTHETIC
 from gesturelab.skeletons.skeleton import KINECT_V2
+from trained import train_in
 
 QUICK = ("data.people=8", "data.repetitions=1", "trainer=cpu", "model.hidden=16", "trainer.max_epochs=3")
 

@@ -9,7 +9,6 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
-from gesturelab.cli.train import train_in
 from gesturelab.config.compose import compose
 from gesturelab.datasets.load import load
 from gesturelab.errors import ConfigError, RunError
@@ -17,6 +16,7 @@ from gesturelab.models.saved import read_recogniser
 from gesturelab.training.build import make_callback
 from gesturelab.training.optimizers import make_optimizer
 from gesturelab.training.trackers.make import check_loggers
+from trained import train_in
 
 CONFIG = compose(["data.people=6", "data.repetitions=1", "trainer=cpu", "model.hidden=8", "trainer.max_epochs=1"])
 

@@ -72,7 +72,7 @@ def run(arguments: list[str]) -> int:
     for text in model.warnings:
         print(text)
     people = model.contents.facts["data"].get("groups", {})
-    if model.contents.facts["data"].get("source") == "folder":
+    if people and not model.contents.facts["data"].get("synthetic"):
         print(f"The file holds the ids of {len(people)} people, and their groups: they should be codes, not names.")
     if given.format == "onnx":
         _write_onnx(source, model, output, trusted, int8=given.int8, stateful=given.stateful)

@@ -57,7 +57,6 @@ def run(arguments: list[str]) -> int:
 
 def _motions(runs: "Sequence[Finished]", data_root: str | None) -> "Motions | str":
     """Where the motion of some runs' recordings is found, or why it is not."""
-    from gesturelab.config.data import FolderConfig, IrdsConfig
     from gesturelab.config.saved import read_data_config
     from gesturelab.datasets.load import load
     from gesturelab.runs.folder import RunDir
@@ -65,8 +64,8 @@ def _motions(runs: "Sequence[Finished]", data_root: str | None) -> "Motions | st
     one = runs[0]
     try:
         config = read_data_config(RunDir(one.path, one.info["model"]["size"]).config)
-        if data_root is not None and isinstance(config, IrdsConfig | FolderConfig):
-            config.root = data_root
+        if data_root is not None:
+            config.move(data_root)
         dataset = load(config)
     except GesturelabError as error:
         return str(error)

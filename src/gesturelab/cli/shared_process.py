@@ -6,6 +6,7 @@
 import faulthandler
 import json
 import logging
+import signal
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from gesturelab.cli.job import FORMAT, train_folder
 from gesturelab.errors import PreemptedError, StoppedError
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.log_file import LogFile
-from gesturelab.runs.signals import listen
+from gesturelab.runs.signals import PREEMPTIONS, listen
 from gesturelab.runs.stop_request import asked_to_stop
 from gesturelab.sweeps.local import end_with_parent
 
@@ -30,7 +31,7 @@ def main(job_list: Path) -> int:
         0 if every job is done, 130 or 75 if a signal stopped them, else 1.
     """
     faulthandler.enable()
-    listen()
+    listen(signal.SIGINT, *PREEMPTIONS)
     logging.basicConfig(level=logging.INFO, handlers=[], force=True)
     exit_status = 0
     for folder in map(Path, json.loads(job_list.read_text(encoding="utf-8"))):

@@ -1,10 +1,10 @@
 """Schemas of what is read: recordings, windows, features and augmentation."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from gesturelab.config.options import GuestOptions, target_of
+from gesturelab.config.options import GuestOptions, is_guest, target_of, to_plain
 from gesturelab.config.rules import at_least, fraction, positive, subset
 from gesturelab.errors import ConfigError
 
@@ -72,6 +72,14 @@ class DataConfig:
         """The dataset's name, as info files and tables have it."""
         return self.NAME or target_of(self).rpartition(".")[2]
 
+    def move(self, root: str) -> None:
+        """Lets it read its files in another place, if it reads files."""
+        if isinstance(self, GuestOptions):
+            if "root" in self.arguments:
+                self.arguments["root"] = root
+        elif hasattr(self, "root"):
+            setattr(self, "root", root)  # noqa: B010 - of some schemas only
+
 
 @dataclass
 class GuestDataConfig(GuestOptions, DataConfig):
@@ -84,7 +92,7 @@ class IrdsConfig(DataConfig):
 
     NAME = "irds"
 
-    _target_: str = "gesturelab.datasets.irds.read.irds"
+    _target_: str = "gesturelab.datasets.irds.read.Irds"
     root: str = "data/irds"
     """The folder SkeletonData, the folder above it, one with the files directly, or the published zip."""
     form: Form = Form.simplified
@@ -97,7 +105,7 @@ class SyntheticConfig(DataConfig):
 
     NAME = "synthetic"
 
-    _target_: str = "gesturelab.datasets.synthetic.generate.synthetic"
+    _target_: str = "gesturelab.datasets.synthetic.generate.Synthetic"
     people: int = 16
     """How many people to make up; half of them patients."""
     repetitions: int = 6
@@ -118,7 +126,7 @@ class FolderConfig(DataConfig):
 
     NAME = "folder"
 
-    _target_: str = "gesturelab.datasets.folder.read.folder"
+    _target_: str = "gesturelab.datasets.folder.read.Folder"
     root: str = "my_recordings"
     """The folder that holds labels.csv."""
     skeleton: str = "kinect_v2"
@@ -127,6 +135,9 @@ class FolderConfig(DataConfig):
     fill_frames: int = 0
     """A joint that is missing for at most so many frames is put between the frames where it is seen; a recording with
     a longer gap is not used."""
+    zero_is_missing: bool = True
+    """A joint at exactly 0, 0, 0 was lost by its sensor, and is put between the frames where it is seen; false: it is
+    where it says."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -177,9 +188,22 @@ class Centre(StrEnum):
     window = "window"
 
 
+_FED = {
+    "positions": True,
+    "velocities": True,
+    "displacements": True,
+    "bones": False,
+    "angles": False,
+    "summary": False,
+}
+"""What is fed by default; those that are off are named in files as well, as version 0.1 did."""
+
+
 @dataclass
 class FeaturesConfig:
     """What the network sees of each frame; everything is computed from the window alone."""
+
+    FREE: ClassVar[str] = "channels"
 
     centre: Centre = Centre.window
     """none: the sensor's coordinates. frame: from the skeleton's root in the same frame. window: from the root's mean
@@ -188,36 +212,42 @@ class FeaturesConfig:
     """Divide by the length of the person's spine, so that tall and short people look alike."""
     face_sensor: bool = False
     """Turn the person about the vertical axis until the shoulders face the sensor."""
-    positions: bool = True
-    """Feed joint positions."""
-    velocities: bool = True
-    """Feed the change of each position since the frame before (zero in the first frame of a window)."""
-    displacements: bool = True
-    """Feed how far each joint is from where it was when the window began, divided by the largest such distance in the
-    window, so that a small movement looks like a large one of the same shape."""
-    bones: bool = False
-    """Feed the vector from each joint's parent to the joint."""
-    angles: bool = False
-    """Feed the cosine of the angle at elbows, shoulders and knees."""
-    summary: bool = False
-    """Feed numbers about the whole window (how far limbs travel, how far arms rise and bend, how far apart hands are),
-    past the LSTM, straight to the head."""
     joints: list[str] | None = None
     """Joints to feed, by the skeleton's names; null feeds all. Centre, scale, angles and summary use the whole
     skeleton."""
     scaler: bool = True
     """Bring each feature to mean 0 and deviation 1, fitted on training windows only."""
+    channels: dict[str, Any] = field(default_factory=dict[str, Any])
+    """Features by name: true or false for one that comes with gesturelab, {_target_: mypackage.MyFeature} with its own
+    keys for one of your own (null leaves it out). In a file they stand beside the other keys."""
 
     def __post_init__(self) -> None:
-        if not (self.positions or self.velocities or self.displacements or self.bones or self.angles):
-            raise ConfigError("features: switch on positions, velocities, displacements, bones or angles")
+        self.channels = _FED | self.channels
+        for name, value in self.channels.items():
+            if not (value is None or isinstance(value, bool) or is_guest(value)):
+                raise ConfigError(
+                    f"features.{name}={value}: must be true or false, or for a feature of your own "
+                    "{_target_: mypackage.MyFeature} with its keys"
+                )
+        if not any(self.channels.values()):
+            raise ConfigError("features: switch on one at least, such as features.positions=true")
         if self.joints is not None and not self.joints:
             raise ConfigError("features.joints=[]: name at least one joint, or null for all")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FeaturesConfig) and to_plain(self) == to_plain(other)
+
+    @property
+    def free(self) -> dict[str, Any]:
+        """The features that are on, and those that version 0.1 had: one that came later and is off changes no run."""
+        return {name: value for name, value in self.channels.items() if value or name in _FED}
 
 
 @dataclass
 class AugmentConfig:
     """Random changes to training windows; others are mirrored by mirror_at_test, and else stay as they are."""
+
+    FREE: ClassVar[str] = "guests"
 
     mirror_probability: float = 0.5
     """How often a window is mirrored left to right, with its label swapped."""
@@ -234,8 +264,18 @@ class AugmentConfig:
     mirror_at_test: bool = False
     """Answer for a window with the mean of its probabilities and of its mirror image's, labels swapped back. Twice
     the work; validation does the same, so that the best epoch is chosen by what the test will see."""
+    guests: dict[str, Any] = field(default_factory=dict[str, Any])
+    """Changes of your own by name, each {_target_: mypackage.TimeWarp} with its own keys (null leaves it out). In a
+    file they stand beside the other keys."""
 
     def __post_init__(self) -> None:
+        for name, value in self.guests.items():
+            if value is not None and not is_guest(value):
+                raise ConfigError(
+                    f"augment.{name}={value}: there is no such key; augment has "
+                    f"{', '.join(each.name for each in fields(self) if each.name != self.FREE)}, and changes of your "
+                    "own as {_target_: mypackage.TimeWarp} with their keys"
+                )
         if not 0 <= self.mirror_probability <= 1:
             raise ConfigError(f"augment.mirror_probability={self.mirror_probability}: must be between 0 and 1")
         at_least("augment.rotation_deg", self.rotation_deg, 0)
@@ -243,6 +283,11 @@ class AugmentConfig:
         fraction("augment.speed", self.speed)
         fraction("augment.scale", self.scale)
         fraction("augment.joint_dropout", self.joint_dropout)
+
+    @property
+    def free(self) -> dict[str, Any]:
+        """The changes of the user's own that are on."""
+        return {name: value for name, value in self.guests.items() if value}
 
 
 DATASETS: tuple[type[DataConfig], ...] = (IrdsConfig, SyntheticConfig, FolderConfig)

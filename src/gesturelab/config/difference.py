@@ -39,7 +39,14 @@ def differences(old: str | None, new: str) -> list[Difference]:
         return [Difference("config.yaml", "(damaged)", "(this configuration)")]
     after = _flat(yaml.load(new, Loader=_Loader))
     keys = [key for key in (*after, *(key for key in before if key not in after)) if not key.startswith(UNCOMPARED)]
-    return [Difference(key, before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)]
+    return [Difference(key, before.get(key), after.get(key)) for key in keys if not _same(key, before, after)]
+
+
+def _same(key: str, before: dict[str, str], after: dict[str, str]) -> bool:
+    """Whether a value is the same; a feature that is off may be missing, as in files from before it existed."""
+    old, new = before.get(key), after.get(key)
+    off = (None, "False", "null")
+    return old == new or (key.startswith(("features.", "augment.")) and old in off and new in off)
 
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster where libyaml is built in

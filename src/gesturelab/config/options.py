@@ -9,11 +9,11 @@ import inspect
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -29,8 +29,16 @@ _Schema = TypeVar("_Schema")
 class GuestOptions:
     """Mixed into a group's base schema for what comes from outside: its own keys, as its file gives them."""
 
+    FREE: ClassVar[str] = "arguments"
+    """The field that holds the keys of the file that the schema does not have."""
+
     arguments: dict[str, Any] = field(default_factory=dict[str, Any])
     """Keyword arguments of the guest's class or function."""
+
+    @property
+    def free(self) -> dict[str, Any]:
+        """The keys of the file that the schema does not have."""
+        return self.arguments
 
 
 def from_values(schema: type[_Schema], values: Any, key: str = "") -> _Schema:
@@ -89,6 +97,38 @@ def read_option(
     return cast(Any, guest)(**{name: getattr(options, name) for name in own}, arguments=arguments)
 
 
+def read_free(schema: type[_Schema], values: Any, key: str) -> _Schema:
+    """A group's object; keys that its schema does not have become the dictionary that ``schema.FREE`` names.
+
+    They may also stand in a dictionary of that name, as the object itself has them.
+
+    Raises:
+        ConfigError: Naming the key, if a value has the wrong type or breaks a rule.
+    """
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{key}={values}: must be a group of keys, as its options have")
+    free: str = cast(Any, schema).FREE
+    own = {each.name for each in fields(cast(Any, schema))} - {free}
+    plain = {str(name): value for name, value in cast(Mapping[Any, Any], values).items()}
+    if isinstance(nested := plain.get(free), Mapping) and not is_guest(nested):
+        del plain[free]
+        plain = dict(cast(Mapping[str, Any], nested)) | plain
+    options = from_values(schema, {name: value for name, value in plain.items() if name in own}, key)
+    others = {name: value for name, value in plain.items() if name not in own}
+    return replace(cast(Any, options), **{free: others})
+
+
+def is_guest(value: Any) -> bool:
+    """Whether a value names a class or function by its ``_target_``."""
+    target = cast(Mapping[str, Any], value).get(TARGET) if isinstance(value, Mapping) else None
+    return isinstance(target, str) and bool(target)
+
+
+def guests_of(config: Any) -> dict[str, dict[str, Any]]:
+    """The entries of a group that name classes or functions, in the order of their names."""
+    return {name: dict(value) for name, value in sorted(config.free.items()) if is_guest(value)}
+
+
 def target_of(config: Any) -> str:
     """The ``_target_`` of an option, or of a schema by default; empty where it has none."""
     if isinstance(config, Mapping):
@@ -98,10 +138,10 @@ def target_of(config: Any) -> str:
 
 def to_plain(config: Any) -> dict[str, Any]:
     """An option's keys as plain JSON values, a guest's own keys among them."""
-    plain = config if isinstance(config, dict) else asdict(config)
-    plain = cast(dict[str, Any], plain)
-    if isinstance(config, GuestOptions):
-        plain = {key: value for key, value in plain.items() if key != "arguments"} | config.arguments
+    plain: dict[str, Any] = dict(config) if isinstance(config, dict) else vars(config) | asdict(config)
+    if free := getattr(config, "FREE", ""):
+        del plain[free]
+        plain |= cast(Any, config).free
     # an enum is a string already, but YAML and JSON print it differently
     return {key: str(value) if isinstance(value, str) else value for key, value in plain.items()}
 

@@ -6,6 +6,7 @@
 import ast
 import inspect
 import json
+import re
 import sys
 import textwrap
 from collections.abc import Iterator, Set
@@ -21,6 +22,7 @@ from omegaconf import OmegaConf
 
 from gesturelab.config.compose import compose, options
 from gesturelab.config.launcher import LocalLauncherConfig, SharedProcessLauncherConfig, SlurmLauncherConfig
+from gesturelab.config.options import GuestOptions, locate, target_of
 from gesturelab.config.search import SearchConfig
 from gesturelab.config.store import conf_dir
 from gesturelab.config.training import TrainConfig
@@ -56,20 +58,20 @@ def reference() -> str:
     """The whole reference, in Markdown."""
     chosen = default_options()
     whole = compose()
-    parts = ["**The run**", _table(list(_rows("", whole, but=set(chosen))), [])]
+    parts = ["## The run", _table(list(_rows("", whole, but=set(chosen))), [])]
     for group, default in chosen.items():
         names = sorted(options(group), key=lambda name: name != default)
         if group == "experiment":
-            parts += ["**`experiment`**: several choices under one name; none unless asked for.", _listed(group, names)]
+            parts += ["## `experiment`", "Several choices under one name; none by default.", _listed(group, names)]
             continue
         rows: dict[tuple[str, str], Row] = {}  # a key whose meaning depends on the option has a row for each meaning
         for name in names:
             composed = whole if name == default else compose([f"{group}={name}"])
             for row in _rows(f"{group}.", getattr(composed, group)):
                 rows.setdefault((row.key, row.meaning), row).options.append(name)
-        title = f"**`{group}`**: {meaning(TrainConfig, group)}"
-        parts += [title, _listed(group, names, default), _table(list(rows.values()), names)]
-    parts.append("**`hydra/launcher`, `hydra/sweeper`**: how the jobs of a sweep are run, and which ones there are.")
+        parts += [f"## `{group}`", _escaped(meaning(TrainConfig, group))]
+        parts += [_listed(group, names, default), _table(list(rows.values()), names)]
+    parts += ["## `hydra/launcher`, `hydra/sweeper`", "How the jobs of a sweep are run, and which ones there are."]
     for kind, schemas in PLUGINS.items():
         for name, schema in schemas.items():
             parts += [_listed(f"hydra/{kind}", [name]), _table(list(_plugin_rows(kind, name, schema)), [])]
@@ -99,13 +101,46 @@ def _rows(prefix: str, value: Any, but: Set[str] = frozenset()) -> Iterator[Row]
     elif is_dataclass(value):
         schema = cast(type, type(value))
         hints = get_type_hints(schema)
+        if isinstance(value, GuestOptions):
+            yield from _argument_rows(prefix, value)
+            but = {*but, "arguments"}
+        free = getattr(schema, "FREE", "")
+        for name, entry in (cast(Any, value).free if free else {}).items():
+            if isinstance(entry, bool):
+                yield Row(prefix + name, WORDS[bool], _shown(entry), _comments(prefix.rstrip("."))[name])
         for each in (each for each in fields(value) if each.name not in but):
+            if each.name == free:
+                yield Row(f"{prefix}<name>", "a class of your own", "", meaning(schema, free))
+                continue
             yield Row(
                 prefix + each.name,
                 type_in_words(hints[each.name]),
                 _shown(getattr(value, each.name)),
                 meaning(schema, each.name),
             )
+
+
+def _argument_rows(prefix: str, value: GuestOptions) -> Iterator[Row]:
+    """The keys of an option without a schema; the docstring of its class says what they mean (``Args:``)."""
+    documented = inspect.getdoc(locate(prefix.rstrip("."), target_of(value))) or ""
+    meanings = dict(re.findall(r"^ {4}(\w+): (.+)$", documented.partition("Args:")[2], re.MULTILINE))
+    for key, argument in value.arguments.items():
+        yield Row(prefix + key, WORDS.get(type(argument), "any"), _shown(argument), meanings.get(key, ""))
+
+
+@cache
+def _comments(group: str) -> dict[str, str]:
+    """The comment above each key in the file of a group's default option."""
+    text = (conf_dir() / group / f"{default_options()[group]}.yaml").read_text(encoding="utf-8")
+    comments: dict[str, str] = {}
+    above: list[str] = []
+    for line in text.splitlines():
+        if line.startswith("#"):
+            above.append(line[1:].strip())
+            continue
+        comments[line.partition(":")[0]] = " ".join(above)
+        above = []
+    return comments
 
 
 def meaning(schema: type, name: str) -> str:

@@ -19,6 +19,7 @@ from gesturelab.config.training import (
     LSTMConfig,
     PlateauConfig,
     TrainConfig,
+    to_values,
     typed_config,
 )
 from gesturelab.errors import ConfigError
@@ -114,6 +115,11 @@ def read_search_path(path: Path) -> list[str]:
     except (OSError, *_ODD):
         return []
     return [folder for folder in cast(list[Any], folders) if isinstance(folder, str)]
+
+
+def as_yaml(config: TrainConfig) -> str:
+    """What `read_config` reads: the text of a run's config.yaml."""
+    return yaml.safe_dump(to_values(config), sort_keys=False, allow_unicode=True)
 
 
 def read_data_config(path: Path) -> DataConfig:

@@ -3,13 +3,14 @@
 import hashlib
 import re
 import unicodedata
+from dataclasses import fields
 from pathlib import Path
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
 
 from gesturelab.config import callbacks, data, launcher, logger, search, split, training
-from gesturelab.config.options import target_of
+from gesturelab.config.options import target_of, to_plain
 
 SCHEMAS: dict[str, type] = {
     **{each.NAME: each for each in data.DATASETS},
@@ -69,7 +70,10 @@ def register() -> None:
         root[group] = MISSING  # conf/train.yaml chooses an option
     store.store(name="train_schema", node=root)
     for name, schema in SCHEMAS.items():
-        store.store(group="schema", name=name, node=schema)
+        open_group = hasattr(schema, "FREE")  # takes keys that no schema knows
+        store.store(group="schema", name=name, node=to_plain(schema()) if open_group else schema)
+    keys = {each.name: getattr(data.DataConfig(), each.name) for each in fields(data.DataConfig)}
+    store.store(group="schema", name="dataset", node=keys)  # those of every dataset; a guest's file adds its own
 
 
 def job_folder(overrides: str) -> str:

@@ -1,7 +1,7 @@
 """Schemas of what learns, and how: model, optimizer, schedule, trainer; and the root of a training's configuration."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from typing import Any, cast
 
@@ -16,7 +16,7 @@ from gesturelab.config.data import (
     WindowConfig,
 )
 from gesturelab.config.logger import LoggerConfig
-from gesturelab.config.options import TARGET, GuestOptions, from_values, read_option, target_of
+from gesturelab.config.options import TARGET, GuestOptions, from_values, read_free, read_option, target_of, to_plain
 from gesturelab.config.rules import at_least, fraction, positive
 from gesturelab.config.split import SPLITS, GuestSplitConfig, SplitConfig, SubjectHoldoutConfig
 from gesturelab.errors import ConfigError
@@ -395,6 +395,20 @@ def typed_config(values: Mapping[str, Any]) -> TrainConfig:
     return TrainConfig(**{each.name: getattr(config, each.name) for each in fields(_Root)}, **groups)
 
 
+def to_values(config: TrainConfig) -> dict[str, Any]:
+    """The plain values that `typed_config` makes this configuration from: what config.yaml holds."""
+    values: dict[str, Any] = {}
+    for key, value in vars(config).items():
+        if key in NAMED:
+            values[key] = {
+                name: to_plain(each) if isinstance(each, dict) or is_dataclass(each) else each
+                for name, each in value.items()
+            }
+        else:
+            values[key] = to_plain(value) if key in GROUPS else value
+    return values
+
+
 @dataclass
 class _Root:
     """The keys of `TrainConfig` that are no groups."""
@@ -420,8 +434,8 @@ def _read_group(key: str, values: Any) -> Any:
         "scheduler": lambda: read_option(key, values, SCHEDULES, SchedulerConfig, GuestSchedulerConfig),
         "optimizer": lambda: _read_open(key, values),
         "window": lambda: from_values(WindowConfig, values, key),
-        "features": lambda: from_values(FeaturesConfig, values, key),
-        "augment": lambda: from_values(AugmentConfig, values, key),
+        "features": lambda: read_free(FeaturesConfig, values, key),
+        "augment": lambda: read_free(AugmentConfig, values, key),
         "trainer": lambda: from_values(TrainerConfig, values, key),
     }
     return readers[key]()

@@ -7,7 +7,7 @@ from typing import Any, cast
 import numpy as np
 
 from gesturelab.config.data import FeaturesConfig, Target, WindowConfig
-from gesturelab.config.options import from_values
+from gesturelab.config.options import from_values, read_free
 from gesturelab.config.options import to_plain as option_to_plain
 from gesturelab.config.saved import upgrade
 from gesturelab.config.training import ModelConfig, typed_config
@@ -124,7 +124,7 @@ def from_plain(values: Any) -> Contents:
             target=Target(plain["target"]),
             classes=_words(plain, "classes"),
             model=typed_config(upgrade({"model": plain["model"]})).model,
-            features=from_values(FeaturesConfig, plain["features"], "features"),
+            features=read_free(FeaturesConfig, plain["features"], "features"),
             window=from_values(WindowConfig, plain["window"], "window"),
             skeleton=skeleton_from(plain["skeleton"]),
             scaler=_scaler(plain["scaler"]),

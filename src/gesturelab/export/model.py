@@ -125,7 +125,9 @@ class Model:
         Raises:
             RecordingError: If it cannot; the message is the reason.
         """
-        made = Recording(name, self._array(positions), _rate(rate_hz), "", "", 0, 1, "")
+        made = Recording(
+            name, self._array(positions), _rate(rate_hz), "", self.classes[0], skeleton=self.contents.skeleton
+        )
         self.refuse_other_rate(made.rate_hz)
         if self.contents.window.short is Short.drop:
             try:
@@ -200,7 +202,7 @@ class Model:
     def _windows(self, recordings: Sequence[Recording]) -> tuple[Dataset, Windows]:
         """In order of the recordings."""
         numbered = [
-            Recording(f"{at:09d}", one.positions, one.rate_hz, "", "", 0, 1, "") for at, one in enumerate(recordings)
+            Recording(f"{at:09d}", one.positions, one.rate_hz, "", self.classes[0]) for at, one in enumerate(recordings)
         ]
         dataset = pack(
             numbered,

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from gesturelab.config.data import FeaturesConfig, Target, WindowConfig
-from gesturelab.config.options import add_search_path, arguments_of, from_values
+from gesturelab.config.options import add_search_path, arguments_of, from_values, read_free
 from gesturelab.config.saved import read_search_path, upgrade
 from gesturelab.config.training import ModelConfig, typed_config
 from gesturelab.errors import RunError, TrustError
@@ -76,7 +76,7 @@ def read_recogniser(run: RunDir, trust: Collection[str] = ()) -> Saved:
             add_search_path(read_search_path(run.config))
         skeleton = restored(saved["skeleton"])
         model = typed_config({"model": plain["model"]}).model
-        features = from_values(FeaturesConfig, plain["features"], "features")
+        features = read_free(FeaturesConfig, plain["features"], "features")
         window = from_values(WindowConfig, plain["window"], "window")
         target = Target(saved.get("target", "gesture"))
         classes = tuple(map(str, saved["gestures"]))

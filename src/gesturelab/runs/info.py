@@ -76,7 +76,7 @@ class DataInfo(TypedDict):
     """What was read."""
 
     source: str
-    """irds, synthetic or folder."""
+    """Such as irds, synthetic or folder; of a guest the name of its class or function."""
     synthetic: bool
     fingerprint: str
     """Equal only when the recordings used are equal to the bit."""
@@ -90,7 +90,7 @@ class DataInfo(TypedDict):
     skeleton: NotRequired[str | dict[str, Any]]
     """The skeleton's name if it is built in, else its whole definition (see `gesturelab.skeletons.definition`)."""
     options: dict[str, Any]
-    """The data set's configuration, without the paths of this machine."""
+    """The dataset's configuration, without the paths of this machine."""
     rejected: list[RejectedInfo]
 
 
@@ -224,8 +224,6 @@ class Info(TypedDict):
     features: dict[str, Any]
     model: ModelInfo
     training: TrainingInfo
-    classes: NotRequired[dict[str, Any]]
-    """Which class of which version of which file each option with a ``_target_`` was, such as ``model``."""
     cost: NotRequired[CostInfo]
     metrics: Metrics
     metric_definitions: NotRequired[dict[str, dict[str, Any]]]
@@ -239,6 +237,10 @@ class Info(TypedDict):
     """Fitted on validation recordings: a tenth of them have a calibrated confidence below it."""
     confusion: list[list[int]]
     """Test recordings: rows are the true class, columns the predicted one, in order of ``gestures``."""
+    classes: NotRequired[dict[str, Any]]
+    """Which class of which version of which file each part was made by (see `gesturelab.config.options.provenance`), by
+    group (``data``, ``split``, ``model``, ``loss``), of features and augmentations of the user's own by their key; runs
+    from earlier versions do not have it."""
     versions: dict[str, str]
     git: GitInfo | None
     """Null when the code was not in a git checkout."""

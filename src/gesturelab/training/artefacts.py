@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from lightning.pytorch import Trainer
 
-from gesturelab.config.data import FolderConfig, IrdsConfig, Target
+from gesturelab.config.data import Target
 from gesturelab.config.options import TARGET, to_plain
 from gesturelab.config.split import FoldsFileConfig, GuestSplitConfig
 from gesturelab.config.training import Keep, TrainConfig
@@ -131,9 +131,9 @@ def data_info(config: TrainConfig, data: GestureData) -> DataInfo:
     tested = np.unique(data.windows.recording[data.sides.test]).tolist()
     options = {"source": config.data.source} | to_plain(config.data)
     del options[TARGET], options["cache_dir"]
-    if isinstance(config.data, IrdsConfig | FolderConfig):
-        options.pop("root")
-        options.pop("skeleton", None)  # may be a file of this machine; the skeleton itself is kept below
+    for key in ("root", "skeleton"):  # paths of this machine; the skeleton itself is kept below
+        options.pop(key, None)
+    options = {key: value for key, value in options.items() if not _is_path(value)}
     return DataInfo(
         source=dataset.source,
         synthetic=dataset.synthetic,
@@ -147,6 +147,10 @@ def data_info(config: TrainConfig, data: GestureData) -> DataInfo:
         options=options,
         rejected=[RejectedInfo(recording=left.recording, reason=left.reason) for left in dataset.rejected],
     )
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str) and Path(value).expanduser().is_absolute()
 
 
 def split_info(config: TrainConfig, data: GestureData) -> SplitInfo:
@@ -223,10 +227,10 @@ def training_info(config: TrainConfig, trainer: Trainer, module: GestureModule, 
         scheduler=to_plain(config.scheduler),
         history=history,
     )
-    if module.steps.division.size is not None:
-        info["micro_batch"] = module.steps.division.size
-    if module.steps.skipped:
-        info["skipped"] = module.steps.skipped
+    if module.micro_batches.size is not None:
+        info["micro_batch"] = module.micro_batches.size
+    if module.skipped:
+        info["skipped"] = module.skipped
     if module.restarts:
         info["restarts"] = module.restarts
     return info

@@ -61,8 +61,8 @@ def audit(run: RunDir, root: str | None = None) -> list[Check]:
     """
     info = run.read_info()
     config = read_config(run.config)
-    if root is not None and hasattr(config.data, "root"):
-        config.data.root = root  # type: ignore[attr-defined]
+    if root is not None:
+        config.data.move(root)
     dataset = load(config.data)
     same_data = Check(
         "the data are the run's own",

@@ -26,16 +26,15 @@ from gesturelab.preprocessing.features import Features
 from gesturelab.preprocessing.frame_store import FrameStore
 from gesturelab.preprocessing.scaler import Scaler, fit_scaler, no_scaler
 from gesturelab.preprocessing.windows import Windows, cut_windows
+from gesturelab.runs.signals import raise_if_received
 from gesturelab.splits.split import split_windows
+from gesturelab.training.callbacks import KeepCheckpoints, LeaveOnSignal, StopOnRequest
 from gesturelab.training.checkpoints import VerifiedCheckpoints
 from gesturelab.training.datamodule import GestureData
 from gesturelab.training.device import lightning_precision
 from gesturelab.training.fitted import FittedModule
 from gesturelab.training.module import GestureModule
 from gesturelab.training.optimizers import make_loss
-from gesturelab.training.saving import KeepCheckpoints
-from gesturelab.training.signal_callbacks import LeaveWhenTold, StayUntilKilled
-from gesturelab.training.stopping import StopWhenAsked
 from gesturelab.training.trackers.guard import Guarded, Resuming
 
 
@@ -62,7 +61,7 @@ def make_data(config: TrainConfig, dataset: Dataset) -> GestureData:
 def _check_mirror(config: TrainConfig, dataset: Dataset) -> None:
     alone = [name for name, image in zip(dataset.gesture_names, dataset.mirrored_gestures, strict=True) if image < 0]
     if alone and (config.augment.mirror_probability or config.augment.mirror_at_test):
-        say = "; or say in the column mirrored of labels.csv what it becomes" if dataset.source == "folder" else ""
+        say = f"; or say in {dataset.mirror_key} what it becomes" if dataset.mirror_key else ""
         raise ConfigError(
             f"data.gestures: mirrored, {', '.join(alone)} becomes a gesture that is not kept (and a movement with the "
             "wrong limb a right one): keep its other side too, or set augment.mirror_probability=0 and "
@@ -80,6 +79,7 @@ def make_scaler(config: TrainConfig, data: GestureData) -> Scaler:
 
     def rows() -> Iterator[Float[np.ndarray, "_ features"]]:
         for chosen in training.split(1024):
+            raise_if_received()
             yield features(store.gather(chosen).positions).flatten(0, 1).numpy()
 
     return fit_scaler(features.names, rows())
@@ -132,8 +132,7 @@ def make_trainer(
     options = config.trainer
     callbacks: list[Callback] = [make_callback(name, entry) for name, entry in config.callbacks.items()]
     callbacks.append(KeepCheckpoints(folder / "checkpoints", Keep(options.keep), options.checkpoint_minutes))
-    callbacks += [Resuming(), StopWhenAsked(folder)]
-    callbacks.append(StayUntilKilled() if "SUBMITIT_EXECUTOR" in os.environ else LeaveWhenTold())
+    callbacks += [Resuming(), StopOnRequest(folder), LeaveOnSignal()]
     return Trainer(
         accelerator=accelerator,
         devices=options.devices,

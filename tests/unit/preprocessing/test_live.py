@@ -7,7 +7,7 @@ from gesturelab.config.compose import compose
 from gesturelab.config.data import Short, Span, WindowConfig
 from gesturelab.datasets.load import load
 from gesturelab.datasets.recording import Dataset
-from gesturelab.preprocessing.live_windows import cut_live
+from gesturelab.preprocessing.windows import cut_live
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 
 from gesturelab.config.compose import compose
 from gesturelab.config.data import WindowConfig
-from gesturelab.config.training import TrainConfig
+from gesturelab.config.training import TrainConfig, to_values, typed_config
 from gesturelab.models.network import build_network
 from gesturelab.models.recogniser import Recogniser
 from gesturelab.preprocessing.features import Features
@@ -32,9 +32,9 @@ def made_network(*overrides: str) -> tuple[Recogniser, WindowConfig]:
     """
     options = [each for each in overrides if "." not in each.split("=")[0]]
     values = [each for each in overrides if each not in options]
-    composed = OmegaConf.structured(_composed(*options))
+    composed = OmegaConf.create(to_values(_composed(*options)))
     composed.merge_with_dotlist(values)
-    config: TrainConfig = OmegaConf.to_object(composed)
+    config = typed_config(OmegaConf.to_container(composed))
     torch.manual_seed(0)
     features = Features(config.features, KINECT_V2)
     draws = np.random.default_rng(0)

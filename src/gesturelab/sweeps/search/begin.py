@@ -17,7 +17,7 @@ from gesturelab.config.search import SearchConfig
 from gesturelab.config.store import job_folder
 from gesturelab.errors import ConfigError
 from gesturelab.files import write_text
-from gesturelab.runs.locking import alone
+from gesturelab.runs.locking import single_instance
 from gesturelab.sweeps.compose import JobComposer, composed_job
 from gesturelab.sweeps.local import Watcher
 from gesturelab.sweeps.plan import Composed, Job, require_sweep_folder
@@ -153,7 +153,7 @@ def search(
     objective = find_objective(given.options.objective, yaml.safe_load(bases[0].text)["metrics"])
     require_sweep_folder(root)
     max_epochs = max(int(yaml.safe_load(base.text)["trainer"]["max_epochs"]) for base in bases)
-    with alone(root, ".search.lock", "another search is at work in"):
+    with single_instance(root, ".search.lock", "another search is at work in"):
         write_text(root / "multirun.yaml", OmegaConf.to_yaml(config))
         study = Study(root, given.options, given.space, max_epochs, maximise=objective.maximise)
         study.take_up(given.about(bases[0]))

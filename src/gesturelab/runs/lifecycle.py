@@ -1,19 +1,23 @@
-"""Claims a run's folder and tells in its ``status.json`` how the run is getting on; used by the run itself."""
+"""One run, from the lock on its folder to what ``status.json`` says of its end; used by the run itself."""
 
 import os
+import signal
 import socket
 import threading
-import time
 import traceback
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gesturelab.errors import BusyError, Requeued, RunError, StoppedError
+from gesturelab.config.difference import differences
+from gesturelab.config.training import TrainConfig
+from gesturelab.errors import BusyError, GesturelabError, PreemptedError, Requeued, RunError, StoppedError
+from gesturelab.files import write_text
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.info import Epoch
-from gesturelab.runs.locking import LOCK, open_lock, try_lock
+from gesturelab.runs.locking import LOCK, exclusive_lock
+from gesturelab.runs.signals import defer_signals, raise_if_received, received_signal, stop_error
 from gesturelab.runs.status import (
     HEARTBEAT_S,
     State,
@@ -25,6 +29,10 @@ from gesturelab.runs.status import (
     slurm_job,
     write_status,
 )  # fmt: skip
+from gesturelab.runs.stop_request import asked_to_stop
+
+MOMENT_S = 1.0
+"""For so long `is_alive` may hold the lock when it looks."""
 
 
 class Reporter:
@@ -84,10 +92,100 @@ class Reporter:
 
 
 @contextmanager
-def reported(folder: Path, max_epochs: int) -> Generator[Reporter]:
-    """Claims a run's folder, and reports what happens in the block: running, then done, stopped, failed or queued.
+def begin_run(folder: Path, config: TrainConfig, config_text: str) -> Generator[Reporter]:
+    """A run from beginning to end: its folder, lock, configuration and status; signals are deferred meanwhile.
 
-    Other processes of a multi-GPU run neither claim nor report. An exception is written to ``status.json`` and, with
+    What ends the block decides what ``status.json`` says. Of a run that never began nothing is left, unless its folder
+    was there before.
+
+    Args:
+        folder: Of a new run, or of one to resume.
+        config: Of the training.
+        config_text: The same as YAML; it is written into the folder.
+
+    Raises:
+        RunError: If the folder holds a finished run, or a checkpoint of another configuration.
+        BusyError: If another process is working in the folder.
+        StoppedError: If a signal came, or somebody asked the run to stop.
+    """
+    run = check_folder(folder, config, config_text)
+    with (
+        defer_signals(),
+        _remove_unbegun(run),
+        report_status(folder, config.trainer.max_epochs) as reporter,
+        _preempted(run, config_text),
+    ):
+        raise_if_received()
+        check_folder(folder, config, config_text)  # whoever was at work before may have finished
+        if reason := asked_to_stop(folder):
+            raise StoppedError(reason)
+        run.info.unlink(missing_ok=True)  # with another artefact gone it is not finished
+        if is_first_process():
+            write_text(run.config, config_text)
+        yield reporter
+
+
+def check_folder(folder: Path, config: TrainConfig, config_text: str) -> RunDir:
+    """The folder as a run to begin or to resume.
+
+    A checkpoint may only be resumed with its own configuration: another one could test people whom it has seen.
+
+    Raises:
+        RunError: If it holds a finished run, or a checkpoint of another configuration, naming each key that differs.
+    """
+    run = RunDir(folder, config.model.name)
+    if run.complete:
+        raise RunError(f"{folder} already holds a finished run; give this one another folder or name")
+    if not run.begun or not run.config.exists():
+        return run
+    if changed := differences(run.config.read_text(encoding="utf-8"), config_text):
+        listed = "\n  ".join(map(str, changed))
+        raise RunError(f"{run.path} holds a run of another configuration; give this one another folder\n  {listed}")
+    return run
+
+
+@contextmanager
+def _preempted(run: RunDir, config_text: str) -> Generator[None]:
+    """Names the signal that came before or after the training's steps; leaves what resumes the run."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if received_signal() in (None, signal.SIGINT):
+            raise
+        if not run.config.exists():
+            write_text(run.config, config_text)
+        raise stop_error(f"; go on with: gesturelab resume {run.path}") from None
+
+
+@contextmanager
+def _remove_unbegun(run: RunDir) -> Generator[None]:
+    """Removes the folder of a run that never began, unless it was there before or belongs to a sweep."""
+    there_before = run.status.exists() or run.config.exists()
+    try:
+        yield
+    except (BusyError, PreemptedError):
+        raise
+    except (GesturelabError, KeyboardInterrupt):
+        if not there_before and not run.checkpoints.exists():
+            run.config.unlink(missing_ok=True)
+            remove_empty_folder(run.path)
+        raise
+
+
+def remove_empty_folder(folder: Path) -> None:
+    """Removes a folder that holds no more than a log, a status and a lock of a run that never began."""
+    if folder.is_dir() and {path.name for path in folder.iterdir()} <= {"train.log", "status.json", LOCK}:
+        for path in folder.iterdir():
+            path.unlink()
+        with suppress(OSError):  # something came into it
+            folder.rmdir()
+
+
+@contextmanager
+def report_status(folder: Path, max_epochs: int) -> Generator[Reporter]:
+    """Locks a run's folder, and reports what happens in the block: running, then done, stopped, failed or queued.
+
+    Other processes of a multi-GPU run neither lock nor report. An exception is written to ``status.json`` and, with
     its traceback, to ``train.log``, and goes on its way.
 
     Raises:
@@ -96,7 +194,7 @@ def reported(folder: Path, max_epochs: int) -> Generator[Reporter]:
     if not is_first_process():
         yield Reporter(folder, Status())
         return
-    with _claimed(folder):
+    with _locked(folder):
         before = read_status(folder) or Status()
         kept = before if RunDir(folder, "").begun else Status()
         status = Status(
@@ -141,16 +239,14 @@ def reported(folder: Path, max_epochs: int) -> Generator[Reporter]:
 
 
 @contextmanager
-def _claimed(folder: Path) -> Generator[None]:
-    with open_lock(folder, LOCK) as file:
-        for attempt in range(10):  # is_alive holds the lock for a moment when it looks
-            if try_lock(file):
-                break
-            time.sleep(0.02 * attempt)
-        else:
+def _locked(folder: Path) -> Generator[None]:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(exclusive_lock(folder / LOCK, MOMENT_S))
+        except TimeoutError:
             owner = read_status(folder) or Status()
             raise BusyError(
                 f"{folder} is being trained by process {owner.get('pid')} on {owner.get('host')}; "
                 "wait for it, or end it first"
-            )
+            ) from None
         yield
