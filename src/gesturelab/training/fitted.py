@@ -94,4 +94,4 @@ class FittedModule(GestureModule):
                 raise ConfigError(f"model: fit of {name} must keep the names and shapes of its buffers")
             loss = self.loss(logits, classes) * len(classes)
             correct = (logits.argmax(dim=1) == classes).sum()
-        self._sums = [torch.stack([loss, correct, torch.tensor(len(classes), device=self.device)])]
+        self.sums = torch.stack([loss, correct.float(), loss.new_tensor(len(classes))])
