@@ -445,13 +445,14 @@ def _zip_with(seed: bytes, rng: random.Random) -> bytes:
 def _save_network(run: RunDir) -> None:
     import torch
 
-    from gesturelab.models.lstm import LSTMClassifier
+    from gesturelab.models.network import build_network
     from gesturelab.preprocessing.features import Features
     from gesturelab.skeletons.skeleton import KINECT_V2
 
     config = compose(["model.hidden=8"])
     names = Features(config.features, KINECT_V2).names
-    network = LSTMClassifier(len(names), len(IRDS_GESTURES), config.model)
+    frames = config.window.length_frames
+    network = build_network(config.model, Features(config.features, KINECT_V2), len(IRDS_GESTURES), frames)
     contents = {
         "schema": 1,
         "model": _plain(config.model),

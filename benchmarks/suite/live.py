@@ -14,7 +14,7 @@ from gesturelab.export.int8 import quantised
 from gesturelab.export.model import Model
 from gesturelab.export.onnx_file import session, without_card
 from gesturelab.export.onnx_model import OnnxModel
-from gesturelab.models.lstm import LSTMClassifier
+from gesturelab.models.network import build_network
 from gesturelab.models.recogniser import Recogniser
 from gesturelab.preprocessing.features import Features
 from gesturelab.preprocessing.scaler import no_scaler
@@ -77,7 +77,7 @@ def untrained(size: str, *overrides: str) -> Model:
     features = Features(config.features, KINECT_V2)
     scaler = no_scaler(features.names)
     mirrored = MIRRORED_GESTURES if config.augment.mirror_at_test else None
-    network = LSTMClassifier(len(features.names), len(GESTURES), config.model, features.summaries)
+    network = build_network(config.model, features, len(GESTURES), config.window.length_frames)
     contents = Contents(
         name="untrained",
         size=size,

@@ -38,6 +38,10 @@ class BundleError(GesturelabError):
     """A model file is damaged, is not one, or asks for what must not be done; the message names the file."""
 
 
+class TrustError(BundleError):
+    """A model names classes from outside gesturelab that were not allowed; the message says how to allow them."""
+
+
 class StreamError(GesturelabError):
     """A live source cannot be opened or understood; the message says what to do."""
 

@@ -27,13 +27,6 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--png", metavar="FILE", help="draw accuracy against parameters")
     made.add_argument("--figures", metavar="DIR", help="draw accuracy against cost, and joined folds")
     made.add_argument("--leakage", metavar="FILE", help="draw random windows and recordings beside unseen people")
-    made.add_argument(
-        "--trust",
-        metavar="NAME",
-        action="append",
-        default=[],
-        help="call this function of a metric of your own, which runs name, to compute its interval; may be repeated",
-    )
     add_option(made)
     return made
 
@@ -76,7 +69,8 @@ def _compare(dirs: list[Path], given: argparse.Namespace) -> int:
 
     finished, unread = collect(dirs)
     groups = group(finished)
-    report = comparison(groups, unread, measure_sizes(groups) if given.latency else None, given.trust)
+    latencies = measure_sizes(groups, given.trust) if given.latency else None
+    report = comparison(groups, unread, latencies, given.trust)
     written = [
         (given.csv, lambda: frame(groups).to_csv(index=False, lineterminator="\n")),
         (given.joined, lambda: joined_frame(report["joined"]).to_csv(index=False, lineterminator="\n")),

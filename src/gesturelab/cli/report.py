@@ -47,8 +47,8 @@ def run(arguments: list[str]) -> int:
         raise RunError(f"no finished run in {', '.join(map(str, dirs))}: make one with 'gesturelab train'")
     groups = group(finished)
     motions = {one.basis.fingerprint: _motions(one.runs, given.data_root) for one in groups}
-    latencies = measure_sizes(groups) if given.latency else None
-    write_text(output, page(groups, comparison(groups, unread, latencies), motions))
+    latencies = measure_sizes(groups, given.trust) if given.latency else None
+    write_text(output, page(groups, comparison(groups, unread, latencies, given.trust), motions))
     for why in {why for why in motions.values() if isinstance(why, str)}:
         print(f"no player: {why}")
     print(f"{output.as_posix()}: {len(finished)} runs, {output.stat().st_size / 1e6:.1f} MB")

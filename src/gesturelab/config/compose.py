@@ -19,8 +19,8 @@ from gesturelab.errors import ConfigError
 def options(group: str) -> list[str]:
     """The options of a config group that come with gesturelab, by name.
 
-    >>> options("model")
-    ['large', 'medium', 'small', 'tiny', 'xlarge', 'xxlarge']
+    >>> options("optimizer")
+    ['adam', 'adamw', 'sgd']
     """
     return sorted(path.stem for path in (conf_dir() / group).glob("*.yaml"))
 

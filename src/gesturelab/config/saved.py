@@ -108,6 +108,15 @@ def read_config(path: Path) -> TrainConfig:
     return config
 
 
+def read_search_path(path: Path) -> list[str]:
+    """The folders whose Python files a run's configuration may name; none where it cannot be read."""
+    try:
+        folders = _load(path).get("search_path", [])
+    except (OSError, *_ODD):
+        return []
+    return [folder for folder in cast(list[Any], folders) if isinstance(folder, str)]
+
+
 def as_yaml(config: TrainConfig) -> str:
     """What `read_config` reads: the text of a run's config.yaml."""
     return yaml.safe_dump(to_values(config), sort_keys=False, allow_unicode=True)

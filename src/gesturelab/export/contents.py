@@ -10,8 +10,9 @@ from gesturelab.config.data import FeaturesConfig, Target, WindowConfig
 from gesturelab.config.options import from_values, read_free
 from gesturelab.config.options import to_plain as option_to_plain
 from gesturelab.config.saved import upgrade
-from gesturelab.config.training import LSTMConfig
+from gesturelab.config.training import ModelConfig, typed_config
 from gesturelab.errors import BundleError, ConfigError
+from gesturelab.models.saved import refuse_excess
 from gesturelab.preprocessing.scaler import Scaler
 from gesturelab.skeletons.definition import from_plain as skeleton_from
 from gesturelab.skeletons.definition import to_plain
@@ -55,7 +56,7 @@ class Contents:
     size: str
     target: Target
     classes: tuple[str, ...]
-    model: LSTMConfig
+    model: ModelConfig
     features: FeaturesConfig
     window: WindowConfig
     skeleton: Skeleton
@@ -122,7 +123,7 @@ def from_plain(values: Any) -> Contents:
             size=_text(plain, "size"),
             target=Target(plain["target"]),
             classes=_words(plain, "classes"),
-            model=from_values(LSTMConfig, upgrade({"model": plain["model"]})["model"], "model"),
+            model=typed_config(upgrade({"model": plain["model"]})).model,
             features=read_free(FeaturesConfig, plain["features"], "features"),
             window=from_values(WindowConfig, plain["window"], "window"),
             skeleton=skeleton_from(plain["skeleton"]),
@@ -143,9 +144,11 @@ def from_plain(values: Any) -> Contents:
 
 
 def _refuse_excess(contents: Contents) -> None:
+    try:
+        refuse_excess(contents.model, MOST_HIDDEN, MOST_LAYERS)
+    except ValueError as error:
+        raise BundleError(f"bundle.json: {error}") from error
     sizes = (
-        ("model.hidden", contents.model.hidden, MOST_HIDDEN),
-        ("model.layers", contents.model.layers, MOST_LAYERS),
         ("window.length_frames", contents.window.length_frames, MOST_FRAMES),
         ("window.rate_hz", contents.window.rate_hz or 0, MOST_HZ),
         ("the number of joints", len(contents.skeleton.joints), MOST_JOINTS),

@@ -20,7 +20,7 @@ from gesturelab.evaluation.metrics import CORRECTNESS, score_labels
 from gesturelab.evaluation.predictions import COLUMNS, MORE_COLUMNS
 from gesturelab.files import atomic_write
 from gesturelab.models.flops import flops_to_answer
-from gesturelab.models.lstm import count_parameters
+from gesturelab.models.network import count_parameters
 from gesturelab.models.recogniser import Recogniser
 from gesturelab.preprocessing.scaler import Scaler
 from gesturelab.runs.folder import RunDir

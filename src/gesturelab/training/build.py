@@ -19,7 +19,7 @@ from torch import Tensor
 from gesturelab.config.training import Keep, OnNotFinite, TrainConfig, TrainerConfig
 from gesturelab.datasets.recording import Dataset
 from gesturelab.errors import ConfigError
-from gesturelab.models.lstm import LSTMClassifier
+from gesturelab.models.network import FittedNetwork, build_network
 from gesturelab.models.recogniser import Recogniser
 from gesturelab.preprocessing.augmentation import Augment
 from gesturelab.preprocessing.features import Features
@@ -32,6 +32,7 @@ from gesturelab.training.callbacks import KeepCheckpoints, LeaveOnSignal, StopOn
 from gesturelab.training.checkpoints import VerifiedCheckpoints
 from gesturelab.training.datamodule import GestureData
 from gesturelab.training.device import lightning_precision
+from gesturelab.training.fitted import FittedModule
 from gesturelab.training.module import GestureModule
 from gesturelab.training.optimizers import make_loss
 from gesturelab.training.trackers.guard import Guarded, Resuming
@@ -96,10 +97,11 @@ def _side_by_side(
 def make_module(config: TrainConfig, data: GestureData, scaler: Scaler) -> GestureModule:
     """The network and how it learns."""
     dataset = data.dataset
-    summaries = Features(config.features, dataset.skeleton).summaries
-    classifier = LSTMClassifier(len(scaler.names), len(dataset.class_names), config.model, summaries)
+    features = Features(config.features, dataset.skeleton)
+    classifier = build_network(config.model, features, len(dataset.class_names), data.windows.length_frames)
     weights = class_weights(data) if config.loss.class_weights else None
-    return GestureModule(
+    kind = FittedModule if isinstance(classifier, FittedNetwork) else GestureModule
+    return kind(
         Recogniser(
             config.features,
             dataset.skeleton,

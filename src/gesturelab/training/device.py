@@ -11,7 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
 
-from gesturelab.config.training import Device, LSTMConfig, Precision, TrainerConfig
+from gesturelab.config.options import arguments_of
+from gesturelab.config.training import Device, ModelConfig, Precision, TrainerConfig
 from gesturelab.errors import ConfigError, DeviceError
 
 log = logging.getLogger(__name__)
@@ -139,11 +140,11 @@ def _separate_miopen_caches() -> None:
         os.environ |= dict.fromkeys(missing, folder)
 
 
-def check_miopen(model: LSTMConfig, frames: int, batch: int) -> None:
+def check_miopen(model: ModelConfig, frames: int, batch: int) -> None:
     """Refuses what AMD's library for LSTMs is known to compute wrongly without a word.
 
     Args:
-        model: The LSTM.
+        model: The network.
         frames: Of a window.
         batch: Windows in a step.
 
@@ -158,14 +159,15 @@ def check_miopen(model: LSTMConfig, frames: int, batch: int) -> None:
         )
 
 
-def largest_miopen_batch(model: LSTMConfig, frames: int) -> int:
+def largest_miopen_batch(model: ModelConfig, frames: int) -> int:
     """How many windows AMD's library for LSTMs is not known to compute wrongly.
 
     Its indices are 32 bits wide: 6 x layers x frames x hidden x directions x batch may be 2**31 - 1. Wrong outputs were
     reported from 65,536 time steps in a batch on. Our layers are separate LSTMs, so each counts alone, and our hidden
-    is the width of both directions together.
+    is the width of both directions together; of a guest without a key ``hidden`` only the time steps are looked at.
     """
-    return min(65_536 // frames, (2**31 - 1) // (6 * frames * model.hidden))
+    hidden = arguments_of(model, ModelConfig).get("hidden")
+    return min(65_536 // frames, (2**31 - 1) // (6 * frames * hidden) if isinstance(hidden, int) else 2**31 - 1)
 
 
 def lightning_precision(precision: Precision, accelerator: str) -> str:

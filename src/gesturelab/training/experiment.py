@@ -23,7 +23,7 @@ from gesturelab.evaluation.calibration import fit_confidence_threshold, fit_temp
 from gesturelab.evaluation.metrics import Metric, check_metrics, confusion, make_metrics, read_definitions, score
 from gesturelab.evaluation.windows import combine_windows
 from gesturelab.files import sha256, write_json
-from gesturelab.models.lstm import count_parameters
+from gesturelab.models.network import count_parameters
 from gesturelab.report.figures import draw_confusion, draw_curves
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.info import (
@@ -53,6 +53,7 @@ from gesturelab.training.datamodule import GestureData
 from gesturelab.training.device import check_miopen
 from gesturelab.training.findings import find
 from gesturelab.training.fit import SCORES_MISSING, fit, predict_sides, stoppable
+from gesturelab.training.fitted import FittedModule, fitted_options
 from gesturelab.training.live_windows import write_live
 from gesturelab.training.micro_batching import explain_out_of_memory
 from gesturelab.training.module import GestureModule
@@ -100,6 +101,8 @@ def run_experiment(
         check_miopen(config.model, data.windows.length_frames, config.trainer.batch_size)
     module = make_module(config, data, scaler)
     module.report = report
+    if isinstance(module, FittedModule):
+        config = fitted_options(config)
     if is_first_process():
         _announce(config, data, module, caveats)
     loggers = make_loggers(config, folder, caveats)
@@ -182,7 +185,9 @@ def run_experiment(
 
 def classes_info(config: TrainConfig) -> dict[str, Any]:
     """Which class of which version of which file each option was."""
-    classes: dict[str, Any] = {key: provenance(target_of(getattr(config, key))) for key in ("data", "split", "loss")}
+    classes: dict[str, Any] = {
+        key: provenance(target_of(getattr(config, key))) for key in ("data", "split", "model", "loss")
+    }
     for group, options in (("features", config.features), ("augment", config.augment)):
         if guests := guests_of(options):
             classes[group] = {key: provenance(target_of(guest)) for key, guest in guests.items()}

@@ -70,7 +70,7 @@ class TrainingLoader(WindowLoader):
             self._seen, self._drawing = 0, self._new_generator()
         self._goes_on = False
         generator = self._drawing
-        for chosen in self._order()[self._seen :].split(self.batch_size):
+        for chosen in self.order()[self._seen :].split(self.batch_size):
             self._seen += len(chosen)
             batch = self.store.gather(chosen, self.augment.speeds(len(chosen), generator))
             yield self.augment(batch, generator)
@@ -87,7 +87,7 @@ class TrainingLoader(WindowLoader):
             self._drawing = torch.Generator(self.store.device)
             self._drawing.set_state(position["draws"].cpu())
 
-    def _order(self) -> Int64[torch.Tensor, " windows"]:
+    def order(self) -> Int64[torch.Tensor, " windows"]:
         """This process's windows in the order of the current epoch."""
         order = torch.randperm(len(self.index), generator=_generator(torch.device("cpu"), self.seed, self.epoch))
         each = len(self.index) // self.processes

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from gesturelab.config.compose import compose
 from gesturelab.config.data import WindowConfig
 from gesturelab.config.training import TrainConfig, to_values, typed_config
-from gesturelab.models.lstm import LSTMClassifier
+from gesturelab.models.network import build_network
 from gesturelab.models.recogniser import Recogniser
 from gesturelab.preprocessing.features import Features
 from gesturelab.preprocessing.scaler import Scaler
@@ -40,7 +40,7 @@ def made_network(*overrides: str) -> tuple[Recogniser, WindowConfig]:
     draws = np.random.default_rng(0)
     count = len(features.names)
     scaler = Scaler(features.names, draws.normal(0, 0.1, count), draws.uniform(0.05, 0.5, count))
-    classifier = LSTMClassifier(count, len(MIRRORED), config.model, features.summaries)
+    classifier = build_network(config.model, features, len(MIRRORED), config.window.length_frames)
     for layer in classifier.layers:
         for weight in layer.parameters():
             weight.data *= 3

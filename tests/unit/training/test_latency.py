@@ -11,7 +11,7 @@ from gesturelab.config.compose import compose
 from gesturelab.config.options import to_plain
 from gesturelab.config.training import TrainConfig
 from gesturelab.errors import RunError
-from gesturelab.models.lstm import LSTMClassifier
+from gesturelab.models.network import build_network
 from gesturelab.models.recogniser import Recogniser
 from gesturelab.models.saved import read_recogniser
 from gesturelab.preprocessing.features import Features
@@ -31,7 +31,9 @@ def write_weights(folder: Path, *overrides: str) -> tuple[RunDir, TrainConfig, R
     run = RunDir(write_run(folder, make_info()), "tiny")
     scaler = no_scaler(Features(config.features, KINECT_V2).names)
     scaler.save(run.scaler)
-    classifier = LSTMClassifier(len(scaler.names), GESTURES, config.model).eval()
+    classifier = build_network(
+        config.model, Features(config.features, KINECT_V2), GESTURES, config.window.length_frames
+    ).eval()
     mirrored = MIRRORED if config.augment.mirror_at_test else None
     contents = {
         "model": to_plain(config.model),
@@ -78,7 +80,9 @@ def test_a_window_is_timed_on_one_thread_and_the_threads_are_given_back(tmp_path
 def test_compare_measures_and_says_what_it_cannot(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("gesturelab.training.latency.measure", lambda run: measure(run, seconds=0))
+    monkeypatch.setattr(
+        "gesturelab.training.latency.measure", lambda run, **options: measure(run, seconds=0, **options)
+    )
     run, _, _ = write_weights(tmp_path / "tiny")
     write_run(tmp_path / "large", make_info("large", 9_000_000))
     assert compare([str(tmp_path), "--latency", "--json", str(tmp_path / "c.json")]) == 0
