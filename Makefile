@@ -1,6 +1,7 @@
 # make            says what there is
 # make train      trains the smallest model on made-up recordings
-# make test       lints, checks types and imports, and runs the tests
+# make check      the fast checks, under a minute
+# make test       every check and every test
 #
 # PYTHON=python3.12 chooses the Python that the environment is made with, VENV=folder where it goes.
 
@@ -13,7 +14,7 @@ stamp := $(VENV)/.installed
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test bench bench-short bench-full chaos fuzz reference clean
+.PHONY: help install train check test bench bench-short bench-full chaos fuzz reference docs clean
 
 help: ## say what there is
 	@echo 'make TARGET [PYTHON=python3.12] [VENV=folder]'
@@ -36,6 +37,15 @@ $(stamp): pyproject.toml constraints.txt
 
 train: install ## train and test the smallest model on made-up recordings; ARGS='model=small seed=1' changes it
 	$(bin)/gesturelab train $(ARGS)
+
+check: install ## lint, check formatting, types and imports, run the pure unit tests: under a minute on two cores
+	$(bin)/ruff check
+	$(bin)/ruff format --check
+	$(bin)/lint-imports
+	@# one core checks types while the other runs the tests, without coverage and without checks of shapes
+	@log=$$(mktemp); $(bin)/pyright --pythonpath $(bin)/python >$$log 2>&1 & types=$$!; \
+	code=0; $(bin)/pytest -q -o addopts='--strict-markers --strict-config' -m 'unit and not slow' tests/unit $(ARGS) || code=1; \
+	wait $$types || code=1; echo 'types:'; cat $$log; rm -f $$log; exit $$code
 
 test: install ## lint, check formatting, types and imports, run the tests, show coverage of src (at least 85 %)
 	$(bin)/ruff check
@@ -62,9 +72,12 @@ chaos: install ## kill trainings and sweeps at random moments, and compare resul
 fuzz: install ## damage files of every kind at random, three minutes; ARGS='--seconds 600 --only raw info'
 	$(bin)/python benchmarks/fuzz.py $(ARGS)
 
-reference: install ## write the configuration reference into README.md
-	$(bin)/python -m gesturelab.config.reference README.md
+reference: install ## write the configuration reference, docs/reference/configuration.md
+	$(bin)/python -m gesturelab.config.reference docs/reference/configuration.md
+
+docs: install ## build the manual into site/, without a network; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(bin)/mkdocs build --strict --quiet
 
 clean: ## remove the environment and what tools left; never outputs, multirun or data
-	rm -rf $(VENV) dist build .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.* coverage.xml
+	rm -rf $(VENV) dist build site .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.* coverage.xml
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -26,15 +26,15 @@ import numpy as np
 from omegaconf import OmegaConf
 from peer_methods import FRAMES, METHODS, whole_recordings
 
-from gesturelab.config.data import DataConfig, IrdsConfig
+from gesturelab.config.data import DataConfig
 from gesturelab.config.saved import read_data_config
 from gesturelab.datasets.load import load
 from gesturelab.errors import GesturelabError, RunError
+from gesturelab.evaluation.metrics import primary_metric
 from gesturelab.evaluation.predictions import read_predictions
 from gesturelab.files import sha256, write_json, write_text
 from gesturelab.report.collect import Finished, collect
 from gesturelab.report.groups import basis
-from gesturelab.report.primary_metric import lead
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.info import INFO_SCHEMA, Info
 
@@ -102,8 +102,8 @@ def _motion(root: str | None, run: Path):
 
 def data_config(run: RunDir, root: str | None) -> DataConfig:
     config = read_data_config(run.config)
-    if root is not None and isinstance(config, IrdsConfig):
-        config.root = root
+    if root is not None:
+        config.move(root)
     return config
 
 
@@ -150,12 +150,12 @@ def train_fold(method: str, seed: int, fold: Fold, first: Path, root: str | None
     Raises:
         RunError: If the data are not those of the sweep.
     """
+    from gesturelab.evaluation.metrics import confusion, score
     from gesturelab.training.artefacts import (  # torch is slow to import
         baseline_info,
         make_baselines,
         write_predictions,
     )
-    from gesturelab.training.metrics import confusion, score
 
     started = datetime.now(UTC)
     dataset, motion = _motion(root, first)
@@ -220,7 +220,7 @@ def train_fold(method: str, seed: int, fold: Fold, first: Path, root: str | None
         "files": {run.predictions.name: sha256(run.predictions)},
     }
     write_json(run.info, info)  # last, as in our own runs: a run that has one is finished
-    found = scores["test"][lead(target)]
+    found = scores["test"][primary_metric(target).name]
     return float("nan") if found is None else found, seconds
 
 

@@ -18,7 +18,7 @@ from gesturelab.config.data import Target
 from gesturelab.config.saved import read_config
 from gesturelab.datasets.load import load
 from gesturelab.evaluation.bootstrap import intervals
-from gesturelab.evaluation.recordings import combine_windows
+from gesturelab.evaluation.windows import combine_windows
 from gesturelab.preprocessing.frame_store import FrameStore
 from gesturelab.runs.folder import RunDir, find_runs
 from gesturelab.training.build import make_data, make_module, make_scaler

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.datasets.load import load
 from gesturelab.datasets.recording import Dataset
 from gesturelab.export.load import load as load_model
@@ -195,7 +195,7 @@ def main() -> None:
     parser.add_argument("--streams", type=int, default=20, help="of each kind, for each run")
     parser.add_argument("--tune", type=int, default=0, metavar="TRIES")
     given = parser.parse_args()
-    dataset = load(compose_training(["data=irds", f"data.root={given.root}"]).data)
+    dataset = load(compose(["data=irds", f"data.root={given.root}"]).data)
     runs = [run for folder in given.runs for run in find_runs(folder)]
     if given.tune:
         people = set.intersection(*(set(load_model(run.path).contents.people("train")) for run in runs))

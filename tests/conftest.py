@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side on two cores
@@ -11,8 +12,48 @@ import pytest
 from hypothesis import settings
 
 from gesturelab.datasets.recording import Dataset, Recording, pack
+from gesturelab.runs import signals
 from slurm_testbed import testbed  # noqa: F401 - a fixture
 from trained import trained_run  # noqa: F401 - a fixture
+
+TESTS = Path(__file__).parent
+SLOW = {
+    "config": ("conf", "reference"),
+    "datasets": ("decimals", "irds", "quality", "synthetic", "target"),
+    "doctor": ("doctor_child", "doctor_command", "doctor_listen"),
+    "export": ("bundle", "onnx", "stateful"),
+    "report": ("figures", "joined_figures", "page", "ranks_figure"),
+    "serve": ("serve",),
+    "stream": ("live_recogniser", "session"),
+    "sweeps": ("at_once", "compose", "local", "search_space", "slurm"),
+    "training": ("device", "latency"),
+    "unit": ("fuzzing", "hostile_files"),
+}
+"""Unit tests that train, draw, start processes or compose every option, by folder and file: not in `make check`.
+
+Measured with ``pytest --durations=0``: they take five sixths of the time of tests/unit.
+"""
+
+
+def is_slow(path: Path) -> bool:
+    """Whether all tests of a file are slow unit tests."""
+    return path.is_relative_to(TESTS / "unit") and path.stem.removeprefix("test_") in SLOW.get(path.parent.name, ())
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Files that `-m` leaves out are not even imported by `make check`."""
+    return True if config.option.markexpr == "unit and not slow" and is_slow(collection_path) else None
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Marks follow folders: `unit`, `integration` and `slurm`."""
+    for item in items:
+        if item.path.is_relative_to(TESTS):
+            item.add_marker(item.path.relative_to(TESTS).parts[0])
+            if is_slow(item.path):
+                item.add_marker("slow")
+
 
 settings.register_profile("gesturelab", deadline=None)  # time says something about the machine only
 settings.load_profile("gesturelab")
@@ -26,6 +67,13 @@ def irds_root() -> Path:
     if not IRDS.is_dir():
         pytest.skip(f"real IntelliRehabDS recordings are not at {IRDS} (set GESTURELAB_IRDS)")
     return IRDS
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """A command that a test calls in this process answers signals until the process ends; the next test must not."""
+    yield
+    signals.stop_listening()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -52,7 +100,7 @@ def walker(
         rate_hz=rate_hz,
         subject=subject,
         group=group or ("patient" if subject.startswith("2") else "healthy"),
-        gesture=gesture,
+        gesture=str(gesture),
         correctness=1,
         posture="stand",
     )
@@ -61,7 +109,7 @@ def walker(
 def dataset_of(recordings: Sequence[Recording], gestures: Sequence[str] = ("left", "right", "both")) -> Dataset:
     """A dataset of recordings; gestures 0 and 1 are each other's mirror image."""
     return pack(
-        recordings,
+        [replace(recording, gesture=gestures[int(recording.gesture)]) for recording in recordings],
         source="made by hand",
         synthetic=True,
         gesture_names=gestures,

@@ -24,7 +24,7 @@ from omegaconf import OmegaConf
 from fuzzing_case import Case, require
 from fuzzing_inputs import as_json, damaged, damaged_value
 from fuzzing_use import bundle, definition, graph, labels, npy, table
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.config.data import Form, IrdsConfig
 from gesturelab.config.difference import differences
 from gesturelab.config.saved import read_config, read_data_config
@@ -32,11 +32,11 @@ from gesturelab.config.split import FoldsFileConfig, NamedSplitConfig
 from gesturelab.config.training import TrainConfig
 from gesturelab.datasets import cache as code
 from gesturelab.datasets.cache import cached
-from gesturelab.datasets.irds.decimals import parse_decimals
+from gesturelab.datasets.irds.fetch import unpack
 from gesturelab.datasets.irds.files import GESTURES as IRDS_GESTURES
-from gesturelab.datasets.irds.parse import parse
-from gesturelab.datasets.irds.read import Label, read_irds, to_recording
-from gesturelab.datasets.irds.unpack import unpack
+from gesturelab.datasets.irds.parse import parse, parse_numbers
+from gesturelab.datasets.irds.read import to_motion
+from gesturelab.datasets.source import read_dataset
 from gesturelab.errors import FetchError, GesturelabError, RecordingError, RunError
 from gesturelab.evaluation.predictions import read_predictions
 from gesturelab.evaluation.windows import read_windows
@@ -45,7 +45,7 @@ from gesturelab.report.collect import collect
 from gesturelab.report.groups import group
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.status import is_alive, read_status
-from gesturelab.splits.split import choose_people
+from gesturelab.splits.split import RecordingTable, choose_people
 from gesturelab.sweeps.progress import progress, remaining, status_table
 from gesturelab.sweeps.search.result import read_search
 from info_builder import make_info, write_run
@@ -87,11 +87,10 @@ def raw(folder: Path) -> Case:
 
 
 def _recording(seed: bytes, form: Form) -> Case:
-    label = Label("101", "1", 0, 1, 1, "stand")
     others = (simplified_text(2), raw_text(2))
 
     def read(data: bytes) -> None:
-        found = to_recording("x", label, parse(data, form), 30.0)
+        found = to_motion(parse(data, form), 30.0)
         assert np.isfinite(found.positions).all()
 
     return Case(lambda rng: damaged(rng, seed, others), read)
@@ -104,7 +103,7 @@ def decimals(folder: Path) -> Case:
     def read(data: bytes) -> None:
         expected = [_float(word) for word in data.split(b",")]
         try:
-            found = parse_decimals(data)
+            found = parse_numbers(data)
         except ValueError as error:
             require(None in expected, f"refused {data[:80]!r}: {error}")
             raise RecordingError(str(error)) from error
@@ -122,7 +121,7 @@ def _float(word: bytes) -> float | None:
 
 
 def _config(root: Path, form: Form = Form.simplified, **changes: Any) -> IrdsConfig:
-    found = compose_training(["data=irds", f"data.root='{root}'"]).data
+    found = compose(["data=irds", f"data.root='{root}'"]).data
     assert isinstance(found, IrdsConfig)
     found.form = form
     for key, value in changes.items():
@@ -138,7 +137,7 @@ def folder(place: Path) -> Case:
 
     def read(data: bytes) -> None:
         file.write_bytes(data)
-        read_irds(settings)
+        read_dataset(settings)
 
     return Case(lambda rng: damaged(rng, seed), read, file.name)
 
@@ -208,7 +207,7 @@ def archive(place: Path) -> Case:
 
     def read(data: bytes) -> None:
         file.write_bytes(data)
-        read_irds(settings)
+        read_dataset(settings)
 
     return Case(_damaged_zip, read, "")  # two members of one name are named themselves
 
@@ -272,7 +271,9 @@ def cache(place: Path) -> Case:
     return Case(make, read)
 
 
-PEOPLE = {"101": "healthy", "102": "healthy", "201": "patient", "202": "patient", "203": "patient"}
+SUBJECTS = ("101", "102", "201", "202", "203")
+GROUPS = ("healthy", "healthy", "patient", "patient", "patient")
+TABLE = RecordingTable(SUBJECTS, SUBJECTS, GROUPS, ("wave",) * 5, (1,) * 5, ("",) * 5)
 
 
 def folds(place: Path) -> Case:
@@ -286,19 +287,19 @@ def named(place: Path) -> Case:
 def _split(place: Path, value: object, option: str, kind: type) -> Case:
     file = place / "folds.json"
     given = ["split.fold=0"] if kind is FoldsFileConfig else []
-    settings = compose_training([option, f"split.file='{file}'", *given]).split
+    settings = compose([option, f"split.file='{file}'", *given]).split
     assert isinstance(settings, kind)
 
     def read(data: bytes) -> None:
         file.write_bytes(data)
         try:
-            people = choose_people(PEOPLE, settings)
+            people = choose_people(TABLE, settings)
         except GesturelabError as error:
             if "people are left" in str(error) or "split.test is empty" in str(error) or "named for both" in str(error):
                 return  # the file is right, but names everybody or nobody
             raise
         sides = [*people.train, *people.validation, *people.test]
-        assert sorted(sides) == sorted(PEOPLE)
+        assert sorted(sides) == sorted(SUBJECTS)
 
     return Case(lambda rng: as_json(rng, value), read, file.name)
 
@@ -445,13 +446,14 @@ def _zip_with(seed: bytes, rng: random.Random) -> bytes:
 def _save_network(run: RunDir) -> None:
     import torch
 
-    from gesturelab.models.lstm import LSTMClassifier
+    from gesturelab.models.network import build_network
     from gesturelab.preprocessing.features import Features
     from gesturelab.skeletons.skeleton import KINECT_V2
 
-    config = compose_training(["model.hidden=8"])
+    config = compose(["model.hidden=8"])
     names = Features(config.features, KINECT_V2).names
-    network = LSTMClassifier(len(names), len(IRDS_GESTURES), config.model)
+    frames = config.window.length_frames
+    network = build_network(config.model, Features(config.features, KINECT_V2), len(IRDS_GESTURES), frames)
     contents = {
         "schema": 1,
         "model": _plain(config.model),
@@ -533,7 +535,7 @@ def status(place: Path) -> Case:
 
 def saved_config(place: Path) -> Case:
     file = place / "config.yaml"
-    text = OmegaConf.to_yaml(OmegaConf.structured(compose_training()))
+    text = OmegaConf.to_yaml(OmegaConf.structured(compose()))
     value = yaml.safe_load(text)
 
     def make(rng: random.Random) -> bytes:
@@ -606,7 +608,7 @@ def metrics(place: Path) -> Case:
 def trackers(place: Path) -> Case:
     from gesturelab.training.trackers.tracker import tracked_run
 
-    config = compose_training()
+    config = compose()
     file = RunDir(place, "").trackers
     value = {"id": "0" * 32, "settings": "f" * 64, "wandb": "x"}
 

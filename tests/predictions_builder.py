@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gesturelab.evaluation.join import FoldRun
+from gesturelab.evaluation.cross_validation import FoldRun
 from gesturelab.evaluation.predictions import COLUMNS, Predictions
 from info_builder import make_info, write_run
 

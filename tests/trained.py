@@ -1,19 +1,25 @@
 """A run that learned a little from made-up people in seconds, for tests of what comes after training."""
 
 import pytest
-from omegaconf import OmegaConf
 
-from gesturelab.cli.train import train_in
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
+from gesturelab.config.saved import as_yaml
 from gesturelab.runs.folder import RunDir
+from gesturelab.training.train import train
 
 SMALL = ("trainer=cpu", "trainer.max_epochs=1")
 MADE_UP = ("data.people=6", "data.repetitions=1", "model.hidden=8")
 
 
+def train_in(folder, config, composed):
+    """A run and its info file."""
+    result = train(config, folder, config_text=composed)
+    return result.run, result.info
+
+
 def train_small(folder, *overrides: str) -> RunDir:
-    config = compose_training([*SMALL, *overrides])
-    return train_in(folder, config, OmegaConf.to_yaml(OmegaConf.structured(config)))[0]
+    config = compose([*SMALL, *overrides])
+    return train_in(folder, config, as_yaml(config))[0]
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,10 @@ from statistics import median
 import data_preparation
 import numpy as np
 
-from gesturelab.config.data import SyntheticConfig, Target
+from gesturelab.config.data import SyntheticConfig
 from gesturelab.datasets.irds.files import FOLDERS, GESTURES
 from gesturelab.datasets.irds.files import Form as Published
-from gesturelab.datasets.synthetic.generate import make_synthetic
+from gesturelab.datasets.source import read_dataset
 from suite.row import Row
 from suite.settings import Settings
 
@@ -21,22 +21,7 @@ WARM_BOUND = 0.3
 
 def write_made_up(root: Path, people: int = 6, repetitions: int = 2) -> None:
     """Made-up recordings in files as IntelliRehabDS publishes them (simplified form)."""
-    dataset = make_synthetic(
-        SyntheticConfig(
-            rate_hz=30.0,
-            target=Target.gesture,
-            gestures=None,
-            correctness=[1, 2],
-            subjects=None,
-            postures=None,
-            max_files=None,
-            strict=False,
-            cache_dir=None,
-            people=people,
-            repetitions=repetitions,
-            seed=0,
-        )
-    )
+    dataset = read_dataset(SyntheticConfig(people=people, repetitions=repetitions))
     folder = root / FOLDERS[Published.simplified]
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(len(dataset)):

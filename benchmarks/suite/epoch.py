@@ -12,9 +12,9 @@ from lightning.pytorch import Callback, Trainer
 from gesturelab.config.training import TrainConfig
 from gesturelab.datasets.load import load
 from gesturelab.training.build import make_data, make_module, make_scaler, make_trainer
+from gesturelab.training.experiment import quiet_lightning
 from gesturelab.training.metrics_csv import MetricsCsv
 from gesturelab.training.trackers.guard import Guarded
-from gesturelab.training.train import quiet_lightning
 from suite.row import Row
 from suite.settings import Form, Settings
 

@@ -6,7 +6,7 @@ from statistics import quantiles
 import numpy as np
 import torch
 
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.config.data import Target
 from gesturelab.datasets.irds.files import GESTURES, MIRRORED_GESTURES
 from gesturelab.export.contents import Contents
@@ -14,7 +14,7 @@ from gesturelab.export.int8 import quantised
 from gesturelab.export.model import Model
 from gesturelab.export.onnx_file import session, without_card
 from gesturelab.export.onnx_model import OnnxModel
-from gesturelab.models.lstm import LSTMClassifier
+from gesturelab.models.network import build_network
 from gesturelab.models.recogniser import Recogniser
 from gesturelab.preprocessing.features import Features
 from gesturelab.preprocessing.scaler import no_scaler
@@ -73,11 +73,11 @@ def _graph(model: Model, way: str) -> OnnxModel:
 
 def untrained(size: str, *overrides: str) -> Model:
     """A model with random weights: how long it takes does not depend on them."""
-    config = compose_training([f"model={size}", *overrides])
+    config = compose([f"model={size}", *overrides])
     features = Features(config.features, KINECT_V2)
     scaler = no_scaler(features.names)
     mirrored = MIRRORED_GESTURES if config.augment.mirror_at_test else None
-    network = LSTMClassifier(len(features.names), len(GESTURES), config.model, features.summaries)
+    network = build_network(config.model, features, len(GESTURES), config.window.length_frames)
     contents = Contents(
         name="untrained",
         size=size,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.config.training import TrainConfig
 
 SIZES = ("tiny", "small", "medium", "large", "xlarge", "xxlarge")
@@ -51,4 +51,4 @@ class Settings:
 
     def config(self, *overrides: str) -> TrainConfig:
         """A training on the CPU with these recordings."""
-        return compose_training([*self.source, "trainer=cpu", f"data.cache_dir={self.scratch / 'cache'}", *overrides])
+        return compose([*self.source, "trainer=cpu", f"data.cache_dir={self.scratch / 'cache'}", *overrides])

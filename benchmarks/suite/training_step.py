@@ -26,11 +26,11 @@ from gesturelab.preprocessing.frame_store import FrameStore
 from gesturelab.preprocessing.scaler import Scaler
 from gesturelab.training.build import as_options, make_data, make_module, make_scaler, make_trainer
 from gesturelab.training.datamodule import GestureData
+from gesturelab.training.experiment import quiet_lightning
 from gesturelab.training.loader import TrainingLoader, WindowLoader
 from gesturelab.training.metrics_csv import MetricsCsv
 from gesturelab.training.optimizers import cosine_share, make_optimizer
 from gesturelab.training.trackers.guard import Guarded
-from gesturelab.training.train import quiet_lightning
 from suite.machine import matrix_gflops
 from suite.row import Row
 from suite.settings import SIZES, Form, Settings
@@ -61,7 +61,8 @@ class BareLoop:
         self.network = make_module(config, data, scaler).recogniser.train()
         self.optimizer = make_optimizer(self.network, as_options(config.optimizer))
         steps = config.trainer.max_epochs * len(self.loader)
-        self.schedule = LambdaLR(self.optimizer, lambda step: cosine_share(step, steps, config.scheduler))
+        shape = (config.scheduler.warmup_fraction, config.scheduler.final_fraction)
+        self.schedule = LambdaLR(self.optimizer, lambda step: cosine_share(step, steps, *shape))
         self.config = config
 
     def train(self, windows: int) -> None:

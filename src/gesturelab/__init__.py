@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from gesturelab.export.model import Prediction as Prediction
     from gesturelab.report.comparison import compare as compare
     from gesturelab.report.results import Comparison as Comparison
+    from gesturelab.training.train import TrainResult as TrainResult
+    from gesturelab.training.train import train as train
 
 __version__ = "0.1.0"
 
@@ -17,8 +19,10 @@ _PUBLIC = {
     "Prediction": "export.model",
     "compare": "report.comparison",
     "Comparison": "report.results",
+    "train": "training.train",
+    "TrainResult": "training.train",
 }
-"""What is there from Python, and its module; heavy libraries are imported with it, not before."""
+"""What is there from Python, and its module, which is imported when it is asked for."""
 
 
 def __getattr__(name: str) -> Any:

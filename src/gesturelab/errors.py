@@ -18,6 +18,9 @@ class DataError(GesturelabError):
 class RecordingError(DataError):
     """One recording cannot be used; the message is the reason, without the recording's name."""
 
+    recording: str = ""
+    """Its name, where it is known."""
+
 
 class FetchError(DataError):
     """A download or an archive failed; the message says what to try."""
@@ -33,6 +36,10 @@ class RunError(GesturelabError):
 
 class BundleError(GesturelabError):
     """A model file is damaged, is not one, or asks for what must not be done; the message names the file."""
+
+
+class TrustError(BundleError):
+    """A model names classes from outside gesturelab that were not allowed; the message says how to allow them."""
 
 
 class StreamError(GesturelabError):

@@ -73,10 +73,21 @@ class FolderLauncher(Launcher):
         Raises:
             ConfigError: If an option is wrong.
         """
+        from dataclasses import fields
+
+        from gesturelab.config.launcher import TOGETHER_REMOVED
+        from gesturelab.errors import ConfigError
+
         given = {
             key: OmegaConf.to_object(each) if OmegaConf.is_config(each) else each for key, each in self._given.items()
         }
-        self._options = self.options_class()(**given)
+        options_class = self.options_class()
+        keys = [field.name for field in fields(options_class)]
+        for key in given.keys() - set(keys):  # added with +
+            raise ConfigError(
+                TOGETHER_REMOVED if key == "together" else f"hydra.launcher.{key}: keys are {', '.join(keys)}"
+            )
+        self._options = options_class(**given)
         self._config = config
         self._loader = hydra_context.config_loader
 
@@ -143,15 +154,18 @@ class LocalLauncher(FolderLauncher):
         run_tasks([Task(job.name, job.folder) for job in jobs], slots, watcher or progress.watcher(len(jobs)))
 
 
-class StackedLauncher(FolderLauncher):
-    """Trains jobs that differ in split and seed only in one process; see `gesturelab.sweeps.shared_process`."""
+class SharedProcessLauncher(FolderLauncher):
+    """Trains jobs that differ in split and seed only, one after another in one process.
+
+    See `gesturelab.sweeps.shared_process`.
+    """
 
     @staticmethod
     def options_class() -> type:
         """The launcher's options."""
-        from gesturelab.config.launcher import StackedLauncherConfig
+        from gesturelab.config.launcher import SharedProcessLauncherConfig
 
-        return StackedLauncherConfig
+        return SharedProcessLauncherConfig
 
     def check(self, jobs: Sequence[Any]) -> None:
         """Looks whether the jobs can share processes.
@@ -159,11 +173,10 @@ class StackedLauncher(FolderLauncher):
         Raises:
             ConfigError: Naming the key that forbids it.
         """
-        from gesturelab.sweeps.shared_process import require_stackable
+        from gesturelab.sweeps.shared_process import require_shareable
 
-        together = self._together(self._gpus(jobs))
         for job in jobs:
-            require_stackable(job, together)
+            require_shareable(job)
 
     def launch_jobs(self, jobs: Sequence[Any], watcher: Any = None) -> None:
         """Trains planned jobs on this machine.
@@ -175,44 +188,33 @@ class StackedLauncher(FolderLauncher):
 
         from gesturelab.files import write_text
         from gesturelab.sweeps import progress
-        from gesturelab.sweeps.resources import cpu_cores, places
-        from gesturelab.sweeps.shared_process import divide, run_stacks
+        from gesturelab.sweeps.resources import cpu_cores, find_gpus, places
+        from gesturelab.sweeps.shared_process import group_jobs, run_groups
 
         if not jobs:
             return
         self.check(jobs)
-        gpus, cores = self._gpus(jobs), cpu_cores()
-        together = self._together(gpus)
-        options = self._options
+        options, cores = self._options, cpu_cores()
+        on_cpu = options.gpus == [] or all(job.composed.device == "cpu" for job in jobs)
+        gpus = None if on_cpu else find_gpus()
         if gpus is None and options.n_jobs is None:
             options = replace(options, n_jobs=max(cores // (options.threads or 1), 1))
-        at_once = len(places(options, gpus, cores, len(jobs)))
-        stacks = divide(jobs, options.models_at_once, at_once)
-        slots = places(options, gpus, cores, len(stacks))
+        processes = len(places(options, gpus, cores, len(jobs)))
+        groups = group_jobs(jobs, options.models_at_once, processes)
+        slots = places(options, gpus, cores, len(groups))
         for job in jobs:
             write_text(job.run.config, job.composed.text)
         if watcher is None:
-            how = "steps taken together" if together else "one model after another in each stack"
             log.info(
-                "%d jobs in stacks of %s, %d at a time, %s",
+                "%d jobs in processes of %s, %d at a time",
                 len(jobs),
-                "+".join(str(len(each)) for each in stacks),
+                "+".join(str(len(group)) for group in groups),
                 len(slots),
-                how,
             )
-            alone = [stack[0].name for stack in stacks if len(stack) == 1]
+            alone = [group[0].name for group in groups if len(group) == 1]
             if alone and len(jobs) > 1:
                 log.info("alone in a process, as no other differs from it in split and seed only: %s", "; ".join(alone))
-        run_stacks(stacks, slots, watcher or progress.watcher(len(jobs)), together=together)
-
-    def _gpus(self, jobs: Sequence[Any]) -> Any:
-        from gesturelab.sweeps.resources import find_gpus
-
-        on_cpu = self._options.gpus == [] or all(job.composed.device == "cpu" for job in jobs)
-        return None if on_cpu else find_gpus()
-
-    def _together(self, gpus: Any) -> bool:
-        return gpus is not None if self._options.together is None else self._options.together
+        run_groups(groups, slots, watcher or progress.watcher(len(jobs)))
 
 
 class SlurmLauncher(FolderLauncher):

@@ -8,15 +8,15 @@ import pytest
 from omegaconf import OmegaConf
 
 from gesturelab.cli.audit import run
-from gesturelab.cli.train import train_in
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.errors import RunError
+from trained import train_in
 
 QUICK = ("data.people=8", "data.repetitions=1", "trainer=debug", "model.hidden=16")
 
 
 def train_quickly(folder: Path, *overrides: str) -> Path:
-    config = compose_training([*QUICK, *overrides])
+    config = compose([*QUICK, *overrides])
     train_in(folder, config, OmegaConf.to_yaml(OmegaConf.structured(config)))
     return folder
 

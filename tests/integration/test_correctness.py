@@ -3,6 +3,7 @@
 import csv
 import json
 import logging
+import shutil
 
 import numpy as np
 import pytest
@@ -10,29 +11,30 @@ from omegaconf import OmegaConf
 from rich.console import Console
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-from gesturelab.cli.train import train_in
 from gesturelab.cli.train_result import print_result
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.config.data import Target
-from gesturelab.config.search import OBJECTIVES
 from gesturelab.config.split import NamedSplitConfig
 from gesturelab.datasets.load import load
 from gesturelab.errors import RunError, SplitError
-from gesturelab.evaluation.join import differing
+from gesturelab.evaluation.cross_validation import differing
 from gesturelab.evaluation.predictions import read_predictions
 from gesturelab.report.comparison import compare
 from gesturelab.report.console import show
 from gesturelab.report.cross_validation_figures import draw_cross_validation
 from gesturelab.report.page import render_markdown, render_page
+from gesturelab.runs.folder import RunDir
+from gesturelab.sweeps.search.trial import find_objective
 from gesturelab.training.audit import audit
 from gesturelab.training.trackers.tracker import scores
+from trained import train_in
 
 LOOK = ("data.people=10", "data.repetitions=2", "trainer=cpu", "trainer.threads=1", "model.hidden=16", "logger=none")
 SETTINGS = ("data.target=correctness", "loss.class_weights=true", "augment=none", "window.length_frames=48")
 
 
 def train(folder, *overrides):
-    config = compose_training([*LOOK, *overrides])
+    config = compose([*LOOK, *overrides])
     return train_in(folder, config, OmegaConf.to_yaml(OmegaConf.structured(config)))
 
 
@@ -81,7 +83,7 @@ def test_predictions_and_scores_agree_with_scikit_learn(folds):
 
 def test_length_was_fitted_on_training_people_alone(folds):
     _, info = folds[0]
-    dataset = load(compose_training([*LOOK, *SETTINGS]).data)
+    dataset = load(compose([*LOOK, *SETTINGS]).data)
     mine = np.isin(dataset.subjects, info["split"]["train"]["subjects"])
     seconds, truth = (dataset.frame_counts / 30)[mine], dataset.correctness[mine] != 1
     best = max(balanced_accuracy_score(truth, seconds > at) for at in (0, *np.unique(seconds)))
@@ -172,6 +174,24 @@ def test_the_audit_knows_the_baselines(folds):
     assert all(check.passed for check in checks.values())
 
 
+def test_the_audit_takes_baselines_without_metrics_that_came_later(folds, tmp_path):
+    shutil.copytree(folds[0][0].path, tmp_path / "run")
+    path = tmp_path / "run/info_tiny.json"
+    info = json.loads(path.read_text(encoding="utf-8"))
+    for baseline in info["baselines"].values():
+        del baseline["cohen_kappa"]
+    path.write_text(json.dumps(info), encoding="utf-8")
+    assert own_check(RunDir(tmp_path / "run", "tiny")).passed
+    info["baselines"]["length"]["balanced_accuracy"] += 0.1
+    path.write_text(json.dumps(info), encoding="utf-8")
+    assert not own_check(RunDir(tmp_path / "run", "tiny")).passed
+
+
+def own_check(run):
+    (own,) = [check for check in audit(run) if "baselines" in check.claim]
+    return own
+
+
 def test_a_damaged_file_is_refused(folds, tmp_path):
     path = tmp_path / "predictions_tiny.csv"
     text = folds[0][0].predictions.read_text()
@@ -181,7 +201,7 @@ def test_a_damaged_file_is_refused(folds, tmp_path):
 
 
 def test_training_people_must_do_something_incorrectly(tmp_path):
-    config = compose_training([*LOOK, *SETTINGS, "split=named", "split.test=[201,202,203,204,205]"])
+    config = compose([*LOOK, *SETTINGS, "split=named", "split.test=[201,202,203,204,205]"])
     assert isinstance(config.split, NamedSplitConfig)
     assert config.data.target is Target.correctness
     with pytest.raises(SplitError, match="no training person has a recording that is incorrect"):
@@ -189,7 +209,8 @@ def test_training_people_must_do_something_incorrectly(tmp_path):
 
 
 def test_a_search_can_make_balanced_accuracy_large():
-    assert OBJECTIVES["validation_recording_balanced_accuracy"].score == "balanced_accuracy"
+    objective = find_objective("validation_recording_balanced_accuracy", {})
+    assert (objective.level, objective.metric, objective.maximise) == ("recording", "balanced_accuracy", True)
 
 
 def test_a_single_run_shows_the_baselines_too(folds, tmp_path):

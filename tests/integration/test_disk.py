@@ -13,16 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-import gesturelab.training.train as train_module
+import gesturelab.training.experiment as train_module
 from gesturelab.cli.main import main
-from gesturelab.cli.train import train_in
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.config.store import LONGEST_FOLDER_NAME, job_folder
 from gesturelab.errors import RunError
 from gesturelab.files import write_json, write_text
 from gesturelab.runs.status import read_status
+from trained import train_in
 
-CONFIG = compose_training(
+CONFIG = compose(
     [
         "data.people=6",
         "data.repetitions=1",

@@ -17,12 +17,12 @@ from command import gesturelab
 from omegaconf import OmegaConf
 from tracked import QUICK, assert_epochs, kill_after, killed_and_resumed, needs, train_quickly
 
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.errors import ConfigError
 from gesturelab.runs.folder import find_runs
 from gesturelab.runs.info import SYNTHETIC
 from gesturelab.training.device import prepare_device
-from gesturelab.training.train import train
+from gesturelab.training.experiment import run_experiment
 
 UNMEASURED = True
 
@@ -212,11 +212,11 @@ def test_a_server_that_goes_ends_no_training_and_gets_everything_when_it_is_back
             assert any("logger.mlflow fails" in record.message for record in caplog.records)
             server.start()
 
-    config = compose_training([*QUICK, "logger=mlflow", f"logger.mlflow.tracking_uri={server.uri}"])
+    config = compose([*QUICK, "logger=mlflow", f"logger.mlflow.tracking_uri={server.uri}"])
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.structured(config)))
     with caplog.at_level(logging.WARNING):
-        run, info = train(config, tmp_path / "run", prepare_device(config.trainer), stop_after)
+        run, info = run_experiment(config, tmp_path / "run", prepare_device(config.trainer), stop_after)
     assert stopped
     assert run.complete
     told = [record.message for record in caplog.records if record.message.startswith("logger.mlflow")]
@@ -239,7 +239,7 @@ def test_a_server_that_is_not_there_is_an_error_at_the_beginning(tmp_path, monke
 @needs("mlflow")
 @pytest.mark.slow
 def test_only_the_first_process_of_a_run_on_two_devices_logs(tmp_path, client):
-    config = compose_training([*QUICK, "trainer.devices=2", "logger=many"])
+    config = compose([*QUICK, "trainer.devices=2", "logger=many"])
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.structured(config)))
     done = gesturelab("resume", "run", folder=tmp_path)

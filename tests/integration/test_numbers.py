@@ -10,10 +10,9 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-import gesturelab.training.train as training_module
-from gesturelab.cli.train import train_in
+import gesturelab.training.experiment as training_module
 from gesturelab.cli.train_result import print_result
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.datasets.load import load
 from gesturelab.errors import ConfigError, RunError
 from gesturelab.models.lstm import LSTMClassifier
@@ -22,6 +21,7 @@ from gesturelab.training.averaging import WeightAveraging
 from gesturelab.training.loader import TrainingLoader
 from gesturelab.training.module import GestureModule
 from gesturelab.training.optimizers import cosine_share
+from trained import train_in
 
 QUICK = (
     *("data.people=7", "data.repetitions=1", "trainer=cpu", "model.hidden=8", "model.layers=1"),
@@ -38,7 +38,7 @@ def _without_pictures(monkeypatch):
 
 
 def train_quickly(folder, *overrides):
-    config = compose_training([*QUICK, *overrides])
+    config = compose([*QUICK, *overrides])
     return train_in(folder, config, OmegaConf.to_yaml(OmegaConf.structured(config)))
 
 
@@ -69,7 +69,7 @@ def test_a_training_stops_at_the_bad_step_and_names_the_recording(tmp_path, pois
     with pytest.raises(RunError, match=r"^the loss is not finite in epoch 2 \(step 3 of 4, loss nan, learning") as told:
         train_quickly(tmp_path / "run")
     said = str(told.value)
-    dataset = load(compose_training(QUICK).data)
+    dataset = load(compose(QUICK).data)
     assert f"features of {dataset.names[poisoned['recording']]} are not; look" in said
     with (tmp_path / "run" / "metrics.csv").open(newline="") as file:
         assert len(list(csv.DictReader(file))) == 1, "the good epoch is there"
@@ -136,8 +136,10 @@ def test_a_restart_goes_back_with_half_the_rate(tmp_path, poisoned, caplog, sche
     first, second = info["training"]["restarts"]
     assert (first["epoch"], first["step"], second["epoch"], second["step"]) == (0, 3, 1, 4)
     assert second["reason"].startswith("the loss is not finite in epoch 2")
-    config = compose_training(overrides).scheduler
-    share = [cosine_share(step, 8, config) if scheduler == "cosine" else 1.0 for step in range(9)]
+    config = compose(overrides).scheduler
+    share = [1.0] * 9
+    if scheduler == "cosine":
+        share = [cosine_share(step, 8, config.warmup_fraction, config.final_fraction) for step in range(9)]
     rates = [epoch["learning_rate"] for epoch in info["training"]["history"]]
     assert rates == pytest.approx([0.0005 * share[4], 0.00025 * share[8]])
     told = [one["learning_rate"] for one in (first, second)]
@@ -179,7 +181,7 @@ def test_restarts_have_an_end(tmp_path, poisoned):
 @pytest.mark.parametrize("choice", ["skip", "restart"])
 def test_several_devices_can_only_stop(choice):
     with pytest.raises(ConfigError, match=f"trainer.on_not_finite={choice}: several devices"):
-        compose_training(["trainer=ddp", f"trainer.on_not_finite={choice}"])
+        compose(["trainer=ddp", f"trainer.on_not_finite={choice}"])
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""README.md tells the truth: its commands run (in a fast form), its targets, links and numbers exist."""
+"""README.md and the manual tell the truth: their commands run (in a fast form); links, targets and numbers exist."""
 
 import json
 import os
@@ -9,23 +9,28 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import gesturelab
+from command import gesturelab, untraced
 
-from gesturelab.config.compose import compose_training
+import gesturelab as package
+from conftest import SLOW
+from gesturelab.config.compose import compose
 from gesturelab.preprocessing.features import Features
 from gesturelab.skeletons.definition import read_definition
 
 PROJECT = Path(__file__).parents[2]
-README = (PROJECT / "README.md").read_text(encoding="utf-8")
+DOCS = PROJECT / "docs"
+AROUND = [PROJECT / name for name in ("README.md", "CONTRIBUTING.md", "benchmarks/README.md", "slurm/README.md")]
+PAGES = {page: page.read_text(encoding="utf-8") for page in (*AROUND, *sorted(DOCS.rglob("*.md")))}
+README, RESULTS = PAGES[PROJECT / "README.md"], PAGES[DOCS / "results.md"]
 
-COMMANDS = [
-    line.removeprefix("$ ")
-    for block in re.findall(r"^```console\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-    for line in block.splitlines()
+BLOCKS = [
+    block for text in PAGES.values() for block in re.findall(r"^```console\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 ]
+COMMANDS = list(dict.fromkeys(line.removeprefix("$ ") for block in BLOCKS for line in block.splitlines()))
 NOT_RUN = {
     "source .venv/bin/activate": "would change the shell",
     "python3 -m venv .venv": "Python's own",
+    "gesturelab models --json": "test_table_of_sizes_is_what_the_command_says runs it",
     'eval "$(gesturelab -sc install=bash)"': "test_command_line.py tries it in a real bash",
     "gesturelab data fetch irds --to data/irds": "no network in tests; the tests of fetch have a server of their own",
     "gesturelab train -m experiment=irds_loso model=tiny,small seed=0,1 data.root=data/irds": "see test_sweeps.py",
@@ -56,6 +61,11 @@ NOT_RUN |= {
     "gesturelab serve model.zip --port 8000": "runs until Ctrl-C; see test_serve.py",
     "curl http://127.0.0.1:8000/model": "asks that server; see test_serve.py",
 }
+NOT_RUN |= {
+    line: "the tests of examples/extending train such packages"
+    for line in COMMANDS
+    if "--config-dir my" in line and "narrow" not in line
+}
 SLURM = [
     line
     for line in COMMANDS
@@ -64,7 +74,7 @@ SLURM = [
 NOT_RUN |= dict.fromkeys(SLURM, "tests/slurm runs such commands on a real Slurm")
 TUTORIAL = [line for line in COMMANDS if "my_recordings" in line or line.endswith(" multirun/mine")]
 NOT_RUN |= dict.fromkeys(TUTORIAL, "test_tutorial_on_ones_own_recordings runs them one after the other")
-TRAININGS = [line for line in dict.fromkeys(COMMANDS) if line.startswith("gesturelab train ") and line not in NOT_RUN]
+TRAININGS = [line for line in COMMANDS if line.startswith("gesturelab train ") and line not in NOT_RUN]
 QUICK = ("trainer.device=cpu", "trainer.precision=float32", "trainer.max_epochs=1", "trainer.batches_per_epoch=2")
 FEW_PEOPLE = ("data.people=10", "data.repetitions=1")
 FEW_FILES = ("data.max_files=216",)
@@ -72,12 +82,12 @@ FEW_FILES = ("data.max_files=216",)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with two runs in it, and the reader's own option."""
+    """A folder with two runs in it, and the files of the reader's own: blocks of YAML that begin with their path."""
     path = tmp_path_factory.mktemp("reader")
-    own = re.search(r"this one is `(.+?)`:\n\n```yaml\n(.*?)```", README, re.DOTALL)
-    assert own is not None
-    (path / own[1]).parent.mkdir(parents=True)
-    (path / own[1]).write_text(own[2], encoding="utf-8")
+    for text in PAGES.values():
+        for name, content in re.findall(r"^```yaml\n# (my/\S+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            (path / name).write_text(content, encoding="utf-8")
     done = gesturelab("train", "-m", "model=tiny,small", "model.hidden=16", *QUICK, *FEW_PEOPLE, folder=path)
     assert done.returncode == 0, done.stderr
     return path
@@ -129,7 +139,7 @@ def test_training_runs_in_a_fast_form(command, folder, request):
     assert done.returncode == 0, done.stderr
     if "hydra/sweeper=optuna" in arguments:
         assert "2 trials: 2 completed" in done.stdout
-    elif "hydra/launcher=stacked" in arguments:
+    elif "hydra/launcher=shared_process" in arguments:
         assert re.search(r"^4 jobs: 4 done$", done.stdout, re.MULTILINE)
     elif quick:
         assert re.search(r"/info_\w+\.json$", done.stdout, re.MULTILINE), "the files of the run are named"
@@ -137,12 +147,12 @@ def test_training_runs_in_a_fast_form(command, folder, request):
         assert "LEAKY" in done.stdout
 
 
-@pytest.mark.parametrize("command", [line for line in dict.fromkeys(COMMANDS) if line not in (*TRAININGS, *NOT_RUN)])
+@pytest.mark.parametrize("command", [line for line in COMMANDS if line not in (*TRAININGS, *NOT_RUN)])
 def test_command_runs(command, folder, request):
     program, *arguments = shlex.split(command)
     if program == "make":
         rules = (PROJECT / "Makefile").read_text(encoding="utf-8")
-        assert all(re.search(rf"^{target}:", rules, re.MULTILINE) for target in arguments)
+        assert all(re.search(rf"^{target}:", rules, re.MULTILINE) for target in arguments if "=" not in target)
         return
     assert program == "gesturelab", f"{command} is neither run nor listed in NOT_RUN"
     if arguments[:2] == ["data", "check"]:
@@ -171,12 +181,12 @@ def test_command_runs(command, folder, request):
 
 
 def test_the_skeleton_of_ones_own_is_one(tmp_path):
-    shown = re.search(r"```yaml\n(joints:.*?)```", README, re.DOTALL)
+    shown = re.search(r"```yaml\n(joints:.*?)```", PAGES[DOCS / "guide" / "own-recordings.md"], re.DOTALL)
     assert shown is not None
     (tmp_path / "hand.yaml").write_text(shown[1], encoding="utf-8")
     hand = read_definition(tmp_path / "hand.yaml")
     assert (hand.joints, hand.scale_bone) == (("Wrist", "Palm", "IndexTip", "ThumbTip"), (1, 0))
-    Features(compose_training().features, hand)  # with the features that are taken when nothing is asked for
+    Features(compose().features, hand)  # with the features that are taken when nothing is asked for
 
 
 def test_tutorial_on_ones_own_recordings(tmp_path):
@@ -198,8 +208,10 @@ def test_tutorial_on_ones_own_recordings(tmp_path):
 
 
 def test_every_block_of_commands_was_found():
-    assert len(COMMANDS) == len(re.findall(r"^\$ ", README, re.MULTILINE)) > 15
-    assert set(NOT_RUN) <= set(COMMANDS), "NOT_RUN lists what README.md no longer says"
+    lines = [line for text in PAGES.values() for line in re.findall(r"^\$ (.+)$", text, re.MULTILINE)]
+    assert set(COMMANDS) == set(lines)
+    assert all(text.count("```") % 2 == 0 for text in PAGES.values())
+    assert set(NOT_RUN) <= set(COMMANDS), "NOT_RUN lists what no page says any more"
 
 
 def test_table_of_sizes_is_what_the_command_says(tmp_path):
@@ -212,22 +224,54 @@ def test_table_of_sizes_is_what_the_command_says(tmp_path):
     assert "".join(rows) in README
 
 
-def test_links_lead_somewhere():
-    for page in (PROJECT / "README.md", PROJECT / "benchmarks" / "README.md"):
-        for target in re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text(encoding="utf-8")):
-            name, _, anchor = target.partition("#")
-            linked = page.parent / name if name else page
-            assert linked.exists(), (page, target)
-            if anchor:
-                headings = re.findall(r"^#+ (.+)$", linked.read_text(encoding="utf-8"), re.MULTILINE)
-                anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-                assert anchor in anchors, (page, target)
+def test_the_readme_is_the_front_door_and_its_results_are_those_of_the_manual():
+    assert len(README.encode()) <= 15_000
+    section = README.split("\n## Results\n")[1].split("\n## ")[0]
+    numbers = set(re.findall(r"\d+\.\d", section))
+    assert len(numbers) > 15
+    assert numbers <= set(re.findall(r"\d+\.\d", RESULTS))
+
+
+@pytest.mark.parametrize("page", AROUND, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_links_lead_somewhere(page):
+    """Links of the manual's own pages are checked when it is built."""
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", PAGES[page]):
+        name, _, anchor = target.partition("#")
+        linked = page.parent / name if name else page
+        assert linked.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", linked.read_text(encoding="utf-8"), re.MULTILINE)
+            anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+            assert anchor in anchors, target
+
+
+def test_the_manual_builds_without_a_warning_and_loads_nothing_from_elsewhere(tmp_path):
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
+    environment = untraced() | {"NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(build, cwd=PROJECT, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    pages = {
+        page.relative_to(tmp_path).as_posix(): page.read_text(encoding="utf-8") for page in tmp_path.rglob("*.html")
+    }
+    assert {page.relative_to(DOCS).with_suffix(".html").as_posix() for page in DOCS.rglob("*.md")} <= set(pages)
+    for text in pages.values():
+        assert not re.search(r"<(script|img|iframe)\b[^>]*\bsrc=.?(https?:)?//", text)
+        assert not re.search(r"<link\b[^>]*stylesheet[^>]*\bhref=.?(https?:)?//", text)
+    assert all(
+        f'id="gesturelab.{name}"' in pages["reference/api.html"] for name in getattr(package, "__all__", ["load"])
+    )
 
 
 def test_make_says_every_target():
     said = subprocess.run(["make"], cwd=PROJECT, capture_output=True, text=True, check=True, env=plain()).stdout
-    for target in ("install", "train", "test", "bench", "clean"):
+    for target in ("install", "train", "check", "test", "bench", "reference", "docs", "clean"):
         assert re.search(rf"^  {target} ", said, re.MULTILINE)
+
+
+def test_what_make_check_leaves_out_is_there():
+    unit = PROJECT / "tests" / "unit"
+    files = {(path.parent.name, path.stem.removeprefix("test_")) for path in unit.rglob("test_*.py")}
+    assert {(folder, name) for folder, names in SLOW.items() for name in names} <= files
 
 
 def test_make_refuses_an_old_python(tmp_path):

@@ -10,17 +10,17 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from gesturelab.cli.train import train_in
-from gesturelab.config.compose import compose_training, options
+from gesturelab.config.compose import compose, options
 from gesturelab.datasets.load import load
 from gesturelab.evaluation.predictions import read_predictions
-from gesturelab.evaluation.recordings import combine_windows
+from gesturelab.evaluation.windows import combine_windows
 from gesturelab.preprocessing.augmentation import mirror
 from gesturelab.preprocessing.features import Features
 from gesturelab.preprocessing.frame_store import FrameStore
 from gesturelab.skeletons.skeleton import KINECT_V2
 from gesturelab.training.build import make_data, make_module, make_scaler
 from gesturelab.training.module import GestureModule
+from trained import train_in
 
 UNMEASURED = True
 
@@ -29,7 +29,7 @@ QUICK = ("data=synthetic", "data.people=8", "data.repetitions=1", "trainer=cpu",
 
 
 def train(folder, *overrides):
-    config = compose_training([*QUICK, *overrides])
+    config = compose([*QUICK, *overrides])
     return train_in(folder, config, OmegaConf.to_yaml(OmegaConf.structured(config)))
 
 
@@ -42,7 +42,7 @@ def test_every_experiment_trains_in_a_fast_form(tmp_path, experiment):
 
 
 def test_key_features_are_thirteen_joints_and_eight_angles():
-    features = Features(compose_training(["features=key"]).features, KINECT_V2)
+    features = Features(compose(["features=key"]).features, KINECT_V2)
     assert sorted(features.joints) == [0, 3, 4, 5, 6, 8, 9, 10, 13, 14, 17, 18, 20]  # numbers of Microsoft's SDK
     assert len(features.names) == 13 * 3 * 3 + 8
 
@@ -62,7 +62,7 @@ def test_mirror_images_have_their_say_in_test_and_validation_and_nowhere_else(pa
     history, plain_history = (each["training"]["history"] for each in (info, plain_info))
     assert [epoch["train_loss"] for epoch in history] == [epoch["train_loss"] for epoch in plain_history]
     assert all(a["validation_loss"] != b["validation_loss"] for a, b in zip(history, plain_history, strict=True))
-    config = compose_training([*QUICK, *SHORT])
+    config = compose([*QUICK, *SHORT])
     data = make_data(config, load(config.data))
     module = make_module(config, data, make_scaler(config, data))
     saved = torch.load(run.weights, weights_only=True)

@@ -12,15 +12,15 @@ import torch
 from lightning.pytorch import Trainer
 from omegaconf import OmegaConf
 
-from gesturelab.cli.train import train_in
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.config.saved import read_config
-from gesturelab.errors import BusyError, PreemptedError
-from gesturelab.runs import signals as leave
-from gesturelab.runs.locking import LOCK, try_lock
+from gesturelab.errors import BusyError, PreemptedError, StoppedError
+from gesturelab.runs import signals
+from gesturelab.runs.locking import LOCK, exclusive_lock
 from gesturelab.runs.status import Status, read_status, write_status
-from gesturelab.training import train as training
-from gesturelab.training.saving import KeepCheckpoints
+from gesturelab.training import experiment as training
+from gesturelab.training.callbacks import KeepCheckpoints
+from trained import train_in
 
 UNMEASURED = True
 QUICK = ("data.people=8", "data.repetitions=1", "trainer=cpu", "model.hidden=8", "model.layers=1")
@@ -32,7 +32,7 @@ NOT_COUNTED = {"seconds", "epoch_loop.scheduler_progress"}
 
 
 def train(folder, *overrides):
-    config = compose_training([*QUICK, *overrides])
+    config = compose([*QUICK, *overrides])
     return train_in(folder, config, OmegaConf.to_yaml(OmegaConf.structured(config)))
 
 
@@ -69,13 +69,13 @@ def told_at(monkeypatch):
 
         def hear(callback, trainer, module, outputs, batch, index):
             if (trainer.current_epoch, index + 1) == (epoch, step):
-                monkeypatch.setattr(leave, "_told", signal.SIGUSR1)
+                monkeypatch.setattr(signals, "_received", signal.SIGUSR1)
             real(callback, trainer, module, outputs, batch, index)
 
         monkeypatch.setattr(KeepCheckpoints, "on_train_batch_end", hear)
 
     yield arrange
-    monkeypatch.setattr(leave, "_told", None)
+    monkeypatch.setattr(signals, "_received", None)
 
 
 def test_a_plateau_is_reached_in_this_training(whole):
@@ -120,7 +120,7 @@ def test_a_run_that_stopped_early_and_was_killed_before_its_results_trains_no_fu
 
     with monkeypatch.context() as patch:
         patch.setattr(training, "write_weights", die)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(StoppedError, match="training is over, its scores are not written"):
             train(tmp_path / "run", *never_better)
     _, info = train(tmp_path / "run", *never_better)
     assert info["training"]["epochs"] == 2
@@ -129,8 +129,7 @@ def test_a_run_that_stopped_early_and_was_killed_before_its_results_trains_no_fu
 
 def test_a_signal_before_the_first_step_leaves_what_resumes_the_run(tmp_path, monkeypatch):
     def hear(*_):
-        monkeypatch.setattr(leave, "_told", signal.SIGTERM)
-        raise KeyboardInterrupt
+        monkeypatch.setattr(signals, "_received", signal.SIGTERM)
 
     monkeypatch.setattr("gesturelab.training.device.prepare_device", hear)
     with pytest.raises(PreemptedError, match=r"left on SIGTERM; go on with: gesturelab resume .*run"):
@@ -142,8 +141,7 @@ def test_a_signal_before_the_first_step_leaves_what_resumes_the_run(tmp_path, mo
 def test_a_folder_that_another_process_holds_stays_as_it_is(tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
-    with (folder / LOCK).open("a") as held:
-        assert try_lock(held)
+    with exclusive_lock(folder / LOCK):
         write_status(folder, Status(state="running", pid=4711, host="elsewhere"))
         before = sorted(path.name for path in folder.iterdir())
         with pytest.raises(BusyError, match="is being trained by process 4711 on elsewhere"):

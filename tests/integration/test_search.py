@@ -8,7 +8,7 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 
 from gesturelab.cli.main import main
-from gesturelab.runs.locking import alone
+from gesturelab.runs.locking import single_instance
 from gesturelab.sweeps import local
 from gesturelab.sweeps.search import search as searching
 from gesturelab.sweeps.search.study import mend
@@ -288,7 +288,7 @@ def test_a_combination_that_is_wrong_is_a_failed_trial(search):
 
 
 def test_two_searches_of_one_name_are_refused(search, tmp_path):
-    with alone(tmp_path / "multirun" / "gestures", ".search.lock", "another search is at work in"):
+    with single_instance(tmp_path / "multirun" / "gestures", ".search.lock", "another search is at work in"):
         (tmp_path / "multirun" / "gestures" / "multirun.yaml").touch()
         assert "another search is at work in" in search(DROPOUT).said
 

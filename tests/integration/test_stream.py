@@ -14,7 +14,7 @@ from command import COMMAND, untraced
 from rich.console import Console
 
 from gesturelab.cli.stream import run
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.datasets.formats.csv_table import columns
 from gesturelab.datasets.load import load
 from gesturelab.errors import DataError, StreamError
@@ -41,7 +41,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
 @pytest.fixture(scope="module")
 def movement() -> np.ndarray:
     """A made-up person at rest, in a gesture, and at rest."""
-    dataset = load(compose_training(["data=synthetic", "data.people=1", "data.repetitions=1"]).data)
+    dataset = load(compose(["data=synthetic", "data.people=1", "data.repetitions=1"]).data)
     gesture = dataset[2].positions
     return np.concatenate([np.repeat(gesture[:1], 45, axis=0), gesture, np.repeat(gesture[-1:], 45, axis=0)])
 
@@ -160,7 +160,7 @@ def test_ten_real_recordings_with_rest_between_are_found(irds_root: Path, monkey
 
     people = ["103", "105", "205", "215", "304", "307"]  # the thresholds were chosen on others
     options = [f"data.root={irds_root}", f"data.subjects={people}".replace("'", "").replace(" ", "")]
-    dataset = load(compose_training(["data=irds", *options, "data.max_files=300", f"data.cache_dir={tmp_path}"]).data)
+    dataset = load(compose(["data=irds", *options, "data.max_files=300", f"data.cache_dir={tmp_path}"]).data)
     for kind in segments.KINDS:
         score = segments.Score()
         for positions, true in segments.streams(dataset, set(people), kind, 2, seed=5):
@@ -173,7 +173,7 @@ def test_ten_real_recordings_with_rest_between_are_found(irds_root: Path, monkey
 @pytest.mark.irds
 def test_real_recordings_are_answered_live_as_in_batches(irds_root: Path, trained: RunDir, tmp_path: Path):
     dataset = load(
-        compose_training(["data=irds", f"data.root={irds_root}", "data.max_files=9", f"data.cache_dir={tmp_path}"]).data
+        compose(["data=irds", f"data.root={irds_root}", "data.max_files=9", f"data.cache_dir={tmp_path}"]).data
     )
     model = load_model(trained.path)
     for at in range(0, len(dataset), 3):

@@ -11,8 +11,9 @@ from gesturelab.cli.main import main
 from gesturelab.errors import DataError, StoppedError
 from gesturelab.files import write_text
 from gesturelab.runs.folder import RunDir
-from gesturelab.runs.reporter import reported
+from gesturelab.runs.lifecycle import report_status
 from gesturelab.runs.status import read_status
+from gesturelab.training.train import TrainResult
 
 
 @pytest.fixture
@@ -26,18 +27,18 @@ def sweep(tmp_path, monkeypatch, capsys):
         "ctrl_c": StoppedError("stopped by Ctrl-C"),
     }
 
-    def quick(folder, config, composed):
+    def quick(config, folder, *, config_text):
         run = RunDir(folder, config.model.name)
-        with reported(folder, config.trainer.max_epochs):
+        with report_status(folder, config.trainer.max_epochs):
             trained.append((config.model.name, config.seed))
-            write_text(run.config, composed)
+            write_text(run.config, config_text)
             if config.notes in troubles:
                 raise troubles[config.notes]
             for path in run.artefacts:
                 path.touch()
-        return run, {}
+        return TrainResult(run, {})
 
-    monkeypatch.setattr(train, "train_in", quick)
+    monkeypatch.setattr("gesturelab.training.train.train", quick)
     monkeypatch.setattr(train, "print_result", lambda run, info: None)
     monkeypatch.setattr("sys.argv", ["gesturelab"])
 

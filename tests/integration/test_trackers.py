@@ -9,7 +9,7 @@ from importlib.util import find_spec
 import pytest
 from tracked import QUICK, assert_epochs, killed_and_resumed, needs, train_quickly
 
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.errors import ConfigError
 from gesturelab.runs.info import SYNTHETIC
 
@@ -17,9 +17,9 @@ UNMEASURED = True
 
 
 def test_many_is_a_dictionary_that_can_be_composed():
-    assert list(compose_training(["logger=many"]).logger) == ["csv", "tensorboard", "mlflow"]
-    assert list(compose_training(["logger=[csv,wandb]"]).logger) == ["csv", "wandb"]
-    changed = compose_training(["logger=many", "logger.mlflow.tracking_uri=http://127.0.0.1:1"])
+    assert list(compose(["logger=many"]).logger) == ["csv", "tensorboard", "mlflow"]
+    assert list(compose(["logger=[csv,wandb]"]).logger) == ["csv", "wandb"]
+    changed = compose(["logger=many", "logger.mlflow.tracking_uri=http://127.0.0.1:1"])
     assert changed.logger["mlflow"].tracking_uri == "http://127.0.0.1:1"
 
 

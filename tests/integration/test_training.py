@@ -10,25 +10,27 @@ import torch
 from omegaconf import OmegaConf
 from sklearn.metrics import accuracy_score
 
-from gesturelab.cli.train import train_in
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.config.saved import read_config
 from gesturelab.datasets.load import load
 from gesturelab.errors import DeviceError, RunError, SplitError
 from gesturelab.evaluation.predictions import read_predictions
 from gesturelab.evaluation.windows import read_windows
 from gesturelab.files import sha256
-from gesturelab.models.lstm import LSTMClassifier
+from gesturelab.models.network import build_network
 from gesturelab.models.saved import read_recogniser
+from gesturelab.preprocessing.features import Features
 from gesturelab.preprocessing.scaler import Scaler
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.info import LEAKY, SYNTHETIC
+from gesturelab.skeletons.skeleton import KINECT_V2
+from trained import train_in
 
 QUICK = ("data.people=8", "data.repetitions=1", "trainer=cpu", "model.hidden=16", "trainer.max_epochs=3")
 
 
 def composed(*overrides):
-    return compose_training([*QUICK, *overrides])
+    return compose([*QUICK, *overrides])
 
 
 def train_quickly(folder, *overrides):
@@ -148,7 +150,9 @@ def test_weights_load_without_gesturelabs_classes_and_rebuild_the_classifier(fin
     assert saved["feature_names"] == list(scaler.names)
     assert saved["gestures"] == info["gestures"]
     config = read_config(run.config)
-    LSTMClassifier(len(scaler.names), len(saved["gestures"]), config.model).load_state_dict(saved["state_dict"])
+    features = Features(config.features, KINECT_V2)
+    network = build_network(config.model, features, len(saved["gestures"]), config.window.length_frames)
+    network.load_state_dict(saved["state_dict"])
 
 
 def test_the_scaler_never_saw_validation_or_test_people(finished, tmp_path):

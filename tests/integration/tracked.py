@@ -11,8 +11,8 @@ import pytest
 from command import gesturelab
 from omegaconf import OmegaConf
 
-from gesturelab.cli.train import train_in
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
+from trained import train_in
 
 QUICK = ("data.people=8", "data.repetitions=1", "trainer=cpu", "model.hidden=16", "trainer.max_epochs=3")
 SLOW_EPOCHS = (
@@ -29,7 +29,7 @@ def needs(package):
 
 
 def train_quickly(folder, *overrides):
-    config = compose_training([*QUICK, *overrides])
+    config = compose([*QUICK, *overrides])
     return train_in(folder, config, OmegaConf.to_yaml(OmegaConf.structured(config)))
 
 

@@ -1,8 +1,10 @@
 """What goes wrong on a cluster: killed, lost, preempted, out of time; what is told; and that nothing is lost."""
 
 import os
+import random
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -112,15 +114,47 @@ def test_again_runs_only_what_is_missing_and_weights_are_those_of_undisturbed_ru
         assert all(torch.equal(expected[name], got[name]) for name in expected)
 
 
-def test_requeues_are_limited(testbed, tmp_path):
+@pytest.mark.parametrize("logger", ["csv", "swallowing"])
+def test_requeues_are_limited(testbed, tmp_path, monkeypatch, logger):
+    """Also while a logger is at work that takes every exception for its own."""
     options = ("trainer.max_epochs=10000", "launcher.max_requeues=0")
+    if logger == "swallowing":
+        monkeypatch.setenv("PYTHONPATH", f"{Path(__file__).parents[1]}:{os.environ.get('PYTHONPATH', '')}")
+        options += ("logger=none", "+logger.mine._target_=swallowing.Swallowing")
     with subprocess.Popen(
         command("train", "-m", "seed=0", *SMALL, *ONE_CORE, *options), cwd=tmp_path, stdout=subprocess.PIPE, text=True
     ) as launcher:
         folder = tmp_path / "multirun" / "gestures" / "job"
         until(lambda: status(folder).get("epoch"))
         slurm("scancel", "--signal=USR2", status(folder)["slurm_job"])
-        said, _ = launcher.communicate(timeout=120)
+        try:
+            said, _ = launcher.communicate(timeout=120)
+        except subprocess.TimeoutExpired:
+            launcher.kill()
+            raise
     assert launcher.returncode == 1
     assert "1 jobs: 1 failed" in said
     assert "max_requeues=0)" in status(folder)["reason"]
+    log = RunDir(folder, "tiny").log.read_text()
+    assert "goes on without it" not in log
+
+
+def test_a_job_goes_back_into_the_queue_from_wherever_the_signal_meets_it(testbed, tmp_path):
+    """Three times at random moments: also before its first epoch, and while it waits for its data."""
+    options = ("trainer.max_epochs=10000", "launcher.max_requeues=2", "trainer.batch_size=16")
+    draw = random.Random("requeue")
+    with subprocess.Popen(
+        command("train", "-m", "seed=0", *SMALL, *ONE_CORE, *options), cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    ) as launcher:
+        folder = tmp_path / "multirun" / "gestures" / "job"
+        try:
+            for attempt in range(3):
+                until(lambda number=attempt: status(folder).get("requeues") == number)
+                until(lambda: status(folder).get("state") == "running")
+                time.sleep(draw.uniform(0, 4))
+                slurm("scancel", "--signal=USR2", status(folder)["slurm_job"])
+            said, _ = launcher.communicate(timeout=120)
+        finally:
+            launcher.kill()
+    assert "1 jobs: 1 failed" in said
+    assert "for the last time (hydra.launcher.max_requeues=2)" in status(folder)["reason"]

@@ -9,9 +9,9 @@ import time
 import zipfile
 from pathlib import Path
 
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.config.saved import read_config
-from gesturelab.datasets.irds.read import read_irds
+from gesturelab.datasets.source import read_dataset
 from gesturelab.errors import GesturelabError
 from gesturelab.evaluation.predictions import read_predictions
 from gesturelab.evaluation.windows import read_windows
@@ -30,13 +30,13 @@ NAME = "101_18_0_1_1_stand.txt"
 
 def main(root: Path) -> None:
     readers = {
-        "recording": (NAME, lambda path: read_irds(irds(path.parent))),
+        "recording": (NAME, lambda path: read_dataset(irds(path.parent))),
         "info": ("info_tiny.json", lambda path: collect([path.parent])[1][0].reason),
         "scaler": ("scaler_tiny.json", Scaler.load),
         "predictions": ("predictions_tiny.csv", read_predictions),
         "windows": ("windows_tiny.csv", lambda path: read_windows(path, ("a",), ["x"])),
         "config": ("config.yaml", read_config),
-        "folds": ("folds.json", lambda path: choose_people({}, folds(path))),
+        "folds": ("folds.json", lambda path: choose_people(RecordingTable((), (), (), (), (), ()), folds(path))),
         "status": ("status.json", lambda path: str(read_status(path.parent))),
         "search": ("search.json", lambda path: str(read_search(path.parent))),
         "stop": ("stop.txt", lambda path: asked_to_stop(path.parent)),
@@ -51,11 +51,11 @@ def main(root: Path) -> None:
             make(folder / file)
             said[kind][name] = result_of(read, folder / file)
     said["recordings"] = {
-        "full size": result_of(lambda path: read_irds(irds(path)), one(root / "full", b"", 256 * 2**20)),
-        "a million columns": result_of(lambda path: read_irds(irds(path)), one(root / "columns", b"1," * 10**6)),
-        "a long number": result_of(lambda path: read_irds(irds(path)), one(root / "number", b"." * 10**7 + b",1" * 74)),
-        "a bomb": result_of(lambda path: read_irds(irds(path)), bomb(root / "bomb.zip", 40 * 2**20, None)),
-        "a lying bomb": result_of(lambda path: read_irds(irds(path)), bomb(root / "lie.zip", 1000 * 2**20, 100)),
+        "full size": result_of(read, one(root / "full", b"", 256 * 2**20)),
+        "a million columns": result_of(read, one(root / "columns", b"1," * 10**6)),
+        "a long number": result_of(read, one(root / "number", b"." * 10**7 + b",1" * 74)),
+        "a bomb": result_of(read, bomb(root / "bomb.zip", 40 * 2**20, None)),
+        "a lying bomb": result_of(read, bomb(root / "lie.zip", 1000 * 2**20, 100)),
     }
     said["torch"] = {"imported": str("torch" in sys.modules)}
     print(json.dumps(said))
@@ -75,11 +75,11 @@ def result_of(read, path: Path) -> str:
 
 
 def irds(root: Path):
-    return compose_training(["data=irds", f"data.root={root}", "data.strict=true"]).data
+    return compose(["data=irds", f"data.root={root}", "data.strict=true"]).data
 
 
 def folds(path: Path):
-    return compose_training(["split=folds_file", f"split.file={path}", "split.fold=0"]).split
+    return compose(["split=folds_file", f"split.file={path}", "split.fold=0"]).split
 
 
 def huge(path: Path) -> None:
@@ -89,6 +89,10 @@ def huge(path: Path) -> None:
 
 def device(path: Path) -> None:
     path.symlink_to("/dev/zero")
+
+
+def read(folder: Path) -> object:
+    return read_dataset(irds(folder))
 
 
 def one(folder: Path, content: bytes, size: int | None = None) -> Path:

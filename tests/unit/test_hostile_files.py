@@ -13,9 +13,9 @@ import pytest
 from rich.console import Console
 
 from fuzzing_parsers import simplified_text
-from gesturelab.config.compose import compose_training
-from gesturelab.datasets.irds.read import read_irds
-from gesturelab.datasets.irds.unpack import unpack
+from gesturelab.config.compose import compose
+from gesturelab.datasets.irds.fetch import unpack
+from gesturelab.datasets.source import read_dataset
 from gesturelab.errors import DataError, FetchError
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pipes, devices and limits are POSIX's")
@@ -81,7 +81,7 @@ def test_nothing_of_this_needs_torch(said):
 
 def read_one(folder: Path, content: bytes, name: str = "101_18_0_1_1_stand.txt"):
     (folder / name).write_bytes(content)
-    return read_irds(compose_training(["data=irds", f"data.root={folder}", "data.strict=true"]).data)
+    return read_dataset(compose(["data=irds", f"data.root={folder}", "data.strict=true"]).data)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path):
 def test_a_name_that_is_no_text_can_be_written_into_any_file(tmp_path):
     (tmp_path / "101_18_0_1_1_stand.txt").write_bytes(simplified_text())
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.txt")).touch()
-    dataset = read_irds(compose_training(["data=irds", f"data.root={tmp_path}"]).data)
+    dataset = read_dataset(compose(["data=irds", f"data.root={tmp_path}"]).data)
     assert [one.recording for one in dataset.rejected] == ["\\udcff"]
 
 

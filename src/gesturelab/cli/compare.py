@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gesturelab.cli.latency import add_option, measure_sizes
+from gesturelab.cli.latency import add_option, latencies
 from gesturelab.errors import RunError
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def run(arguments: list[str]) -> int:
         )
     from gesturelab.report.comparison import compare
 
-    comparison = compare(dirs, measure=measure_sizes if options.latency else None)
+    comparison = compare(dirs, measure=latencies(options), trust=options.trust)
     quiet = _write(comparison, options)
     _draw(comparison, options)
     where = ", ".join(str(path) for path in dirs)

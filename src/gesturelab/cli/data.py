@@ -4,6 +4,12 @@ import argparse
 import dataclasses
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gesturelab.errors import ConfigError
+
+if TYPE_CHECKING:
+    from gesturelab.datasets.folder.check import FolderReport
 
 
 def run(arguments: list[str]) -> int:
@@ -23,9 +29,11 @@ def _parser() -> argparse.ArgumentParser:
     check = verbs.add_parser("check", help="print a quality report on recordings, every defect by name")
     check.add_argument(
         "root",
-        type=Path,
-        help="a folder with labels.csv; or of IntelliRehabDS SkeletonData, the folder above it, or SkeletonData.zip",
+        nargs="+",
+        help="a folder with labels.csv; or of IntelliRehabDS SkeletonData, the folder above it, or SkeletonData.zip; "
+        "or, of any dataset, as for a training: data=NAME data.root=FOLDER",
     )
+    check.add_argument("--config-dir", "-cd", type=Path, metavar="DIR", help="a folder with options of your own")
     check.add_argument(
         "--window", type=_frames, default=20, metavar="N", help="report recordings with fewer frames (default: 20)"
     )
@@ -54,6 +62,11 @@ def _frames(text: str) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
+    if any(each.startswith(("data=", "data.")) for each in options.root):
+        return _check_dataset(options)
+    if len(options.root) > 1:
+        raise ConfigError(f"{options.root[1]}: one folder is checked at a time")
+    options.root = Path(options.root[0])
     own = ("labels.csv", "*.csv", "*.npy", "*/*.csv", "*/*.npy")
     if any(any(options.root.glob(name)) for name in own):  # IntelliRehabDS has none of these
         return _check_folder(options)
@@ -71,17 +84,35 @@ def _check(options: argparse.Namespace) -> int:
 
 def _check_folder(options: argparse.Namespace) -> int:
     from gesturelab.datasets.folder.check import check_folder
-    from gesturelab.datasets.irds.quality import print_report
 
-    found = check_folder(options.root, skeleton=options.skeleton, rate_hz=options.rate_hz, window=options.window)
-    if options.json:
-        print(json.dumps(dataclasses.asdict(found.report) | {"notes": found.notes}, indent=2))
+    checked = check_folder(options.root, skeleton=options.skeleton, rate_hz=options.rate_hz, window=options.window)
+    return _print_checked(checked, as_json=options.json)
+
+
+def _check_dataset(options: argparse.Namespace) -> int:
+    from hydra.errors import HydraException
+
+    from gesturelab.config.compose import compose
+    from gesturelab.datasets.folder.check import check_dataset
+
+    try:
+        config = compose(options.root, options.config_dir).data
+    except HydraException as error:
+        raise ConfigError(str(error)) from error
+    return _print_checked(check_dataset(config, window=options.window), as_json=options.json)
+
+
+def _print_checked(checked: "FolderReport", *, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps(dataclasses.asdict(checked.report) | {"notes": checked.notes}, indent=2))
         return 0
     from rich.console import Console
 
+    from gesturelab.datasets.irds.quality import print_report
+
     console = Console()
-    print_report(found.report, console, only_found=True)
-    for note in found.notes:
+    print_report(checked.report, console, only_found=True)
+    for note in checked.notes:
         console.print(f"\n{note}", soft_wrap=True, highlight=False, markup=False)
     return 0
 

@@ -48,7 +48,7 @@ def run(arguments: list[str]) -> int:
     given = parser.parse_intermixed_args(arguments)
     try:
         from gesturelab.cli.hydra_errors import plain_errors
-        from gesturelab.config.compose import compose_training
+        from gesturelab.config.compose import compose
         from gesturelab.doctor.child import Request
         from gesturelab.doctor.examine import examine, worst
         from gesturelab.doctor.finding import Verdict
@@ -66,7 +66,7 @@ def run(arguments: list[str]) -> int:
     if given.config_dir is not None:
         overrides.append(f"hydra.searchpath=[file://{Path(given.config_dir).absolute()}]")
     with plain_errors():
-        config = compose_training(overrides)
+        config = compose(overrides)
     limit = None if given.all_sizes else given.seconds or SECONDS
     request = Request(overrides, limit, given.all_sizes or given.seconds is not None)
     facts = probe(config, request, _working)

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from gesturelab.cli import trust
 from gesturelab.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
                       "(features=live)")  # fmt: skip
     made.add_argument("--best", action="store_true", help="of a sweep take the size that compare recommends, and its "
                       "run with the best result on validation people; test people have no say")  # fmt: skip
+    trust.add_option(made)
     return made
 
 
@@ -65,16 +67,17 @@ def run(arguments: list[str]) -> int:
         source = choice.run
     else:
         source = run_of(folder)
-    model = model_of(source)
+    trusted = cast(list[str], given.trust)
+    model = model_of(source, trusted)
     for text in model.warnings:
         print(text)
     people = model.contents.facts["data"].get("groups", {})
-    if model.contents.facts["data"].get("source") == "folder":
+    if people and not model.contents.facts["data"].get("synthetic"):
         print(f"The file holds the ids of {len(people)} people, and their groups: they should be codes, not names.")
     if given.format == "onnx":
-        _write_onnx(source, model, output, int8=given.int8, stateful=given.stateful)
+        _write_onnx(source, model, output, trusted, int8=given.int8, stateful=given.stateful)
     elif given.format == "torch":
-        _write_program(source, model, output)
+        _write_program(source, model, output, trusted)
     else:
         write_bundle(model, output)
     print(f"{source.path.as_posix()} ({source.size}) -> {output.as_posix()}: {output.stat().st_size / 1e6:.2f} MB, "
@@ -82,16 +85,18 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def _write_program(source: "RunDir", model: "Model", output: Path) -> None:
+def _write_program(source: "RunDir", model: "Model", output: Path, trusted: list[str]) -> None:
     from gesturelab.export.evidence import evidence
     from gesturelab.export.program import write_program
 
-    shown = evidence(source, model)
+    shown = evidence(source, model, trust=trusted)
     difference = write_program(model, output, shown)
     print(f"checked on the windows of {shown.what}: probabilities differ by {difference:.1e} at most")
 
 
-def _write_onnx(source: "RunDir", model: "Model", output: Path, *, int8: bool, stateful: bool) -> None:
+def _write_onnx(
+    source: "RunDir", model: "Model", output: Path, trusted: list[str], *, int8: bool, stateful: bool
+) -> None:
     try:
         from gesturelab.export.int8 import eight_bits
         from gesturelab.export.onnx_file import checked, write_graph
@@ -100,7 +105,7 @@ def _write_onnx(source: "RunDir", model: "Model", output: Path, *, int8: bool, s
         raise ConfigError(f"--format onnx needs the package {error.name}: pip install 'gesturelab[export]'") from error
     from gesturelab.export.evidence import evidence
 
-    shown = evidence(source, model)
+    shown = evidence(source, model, trust=trusted)
     graph, difference = (checked_steps if stateful else checked)(model, shown)
     print(f"checked on {shown.what}: probabilities differ by {difference:.1e} at most")
     if int8:

@@ -1,6 +1,7 @@
 """One clear message for a mistake in what was typed; a traceback only for mistakes in gesturelab."""
 
 import os
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
@@ -9,7 +10,14 @@ from difflib import get_close_matches
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
+from gesturelab.config.launcher import TOGETHER_REMOVED
 from gesturelab.errors import ConfigError, GesturelabError, RunError
+
+RENAMED = {
+    r"'hydra/launcher/stacked'": "hydra/launcher=stacked is now called hydra/launcher=shared_process",
+    r"Key 'together' not in '\w*Launcher": TOGETHER_REMOVED,
+}
+"""What to say instead of Hydra's error about an option or a key that version 0.1 had, by a pattern of that error."""
 
 
 def _similar_keys(error: BaseException | None) -> list[str]:
@@ -39,7 +47,11 @@ def plain_errors() -> Generator[None]:
         if isinstance(error.__cause__, GesturelabError):
             raise error.__cause__ from None
         texts = [str(cause).strip() for cause in causes if isinstance(cause, (HydraException, OmegaConfBaseException))]
-        lines = [line for line in "\n".join(dict.fromkeys(texts)).splitlines() if not line.startswith("To append")]
+        text = "\n".join(dict.fromkeys(texts))
+        for pattern, sentence in RENAMED.items():
+            if re.search(pattern, text):
+                raise ConfigError(sentence) from error
+        lines = [line for line in text.splitlines() if not line.startswith("To append")]
         raise ConfigError("\n".join([*lines, *_similar_keys(error.__cause__)])) from error
     except OmegaConfBaseException as error:
         raise ConfigError(str(error)) from error

@@ -2,22 +2,19 @@
 
 import faulthandler
 import logging
+import signal
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from gesturelab.cli.train import train_in
 from gesturelab.cli.train_result import print_result
 from gesturelab.config.saved import read_config
 from gesturelab.errors import StoppedError
 from gesturelab.runs.folder import RunDir, is_finished
-from gesturelab.runs.signals import EXIT_STATUS, listen, told
+from gesturelab.runs.signals import PREEMPTIONS, exit_status, listen
 from gesturelab.runs.status import State, end_status, is_first_process, read_status, reason_of
 from gesturelab.sweeps.local import end_with_parent
-
-if TYPE_CHECKING:  # it imports torch
-    from gesturelab.training.stack.together import Seat
+from gesturelab.training.train import train_in_process
 
 FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
@@ -29,24 +26,24 @@ def main(folder: Path) -> int:
         0 when it is done, 130 when it was stopped, 75 when a signal asked it to leave, else 1.
     """
     faulthandler.enable()
-    listen()
     logging.basicConfig(level=logging.INFO, format=FORMAT, stream=sys.stdout, force=True)
     return train_folder(folder)
 
 
-def train_folder(folder: Path, seat: "Seat | None" = None) -> int:
-    """Trains in a folder, in this process; see `main`. With a seat, its steps are taken together with others'."""
+def train_folder(folder: Path) -> int:
+    """Trains in a folder, in this process; see `main`."""
     saved = RunDir(folder, "").config
     if is_finished(folder):  # it was killed between its last file and saying so
         end_status(folder, State.done, "")
         return 0
     try:
         config = read_config(saved)
-        print_result(*train_in(folder, config, saved.read_text(encoding="utf-8"), seat))
+        result = train_in_process(config, folder, saved.read_text(encoding="utf-8"))
+        print_result(result.run, result.info)
     except StoppedError as error:
         return error.exit_status
     except KeyboardInterrupt:
-        return EXIT_STATUS if told() else StoppedError.exit_status
+        return exit_status()
     except Exception as error:
         status = read_status(folder)
         if status is None or status.get("state") == State.queued:  # it never began
@@ -58,5 +55,6 @@ def train_folder(folder: Path, seat: "Seat | None" = None) -> int:
 
 
 if __name__ == "__main__":
+    listen(signal.SIGINT, *PREEMPTIONS)
     end_with_parent()
     sys.exit(main(Path(sys.argv[1])))

@@ -5,7 +5,7 @@ from importlib import import_module
 
 from gesturelab import __version__
 from gesturelab.errors import GesturelabError
-from gesturelab.runs.signals import EXIT_STATUS, told
+from gesturelab.runs.signals import stop_error
 
 VERBS = {
     "train": "train one model size, or with -m a sweep, and test on unseen people",
@@ -60,9 +60,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"gesturelab: error: {error}", file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:
-        signal = told()
-        print(f"gesturelab: {f'left on {signal.name}' if signal else 'stopped by Ctrl-C'}", file=sys.stderr)
-        return EXIT_STATUS if signal else 130
+        error = stop_error("")
+        print(f"gesturelab: {error}", file=sys.stderr)
+        return error.exit_status
     except BrokenPipeError:  # the reader, such as head, has seen enough
         sys.stderr.close()
         return 0

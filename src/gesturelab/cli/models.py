@@ -4,7 +4,9 @@ import argparse
 import json
 from typing import Any
 
-from gesturelab.config.compose import compose_training, options
+from gesturelab.config.compose import compose, options
+from gesturelab.config.options import arguments_of
+from gesturelab.config.training import ModelConfig
 
 
 def run(arguments: list[str]) -> int:
@@ -34,11 +36,8 @@ def run(arguments: list[str]) -> int:
         table.add_row(
             model["name"],
             f"{model['parameters']:,}",
-            str(model["hidden"]),
-            str(model["layers"]),
-            str(model["head_layers"]),
-            str(model["dropout"]),
-            f"{model['flops_per_window'] / 1e6:,.1f}",
+            *("-" if model[key] is None else str(model[key]) for key in ("hidden", "layers", "head_layers", "dropout")),
+            "-" if model["flops_per_window"] is None else f"{model['flops_per_window'] / 1e6:,.1f}",
             model["use_case"],
         )
     Console().print(table)
@@ -49,23 +48,21 @@ def run(arguments: list[str]) -> int:
 def describe(name: str) -> dict[str, Any]:
     """One size: its configuration, how many numbers it learns, and the operations for one window."""
     from gesturelab.models.flops import flops_per_window, on_meta_device
-    from gesturelab.models.lstm import count_parameters
+    from gesturelab.models.network import count_parameters
     from gesturelab.preprocessing.features import Features
     from gesturelab.skeletons.skeleton import KINECT_V2
 
-    config = compose_training([f"model={name}"])
+    config = compose([f"model={name}"])
     table = Features(config.features, KINECT_V2)
-    features = len(table.names)
-    model = on_meta_device(features, 9, config.model, table.summaries)
+    features, frames = len(table.names), config.window.length_frames
+    model = on_meta_device(config.model, table, 9, frames)
+    keys = arguments_of(config.model, ModelConfig)
     return {
         "name": name,
         "parameters": count_parameters(model),
         "use_case": config.model.use_case,
-        "hidden": config.model.hidden,
-        "layers": config.model.layers,
-        "head_layers": config.model.head_layers,
-        "dropout": config.model.dropout,
-        "flops_per_window": flops_per_window(model, config.window.length_frames, features),
+        **{key: keys.get(key) for key in ("hidden", "layers", "head_layers", "dropout")},
+        "flops_per_window": flops_per_window(model, frames, features),
         "window_frames": config.window.length_frames,
         "features": features,
     }

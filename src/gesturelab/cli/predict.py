@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from gesturelab.cli import trust
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -32,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
                       "with times are brought to it (default: that of the model's training recordings)")  # fmt: skip
     made.add_argument("--skeleton", metavar="NAME", help="whose joints the files name, as data.skeleton: kinect_v2, "
                       "mediapipe_pose, openpose_25 or a YAML file (default: the model's)")  # fmt: skip
+    trust.add_option(made)
     return made
 
 
@@ -62,7 +65,7 @@ def run(arguments: list[str]) -> int:
     from gesturelab.predict.answers import answers, reading_for
     from gesturelab.predict.files import csv_lines, json_lines
 
-    model = load(cast(Path, given.model))
+    model = load(cast(Path, given.model), cast(list[str], given.trust))
     for text in model.warnings:
         print(text, file=sys.stderr)
     reading = reading_for(model, given.skeleton, given.rate)

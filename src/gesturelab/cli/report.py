@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from gesturelab.cli.latency import add_option, measure_sizes
+from gesturelab.cli.latency import add_option, latencies
 from gesturelab.errors import GesturelabError, RunError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def run(arguments: list[str]) -> int:
     from gesturelab.report.comparison import compare
     from gesturelab.report.page import render_page
 
-    comparison = compare(dirs, measure=measure_sizes if options.latency else None)
+    comparison = compare(dirs, measure=latencies(options), trust=options.trust)
     if not comparison.groups:
         raise RunError(f"no finished run in {', '.join(map(str, dirs))}: make one with 'gesturelab train'")
     groups = [group.group for group in comparison.groups]
@@ -54,7 +54,6 @@ def run(arguments: list[str]) -> int:
 
 def _motions(runs: "Sequence[Finished]", data_root: str | None) -> "Motions | str":
     """Where the motion of some runs' recordings is found, or why it is not."""
-    from gesturelab.config.data import FolderConfig, IrdsConfig
     from gesturelab.config.saved import read_data_config
     from gesturelab.datasets.load import load
     from gesturelab.runs.folder import RunDir
@@ -62,8 +61,8 @@ def _motions(runs: "Sequence[Finished]", data_root: str | None) -> "Motions | st
     first = runs[0]
     try:
         config = read_data_config(RunDir(first.path, first.info["model"]["size"]).config)
-        if data_root is not None and isinstance(config, IrdsConfig | FolderConfig):
-            config.root = data_root
+        if data_root is not None:
+            config.move(data_root)
         dataset = load(config)
     except GesturelabError as error:
         return str(error)

@@ -2,15 +2,16 @@
 
 import argparse
 import logging
+import signal
 import sys
 from pathlib import Path
 from typing import cast
 
-from gesturelab.cli.train import train_and_tell
+from gesturelab.cli.train import train_and_print
 from gesturelab.config.saved import read_config
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.log_file import LogFile
-from gesturelab.runs.signals import listen
+from gesturelab.runs.signals import PREEMPTIONS, listen
 from gesturelab.runs.stop_request import withdraw
 
 
@@ -23,11 +24,11 @@ def run(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="gesturelab resume", description="Go on with a run that was stopped.")
     parser.add_argument("run", type=Path, metavar="RUN", help="the run's folder, with config.yaml in it")
     folder = cast(Path, parser.parse_args(arguments).run)
-    listen()
+    listen(signal.SIGINT, *PREEMPTIONS)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     saved = RunDir(folder, "").config
     config = read_config(saved)
     logging.getLogger().addHandler(LogFile(RunDir(folder, "").log, encoding="utf-8"))
     withdraw(folder)
-    train_and_tell(folder, config, saved.read_text(encoding="utf-8"))
+    train_and_print(folder, config, saved.read_text(encoding="utf-8"))
     return 0

@@ -5,6 +5,7 @@ import ipaddress
 import sys
 from pathlib import Path
 
+from gesturelab.cli import trust
 from gesturelab.errors import ConfigError
 
 DEFAULT_PORT = 8000
@@ -24,6 +25,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--max-requests", type=int, default=32, metavar="N", help="at a time; others get 503 (default: %(default)s)"
     )
+    trust.add_option(made)
     return made
 
 
@@ -47,7 +49,7 @@ def run(arguments: list[str]) -> int:
         raise ConfigError(f"gesturelab serve needs {error.name}: pip install 'gesturelab[serve]'") from error
     from gesturelab.export.load import load
 
-    model = load(given.model)
+    model = load(given.model, given.trust)
     for text in model.warnings:
         print(text, file=sys.stderr)
     if not _loopback(given.host):

@@ -2,9 +2,9 @@
 
 import faulthandler
 import os
+import signal
 import subprocess
 import sys
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
@@ -13,6 +13,7 @@ from gesturelab.cli.job import main
 from gesturelab.errors import Requeued, RunError
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.locking import is_locked
+from gesturelab.runs.signals import answer_with, listen, sleep, train_on_after
 from gesturelab.runs.status import (
     HEARTBEAT_S,
     SILENT_S,
@@ -28,7 +29,7 @@ OLD_BEAT_S = 3 * HEARTBEAT_S
 
 
 class TrainFolder:
-    """A function for submitit, which calls `checkpoint` on SIGUSR2: the time limit is near, or the node is taken away.
+    """A function for submitit: trains, and calls `checkpoint` after SIGUSR2 (no time left, or preempted).
 
     Args:
         max_requeues: How often the job may go back into the queue, whoever sends it there.
@@ -44,6 +45,12 @@ class TrainFolder:
             SystemExit: With status 0 when the job went back into the queue, else with 1 if it is not finished.
         """
         path = Path(folder)
+        # in place of submitit's handlers, which would raise wherever the training is
+        answer_with(lambda _: self.checkpoint(folder) if is_first_process() else None)
+        listen(signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
+        # Slurm sends SIGTERM when it takes the node for another job, and puts the job back into the queue only if it
+        # is still there when its grace is over. Nothing is lost: each epoch has left its checkpoint
+        train_on_after(signal.SIGTERM, signal.SIGCONT)
         if is_first_process():
             _write_into_the_log(path)
             if _requeues() > self.max_requeues:
@@ -99,7 +106,7 @@ def _wait_for_the_one_before(folder: Path) -> bool:
     Returns:
         Whether the run is still to be done.
     """
-    told = False
+    announced = False
     while True:
         status = read_status(folder) or Status()
         if status.get("state") == State.done:
@@ -110,7 +117,7 @@ def _wait_for_the_one_before(folder: Path) -> bool:
         silent = (datetime.now(UTC) - beat).total_seconds() > SILENT_S
         if not (is_locked(folder) or fresh) or silent:  # a lock can outlive a node that lost its power
             return True
-        if not told:
-            told = True
+        if not announced:
+            announced = True
             print("gesturelab: the attempt before this one is still at work; waiting for it", flush=True)
-        time.sleep(1)
+        sleep(1)

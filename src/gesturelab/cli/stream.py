@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from gesturelab.cli import trust
 from gesturelab.errors import StreamError
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--no-segments", action="store_true", help="do not look for the start and end of gestures")
     made.add_argument("--all", action="store_true", help="answer each frame, however late")
     made.add_argument("--view", action="store_true", help="bars in the terminal; lines where output is no terminal")
+    trust.add_option(made)
     _add_segment_options(made)
     return made
 
@@ -91,7 +93,7 @@ def run(arguments: list[str]) -> int:
     from gesturelab.stream.session import Session
 
     torch.set_num_threads(1)  # a window is too little work for two
-    model = load(cast(Path, given.model))
+    model = load(cast(Path, given.model), cast(list[str], given.trust))
     lines = Lines()
     for text in model.warnings:
         print(text, file=sys.stderr)

@@ -3,12 +3,10 @@
 import logging
 import re
 import signal
-import subprocess
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import Any, cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -17,26 +15,21 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from gesturelab.cli.hydra_errors import plain_errors
-from gesturelab.cli.train_help import show_help
+from gesturelab.cli.train_help import own_folders, show_help
 from gesturelab.cli.train_result import print_result
 from gesturelab.config.compose import typed
-from gesturelab.config.data import DataConfig
-from gesturelab.config.difference import differences
-from gesturelab.config.store import conf_dir, register
-from gesturelab.config.training import TrainConfig
-from gesturelab.errors import BusyError, ConfigError, GesturelabError, PreemptedError, RunError, StoppedError
-from gesturelab.files import write_text
-from gesturelab.runs.folder import RunDir
-from gesturelab.runs.info import Info
-from gesturelab.runs.locking import LOCK, is_locked, new_folder
-from gesturelab.runs.reporter import reported
-from gesturelab.runs.signals import listen, stopped, told
-from gesturelab.runs.status import State, read_status, reason_of
-from gesturelab.runs.stop_request import asked_to_stop
-from gesturelab.sweeps.local import train_command
-
-if TYPE_CHECKING:  # it imports torch
-    from gesturelab.training.stack.together import Seat
+from gesturelab.config.options import add_search_path
+from gesturelab.config.store import conf_dir, register, search_in
+from gesturelab.config.training import TrainConfig, typed_config
+from gesturelab.errors import BusyError, ConfigError, GesturelabError, StoppedError
+from gesturelab.runs.lifecycle import remove_empty_folder
+from gesturelab.runs.locking import make_new_folder
+from gesturelab.runs.signals import (
+    PREEMPTIONS,
+    defer_signals,
+    listen,
+)
+from gesturelab.runs.status import reason_of
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +54,8 @@ def run(arguments: list[str]) -> int:
         return 0
     listen()
     register()
+    for folder in own_folders(arguments):
+        search_in(folder)
     OmegaConf.register_new_resolver("every_person", _every_person, replace=True)
     sys.argv = ["gesturelab train", *_flags_first(arguments)]
     try:
@@ -107,7 +102,9 @@ def _every_person(_root_: DictConfig) -> str:
     from gesturelab.datasets.load import load
 
     try:
-        people = load(cast(DataConfig, OmegaConf.to_object(_root_.data))).people
+        add_search_path(list(_root_.search_path))
+        data = cast(dict[str, Any], OmegaConf.to_container(_root_.data, resolve=True))
+        people = load(typed_config({"data": data}).data).people
     except GesturelabError as error:  # the only way out of a resolver without a traceback is to leave
         raise SystemExit(f"gesturelab: error: {error}") from error
     return f"range({len(people)})"
@@ -117,12 +114,14 @@ def _job(composed: DictConfig) -> None:
     hydra_config = HydraConfig.get()
     folder = Path(hydra_config.runtime.output_dir)
     sweep = hydra_config.mode == RunMode.MULTIRUN
+    if not sweep:
+        listen(signal.SIGINT, *PREEMPTIONS)  # to the end: a run that is finished is not stopped any more
     try:
         if not sweep and hydra_config.sweeper.get("dry_run"):
             raise ConfigError("--dry-run says what a sweep would do (-m); a single run's configuration: --cfg job")
         if not sweep and "${now:" in str(OmegaConf.to_container(hydra_config.run, resolve=False)):
             folder = _own_folder(folder)
-        train_and_tell(folder, typed(composed), OmegaConf.to_yaml(composed, resolve=True))
+        train_and_print(folder, typed(composed), OmegaConf.to_yaml(composed, resolve=True))
     except StoppedError as error:
         if sweep:
             raise KeyboardInterrupt(str(error)) from error  # an ordinary error would begin the next job
@@ -132,7 +131,7 @@ def _job(composed: DictConfig) -> None:
             log.error("failed: %s", error)
             raise CompactHydraException(f"gesturelab: error: {error}") from error
         if not isinstance(error, BusyError):
-            _leave_nothing_empty(folder)
+            remove_empty_folder(folder)
             with suppress(OSError):  # the folders above go as well, unless they hold something
                 for empty in (folder.parent, folder.parent.parent):
                     empty.rmdir()
@@ -145,144 +144,22 @@ def _job(composed: DictConfig) -> None:
 
 def _own_folder(wanted: Path) -> Path:
     """A folder that no other run begun in the same second has; the log moves there."""
-    folder = new_folder(wanted)
+    folder = make_new_folder(wanted)
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.FileHandler) and Path(handler.baseFilename).parent == wanted:
             handler.baseFilename = str(folder / Path(handler.baseFilename).name)  # nothing is written yet
     return folder
 
 
-def train_and_tell(folder: Path, config: TrainConfig, composed: str) -> None:
-    """Trains in a folder as `train_in` does, on however many devices, and prints the result.
+def train_and_print(folder: Path, config: TrainConfig, config_text: str) -> None:
+    """Trains in a folder, and prints the result.
 
     Raises:
         GesturelabError: If anything that the user can mend is wrong.
     """
-    if config.trainer.processes > 1:
-        _train_in_another_process(folder, config, composed)
-    else:
-        print_result(*train_in(folder, config, composed))
+    from gesturelab.training.train import train
 
-
-def _train_in_another_process(folder: Path, config: TrainConfig, composed: str) -> None:
-    """Trains on several devices: in a process that Lightning can begin again for each of them.
-
-    It cannot begin this one again, whose arguments Hydra has taken apart.
-
-    Raises:
-        BusyError: If another process is at work in the folder.
-        RunError: If the training fails; its log holds why.
-        StoppedError: After Ctrl-C.
-    """
-    run = _free_folder(folder, config, composed)
-    if is_locked(folder):
-        raise BusyError(f"{folder} is being trained by another process; wait for it, or end it first")
-    write_text(run.config, composed)
-    with (
-        run.log.open("a", encoding="utf-8") as file,
-        # its input closes when this process ends, however that happens; then it ends too
-        subprocess.Popen(
-            train_command(folder),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,  # when it ends all that it has begun, that is nobody else
-        ) as process,
-    ):
-        assert process.stdout is not None
-        while process.poll() is None:
-            try:
-                for line in process.stdout:
-                    file.write(line)
-                    print(line, end="", flush=True)
-                process.wait()
-            except KeyboardInterrupt:  # it keeps what it has
-                process.send_signal(told() or signal.SIGINT)
-    status = read_status(folder) or {}
-    if status.get("state") == State.stopped:
-        reason = status.get("reason", "stopped")
-        raise PreemptedError(reason) if told() is not None else StoppedError(reason)
-    if process.returncode or not run.complete:
-        raise RunError(status.get("reason") or f"training ended with exit status {process.returncode}; see {run.log}")
-
-
-def train_in(folder: Path, config: TrainConfig, composed: str, seat: "Seat | None" = None) -> tuple[RunDir, Info]:
-    """Trains in a folder, after saving the composed configuration there; reports in its ``status.json``.
-
-    With a seat, the model's steps are taken together with others'; nothing else is different.
-
-    Raises:
-        GesturelabError: If anything that the user can mend is wrong.
-    """
-    run = _free_folder(folder, config, composed)
-    with _nothing_empty(run), reported(folder, config.trainer.max_epochs) as reporter, _sent_away(run, composed):
-        _free_folder(folder, config, composed)  # whoever was at work before may have finished
-        if reason := asked_to_stop(folder):
-            raise StoppedError(reason)
-        run.info.unlink(missing_ok=True)  # with another artefact gone it is not finished
-        from gesturelab.training.device import prepare_device
-        from gesturelab.training.imports import import_torchmetrics
-
-        accelerator = prepare_device(config.trainer)  # before Lightning is imported
-        import_torchmetrics()
-        from gesturelab.training.train import train
-
-        write_text(run.config, composed)
-        return train(config, folder, accelerator, reporter.epoch, seat)
-
-
-def _free_folder(folder: Path, config: TrainConfig, composed: str) -> RunDir:
-    """The folder as a run to begin or to go on with.
-
-    A checkpoint may only go on with its own configuration: another one could test people whom it has seen.
-
-    Raises:
-        RunError: If it holds a finished run, or a checkpoint of another configuration, naming each key that differs.
-    """
-    run = RunDir(folder, config.model.name)
-    if run.complete:
-        raise RunError(f"{folder} already holds a finished run; give this one another folder or name")
-    if not run.begun or not run.config.exists():
-        return run
-    if changed := differences(run.config.read_text(encoding="utf-8"), composed):
-        listed = "\n  ".join(map(str, changed))
-        raise RunError(f"{run.path} holds a run of another configuration; give this one another folder\n  {listed}")
-    return run
-
-
-@contextmanager
-def _sent_away(run: RunDir, composed: str) -> Generator[None]:
-    """Says of a signal that came before or after the training's steps what it was; leaves what resumes the run."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        if told() is None:
-            raise
-        if not run.config.exists():
-            write_text(run.config, composed)
-        raise stopped(f"; go on with: gesturelab resume {run.path}") from None
-
-
-@contextmanager
-def _nothing_empty(run: RunDir) -> Generator[None]:
-    """Removes the folder of a run that never began, unless it was there before or belongs to a sweep."""
-    there_before = run.status.exists() or run.config.exists()
-    try:
-        yield
-    except (BusyError, PreemptedError):
-        raise
-    except (GesturelabError, KeyboardInterrupt):
-        if not there_before and not run.checkpoints.exists():
-            run.config.unlink(missing_ok=True)
-            _leave_nothing_empty(run.path)
-        raise
-
-
-def _leave_nothing_empty(folder: Path) -> None:
-    """Removes a folder in which a run never began."""
-    if folder.is_dir() and {path.name for path in folder.iterdir()} <= {"train.log", "status.json", LOCK}:
-        for path in folder.iterdir():
-            path.unlink()
-        with suppress(OSError):  # something came into it
-            folder.rmdir()
+    with defer_signals():
+        result = train(config, folder, config_text=config_text)
+        if config.trainer.processes == 1:  # else the process that trained has printed it
+            print_result(result.run, result.info)

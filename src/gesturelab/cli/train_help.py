@@ -22,7 +22,7 @@ What every key means: README.md. The other commands: gesturelab --help. Hydra's 
 
 def show_help(arguments: list[str]) -> None:
     """Prints the options of every group, those in the user's own folder (``--config-dir``) too."""
-    folders = [conf_dir(), *map(Path, _own(arguments))]
+    folders = [conf_dir(), *own_folders(arguments)]
     groups: dict[str, set[str]] = {}
     for path in (path for folder in folders for path in folder.glob("*/*.yaml")):
         groups.setdefault(path.parent.name, set()).add(path.stem)
@@ -30,7 +30,9 @@ def show_help(arguments: list[str]) -> None:
     print(HEAD, *lines, "", TAIL, sep="\n")
 
 
-def _own(arguments: list[str]) -> list[str]:
-    """The folder after ``--config-dir`` or ``-cd``, or in ``--config-dir=``."""
+def own_folders(arguments: list[str]) -> list[Path]:
+    """The user's folders of options: after ``--config-dir`` or ``-cd``, or in ``--config-dir=``."""
     after = [value for flag, value in pairwise(arguments) if flag in ("--config-dir", "-cd")]
-    return after + [each.split("=", 1)[1] for each in arguments if each.startswith("--config-dir=")]
+    return [
+        Path(each) for each in after + [each.split("=", 1)[1] for each in arguments if each.startswith("--config-dir=")]
+    ]

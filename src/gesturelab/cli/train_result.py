@@ -4,9 +4,11 @@ import logging
 from pathlib import Path
 from typing import Any, cast
 
+from gesturelab.evaluation.metrics import CORRECTNESS, primary_metric
 from gesturelab.report.overfitting import band, gap
-from gesturelab.report.primary_metric import BASELINES, CORRECTNESS, lead, words
-from gesturelab.report.texts import percent
+from gesturelab.report.results import BASELINES
+from gesturelab.report.sections import table_columns
+from gesturelab.report.texts import metric_value, percent
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.info import Info, target_of
 
@@ -28,7 +30,7 @@ def print_result(run: RunDir, info: Info) -> None:
     log.info(
         "%s: test %s %s on %d recordings of %d people (%s); validation %s, training %s%s",
         info["model"]["size"],
-        words(target),
+        primary_metric(target).title,
         percent(test),
         metrics["test"]["recording"]["count"],
         len(people),
@@ -41,7 +43,9 @@ def print_result(run: RunDir, info: Info) -> None:
     train, validation, test = map(percent, _primary(info, "window"))
     log.info("windows: test %s, validation %s, training %s", test, validation, train)
     if baselines := info.get("baselines", {}):
-        scores = (f"{BASELINES[name]} {percent(one['balanced_accuracy'])}" for name, one in baselines.items())
+        scores = (
+            f"{BASELINES[name]} {percent(one[primary_metric(CORRECTNESS).name])}" for name, one in baselines.items()
+        )
         log.info("trivial answers (recordings): %s", ", ".join(scores))
     if len(people) < FEW_PEOPLE and not info["split"]["leaky"]:
         log.info(
@@ -60,17 +64,14 @@ def print_result(run: RunDir, info: Info) -> None:
 def _primary(info: Info, level: str) -> list[float | None]:
     """The primary metric of training, validation and test."""
     metrics = cast(Any, info["metrics"])
-    return [metrics[subset][level][lead(target_of(info))] for subset in ("train", "validation", "test")]
+    return [metrics[subset][level][primary_metric(target_of(info)).name] for subset in ("train", "validation", "test")]
 
 
 def _more_scores(info: Info) -> str:
-    """The scores of the test recordings that are not the primary metric."""
+    """The metrics of the test recordings besides the primary one."""
     test = info["metrics"]["test"]["recording"]
-    if target_of(info) == CORRECTNESS:
-        names = {"sensitivity": "sensitivity", "specificity": "specificity", "roc_auc": "ROC AUC"}
-        shown = ", ".join(f"{name} {percent(cast(Any, test)[key])}" for key, name in names.items())
-        shown += f", accuracy {percent(test['accuracy'])}"
-        if test["balanced_accuracy"] is None:
-            shown += " (they are of one class only, so balanced accuracy is undefined)"
-        return shown
-    return f"balanced accuracy {percent(test['balanced_accuracy'])}, macro F1 {test['macro_f1']:.3f}"
+    primary, *others = table_columns(target_of(info), test)
+    shown = ", ".join(f"{metric.title} {metric_value(test[metric.name], metric)}" for metric in others)
+    if test[primary.name] is None:
+        shown += f" (they are of one class only, so {primary.title} is undefined)"
+    return shown

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from omegaconf import MISSING
-
 from gesturelab.config.rules import at_least, fraction
 from gesturelab.errors import ConfigError
 
@@ -15,15 +13,15 @@ MONITORED = ("validation_loss", "validation_accuracy", "validation_recording_acc
 class EarlyStoppingConfig:
     """Stop when the validation people stop getting better."""
 
-    _target_: str = MISSING
+    _target_: str = "lightning.pytorch.callbacks.EarlyStopping"
     """The callback's class."""
-    monitor: str = MISSING
+    monitor: str = "validation_loss"
     """What to watch: validation_loss, validation_accuracy or validation_recording_accuracy."""
-    mode: str = MISSING
+    mode: str = "min"
     """min or max: which way is better."""
-    patience: int = MISSING
+    patience: int = 10
     """Epochs without getting better before training stops."""
-    min_delta: float = MISSING
+    min_delta: float = 0.0
     """A change smaller than this does not count."""
 
     def __post_init__(self) -> None:
@@ -38,9 +36,9 @@ class EarlyStoppingConfig:
 class WeightAveragingConfig:
     """Validate, keep and test a moving average of the weights."""
 
-    _target_: str = MISSING
+    _target_: str = "gesturelab.training.averaging.WeightAveraging"
     """The callback's class."""
-    decay: float = MISSING
+    decay: float = 0.98
     """How much of the average stays at each step: 0.98 averages over about 50 steps."""
 
     def __post_init__(self) -> None:

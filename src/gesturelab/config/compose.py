@@ -1,29 +1,36 @@
 """Composes a training's configuration outside the command line: for tests, tables and notebooks."""
 
 from collections.abc import Sequence
-from dataclasses import fields, is_dataclass
-from typing import cast
+from pathlib import Path
+from typing import Any, cast
 
-from hydra import compose, initialize_config_dir
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
-from gesturelab.config.store import conf_dir, register
-from gesturelab.config.training import TrainConfig
+from gesturelab.config.options import add_search_path
+from gesturelab.config.store import conf_dir, register, search_in
+from gesturelab.config.training import TrainConfig, typed_config
 from gesturelab.errors import ConfigError
 
 
 def options(group: str) -> list[str]:
     """The options of a config group that come with gesturelab, by name.
 
-    >>> options("model")
-    ['large', 'medium', 'small', 'tiny', 'xlarge', 'xxlarge']
+    >>> options("optimizer")
+    ['adam', 'adamw', 'sgd']
     """
     return sorted(path.stem for path in (conf_dir() / group).glob("*.yaml"))
 
 
-def compose_training(overrides: Sequence[str] = ()) -> TrainConfig:
-    """The configuration that ``gesturelab train`` would use with these overrides.
+def compose(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -> TrainConfig:
+    """The configuration that ``gesturelab train`` would use with these overrides, such as ``["model=small"]``.
+
+    Args:
+        overrides: As on the command line.
+        config_dir: A folder with options of your own, as ``--config-dir`` names it.
 
     Raises:
         ConfigError: If a value breaks a rule.
@@ -31,23 +38,24 @@ def compose_training(overrides: Sequence[str] = ()) -> TrainConfig:
     """
     register()
     GlobalHydra.instance().clear()
+    if config_dir is not None:
+        folder = Path(config_dir).expanduser().resolve()
+        search_in(folder)
+        overrides = [*overrides, f"hydra.searchpath=['file://{folder}']"]
     with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir())):
-        return typed(compose("train", overrides=list(overrides)))
+        return typed(hydra_compose("train", overrides=list(overrides)))
 
 
 def typed(composed: DictConfig) -> TrainConfig:
-    """Typed configuration from what Hydra composed.
+    """Typed configuration from what Hydra composed; its folders of guests' files become importable.
 
     Raises:
-        ConfigError: If a value breaks a rule, or ``+key=value`` added a key that nothing would read.
+        ConfigError: If a value breaks a rule or is missing, or ``+key=value`` added a key that nothing would read.
     """
-    config = cast(TrainConfig, OmegaConf.to_object(composed))
-    for prefix, part in (("", config), *((f"{name}.", part) for name, part in vars(config).items())):
-        known = {each.name for each in fields(part)} if is_dataclass(part) else set[str]()
-        if not known or "_target_" in known:
-            continue  # the keys are arguments of a class that is not ours, which will say if it does not know one
-        for name in vars(part).keys() - known:
-            raise ConfigError(
-                f"{prefix}{name}: there is no such key; {prefix or 'the root '}has {', '.join(sorted(known))}"
-            )
+    try:
+        values = cast(dict[str, Any], OmegaConf.to_container(composed, resolve=True, throw_on_missing=True))
+    except OmegaConfBaseException as error:
+        raise ConfigError(str(error)) from error
+    config = typed_config(values)
+    add_search_path(config.search_path)
     return config

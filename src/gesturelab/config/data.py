@@ -1,10 +1,10 @@
 """Schemas of what is read: recordings, windows, features and augmentation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from typing import Any, ClassVar
 
-from omegaconf import MISSING
-
+from gesturelab.config.options import GuestOptions, is_guest, target_of, to_plain
 from gesturelab.config.rules import at_least, fraction, positive, subset
 from gesturelab.errors import ConfigError
 
@@ -25,35 +25,35 @@ class Target(StrEnum):
 
 @dataclass
 class DataConfig:
-    """Which recordings to use; every data set has these keys."""
+    """Which recordings to use; every dataset has these keys."""
 
-    source: str = MISSING
-    """The data set's own name; choose another data set with data=NAME."""
-    rate_hz: float = MISSING
+    NAME: ClassVar[str] = ""
+
+    _target_: str = ""
+    """The dataset's class or function, which gives its recordings."""
+    rate_hz: float = 30.0
     """Frames a second: what files without times (such as Simplified ones) are taken to have, what files with times
     (such as Raw ones) are resampled to, what synthetic motion is made at."""
-    target: Target = MISSING
+    target: Target = Target.gesture
     """What is to be recognised. gesture: which movement it is. correctness: whether the movement, whichever it is, was
     done correctly (label 1) or incorrectly (2; and 3, where data.correctness keeps it); the network is not told which
     movement was asked for."""
-    gestures: list[str] | None = MISSING
+    gestures: list[str] | None = None
     """Gestures to keep, by name or number (elbow_flexion_left or 0); null keeps all."""
-    correctness: list[int] = MISSING
+    correctness: list[int] = field(default_factory=lambda: [1, 2])
     """Correctness labels to keep: 1 correct, 2 incorrect, 3 poorly executed."""
-    subjects: list[str] | None = MISSING
+    subjects: list[str] | None = None
     """People to keep; null keeps all."""
-    postures: list[str] | None = MISSING
+    postures: list[str] | None = None
     """Postures to keep, such as stand, chair, wheelchair, sit, stand-frame; null keeps all."""
-    max_files: int | None = MISSING
+    max_files: int | None = None
     """Read at most this many recordings, spread evenly over people and gestures, for a quick try; null reads all."""
-    strict: bool = MISSING
+    strict: bool = False
     """Stop at the first recording that cannot be used; otherwise it is left out and reported by name."""
-    cache_dir: str | None = MISSING
+    cache_dir: str | None = None
     """Where parsed recordings are kept; null is the user's cache folder."""
 
     def __post_init__(self) -> None:
-        if SOURCES.get(self.source) is not type(self):
-            raise ConfigError(f"data.source={self.source}: is what the data set is; choose another with data=NAME")
         positive("data.rate_hz", self.rate_hz)
         subset("data.correctness", self.correctness, (1, 2, 3))
         if self.target is Target.correctness and not (1 in self.correctness and {2, 3} & set(self.correctness)):
@@ -67,15 +67,35 @@ class DataConfig:
             if values is not None and not values:
                 raise ConfigError(f"data.{key}=[]: name at least one, or null for all")
 
+    @property
+    def source(self) -> str:
+        """The dataset's name, as info files and tables have it."""
+        return self.NAME or target_of(self).rpartition(".")[2]
+
+    def move(self, root: str) -> None:
+        """Lets it read its files in another place, if it reads files."""
+        if isinstance(self, GuestOptions):
+            if "root" in self.arguments:
+                self.arguments["root"] = root
+        elif hasattr(self, "root"):
+            setattr(self, "root", root)  # noqa: B010 - of some schemas only
+
+
+@dataclass
+class GuestDataConfig(GuestOptions, DataConfig):
+    """A dataset from outside gesturelab."""
+
 
 @dataclass
 class IrdsConfig(DataConfig):
     """IntelliRehabDS: real people, 9 gestures."""
 
-    source: str = "irds"
-    root: str = MISSING
+    NAME = "irds"
+
+    _target_: str = "gesturelab.datasets.irds.read.Irds"
+    root: str = "data/irds"
     """The folder SkeletonData, the folder above it, one with the files directly, or the published zip."""
-    form: Form = MISSING
+    form: Form = Form.simplified
     """Which of the two published forms to read."""
 
 
@@ -83,12 +103,14 @@ class IrdsConfig(DataConfig):
 class SyntheticConfig(DataConfig):
     """Made-up people from a kinematic model: for trying things out, never for claims."""
 
-    source: str = "synthetic"
-    people: int = MISSING
+    NAME = "synthetic"
+
+    _target_: str = "gesturelab.datasets.synthetic.generate.Synthetic"
+    people: int = 16
     """How many people to make up; half of them patients."""
-    repetitions: int = MISSING
+    repetitions: int = 6
     """How often each person repeats each gesture."""
-    seed: int = MISSING
+    seed: int = 0
     """Which made-up world: same seed, same recordings."""
 
     def __post_init__(self) -> None:
@@ -102,15 +124,20 @@ class SyntheticConfig(DataConfig):
 class FolderConfig(DataConfig):
     """A user's own recordings."""
 
-    source: str = "folder"
-    root: str = MISSING
+    NAME = "folder"
+
+    _target_: str = "gesturelab.datasets.folder.read.Folder"
+    root: str = "my_recordings"
     """The folder that holds labels.csv."""
-    skeleton: str = MISSING
+    skeleton: str = "kinect_v2"
     """Whose joints the files name: kinect_v2, mediapipe_pose or openpose_25 (both are brought onto the Kinect's), or a
     YAML file with a skeleton of your own."""
-    fill_frames: int = MISSING
+    fill_frames: int = 0
     """A joint that is missing for at most so many frames is put between the frames where it is seen; a recording with
     a longer gap is not used."""
+    zero_is_missing: bool = True
+    """A joint at exactly 0, 0, 0 was lost by its sensor, and is put between the frames where it is seen; false: it is
+    where it says."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -135,16 +162,16 @@ class Short(StrEnum):
 class WindowConfig:
     """How windows are cut from recordings; a window never crosses a recording."""
 
-    span: Span = MISSING
+    span: Span = Span.sliding
     """sliding: windows of length_frames at rate_hz, every stride_frames. whole: one window a recording, its whole
     duration brought to length_frames (rate_hz and stride_frames are then not used)."""
-    length_frames: int = MISSING
+    length_frames: int = 32
     """Frames in a window."""
-    stride_frames: int = MISSING
+    stride_frames: int = 8
     """Frames from the start of one window to the start of the next."""
-    rate_hz: float | None = MISSING
+    rate_hz: float | None = 10.0
     """Frames a second within a window (linear interpolation); null keeps each recording's own frames."""
-    short: Short = MISSING
+    short: Short = Short.pad
     """A recording shorter than a window: pad repeats its last frame, drop leaves it out."""
 
     def __post_init__(self) -> None:
@@ -161,65 +188,94 @@ class Centre(StrEnum):
     window = "window"
 
 
+_FED = {
+    "positions": True,
+    "velocities": True,
+    "displacements": True,
+    "bones": False,
+    "angles": False,
+    "summary": False,
+}
+"""What is fed by default; those that are off are named in files as well, as version 0.1 did."""
+
+
 @dataclass
 class FeaturesConfig:
     """What the network sees of each frame; everything is computed from the window alone."""
 
-    centre: Centre = MISSING
+    FREE: ClassVar[str] = "channels"
+
+    centre: Centre = Centre.window
     """none: the sensor's coordinates. frame: from the skeleton's root in the same frame. window: from the root's mean
     over the window."""
-    body_scale: bool = MISSING
+    body_scale: bool = True
     """Divide by the length of the person's spine, so that tall and short people look alike."""
-    face_sensor: bool = MISSING
+    face_sensor: bool = False
     """Turn the person about the vertical axis until the shoulders face the sensor."""
-    positions: bool = MISSING
-    """Feed joint positions."""
-    velocities: bool = MISSING
-    """Feed the change of each position since the frame before (zero in the first frame of a window)."""
-    displacements: bool = MISSING
-    """Feed how far each joint is from where it was when the window began, divided by the largest such distance in the
-    window, so that a small movement looks like a large one of the same shape."""
-    bones: bool = MISSING
-    """Feed the vector from each joint's parent to the joint."""
-    angles: bool = MISSING
-    """Feed the cosine of the angle at elbows, shoulders and knees."""
-    summary: bool = MISSING
-    """Feed numbers about the whole window (how far limbs travel, how far arms rise and bend, how far apart hands are),
-    past the LSTM, straight to the head."""
-    joints: list[str] | None = MISSING
+    joints: list[str] | None = None
     """Joints to feed, by the skeleton's names; null feeds all. Centre, scale, angles and summary use the whole
     skeleton."""
-    scaler: bool = MISSING
+    scaler: bool = True
     """Bring each feature to mean 0 and deviation 1, fitted on training windows only."""
+    channels: dict[str, Any] = field(default_factory=dict[str, Any])
+    """Features by name: true or false for one that comes with gesturelab, {_target_: mypackage.MyFeature} with its own
+    keys for one of your own (null leaves it out). In a file they stand beside the other keys."""
 
     def __post_init__(self) -> None:
-        if not (self.positions or self.velocities or self.displacements or self.bones or self.angles):
-            raise ConfigError("features: switch on positions, velocities, displacements, bones or angles")
+        self.channels = _FED | self.channels
+        for name, value in self.channels.items():
+            if not (value is None or isinstance(value, bool) or is_guest(value)):
+                raise ConfigError(
+                    f"features.{name}={value}: must be true or false, or for a feature of your own "
+                    "{_target_: mypackage.MyFeature} with its keys"
+                )
+        if not any(self.channels.values()):
+            raise ConfigError("features: switch on one at least, such as features.positions=true")
         if self.joints is not None and not self.joints:
             raise ConfigError("features.joints=[]: name at least one joint, or null for all")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FeaturesConfig) and to_plain(self) == to_plain(other)
+
+    @property
+    def free(self) -> dict[str, Any]:
+        """The features that are on, and those that version 0.1 had: one that came later and is off changes no run."""
+        return {name: value for name, value in self.channels.items() if value or name in _FED}
 
 
 @dataclass
 class AugmentConfig:
     """Random changes to training windows; others are mirrored by mirror_at_test, and else stay as they are."""
 
-    mirror_probability: float = MISSING
+    FREE: ClassVar[str] = "guests"
+
+    mirror_probability: float = 0.5
     """How often a window is mirrored left to right, with its label swapped."""
-    rotation_deg: float = MISSING
+    rotation_deg: float = 15.0
     """Largest random turn about the vertical axis, in degrees."""
-    noise_m: float = MISSING
+    noise_m: float = 0.01
     """Standard deviation of noise added to each joint, in metres."""
-    speed: float = MISSING
+    speed: float = 0.2
     """Largest relative change of speed: 0.2 plays a window at 0.8 to 1.2 times its speed."""
-    scale: float = MISSING
+    scale: float = 0.1
     """Largest relative change of body size: 0.1 makes people 0.9 to 1.1 times as large."""
-    joint_dropout: float = MISSING
+    joint_dropout: float = 0.0
     """Chance that a joint is lost for a whole window (it then stays at the root)."""
-    mirror_at_test: bool = MISSING
+    mirror_at_test: bool = False
     """Answer for a window with the mean of its probabilities and of its mirror image's, labels swapped back. Twice
     the work; validation does the same, so that the best epoch is chosen by what the test will see."""
+    guests: dict[str, Any] = field(default_factory=dict[str, Any])
+    """Changes of your own by name, each {_target_: mypackage.TimeWarp} with its own keys (null leaves it out). In a
+    file they stand beside the other keys."""
 
     def __post_init__(self) -> None:
+        for name, value in self.guests.items():
+            if value is not None and not is_guest(value):
+                raise ConfigError(
+                    f"augment.{name}={value}: there is no such key; augment has "
+                    f"{', '.join(each.name for each in fields(self) if each.name != self.FREE)}, and changes of your "
+                    "own as {_target_: mypackage.TimeWarp} with their keys"
+                )
         if not 0 <= self.mirror_probability <= 1:
             raise ConfigError(f"augment.mirror_probability={self.mirror_probability}: must be between 0 and 1")
         at_least("augment.rotation_deg", self.rotation_deg, 0)
@@ -228,6 +284,11 @@ class AugmentConfig:
         fraction("augment.scale", self.scale)
         fraction("augment.joint_dropout", self.joint_dropout)
 
+    @property
+    def free(self) -> dict[str, Any]:
+        """The changes of the user's own that are on."""
+        return {name: value for name, value in self.guests.items() if value}
 
-SOURCES: dict[str, type[DataConfig]] = {"irds": IrdsConfig, "synthetic": SyntheticConfig, "folder": FolderConfig}
-"""The data sets by their source."""
+
+DATASETS: tuple[type[DataConfig], ...] = (IrdsConfig, SyntheticConfig, FolderConfig)
+"""The datasets that come with a schema."""

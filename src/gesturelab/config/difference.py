@@ -5,7 +5,10 @@ from typing import Any, cast
 
 import yaml
 
-from gesturelab.config.saved import repeats_itself
+from gesturelab.config.saved import repeats_itself, upgrade
+
+UNCOMPARED = ("search_path",)
+"""Where guests' files lie makes no run another one."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +34,19 @@ def differences(old: str | None, new: str) -> list[Difference]:
     try:
         if repeats_itself(old):
             raise ValueError
-        before = _flat(yaml.load(old, Loader=_Loader))
+        before = _flat(upgrade(yaml.load(old, Loader=_Loader)))
     except (yaml.YAMLError, RecursionError, ValueError, TypeError, LookupError, AttributeError):
         return [Difference("config.yaml", "(damaged)", "(this configuration)")]
     after = _flat(yaml.load(new, Loader=_Loader))
-    keys = [*after, *(key for key in before if key not in after)]
-    return [Difference(key, before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)]
+    keys = [key for key in (*after, *(key for key in before if key not in after)) if not key.startswith(UNCOMPARED)]
+    return [Difference(key, before.get(key), after.get(key)) for key in keys if not _same(key, before, after)]
+
+
+def _same(key: str, before: dict[str, str], after: dict[str, str]) -> bool:
+    """Whether a value is the same; a feature that is off may be missing, as in files from before it existed."""
+    old, new = before.get(key), after.get(key)
+    off = (None, "False", "null")
+    return old == new or (key.startswith(("features.", "augment.")) and old in off and new in off)
 
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster where libyaml is built in

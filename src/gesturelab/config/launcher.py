@@ -1,16 +1,15 @@
 """Schemas of the launchers: how the jobs of a sweep are run."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
-
-from omegaconf import MISSING
 
 from gesturelab.config.rules import at_least, positive
 from gesturelab.errors import ConfigError
 
 SIGNAL_EARLY_S = 60
 """Slurm may send a signal so much earlier than asked."""
+TOGETHER_REMOVED = "hydra.launcher.together was removed (models are trained one after another): leave it out"
 OURS = ("job_name", "array", "output", "error", "open_mode", "signal", "requeue", "no_requeue", "export", "wckey")
 """Parameters of sbatch by which the launcher finds its jobs again."""
 
@@ -19,15 +18,15 @@ OURS = ("job_name", "array", "output", "error", "open_mode", "signal", "requeue"
 class LocalLauncherConfig:
     """Several jobs at a time on this machine."""
 
-    _target_: str = MISSING
+    _target_: str = "hydra_plugins.gesturelab_launchers.LocalLauncher"
     """The launcher's class."""
-    n_jobs: int | None = MISSING
+    n_jobs: int | None = None
     """Jobs at a time; null: as many as the GPUs take, or one for every two CPU cores."""
-    threads: int | None = MISSING
+    threads: int | None = None
     """CPU threads of each job; null: the cores divided by the jobs."""
-    gpus: list[int] | None = MISSING
+    gpus: list[int] | None = None
     """GPUs to use, by number; null: all that are there; []: none."""
-    jobs_per_gpu: int = MISSING
+    jobs_per_gpu: int = 1
     """How many jobs share a GPU."""
 
     def __post_init__(self) -> None:
@@ -36,20 +35,19 @@ class LocalLauncherConfig:
 
 
 @dataclass
-class StackedLauncherConfig(LocalLauncherConfig):
-    """Jobs that differ in split and seed only, many in one process."""
+class SharedProcessLauncherConfig(LocalLauncherConfig):
+    """Jobs that differ in split and seed only, one after another in one process."""
 
-    n_jobs: int | None = MISSING
+    _target_: str = "hydra_plugins.gesturelab_launchers.SharedProcessLauncher"
+    """The launcher's class."""
+    n_jobs: int | None = None
     """Processes at a time; null: one for each GPU, or for each CPU core."""
-    threads: int | None = MISSING
+    threads: int | None = None
     """CPU threads of each process; null: the cores divided by the processes."""
-    jobs_per_gpu: int = MISSING
+    jobs_per_gpu: int = 1
     """How many processes share a GPU."""
-    models_at_once: int = MISSING
-    """Models in one process at most."""
-    together: bool | None = MISSING
-    """Take the steps of all models of a process at once, in batched products; false: one model after another. null:
-    together on a GPU, one after another on a CPU, whose cores a single model keeps busy."""
+    models_at_once: int = 32
+    """The most jobs that one process trains."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -60,53 +58,53 @@ class StackedLauncherConfig(LocalLauncherConfig):
 class SlurmLauncherConfig:
     """What to ask Slurm for; nodes and tasks follow from trainer.num_nodes and trainer.devices."""
 
-    _target_: str = MISSING
+    _target_: str = "hydra_plugins.gesturelab_launchers.SlurmLauncher"
     """The launcher's class."""
-    partition: str | None = MISSING
+    partition: str | None = None
     """Where to run; null: the cluster's default."""
-    account: str | None = MISSING
+    account: str | None = None
     """Who pays."""
-    qos: str | None = MISSING
+    qos: str | None = None
     """Quality of service."""
-    gpus_per_node: int | None = MISSING
+    gpus_per_node: int | None = None
     """GPUs of a node; null: trainer.devices, or none if trainer.device is cpu."""
-    gres: str | None = MISSING
+    gres: str | None = None
     """Instead of gpus_per_node, such as gpu:mi250:1."""
-    cpus_per_task: int = MISSING
+    cpus_per_task: int = 4
     """CPU cores of a job, and threads of its training."""
-    mem_gb: float | None = MISSING
+    mem_gb: float | None = None
     """Memory of a node; null: the cluster's default."""
-    timeout_min: int = MISSING
+    timeout_min: int = 240
     """Time limit of a job, in minutes; a requeued job has it anew."""
-    signal_delay_s: int = MISSING
+    signal_delay_s: int = 120
     """So many seconds before the limit a job goes back into the queue."""
-    array_parallelism: int = MISSING
+    array_parallelism: int = 256
     """Jobs of the array at a time."""
-    max_requeues: int = MISSING
+    max_requeues: int = 3
     """How often a job may go back into the queue, for whatever reason."""
-    constraint: str | None = MISSING
+    constraint: str | None = None
     """Features that nodes must have."""
-    nodelist: str | None = MISSING
+    nodelist: str | None = None
     """Nodes to use."""
-    exclude: str | None = MISSING
+    exclude: str | None = None
     """Nodes not to use."""
-    mail_user: str | None = MISSING
+    mail_user: str | None = None
     """Whom to write to."""
-    mail_type: str | None = MISSING
+    mail_type: str | None = None
     """When, such as END,FAIL."""
-    modules: list[str] = MISSING
+    modules: list[str] = field(default_factory=list[str])
     """Loaded with module load, in this order."""
-    environment: dict[str, str] = MISSING
+    environment: dict[str, str] = field(default_factory=dict[str, str])
     """Variables for the jobs."""
-    setup: list[str] = MISSING
+    setup: list[str] = field(default_factory=list[str])
     """Shell lines before the training; the first one that fails ends the job."""
-    srun_args: list[str] = MISSING
+    srun_args: list[str] = field(default_factory=list[str])
     """More arguments of srun."""
-    additional_parameters: dict[str, Any] = MISSING
+    additional_parameters: dict[str, Any] = field(default_factory=dict[str, Any])
     """More #SBATCH lines, such as {reservation: lab}."""
-    detach: bool = MISSING
+    detach: bool = False
     """Submit and return at once."""
-    poll_s: float = MISSING
+    poll_s: float = 5.0
     """How often Slurm is asked while waiting, in seconds."""
 
     def __post_init__(self) -> None:

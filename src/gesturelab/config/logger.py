@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass
 
-from omegaconf import MISSING
-
 
 @dataclass
 class LoggerConfig:
     """One logger; any of Lightning's can be given as _target_."""
 
-    _target_: str = MISSING
+    _target_: str = "gesturelab.training.metrics_csv.MetricsCsv"
     """The logger's class; one of Lightning's is given save_dir, name and version."""
 
 
@@ -17,7 +15,8 @@ class LoggerConfig:
 class MlflowConfig(LoggerConfig):
     """MLflow."""
 
-    tracking_uri: str = MISSING
+    _target_: str = "gesturelab.training.trackers.mlflow.MlflowTracker"
+    tracking_uri: str = "sqlite:///mlruns/mlflow.db"
     """A local store, sqlite:///<file>, or a server, such as http://127.0.0.1:5000."""
 
 
@@ -25,9 +24,10 @@ class MlflowConfig(LoggerConfig):
 class WandbConfig(LoggerConfig):
     """Weights & Biases."""
 
-    offline: bool = MISSING
+    _target_: str = "gesturelab.training.trackers.wandb.WandbTracker"
+    offline: bool = True
     """Write into a folder only, for wandb sync; false needs an account and a network."""
-    dir: str = MISSING
+    dir: str = "."
     """Where the folder wandb is made."""
-    entity: str | None = MISSING
+    entity: str | None = None
     """The user or team whose project it is; null: your own."""

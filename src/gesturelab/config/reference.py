@@ -6,6 +6,7 @@
 import ast
 import inspect
 import json
+import re
 import sys
 import textwrap
 from collections.abc import Iterator, Set
@@ -19,8 +20,9 @@ from typing import Any, cast, get_args, get_origin, get_type_hints
 
 from omegaconf import OmegaConf
 
-from gesturelab.config.compose import compose_training, options
-from gesturelab.config.launcher import LocalLauncherConfig, SlurmLauncherConfig, StackedLauncherConfig
+from gesturelab.config.compose import compose, options
+from gesturelab.config.launcher import LocalLauncherConfig, SharedProcessLauncherConfig, SlurmLauncherConfig
+from gesturelab.config.options import GuestOptions, locate, target_of
 from gesturelab.config.search import SearchConfig
 from gesturelab.config.store import conf_dir
 from gesturelab.config.training import TrainConfig
@@ -30,7 +32,11 @@ BEGIN = "<!-- configuration reference: begin; written by `make reference` -->"
 END = "<!-- configuration reference: end -->"
 
 PLUGINS = {
-    "launcher": {"local": LocalLauncherConfig, "stacked": StackedLauncherConfig, "slurm": SlurmLauncherConfig},
+    "launcher": {
+        "local": LocalLauncherConfig,
+        "shared_process": SharedProcessLauncherConfig,
+        "slurm": SlurmLauncherConfig,
+    },
     "sweeper": {"optuna": SearchConfig},
 }
 
@@ -51,21 +57,21 @@ class Row:
 def reference() -> str:
     """The whole reference, in Markdown."""
     chosen = default_options()
-    whole = compose_training()
-    parts = ["**The run**", _table(list(_rows("", whole, but=set(chosen))), [])]
+    whole = compose()
+    parts = ["## The run", _table(list(_rows("", whole, but=set(chosen))), [])]
     for group, default in chosen.items():
         names = sorted(options(group), key=lambda name: name != default)
         if group == "experiment":
-            parts += ["**`experiment`**: several choices under one name; none unless asked for.", _listed(group, names)]
+            parts += ["## `experiment`", "Several choices under one name; none by default.", _listed(group, names)]
             continue
         rows: dict[tuple[str, str], Row] = {}  # a key whose meaning depends on the option has a row for each meaning
         for name in names:
-            composed = whole if name == default else compose_training([f"{group}={name}"])
+            composed = whole if name == default else compose([f"{group}={name}"])
             for row in _rows(f"{group}.", getattr(composed, group)):
                 rows.setdefault((row.key, row.meaning), row).options.append(name)
-        title = f"**`{group}`**: {meaning(TrainConfig, group)}"
-        parts += [title, _listed(group, names, default), _table(list(rows.values()), names)]
-    parts.append("**`hydra/launcher`, `hydra/sweeper`**: how the jobs of a sweep are run, and which ones there are.")
+        parts += [f"## `{group}`", _escaped(meaning(TrainConfig, group))]
+        parts += [_listed(group, names, default), _table(list(rows.values()), names)]
+    parts += ["## `hydra/launcher`, `hydra/sweeper`", "How the jobs of a sweep are run, and which ones there are."]
     for kind, schemas in PLUGINS.items():
         for name, schema in schemas.items():
             parts += [_listed(f"hydra/{kind}", [name]), _table(list(_plugin_rows(kind, name, schema)), [])]
@@ -73,11 +79,11 @@ def reference() -> str:
 
 
 def _plugin_rows(kind: str, name: str, schema: type) -> Iterator[Row]:
-    values = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.load(conf_dir() / f"hydra/{kind}/{name}.yaml")))
+    values = schema()
     prefix = "launcher" if kind == "launcher" else f"hydra.{kind}"
     hints = get_type_hints(schema)
     for each in (each.name for each in fields(schema) if not each.name.startswith("_")):
-        yield Row(f"{prefix}.{each}", type_in_words(hints[each]), _shown(values[each]), meaning(schema, each))
+        yield Row(f"{prefix}.{each}", type_in_words(hints[each]), _shown(getattr(values, each)), meaning(schema, each))
 
 
 def default_options() -> dict[str, str | None]:
@@ -95,13 +101,46 @@ def _rows(prefix: str, value: Any, but: Set[str] = frozenset()) -> Iterator[Row]
     elif is_dataclass(value):
         schema = cast(type, type(value))
         hints = get_type_hints(schema)
+        if isinstance(value, GuestOptions):
+            yield from _argument_rows(prefix, value)
+            but = {*but, "arguments"}
+        free = getattr(schema, "FREE", "")
+        for name, entry in (cast(Any, value).free if free else {}).items():
+            if isinstance(entry, bool):
+                yield Row(prefix + name, WORDS[bool], _shown(entry), _comments(prefix.rstrip("."))[name])
         for each in (each for each in fields(value) if each.name not in but):
+            if each.name == free:
+                yield Row(f"{prefix}<name>", "a class of your own", "", meaning(schema, free))
+                continue
             yield Row(
                 prefix + each.name,
                 type_in_words(hints[each.name]),
                 _shown(getattr(value, each.name)),
                 meaning(schema, each.name),
             )
+
+
+def _argument_rows(prefix: str, value: GuestOptions) -> Iterator[Row]:
+    """The keys of an option without a schema; the docstring of its class says what they mean (``Args:``)."""
+    documented = inspect.getdoc(locate(prefix.rstrip("."), target_of(value))) or ""
+    meanings = dict(re.findall(r"^ {4}(\w+): (.+)$", documented.partition("Args:")[2], re.MULTILINE))
+    for key, argument in value.arguments.items():
+        yield Row(prefix + key, WORDS.get(type(argument), "any"), _shown(argument), meanings.get(key, ""))
+
+
+@cache
+def _comments(group: str) -> dict[str, str]:
+    """The comment above each key in the file of a group's default option."""
+    text = (conf_dir() / group / f"{default_options()[group]}.yaml").read_text(encoding="utf-8")
+    comments: dict[str, str] = {}
+    above: list[str] = []
+    for line in text.splitlines():
+        if line.startswith("#"):
+            above.append(line[1:].strip())
+            continue
+        comments[line.partition(":")[0]] = " ".join(above)
+        above = []
+    return comments
 
 
 def meaning(schema: type, name: str) -> str:

@@ -1,47 +1,58 @@
 """Reads the config.yaml of a run back into typed configuration."""
 
-import json
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
-from omegaconf import OmegaConf
+import yaml
 from omegaconf.errors import OmegaConfBaseException
 from yaml import AliasToken, YAMLError, scan
 
-from gesturelab.config.data import SOURCES, DataConfig
-from gesturelab.config.split import SPLITS
-from gesturelab.config.training import TrainConfig
+from gesturelab.config.data import DATASETS, DataConfig
+from gesturelab.config.options import TARGET, add_search_path, target_of
+from gesturelab.config.split import SubjectKfoldConfig
+from gesturelab.config.training import (
+    ConstantConfig,
+    CosineConfig,
+    CrossEntropyConfig,
+    LSTMConfig,
+    PlateauConfig,
+    TrainConfig,
+    to_values,
+    typed_config,
+)
 from gesturelab.errors import ConfigError
 from gesturelab.files import read_text
 
-SINCE: dict[str, Any] = {
-    "data": {"target": "gesture", "gestures": None},
-    "features": {"summary": False},
-    "trainer": {"keep": "best", "on_not_finite": "stop", "checkpoint_minutes": None},
-}
-"""Keys that runs of earlier versions did not save, with what they did."""
-
-_Schema = TypeVar("_Schema")
+_SPLITS = target_of(SubjectKfoldConfig).rpartition(".")[0]
+_LSTM = target_of(LSTMConfig)
+_SCHEDULES = {"constant": ConstantConfig, "cosine": CosineConfig, "plateau": PlateauConfig}
 
 
-def from_values(schema: type[_Schema], values: Any, since: dict[str, Any] | None = None) -> _Schema:
-    """A schema's object from plain values that were saved; they are values only, never references to others.
-
-    Args:
-        schema: A dataclass of `gesturelab.config`.
-        values: Its keys and values.
-        since: Keys that may be missing, with what they were then.
-
-    Raises:
-        ConfigError: If a key is missing or unknown, or a value has the wrong type or breaks a rule.
-    """
-    try:
-        if "${" in json.dumps(values):  # OmegaConf would look up what stands there, in the environment for one
-            raise ConfigError(f"{schema.__name__}: a saved value refers to another one")
-        merged = OmegaConf.merge(OmegaConf.structured(schema), since or {}, values)
-        return cast(_Schema, OmegaConf.to_object(merged))
-    except (OmegaConfBaseException, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise ConfigError(f"{schema.__name__}: {error}") from error
+def upgrade(values: dict[str, Any]) -> dict[str, Any]:
+    """A configuration, or groups of one, as this version writes it; earlier versions named some options otherwise."""
+    groups = {key: dict(group) if isinstance(group, Mapping) else group for key, group in values.items()}
+    data, split, scheduler = (cast(Any, groups.get(key)) for key in ("data", "split", "scheduler"))
+    if isinstance(data, dict) and "source" in data:
+        data[TARGET] = next((target_of(one) for one in DATASETS if data["source"] == one.NAME), data["source"])
+        del data["source"]
+    if isinstance(split, dict) and "kind" in split:
+        split[TARGET] = f"{_SPLITS}.{split.pop('kind')}"
+    if isinstance(scheduler, dict) and "kind" in scheduler:
+        schema = _SCHEDULES[str(scheduler.pop("kind"))]
+        known = {each.name for each in fields(schema)}
+        groups["scheduler"] = {
+            **{key: value for key, value in scheduler.items() if key in known},
+            TARGET: target_of(schema),
+            "interval": str(schema.interval),
+        }
+    for key, target in (("model", _LSTM), ("loss", target_of(CrossEntropyConfig))):
+        if isinstance(group := cast(Any, groups.get(key)), dict) and TARGET not in group:
+            group[TARGET] = target
+    if isinstance(trainer := cast(Any, groups.get("trainer")), dict):
+        trainer.setdefault("checkpoint_minutes", None)
+    return groups
 
 
 MAX_BYTES = 2**20
@@ -54,7 +65,7 @@ _ODD = (
 """What reading a configuration that is not ours can lead to."""
 
 
-def _load(path: Path) -> Any:
+def _load(path: Path) -> dict[str, Any]:
     """A configuration as it stands in a file.
 
     Raises:
@@ -64,7 +75,12 @@ def _load(path: Path) -> Any:
     text = read_text(path, MAX_BYTES)
     if repeats_itself(text):
         raise ValueError("it refers to parts of itself (*name)")
-    return OmegaConf.create(text)
+    if "${" in text:  # OmegaConf would look it up, in the environment for one
+        raise ValueError("it refers to other values (${...})")
+    values: Any = yaml.safe_load(text)
+    if not isinstance(values, dict):
+        raise ValueError("it holds no keys")
+    return cast(dict[str, Any], values)
 
 
 def repeats_itself(text: str) -> bool:
@@ -77,33 +93,45 @@ def repeats_itself(text: str) -> bool:
 
 
 def read_config(path: Path) -> TrainConfig:
-    """The configuration that a run was made with.
+    """The configuration that a run was trained with, of this version or an earlier one.
 
     Raises:
         ConfigError: If the file is missing, is not YAML, or has a key or value that this version does not know.
     """
     try:
-        saved = _load(path)
-        schema = OmegaConf.structured(TrainConfig)
-        schema.data = OmegaConf.structured(SOURCES[saved.data.source])
-        schema.split = OmegaConf.structured(SPLITS[saved.split.kind])
-        return cast(TrainConfig, OmegaConf.to_object(OmegaConf.merge(schema, SINCE, saved)))
+        config = typed_config(upgrade(_load(path)))
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}; is this the folder of a run?") from error
     except _ODD as error:
         raise ConfigError(f"{path} is not the configuration of a run of this version: {error}") from error
+    add_search_path(config.search_path)
+    return config
+
+
+def read_search_path(path: Path) -> list[str]:
+    """The folders whose Python files a run's configuration may name; none where it cannot be read."""
+    try:
+        folders = _load(path).get("search_path", [])
+    except (OSError, *_ODD):
+        return []
+    return [folder for folder in cast(list[Any], folders) if isinstance(folder, str)]
+
+
+def as_yaml(config: TrainConfig) -> str:
+    """What `read_config` reads: the text of a run's config.yaml."""
+    return yaml.safe_dump(to_values(config), sort_keys=False, allow_unicode=True)
 
 
 def read_data_config(path: Path) -> DataConfig:
-    """The data that a run was made with; the rest of its configuration may be of another version.
+    """The data that a run was trained with; the rest of its configuration may be of another version.
 
     Raises:
         ConfigError: If the file is missing, is not YAML, or its data have a key or value that this version lacks.
     """
     try:
-        saved = _load(path).data
-        schema = OmegaConf.structured(SOURCES[saved.source])
-        return cast(DataConfig, OmegaConf.to_object(OmegaConf.merge(schema, SINCE["data"], saved)))
+        saved = upgrade(_load(path))
+        add_search_path(saved.get("search_path", []))
+        return typed_config({"data": saved["data"]}).data
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}; is this the folder of a run?") from error
     except _ODD as error:

@@ -1,9 +1,8 @@
 """Schemas of who is on which side: training, validation, test."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from omegaconf import MISSING
-
+from gesturelab.config.options import GuestOptions, target_of
 from gesturelab.config.rules import at_least, fraction
 from gesturelab.errors import ConfigError
 
@@ -12,18 +11,21 @@ from gesturelab.errors import ConfigError
 class SplitConfig:
     """Who is on which side; every split has these keys."""
 
-    kind: str = MISSING
-    """The split's own name; choose another split with split=NAME."""
-    seed: int = MISSING
+    _target_: str = ""
+    """The splitter's class or function."""
+    seed: int = 0
     """Who goes where; apart from the run's seed, so that a sweep over seeds keeps the people."""
-    validation_fraction: float = MISSING
+    validation_fraction: float = 0.2
     """Share of the people that are not test people (of each group) to hold out for validation; at least one."""
 
     def __post_init__(self) -> None:
-        if SPLITS.get(self.kind) is not type(self):
-            raise ConfigError(f"split.kind={self.kind}: is what the split is; choose another with split=NAME")
         at_least("split.seed", self.seed, 0)
         fraction("split.validation_fraction", self.validation_fraction)
+
+    @property
+    def kind(self) -> str:
+        """The split's name, as info files and tables have it."""
+        return target_of(self).rpartition(".")[2]
 
     @property
     def leaky(self) -> bool:
@@ -32,11 +34,23 @@ class SplitConfig:
 
 
 @dataclass
+class GuestSplitConfig(GuestOptions, SplitConfig):
+    """A split from outside gesturelab."""
+
+    fold: int = 0
+    """Which of its folds is the test, from 0."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least("split.fold", self.fold, 0)
+
+
+@dataclass
 class SubjectHoldoutConfig(SplitConfig):
     """Whole people held out for test, other people for validation."""
 
-    kind: str = "subject_holdout"
-    test_fraction: float = MISSING
+    _target_: str = "gesturelab.splits.split.subject_holdout"
+    test_fraction: float = 0.2
     """Share of the people of each group to hold out for test; at least one."""
 
     def __post_init__(self) -> None:
@@ -48,10 +62,10 @@ class SubjectHoldoutConfig(SplitConfig):
 class SubjectKfoldConfig(SplitConfig):
     """People dealt into folds; one fold is the test."""
 
-    kind: str = "subject_kfold"
-    folds: int = MISSING
+    _target_: str = "gesturelab.splits.split.subject_kfold"
+    folds: int = 5
     """How many folds."""
-    fold: int = MISSING
+    fold: int = 0
     """Which fold is the test, from 0."""
 
     def __post_init__(self) -> None:
@@ -65,8 +79,8 @@ class SubjectKfoldConfig(SplitConfig):
 class LosoConfig(SplitConfig):
     """Leave one subject out: one person is the test."""
 
-    kind: str = "loso"
-    fold: int = MISSING
+    _target_: str = "gesturelab.splits.split.loso"
+    fold: int = 0
     """Which person is the test, from 0, in order of id."""
 
     def __post_init__(self) -> None:
@@ -78,11 +92,11 @@ class LosoConfig(SplitConfig):
 class FoldsFileConfig(SplitConfig):
     """Folds from a file; one fold is the test."""
 
-    kind: str = "folds_file"
-    file: str = MISSING
+    _target_: str = "gesturelab.splits.split.folds_file"
+    file: str = "folds.json"
     """A JSON file with a list of people for each fold, such as [["101", "201"], ["102", "202"]]. Every run with folds
     writes such a file, folds.json. People in no fold are never tested; they train, or validate, in every fold."""
-    fold: int = MISSING
+    fold: int = 0
     """Which fold is the test, from 0."""
 
     def __post_init__(self) -> None:
@@ -94,12 +108,12 @@ class FoldsFileConfig(SplitConfig):
 class NamedSplitConfig(SplitConfig):
     """Test and validation people given by name."""
 
-    kind: str = "named"
-    test: list[str] = MISSING
+    _target_: str = "gesturelab.splits.split.named"
+    test: list[str] = field(default_factory=list[str])
     """People for test."""
-    validation: list[str] = MISSING
+    validation: list[str] = field(default_factory=list[str])
     """People for validation; when empty they are drawn from the others by validation_fraction."""
-    file: str | None = MISSING
+    file: str | None = None
     """A JSON file with the lists ``test`` and ``validation``, used in place of the two keys above."""
 
 
@@ -107,7 +121,7 @@ class NamedSplitConfig(SplitConfig):
 class RandomSplitConfig(SplitConfig):
     """LEAKY: windows, or recordings, dealt at random without regard to people."""
 
-    test_fraction: float = MISSING
+    test_fraction: float = 0.2
     """Share of windows or recordings for test."""
 
     def __post_init__(self) -> None:
@@ -124,23 +138,23 @@ class RandomSplitConfig(SplitConfig):
 class RandomWindowConfig(RandomSplitConfig):
     """LEAKY: overlapping windows dealt at random, as the original scripts did."""
 
-    kind: str = "random_window"
+    _target_: str = "gesturelab.splits.split.random_window"
 
 
 @dataclass
 class RandomRecordingConfig(RandomSplitConfig):
     """LEAKY: whole recordings dealt at random; the same people are on both sides."""
 
-    kind: str = "random_recording"
+    _target_: str = "gesturelab.splits.split.random_recording"
 
 
-SPLITS: dict[str, type[SplitConfig]] = {
-    "subject_holdout": SubjectHoldoutConfig,
-    "subject_kfold": SubjectKfoldConfig,
-    "loso": LosoConfig,
-    "folds_file": FoldsFileConfig,
-    "named": NamedSplitConfig,
-    "random_window": RandomWindowConfig,
-    "random_recording": RandomRecordingConfig,
-}
-"""The splits by their kind."""
+SPLITS: tuple[type[SplitConfig], ...] = (
+    SubjectHoldoutConfig,
+    SubjectKfoldConfig,
+    LosoConfig,
+    FoldsFileConfig,
+    NamedSplitConfig,
+    RandomWindowConfig,
+    RandomRecordingConfig,
+)
+"""The splits that come with a schema."""

@@ -3,30 +3,34 @@
 import hashlib
 import re
 import unicodedata
+from dataclasses import fields
 from pathlib import Path
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import OmegaConf
+from omegaconf import MISSING, OmegaConf
 
 from gesturelab.config import callbacks, data, launcher, logger, search, split, training
+from gesturelab.config.options import target_of, to_plain
 
 SCHEMAS: dict[str, type] = {
-    **data.SOURCES,
-    **split.SPLITS,
+    **{each.NAME: each for each in data.DATASETS},
+    **{target_of(each).rpartition(".")[2]: each for each in split.SPLITS},
     "window": data.WindowConfig,
     "features": data.FeaturesConfig,
     "augment": data.AugmentConfig,
-    "model": training.ModelConfig,
-    "loss": training.LossConfig,
+    "lstm": training.LSTMConfig,
+    "cross_entropy": training.CrossEntropyConfig,
     "adam": training.AdamConfig,
     "sgd": training.SgdConfig,
-    "scheduler": training.SchedulerConfig,
+    "constant": training.ConstantConfig,
+    "cosine": training.CosineConfig,
+    "plateau": training.PlateauConfig,
     "trainer": training.TrainerConfig,
     "early_stopping": callbacks.EarlyStoppingConfig,
     "weight_averaging": callbacks.WeightAveragingConfig,
     "logger": logger.LoggerConfig,
     "local_launcher": launcher.LocalLauncherConfig,
-    "stacked_launcher": launcher.StackedLauncherConfig,
+    "shared_process_launcher": launcher.SharedProcessLauncherConfig,
     "slurm_launcher": launcher.SlurmLauncherConfig,
     "optuna_sweeper": search.SearchConfig,
     "mlflow": logger.MlflowConfig,
@@ -46,13 +50,30 @@ def conf_dir() -> Path:
     return installed if installed.is_dir() else package.parents[1] / "conf"
 
 
+_search_path: list[str] = []
+
+
+def search_in(folder: Path) -> None:
+    """Lets a ``_target_`` name Python files in a user's folder of options, or beside it if it is called conf."""
+    folder = folder.expanduser().resolve()
+    places = [folder, *([folder.parent] if folder.name == "conf" else [])]
+    _search_path[:] = [str(place) for place in places if any(place.glob("*.py")) or any(place.glob("*/__init__.py"))]
+
+
 def register() -> None:
     """Puts the schemas into Hydra's store; repeated calls change nothing."""
+    OmegaConf.register_new_resolver("search_path", lambda: list(_search_path), replace=True)
     OmegaConf.register_new_resolver("job_folder", job_folder, replace=True)
     store = ConfigStore.instance()
-    store.store(name="train_schema", node=training.TrainConfig)
+    root = OmegaConf.structured(training.TrainConfig)
+    for group in (*training.GROUPS, "callbacks", "logger"):
+        root[group] = MISSING  # conf/train.yaml chooses an option
+    store.store(name="train_schema", node=root)
     for name, schema in SCHEMAS.items():
-        store.store(group="schema", name=name, node=schema)
+        open_group = hasattr(schema, "FREE")  # takes keys that no schema knows
+        store.store(group="schema", name=name, node=to_plain(schema()) if open_group else schema)
+    keys = {each.name: getattr(data.DataConfig(), each.name) for each in fields(data.DataConfig)}
+    store.store(group="schema", name="dataset", node=keys)  # those of every dataset; a guest's file adds its own
 
 
 def job_folder(overrides: str) -> str:

@@ -1,14 +1,24 @@
 """Schemas of what learns, and how: model, optimizer, schedule, trainer; and the root of a training's configuration."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
-from omegaconf import MISSING
-
-from gesturelab.config.data import AugmentConfig, DataConfig, FeaturesConfig, WindowConfig
+from gesturelab.config.callbacks import EarlyStoppingConfig, WeightAveragingConfig
+from gesturelab.config.data import (
+    DATASETS,
+    AugmentConfig,
+    DataConfig,
+    FeaturesConfig,
+    GuestDataConfig,
+    SyntheticConfig,
+    WindowConfig,
+)
+from gesturelab.config.logger import LoggerConfig
+from gesturelab.config.options import TARGET, GuestOptions, from_values, read_free, read_option, target_of, to_plain
 from gesturelab.config.rules import at_least, fraction, positive
-from gesturelab.config.split import SplitConfig
+from gesturelab.config.split import SPLITS, GuestSplitConfig, SplitConfig, SubjectHoldoutConfig
 from gesturelab.errors import ConfigError
 
 FORBIDDEN = '/\\<>:"|?*'
@@ -26,28 +36,48 @@ class Pooling(StrEnum):
 
 @dataclass
 class ModelConfig:
+    """The network; every one has these keys."""
+
+    _target_: str = ""
+    """The network's class: it turns features (batch, frames, features) into logits (batch, classes)."""
+    name: str = ""
+    """The size's name: part of every file name of a run. A guest without one is called like its class."""
+    use_case: str = ""
+    """When to take this size, in a few words."""
+
+    def __post_init__(self) -> None:
+        self.name = self.name or target_of(self).rpartition(".")[2]
+        if not self.name or not self.name.replace("_", "").replace("-", "").isalnum():
+            raise ConfigError(f"model.name={self.name!r}: must be letters, digits, - and _ (it becomes a file name)")
+
+
+@dataclass
+class GuestModelConfig(GuestOptions, ModelConfig):
+    """A network from outside gesturelab."""
+
+
+@dataclass
+class LSTMConfig(ModelConfig):
     """The LSTM classifier; a size is its name, use case and four numbers."""
 
-    name: str = MISSING
-    """The size's name: part of every file name of a run."""
-    use_case: str = MISSING
-    """When to take this size, in a few words."""
-    hidden: int = MISSING
+    _target_: str = "gesturelab.models.lstm.LSTMClassifier"
+    name: str = "tiny"
+    use_case: str = "a first look, a laptop, a handful of people"
+    hidden: int = 168
     """Width of the projection and of each LSTM layer's output."""
-    layers: int = MISSING
+    layers: int = 2
     """LSTM layers."""
-    head_layers: int = MISSING
+    head_layers: int = 1
     """Fully connected layers before the last one; each is half as wide as the one before."""
-    dropout: float = MISSING
+    dropout: float = 0.3
     """Dropout after each LSTM layer and in the head."""
-    bidirectional: bool = MISSING
+    bidirectional: bool = False
     """Read windows forwards and backwards, each at half the width; needs the whole window before it answers."""
-    pooling: Pooling = MISSING
+    pooling: Pooling = Pooling.attention
     """last: the output after the last frame. mean, max: over frames. attention: a learned weighted mean."""
 
     def __post_init__(self) -> None:
-        if not self.name or not self.name.replace("_", "").replace("-", "").isalnum():
-            raise ConfigError(f"model.name={self.name!r}: must be letters, digits, - and _ (it becomes a file name)")
+        super().__post_init__()
         at_least("model.hidden", self.hidden, 2)
         at_least("model.layers", self.layers, 1)
         at_least("model.head_layers", self.head_layers, 0)
@@ -60,13 +90,27 @@ class ModelConfig:
 
 @dataclass
 class LossConfig:
-    """Cross-entropy."""
+    """The loss; every one has these keys."""
 
-    label_smoothing: float = MISSING
-    """Share of each target spread over all classes."""
-    class_weights: bool = MISSING
+    _target_: str = ""
+    """The loss's class, such as torch.nn.CrossEntropyLoss: of logits (batch, classes) and classes (batch)."""
+    class_weights: bool = False
     """Weigh each class by the inverse of how many training windows it has; validation_loss, by which the best epoch is
     chosen, weighs them too."""
+
+
+@dataclass
+class GuestLossConfig(GuestOptions, LossConfig):
+    """A loss from outside gesturelab."""
+
+
+@dataclass
+class CrossEntropyConfig(LossConfig):
+    """Cross-entropy."""
+
+    _target_: str = "torch.nn.CrossEntropyLoss"
+    label_smoothing: float = 0.1
+    """Share of each target spread over all classes."""
 
     def __post_init__(self) -> None:
         fraction("loss.label_smoothing", self.label_smoothing)
@@ -76,11 +120,11 @@ class LossConfig:
 class OptimizerConfig:
     """A torch optimizer."""
 
-    _target_: str = MISSING
+    _target_: str = "torch.optim.AdamW"
     """The optimizer's class."""
-    lr: float = MISSING
+    lr: float = 2e-3
     """Learning rate."""
-    weight_decay: float = MISSING
+    weight_decay: float = 1e-2
     """Weight decay (decoupled for AdamW, L2 for the others)."""
 
     def __post_init__(self) -> None:
@@ -92,7 +136,7 @@ class OptimizerConfig:
 class AdamConfig(OptimizerConfig):
     """Adam and AdamW."""
 
-    betas: list[float] = MISSING
+    betas: list[float] = field(default_factory=lambda: [0.9, 0.999])
     """Decay of the running means of the gradient and of its square."""
 
     def __post_init__(self) -> None:
@@ -105,9 +149,12 @@ class AdamConfig(OptimizerConfig):
 class SgdConfig(OptimizerConfig):
     """Stochastic gradient descent."""
 
-    momentum: float = MISSING
+    _target_: str = "torch.optim.SGD"
+    lr: float = 5e-2
+    weight_decay: float = 1e-4
+    momentum: float = 0.9
     """Momentum."""
-    nesterov: bool = MISSING
+    nesterov: bool = True
     """Look ahead along the momentum."""
 
     def __post_init__(self) -> None:
@@ -115,32 +162,62 @@ class SgdConfig(OptimizerConfig):
         fraction("optimizer.momentum", self.momentum)
 
 
-class Schedule(StrEnum):
-    """How the learning rate changes over a training."""
+class Interval(StrEnum):
+    """When a schedule changes the learning rate."""
 
-    constant = "constant"
-    cosine = "cosine"
-    plateau = "plateau"
+    step = "step"
+    epoch = "epoch"
 
 
 @dataclass
 class SchedulerConfig:
-    """The learning rate's schedule."""
+    """The learning rate's schedule; every one has these keys."""
 
-    kind: Schedule = MISSING
-    """constant; cosine: linear warm-up, then a half cosine down; plateau: lower when validation loss stalls."""
-    warmup_fraction: float = MISSING
-    """Share of all steps in which the rate grows linearly from zero (cosine)."""
-    final_fraction: float = MISSING
-    """The last learning rate, as a share of the first (cosine)."""
-    factor: float = MISSING
-    """What the rate is multiplied by at each stall (plateau)."""
-    patience: int = MISSING
-    """Epochs without a lower validation loss before the rate is lowered (plateau)."""
+    _target_: str = ""
+    """The schedule's class, such as torch.optim.lr_scheduler.OneCycleLR; the optimizer is its first argument."""
+    interval: Interval = Interval.epoch
+    """step: the rate changes after each step. epoch: after each epoch."""
+
+
+@dataclass
+class GuestSchedulerConfig(GuestOptions, SchedulerConfig):
+    """A schedule without a schema of gesturelab's, such as one of torch's."""
+
+
+@dataclass
+class ConstantConfig(SchedulerConfig):
+    """One learning rate for the whole training."""
+
+    _target_: str = "gesturelab.training.optimizers.constant"
+
+
+@dataclass
+class CosineConfig(SchedulerConfig):
+    """Linear warm-up, then a half cosine down, over all steps of the training."""
+
+    _target_: str = "gesturelab.training.optimizers.cosine"
+    interval: Interval = Interval.step
+    warmup_fraction: float = 0.1
+    """Share of all steps in which the rate grows linearly from zero."""
+    final_fraction: float = 0.01
+    """The last learning rate, as a share of the first."""
 
     def __post_init__(self) -> None:
         fraction("scheduler.warmup_fraction", self.warmup_fraction)
         fraction("scheduler.final_fraction", self.final_fraction)
+
+
+@dataclass
+class PlateauConfig(SchedulerConfig):
+    """A lower rate whenever the validation loss stalls."""
+
+    _target_: str = "torch.optim.lr_scheduler.ReduceLROnPlateau"
+    factor: float = 0.5
+    """What the rate is multiplied by at each stall."""
+    patience: int = 5
+    """Epochs without a lower validation loss before the rate is lowered."""
+
+    def __post_init__(self) -> None:
         fraction("scheduler.factor", self.factor)
         at_least("scheduler.patience", self.patience, 0)
 
@@ -182,33 +259,33 @@ class OnNotFinite(StrEnum):
 class TrainerConfig:
     """How long to train, and on what."""
 
-    device: Device = MISSING
+    device: Device = Device.auto
     """auto: a GPU if there is one. gpu: any GPU or an error. rocm: an AMD GPU or an error. cpu."""
-    devices: int = MISSING
+    devices: int = 1
     """GPUs, or CPU processes, to train on together, on each node."""
-    num_nodes: int = MISSING
+    num_nodes: int = 1
     """Nodes to train on together; more than one under Slurm only."""
-    precision: Precision = MISSING
+    precision: Precision = Precision.auto
     """float32; bf16 or float16: mixed precision. auto: bf16 on a GPU, float32 on a CPU."""
-    max_epochs: int = MISSING
+    max_epochs: int = 20
     """Train at most so long."""
-    keep: Keep = MISSING
+    keep: Keep = Keep.best
     """best: the weights of the epoch with the lowest validation loss. last: those of the last epoch, for schedules that
     end slowly; validation people then choose no epoch, so that few of them are enough."""
-    batch_size: int = MISSING
+    batch_size: int = 64
     """Windows in a training step, on each device."""
-    gradient_clip_norm: float | None = MISSING
+    gradient_clip_norm: float | None = 1.0
     """Scale gradients down to this norm when they are longer; null leaves them."""
-    deterministic: bool = MISSING
+    deterministic: bool = True
     """The same command twice gives the same weights (always so on a CPU; slower on a GPU)."""
-    threads: int | None = MISSING
+    threads: int | None = None
     """CPU threads; null lets torch decide."""
-    checkpoint_minutes: float | None = MISSING
+    checkpoint_minutes: float | None = 10.0
     """Keep a checkpoint so often in the middle of an epoch, besides the one after each; null: none. Not with several
-    devices, nor where hydra/launcher=stacked takes steps together."""
-    batches_per_epoch: int | None = MISSING
+    devices."""
+    batches_per_epoch: int | None = None
     """End each epoch after so many steps, to look for mistakes quickly; null uses all windows."""
-    on_not_finite: OnNotFinite = MISSING
+    on_not_finite: OnNotFinite = OnNotFinite.stop
     """When a loss or gradient is NaN or infinite. stop: end with an error. skip: leave such steps out, at most a tenth
     of an epoch's. restart: go back to the last whole epoch with half the learning rate, at most three times."""
 
@@ -240,39 +317,44 @@ class TrainerConfig:
 class TrainConfig:
     """Everything that decides a training."""
 
-    name: str = MISSING
+    name: str = "gestures"
     """The run's name: its folder is outputs/<name>/<time>, or multirun/<name>/ in a sweep."""
-    tags: list[str] = MISSING
+    tags: list[str] = field(default_factory=list[str])
     """Words to find the run by."""
-    notes: str = MISSING
+    notes: str = ""
     """Anything worth remembering about the run."""
-    seed: int = MISSING
+    seed: int = 0
     """Initial weights, order of batches, augmentation, dropout. 0 is a seed like any other."""
-    data: DataConfig = MISSING
+    search_path: list[str] = field(default_factory=list[str])
+    """Folders whose Python files a _target_ may name, after installed packages; --config-dir FOLDER adds its folder."""
+    data: Any = field(default_factory=SyntheticConfig)
     """Which recordings to use."""
-    split: SplitConfig = MISSING
+    split: Any = field(default_factory=SubjectHoldoutConfig)
     """Who trains, who validates, who tests."""
-    window: WindowConfig = MISSING
+    window: WindowConfig = field(default_factory=WindowConfig)
     """How windows are cut from recordings; a window never crosses a recording."""
-    features: FeaturesConfig = MISSING
+    features: Any = field(default_factory=FeaturesConfig)
     """What the network sees of each frame."""
-    augment: AugmentConfig = MISSING
+    augment: Any = field(default_factory=AugmentConfig)
     """Random changes to training windows; others are mirrored by mirror_at_test, and else stay as they are."""
-    model: ModelConfig = MISSING
-    """The LSTM classifier: six sizes."""
-    loss: LossConfig = MISSING
-    """Cross-entropy, and what is added to it."""
-    optimizer: Any = MISSING
+    model: Any = field(default_factory=LSTMConfig)
+    """The network: six sizes of an LSTM classifier, or a class of your own."""
+    loss: Any = field(default_factory=CrossEntropyConfig)
+    """What training makes small."""
+    optimizer: Any = field(default_factory=AdamConfig)
     """A torch optimizer; any class of torch.optim can be given as _target_."""
-    scheduler: SchedulerConfig = MISSING
+    scheduler: Any = field(default_factory=CosineConfig)
     """How the learning rate changes over a training."""
-    trainer: TrainerConfig = MISSING
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
     """How long to train, and on what."""
-    callbacks: dict[str, Any] = MISSING
+    callbacks: dict[str, Any] = field(default_factory=lambda: {"early_stopping": EarlyStoppingConfig()})
     """Lightning callbacks, by names of your choice."""
-    logger: dict[str, Any] = MISSING
+    logger: dict[str, Any] = field(default_factory=lambda: {"csv": {TARGET: target_of(LoggerConfig)}})
     """Where values by epoch, scores and pictures are shown; the run's own files hold them all anyway. Several:
     logger=[csv,mlflow]."""
+    metrics: dict[str, Any] = field(default_factory=dict[str, Any])
+    """Metrics of your own, by names of your choice: _target_ is a function (y_true, y_pred) that returns a number, or
+    with needs: probabilities (y_true, probabilities); higher_is_better: false turns it; other keys are arguments."""
 
     def __post_init__(self) -> None:
         at_least("seed", self.seed, 0)
@@ -281,3 +363,97 @@ class TrainConfig:
                 f"name={self.name!r}: it becomes a folder, so it cannot be empty, begin or end with a dot or a space, "
                 f"or hold any of {' '.join(FORBIDDEN)}"
             )
+
+
+GROUPS = ("data", "split", "window", "features", "augment", "model", "loss", "optimizer", "scheduler", "trainer")
+"""The keys of `TrainConfig` that hold one option each."""
+NAMED = ("callbacks", "logger", "metrics")
+"""The keys of `TrainConfig` that hold any number of options, each by a name."""
+
+_OPEN: dict[str, type[Any]] = {
+    "torch.optim.Adam": AdamConfig,
+    "torch.optim.AdamW": AdamConfig,
+    "torch.optim.SGD": SgdConfig,
+    "lightning.pytorch.callbacks.EarlyStopping": EarlyStoppingConfig,
+    "gesturelab.training.averaging.WeightAveraging": WeightAveragingConfig,
+}
+"""Schemas of classes that take other arguments as well."""
+
+
+def typed_config(values: Mapping[str, Any]) -> TrainConfig:
+    """The typed configuration of a training from plain values; keys that are missing have their defaults.
+
+    Raises:
+        ConfigError: Naming the key that is unknown, has the wrong type or breaks a rule.
+    """
+    plain = dict(values)
+    known = [each.name for each in fields(TrainConfig)]
+    if unknown := [key for key in plain if key not in known]:
+        raise ConfigError(f"{unknown[0]}: there is no such key; the root has {', '.join(known)}")
+    groups = {key: _read_group(key, plain.pop(key)) for key in (*GROUPS, *NAMED) if key in plain}
+    config = from_values(_Root, plain, "")
+    return TrainConfig(**{each.name: getattr(config, each.name) for each in fields(_Root)}, **groups)
+
+
+def to_values(config: TrainConfig) -> dict[str, Any]:
+    """The plain values that `typed_config` makes this configuration from: what config.yaml holds."""
+    values: dict[str, Any] = {}
+    for key, value in vars(config).items():
+        if key in NAMED:
+            values[key] = {
+                name: to_plain(each) if isinstance(each, dict) or is_dataclass(each) else each
+                for name, each in value.items()
+            }
+        else:
+            values[key] = to_plain(value) if key in GROUPS else value
+    return values
+
+
+@dataclass
+class _Root:
+    """The keys of `TrainConfig` that are no groups."""
+
+    name: str = "gestures"
+    tags: list[str] = field(default_factory=list[str])
+    notes: str = ""
+    seed: int = 0
+    search_path: list[str] = field(default_factory=list[str])
+
+
+def _read_group(key: str, values: Any) -> Any:
+    if key in NAMED:
+        if not isinstance(values, Mapping | None):
+            raise ConfigError(f"{key}={values}: must be options by names of your choice, each with a _target_")
+        entries = cast(Mapping[str, Any], values or {}).items()
+        return {name: _read_open(f"{key}.{name}", each) for name, each in entries if each is not None}
+    readers: dict[str, Any] = {
+        "data": lambda: read_option(key, values, DATASETS, DataConfig, GuestDataConfig),
+        "split": lambda: read_option(key, values, SPLITS, SplitConfig, GuestSplitConfig),
+        "model": lambda: read_option(key, values, (LSTMConfig,), ModelConfig, GuestModelConfig),
+        "loss": lambda: read_option(key, values, (CrossEntropyConfig,), LossConfig, GuestLossConfig),
+        "scheduler": lambda: read_option(key, values, SCHEDULES, SchedulerConfig, GuestSchedulerConfig),
+        "optimizer": lambda: _read_open(key, values),
+        "window": lambda: from_values(WindowConfig, values, key),
+        "features": lambda: read_free(FeaturesConfig, values, key),
+        "augment": lambda: read_free(AugmentConfig, values, key),
+        "trainer": lambda: from_values(TrainerConfig, values, key),
+    }
+    return readers[key]()
+
+
+SCHEDULES = (ConstantConfig, CosineConfig, PlateauConfig)
+
+
+def _read_open(key: str, values: Any) -> Any:
+    """An option that is constructed as it stands; where it has a schema, its values are checked by it."""
+    if not isinstance(values, Mapping):
+        return values  # whoever constructs it says what it needs
+    plain = dict(cast(Mapping[str, Any], values))
+    schema = _OPEN.get(str(plain.get(TARGET)))
+    if schema is None:
+        return plain
+    known = {each.name for each in fields(schema)}
+    config = from_values(schema, {name: value for name, value in plain.items() if name in known}, key)
+    for name in plain.keys() - known:
+        setattr(config, name, plain[name])
+    return config

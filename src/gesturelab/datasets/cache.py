@@ -1,7 +1,9 @@
 """Corpora kept parsed on disk: positions as a memory map, the rest as JSON; no pickle.
 
-An entry is a folder ``<source>-<options>-<stamp>``. It is written beside and renamed, so it is there whole or not at
-all, and of two processes that build it at once the second uses the first one's.
+An entry is a folder ``<source>-<options>-<stamp>``. It is written beside, synced and renamed, so it is there whole or
+not at all, and of two processes that build it at once the second uses the first one's. Positions are gigabytes, so
+their checksum is compared only when their file is not as it was written: another size or other times (a copied cache, a
+restored backup, anything that wrote into it). Everything else is small, and compared at each start.
 """
 
 import dataclasses
@@ -12,6 +14,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +22,14 @@ import numpy as np
 from platformdirs import user_cache_path
 
 from gesturelab.datasets.recording import Dataset, Rejected
-from gesturelab.files import read_text, refuse_special_file, sync, sync_folder, why
+from gesturelab.files import read_text, refuse_special_file, sync, sync_folder, why, write_text
 from gesturelab.skeletons.definition import restored, stored
 
 _log = logging.getLogger(__name__)
 
 _POSITIONS, _COLUMNS, _CHECKSUM = "positions.npy", "dataset.json", "dataset.sha256"
+_WRITTEN = "positions.stat"
+"""Size and times of the positions' file when it was written, or last found to be whole."""
 _MAX_POSITIONS = 2**50
 
 
@@ -41,7 +46,7 @@ def cached(
 
     Args:
         folder: Where entries are kept; a folder that cannot be written costs a warning and the next start's time.
-        source: The data set's name.
+        source: The dataset's name.
         options: What the dataset depends on, as plain JSON values.
         stamp: What changes when the files behind it do. A new stamp replaces the entry with the old one.
         build: Makes the dataset.
@@ -83,14 +88,30 @@ def _load(entry: Path) -> Dataset | None:
         values = json.loads(text)
         refuse_special_file(entry / _POSITIONS, _MAX_POSITIONS)
         positions = np.load(entry / _POSITIONS, mmap_mode="r", allow_pickle=False)
-        if positions.dtype != np.float32 or hashlib.sha256(positions.data).hexdigest() != values.pop(
-            "positions_sha256"
-        ):
+        checksum = values.pop("positions_sha256")
+        if positions.dtype != np.float32:
             raise ValueError(f"{_POSITIONS} is not what was written")
+        if not _as_written(entry):
+            if hashlib.sha256(positions.data).hexdigest() != checksum:
+                raise ValueError(f"{_POSITIONS} is not what was written")
+            with suppress(OSError):  # a cache that cannot be written is compared at each start
+                write_text(entry / _WRITTEN, _marks(entry))
         return _from_values(values, positions)
     except Exception as error:  # whatever is wrong with it, the recordings themselves are there
         _log.warning("the cache entry %s is damaged (%s); it is built again", entry, why(error))
         return None
+
+
+def _marks(entry: Path) -> str:
+    stat = (entry / _POSITIONS).stat()
+    return f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"
+
+
+def _as_written(entry: Path) -> bool:
+    try:
+        return read_text(entry / _WRITTEN, 2**10) == _marks(entry)
+    except (OSError, ValueError):
+        return False
 
 
 def _from_values(values: dict[str, Any], positions: np.ndarray) -> Dataset:
@@ -112,7 +133,7 @@ def _to_values(dataset: Dataset) -> dict[str, Any]:
     del values["target"]  # of an experiment, not of recordings
     plain = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in values.items()}
     plain["skeleton"] = stored(dataset.skeleton)
-    plain["rejected"] = [[one.recording, one.reason] for one in dataset.rejected]
+    plain["rejected"] = [[left.recording, left.reason] for left in dataset.rejected]
     plain["positions_sha256"] = hashlib.sha256(positions.data).hexdigest()
     return plain
 
@@ -134,6 +155,7 @@ def _store(entry: Path, dataset: Dataset) -> None:
         (beside / _CHECKSUM).write_text(hashlib.sha256(text.encode()).hexdigest(), encoding="utf-8")
         for name in (_POSITIONS, _COLUMNS, _CHECKSUM):
             sync(beside / name)
+        (beside / _WRITTEN).write_text(_marks(beside), encoding="utf-8")
         try:
             beside.rename(entry)
         except OSError:

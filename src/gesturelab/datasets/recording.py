@@ -1,6 +1,8 @@
 """A recording: one person doing one gesture once; and a dataset: many of them in one array."""
 
+import hashlib
 import itertools
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -10,6 +12,7 @@ from jaxtyping import Float32, Float64, Int64
 from gesturelab.config.data import Target
 from gesturelab.errors import DataError, RecordingError
 from gesturelab.runs.info import CORRECTNESS_CLASSES
+from gesturelab.skeletons.definition import stored
 from gesturelab.skeletons.skeleton import KINECT_V2, Skeleton
 
 CORRECTNESS = {1: "correct", 2: "incorrect", 3: "poorly executed"}
@@ -20,46 +23,77 @@ IMPOSSIBLE_M = 20.0
 
 
 @dataclass(frozen=True, eq=False)
+class Motion:
+    """How joints move, frame by frame.
+
+    Attributes:
+        positions: Metres, y up, in the skeleton's order of joints.
+        rate_hz: Frames a second.
+    """
+
+    positions: Float32[np.ndarray, "frames joints 3"]
+    rate_hz: float
+
+
+@dataclass(frozen=True, eq=False)
 class Recording:
     """One person doing one gesture once, checked at birth.
 
     Attributes:
         name: Unique within a dataset; the file's name without its ending.
-        positions: Joint positions in metres, y up, z away from the sensor.
+        positions: Joint positions in metres, y up, z away from the sensor: (frames, joints, 3), kept as float32.
         rate_hz: Frames a second.
         subject: The person's id.
-        group: Which kind of person, such as ``patient`` or ``healthy``.
-        gesture: Index into the dataset's gesture names.
+        gesture: The gesture's name.
+        group: Which kind of person, such as ``patient`` or ``healthy``; may be empty.
         correctness: 1 correct, 2 incorrect, 3 poorly executed (see `CORRECTNESS`).
-        posture: How the person stood or sat, such as ``chair``.
+        posture: How the person stood or sat, such as ``chair``; may be empty.
+        skeleton: Whose joints they are.
 
     Raises:
         RecordingError: If there is no frame, or a position is not finite or not possible.
     """
 
     name: str
-    positions: Float32[np.ndarray, "frames joints 3"]
+    positions: np.ndarray
     rate_hz: float
     subject: str
-    group: str
-    gesture: int
-    correctness: int
-    posture: str
+    gesture: str
+    group: str = ""
+    correctness: int = 1
+    posture: str = ""
+    skeleton: Skeleton = KINECT_V2
 
     def __post_init__(self) -> None:
-        if len(self.positions) == 0:
-            raise RecordingError("it holds no frames")
-        if not np.isfinite(self.positions).all():
-            frame = int(np.argwhere(~np.isfinite(self.positions))[0][0])
-            raise RecordingError(f"frame {frame + 1} holds a value that is not finite")
-        if (worst := float(np.abs(self.positions).max())) > IMPOSSIBLE_M:
-            frame = int(np.argwhere(np.abs(self.positions) > IMPOSSIBLE_M)[0][0])
-            raise RecordingError(
+        positions = np.asanyarray(self.positions)
+        if (problem := self._problem(positions)) is not None:
+            error = RecordingError(problem)
+            error.recording = self.name
+            raise error
+        object.__setattr__(self, "positions", positions.astype(np.float32, copy=False))
+
+    def _problem(self, positions: np.ndarray) -> str | None:
+        if positions.ndim != 3 or positions.shape[2] != 3 or positions.dtype.kind not in "fiu":
+            return (
+                f"its positions are {positions.dtype} of the shape {positions.shape}; they must be numbers of "
+                "the shape (frames, joints, 3)"
+            )
+        if len(positions) == 0:
+            return "it holds no frames"
+        if not np.isfinite(positions).all():
+            frame = int(np.argwhere(~np.isfinite(positions))[0][0])
+            return f"frame {frame + 1} holds a value that is not finite"
+        if (worst := float(np.abs(positions).max())) > IMPOSSIBLE_M:
+            frame = int(np.argwhere(np.abs(positions) > IMPOSSIBLE_M)[0][0])
+            return (
                 f"frame {frame + 1} has a joint {worst:.4g} m from the sensor (at most {IMPOSSIBLE_M:g} is possible); "
                 "positions must be in metres"
             )
         if not self.rate_hz > 0:
-            raise RecordingError(f"its rate is {self.rate_hz} frames a second")
+            return f"its rate is {self.rate_hz} frames a second"
+        if self.correctness not in CORRECTNESS:
+            return f"its correctness is {self.correctness}; it must be one of {list(CORRECTNESS)}"
+        return None
 
 
 @dataclass(frozen=True)
@@ -68,6 +102,8 @@ class Rejected:
 
     recording: str
     reason: str
+    file: str = field(default="", compare=False)
+    """What errors call it; its name if empty."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,13 +113,14 @@ class Dataset:
     Recording ``i`` owns the frames ``offsets[i]:offsets[i + 1]``. Columns have one value a recording.
 
     Attributes:
-        source: The data set's name, such as ``irds``.
+        source: The dataset's name, such as ``irds``.
         synthetic: True when no real person moved.
         gesture_names: What the gesture indices mean.
         mirrored_gestures: For each gesture the index of the one it becomes when left and right are swapped; -1 where
             that gesture is not kept.
         fingerprint: Hash of everything that a result can depend on; equal only for equal recordings.
         rejected: Recordings that were left out, with reasons.
+        mirror_key: Where a user can say what a gesture becomes in a mirror; empty where that is known for certain.
         target: What is to be recognised: it says what the classes are.
     """
 
@@ -103,6 +140,7 @@ class Dataset:
     postures: tuple[str, ...]
     fingerprint: str
     rejected: tuple[Rejected, ...] = field(default=())
+    mirror_key: str = ""
     target: Target = Target.gesture
 
     def __len__(self) -> int:
@@ -117,9 +155,10 @@ class Dataset:
             rate_hz=float(self.rates_hz[index]),
             subject=self.subjects[index],
             group=self.groups[index],
-            gesture=int(self.gestures[index]),
+            gesture=self.gesture_names[self.gestures[index]],
             correctness=int(self.correctness[index]),
             posture=self.postures[index],
+            skeleton=self.skeleton,
         )
 
     @property
@@ -166,19 +205,27 @@ def pack(
     fingerprint: str,
     skeleton: Skeleton = KINECT_V2,
     rejected: Iterable[Rejected] = (),
+    mirror_key: str = "",
 ) -> Dataset:
     """Lays recordings end to end, in order of name.
 
     Raises:
-        DataError: If there are none, or two share a name.
+        DataError: If there are none, two share a name, or one has another number of joints than the skeleton.
     """
     ordered = sorted(recordings, key=lambda recording: recording.name)
     if not ordered:
-        raise DataError(f"data set {source!r} holds no usable recording")
+        raise DataError(f"dataset {source!r} holds no usable recording")
     names = tuple(recording.name for recording in ordered)
     for earlier, later in itertools.pairwise(names):
         if earlier == later:
             raise DataError(f"two recordings are called {earlier!r}; names must be unique")
+    for recording in ordered:
+        if (joints := recording.positions.shape[1]) != len(skeleton.joints):
+            raise DataError(
+                f"recording {recording.name!r} has {joints} joints, but its skeleton {skeleton.name} has "
+                f"{len(skeleton.joints)}"
+            )
+    numbers = {name: number for number, name in enumerate(gesture_names)}
     return Dataset(
         source=source,
         synthetic=synthetic,
@@ -191,11 +238,12 @@ def pack(
         names=names,
         subjects=tuple(recording.subject for recording in ordered),
         groups=tuple(recording.group for recording in ordered),
-        gestures=np.array([recording.gesture for recording in ordered], dtype=np.int64),
+        gestures=np.array([numbers[recording.gesture] for recording in ordered], dtype=np.int64),
         correctness=np.array([recording.correctness for recording in ordered], dtype=np.int64),
         postures=tuple(recording.posture for recording in ordered),
         fingerprint=fingerprint,
         rejected=tuple(rejected),
+        mirror_key=mirror_key,
     )
 
 
@@ -208,3 +256,23 @@ def only_gestures(dataset: Dataset, kept: Sequence[int]) -> Dataset:
         mirrored_gestures=tuple(kept.index(image) if image in kept else -1 for image in mirrored),
         gestures=np.searchsorted(np.array(kept), dataset.gestures).astype(np.int64),
     )
+
+
+def fingerprint(dataset: Dataset) -> str:
+    """SHA-256 of the recordings used, to the bit, and their labels; it does not depend on where the files lie."""
+    columns = [
+        dataset.source,
+        stored(dataset.skeleton),
+        dataset.gesture_names,
+        dataset.names,
+        dataset.subjects,
+        dataset.groups,
+        dataset.postures,
+        dataset.gestures.tolist(),
+        dataset.correctness.tolist(),
+        dataset.rates_hz.tolist(),
+        dataset.offsets.tolist(),
+    ]
+    digest = hashlib.sha256(json.dumps(columns).encode())
+    digest.update(np.ascontiguousarray(dataset.positions, dtype="<f4").data)
+    return digest.hexdigest()

@@ -8,12 +8,16 @@ import json
 import sys
 import time
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gesturelab.config.compose import compose_training, options
+from gesturelab.config.compose import compose, options
+from gesturelab.config.options import arguments_of
 from gesturelab.config.training import ModelConfig, Precision, TrainConfig
 from gesturelab.doctor.facts import Comparison, Shape, Torch
 from gesturelab.errors import DeviceError
+
+if TYPE_CHECKING:
+    from gesturelab.preprocessing.features import Features
 
 MARK = "gesturelab-doctor "
 """Begins our lines; libraries print others."""
@@ -41,7 +45,7 @@ class Request:
 def main() -> None:
     """Tells torch's build and devices, the shapes of all sizes, and how a step of each compares."""
     request = Request(**json.load(sys.stdin))
-    config = compose_training(request.overrides)
+    config = compose(request.overrides)
     from gesturelab.training.device import prepare_device
 
     try:
@@ -53,10 +57,10 @@ def main() -> None:
         return
     tell("torch", asdict(torch_facts(error, devices=config.trainer.device != "cpu")))
     models = {config.model.name: config.model} | {
-        name: compose_training([f"model={name}"]).model for name in options("model") if name != config.model.name
+        name: compose([f"model={name}"]).model for name in options("model") if name != config.model.name
     }
-    features, summaries = _features(config)
-    shapes = sorted((_shape(model, config, features, summaries) for model in models.values()), key=_parameters)
+    features = _features(config)
+    shapes = sorted((_shape(model, config, features) for model in models.values()), key=_parameters)
     tell("shapes", [asdict(shape) for shape in shapes])
     if error:
         tell("not_compared", {shape.size: "the device cannot be used" for shape in shapes})
@@ -88,24 +92,24 @@ def torch_facts(error: str, *, devices: bool) -> Torch:
     )
 
 
-def _features(config: TrainConfig) -> tuple[int, int]:
-    """How many features a frame has, and how many of them are about the window."""
+def _features(config: TrainConfig) -> "Features":
+    """What a network sees of the default skeleton."""
     from gesturelab.preprocessing.features import Features
     from gesturelab.skeletons.skeleton import KINECT_V2
 
-    features = Features(config.features, KINECT_V2)
-    return len(features.names), features.summaries
+    return Features(config.features, KINECT_V2)
 
 
-def _shape(model: ModelConfig, config: TrainConfig, features: int, summaries: int) -> Shape:
+def _shape(model: ModelConfig, config: TrainConfig, features: "Features") -> Shape:
     from gesturelab.doctor.step import CLASSES
     from gesturelab.models.flops import on_meta_device
-    from gesturelab.models.lstm import count_parameters
+    from gesturelab.models.network import count_parameters
     from gesturelab.training.device import largest_miopen_batch
 
-    parameters = count_parameters(on_meta_device(features, CLASSES, model, summaries))
-    batch = largest_miopen_batch(model, config.window.length_frames)
-    return Shape(model.name, model.hidden, model.layers, parameters, batch)
+    frames, keys = config.window.length_frames, arguments_of(model, ModelConfig)
+    parameters = count_parameters(on_meta_device(model, features, CLASSES, frames))
+    batch = largest_miopen_batch(model, frames)
+    return Shape(model.name, keys.get("hidden"), keys.get("layers"), parameters, batch)
 
 
 def _compare_all(request: Request, config: TrainConfig, models: list[ModelConfig], accelerator: str) -> None:
@@ -114,20 +118,25 @@ def _compare_all(request: Request, config: TrainConfig, models: list[ModelConfig
 
     from gesturelab.doctor.step import CLASSES, compare, on_cpu, on_gpu
     from gesturelab.models.flops import flops_per_window, on_meta_device
+    from gesturelab.models.network import count_parameters
 
-    features, summaries = _features(config)
+    features = _features(config)
     frames, batch = config.window.length_frames, config.trainer.batch_size
     precisions = _precisions(config.trainer.precision, accelerator)
     run, device = (on_gpu, torch.cuda.get_device_name()) if accelerator == "gpu" else (on_cpu, "cpu")
     skipped: dict[str, str] = {}
 
+    def operations(model: ModelConfig) -> int:
+        """Of a window's forward pass; where they cannot be counted, one product a weight and frame."""
+        network = on_meta_device(model, features, CLASSES, frames)
+        counted = flops_per_window(network, frames, len(features.names))
+        return 2 * frames * count_parameters(network) if counted is None else counted
+
     def step(model: ModelConfig, windows: int) -> tuple[list[Comparison], float]:
         """The comparisons, and wall seconds for each operation of a window's forward pass."""
-        work = windows * flops_per_window(on_meta_device(features, CLASSES, model, summaries), frames, features)
+        work = max(windows * operations(model), 1)
         began = time.monotonic()
-        found = compare(
-            model, features, summaries, batch=windows, frames=frames, run=run, device=device, precisions=precisions
-        )
+        found = compare(model, features, batch=windows, frames=frames, run=run, device=device, precisions=precisions)
         return found, (time.monotonic() - began) / work
 
     began = time.monotonic()
@@ -138,7 +147,7 @@ def _compare_all(request: Request, config: TrainConfig, models: list[ModelConfig
         if not (request.every_size or model.name in (*USUAL, config.model.name)):
             skipped[model.name] = "larger than medium"
             continue
-        work = batch * flops_per_window(on_meta_device(features, CLASSES, model, summaries), frames, features)
+        work = batch * operations(model)
         if request.seconds is not None and time.monotonic() - began + pace * work > request.seconds:
             skipped[model.name] = (
                 f"needs about {max(pace * work, 1):.0f} s, and {request.seconds:g} s are allowed in all"

@@ -121,11 +121,11 @@ class Cores:
 
 @dataclass(frozen=True)
 class Shape:
-    """A size's network at the configured shapes."""
+    """A size's network at the configured shapes; a guest's may have no width and layers."""
 
     size: str
-    hidden: int
-    layers: int
+    hidden: int | None
+    layers: int | None
     parameters: int
     largest_batch: int
     """Above it MIOpen's limits are crossed."""

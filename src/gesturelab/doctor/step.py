@@ -12,7 +12,9 @@ from torch.nn import functional
 
 from gesturelab.config.training import ModelConfig
 from gesturelab.doctor.facts import Comparison
-from gesturelab.models.lstm import LSTMClassifier
+from gesturelab.errors import ConfigError
+from gesturelab.models.network import build_network
+from gesturelab.preprocessing.features import Features
 
 CLASSES = 9
 CHUNK = 32
@@ -40,13 +42,13 @@ Run = Callable[[nn.Module, Float[Tensor, "batch frames features"], Int64[Tensor,
 
 
 def make_step(
-    config: ModelConfig, features: int, summaries: int, batch: int, frames: int
+    config: ModelConfig, features: Features, batch: int, frames: int
 ) -> tuple[nn.Module, Float[Tensor, "batch frames features"], Int64[Tensor, " batch"]]:
     """A network, windows and labels; without dropout and batch statistics, so that windows do not depend on others."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = LSTMClassifier(features, CLASSES, config, summaries).train()
-        windows = torch.randn(batch, frames, features)
+        model = build_network(config, features, CLASSES, frames, trial=False).train()
+        windows = torch.randn(batch, frames, len(features.names))
     for module in model.modules():
         if isinstance(module, (nn.Dropout, nn.BatchNorm1d)):
             module.eval()
@@ -113,7 +115,7 @@ def difference(found: Step, right: Step) -> tuple[float, float, str]:
     vectors of one window each, beside the length that windows have on average: one wrong window among many is found.
     """
     lengths = {name: float(_by_window(name, each).norm(dim=1).square().mean().sqrt()) for name, each in _all(right)}
-    longest = max(length for name, length in lengths.items() if name not in ("logits", "input"))
+    longest = max((length for name, length in lengths.items() if name not in ("logits", "input")), default=0.0)
     floor = {name: 0.0 if name in ("logits", "input") else SMALLEST * longest for name in lengths}
     there = dict(_all(found))
     errors = {
@@ -141,8 +143,7 @@ def _apart(found: Tensor | None, wanted: Tensor, name: str) -> float:
 
 def compare(
     config: ModelConfig,
-    features: int,
-    summaries: int,
+    features: Features,
     *,
     batch: int,
     frames: int,
@@ -154,8 +155,7 @@ def compare(
 
     Args:
         config: The size.
-        features: Of a frame, summaries among them.
-        summaries: How many of them are about the whole window.
+        features: What it sees.
         batch: Windows in a step.
         frames: In a window.
         run: Computes the step on the device.
@@ -164,9 +164,9 @@ def compare(
     """
     began = time.monotonic()
     try:
-        model, windows, labels = make_step(config, features, summaries, batch, frames)
+        model, windows, labels = make_step(config, features, batch, frames)
         right = reference(model, windows, labels)
-    except (RuntimeError, MemoryError) as error:
+    except (RuntimeError, MemoryError, ConfigError) as error:
         return [Comparison(config.name, "cpu", "float64", error=_short(error))]
     found: list[Comparison] = []
     for precision in precisions:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from gesturelab.evaluation.binary import INCORRECT
+from gesturelab.evaluation.counts import INCORRECT
 
 
 @dataclass(frozen=True)

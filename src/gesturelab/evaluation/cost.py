@@ -13,7 +13,8 @@ class Latency:
         p95_ms: What 95 % of the repeats stayed below, in milliseconds.
         repeats: How many there were.
         undisturbed: Share of the time in which the processor worked for us; less than 1 beside other work.
-        flops_per_window: Operations of matrix products, as `gesturelab.models.flops.flops_to_answer` counts them.
+        flops_per_window: Operations of matrix products, as `gesturelab.models.flops.flops_to_answer` counts them;
+            None where they cannot be counted.
         cpu: Name of the processor.
         torch: Version of torch.
     """
@@ -22,7 +23,7 @@ class Latency:
     p95_ms: float
     repeats: int
     undisturbed: float
-    flops_per_window: int
+    flops_per_window: int | None
     cpu: str
     torch: str
 

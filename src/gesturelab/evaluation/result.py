@@ -1,28 +1,31 @@
-"""The result of a joined sweep as plain values: scores with intervals, of everybody and of parts."""
+"""The result of a cross-validation as plain values: metrics with intervals, of everybody and of parts."""
 
-from collections.abc import Sequence
-from typing import Any, Literal, NotRequired, TypedDict, cast
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypedDict, cast
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float64
 
-from gesturelab.evaluation.bootstrap import Statistic, intervals
-from gesturelab.evaluation.join import Joined
+from gesturelab.datasets.recording import CORRECTNESS as CORRECTNESS_LABELS
+from gesturelab.evaluation.bootstrap import DRAWS, Statistic, intervals
+from gesturelab.evaluation.calibration import COVERAGES, Answered, accuracy_at_coverage, coverage_curve
+from gesturelab.evaluation.counts import Cases, Draws, cases_of
+from gesturelab.evaluation.cross_validation import CrossValidation
+from gesturelab.evaluation.metrics import CORRECTNESS, GESTURE, Metric, metrics_for, or_none, primary_metric
 from gesturelab.evaluation.predictions import Predictions, mean_of
-from gesturelab.evaluation.selective import COVERAGES, Answered, answered, coverage_curve
-from gesturelab.evaluation.tally import SCORES, class_shares, person_accuracies, scores, tally
-
-CORRECTNESS = {1: "correct", 2: "incorrect", 3: "poorly executed"}
-"""What the correctness labels mean, in the order in which they are shown."""
 
 ONE_FOLD = "one fold only: no intervals, since they would be of these few people, not of new ones"
 ONE_PERSON = "one person only: no intervals"
 
+GUEST_DRAWS = 1000
+"""Draws for the interval of a metric without a formula from counts: its function is called for each draw and seed."""
+
 
 class Value(TypedDict):
-    """A score: the mean over seeds, and its 95 % interval over people (null where there can be none).
+    """A metric: the mean over seeds, and its 95 % interval over people (null where there can be none).
 
-    The value is null where a part lacks a class that the score needs.
+    The value is null where a part lacks a class that the metric needs.
     """
 
     value: float | None
@@ -30,20 +33,9 @@ class Value(TypedDict):
     high: float | None
 
 
-class Part(TypedDict):
-    """Some recordings. Scores as `gesturelab.evaluation.tally.SCORES` explains them."""
-
-    recordings: int
-    people: int
-    accuracy: Value
-    balanced_accuracy: Value
-    macro_f1: Value
-    calibration_error: Value
-    person_accuracy: Value
-    sensitivity: NotRequired[Value]
-    """Only of data.target=correctness, as `gesturelab.evaluation.binary.BINARY_SCORES` explains; so the next two."""
-    specificity: NotRequired[Value]
-    roc_auc: NotRequired[Value]
+Part = dict[str, Any]
+"""Some recordings: ``recordings`` and ``people``, how many there are, and a `Value` under the name of each metric (see
+`gesturelab.evaluation.metrics`)."""
 
 
 class Person(TypedDict):
@@ -55,17 +47,6 @@ class Person(TypedDict):
     """Mean over seeds."""
 
 
-class Seed(TypedDict):
-    """The joined result of one seed."""
-
-    seed: int
-    accuracy: float | None
-    balanced_accuracy: float | None
-    macro_f1: float | None
-    calibration_error: float | None
-    person_accuracy: float | None
-
-
 class Bin(TypedDict):
     """Recordings of like confidence."""
 
@@ -75,16 +56,17 @@ class Bin(TypedDict):
 
 
 class Result(TypedDict):
-    """The joined result of one size."""
+    """The result of one size over all folds."""
 
     folds: list[int]
     planned_folds: int
     partial: bool
     """Folds are missing, so not everybody was tested."""
     missing_people: list[str]
-    seeds: list[Seed]
+    seeds: list[dict[str, float | None]]
+    """For each seed ``seed`` and the value of each metric."""
     seed_deviation: float | None
-    """Standard deviation over seeds of the score that leads; null for one."""
+    """Standard deviation over seeds of the primary metric; null for one."""
     all: Part
     ensemble: Part | None
     """Of the probabilities averaged over the seeds; null for one."""
@@ -106,90 +88,126 @@ class Result(TypedDict):
     notes: list[str]
 
 
-def summarise(joined: Joined) -> Result:
-    """All scores of a joined sweep."""
-    first = joined.by_seed[0]
-    several = len(joined.seeds) > 1
-    with_intervals = len(joined.folds) > 1 and len(first.people) > 1
-    notes = list(joined.notes)
+def summarise(folds: CrossValidation, guests: Sequence[Metric] = ()) -> Result:
+    """All metrics of a cross-validation.
+
+    Args:
+        folds: Its predictions.
+        guests: The users' own metrics; they have intervals for everybody and each group, elsewhere values only.
+    """
+    first = folds.by_seed[0]
+    several = len(folds.seeds) > 1
+    with_intervals = len(folds.folds) > 1 and len(first.people) > 1
+    notes = list(folds.notes)
     if not with_intervals:
-        notes.append(ONE_FOLD if len(joined.folds) < 2 else ONE_PERSON)
-    of_group = [joined.groups.get(subject) for subject in first.subjects]
-    of_posture = [joined.postures.get(name) for name in first.names]
-    of_correctness = [CORRECTNESS.get(label, str(label)) for label in first.correctness.tolist()]
+        notes.append(ONE_FOLD if len(folds.folds) < 2 else ONE_PERSON)
+    of_group = [folds.groups.get(subject) for subject in first.subjects]
+    of_posture = [folds.postures.get(name) for name in first.names]
+    of_correctness = [CORRECTNESS_LABELS.get(label, str(label)) for label in first.correctness.tolist()]
     of_gesture = first.done
     both = [f"{group}, {label}" if group else None for group, label in zip(of_group, of_correctness, strict=True)]
+    measure = partial(score_part, with_intervals=with_intervals, guests=guests)
 
-    def parts(labels: Sequence[str | None], order: Sequence[str] = ()) -> dict[str, Part]:
-        found = {label for label in labels if label is not None}
-        known = [label for label in order if label in found]
+    def parts(labels: Sequence[str | None], order: Sequence[str] = (), guest_draws: int = 0) -> dict[str, Part]:
+        present = {label for label in labels if label is not None}
+        known = [label for label in order if label in present]
         return {
-            label: score_part(joined.by_seed, np.array([one == label for one in labels]), with_intervals)
-            for label in [*known, *sorted(found - set(known))]
+            label: measure(folds.by_seed, np.array([one == label for one in labels]), guest_draws=guest_draws)
+            for label in [*known, *sorted(present - set(known))]
         }
 
-    confident = joined.calibrated or joined.by_seed
-    per_seed = [score_part([one], None, False) for one in joined.by_seed]
-    leading = [one[lead(first)]["value"] for one in per_seed]
+    confident = folds.calibrated or folds.by_seed
+    per_seed = [score_part([predictions], None, with_intervals=False, guests=guests) for predictions in folds.by_seed]
+    primary = [part[primary_metric(target_of(first)).name]["value"] for part in per_seed]
+    calibrated_error = None
+    if folds.calibrated:
+        calibrated_error = score_part(folds.calibrated, None, with_intervals=with_intervals)["calibration_error"]
     return Result(
-        folds=list(joined.folds),
-        planned_folds=joined.planned,
-        partial=joined.partial,
-        missing_people=list(joined.missing),
-        seeds=[_seed(seed, part) for seed, part in zip(joined.seeds, per_seed, strict=True)],
-        seed_deviation=float(np.std(cast(list[float], leading), ddof=1)) if several and None not in leading else None,
-        all=score_part(joined.by_seed, None, with_intervals),
-        ensemble=score_part([mean_of(joined.by_seed)], None, with_intervals) if several else None,
-        calibrated_error=(
-            score_part(joined.calibrated, None, with_intervals)["calibration_error"] if joined.calibrated else None
-        ),
-        answered=[answered(confident, joined.groups, coverage) for coverage in COVERAGES if not first.of_correctness],
+        folds=list(folds.folds),
+        planned_folds=folds.planned,
+        partial=folds.partial,
+        missing_people=list(folds.missing),
+        seeds=[_seed(seed, part) for seed, part in zip(folds.seeds, per_seed, strict=True)],
+        seed_deviation=float(np.std(cast(list[float], primary), ddof=1)) if several and None not in primary else None,
+        all=measure(folds.by_seed, None),
+        ensemble=measure([mean_of(folds.by_seed)], None) if several else None,
+        calibrated_error=calibrated_error,
+        answered=[
+            accuracy_at_coverage(confident, folds.groups, coverage)
+            for coverage in COVERAGES
+            if not first.of_correctness
+        ],
         coverage_curve=[] if first.of_correctness else coverage_curve(confident),
         reliability=_reliability(confident),
-        by_group=parts(of_group),
-        by_correctness=parts(of_correctness, list(CORRECTNESS.values())),
+        by_group=parts(of_group, guest_draws=GUEST_DRAWS),
+        by_correctness=parts(of_correctness, list(CORRECTNESS_LABELS.values())),
         by_group_and_correctness=parts(both),
         by_posture=parts(of_posture),
         by_gesture=parts(of_gesture, () if first.of_correctness else first.gestures),
-        by_person=_people(joined),
+        by_person=_people(folds),
         notes=notes,
     )
 
 
+def target_of(predictions: Predictions) -> str:
+    """What is recognised: gesture or correctness."""
+    return CORRECTNESS if predictions.of_correctness else GESTURE
+
+
 def score_part(
-    by_seed: Sequence[Predictions], chosen: Bool[np.ndarray, " recordings"] | None, with_intervals: bool
+    by_seed: Sequence[Predictions],
+    chosen: Bool[np.ndarray, " recordings"] | None,
+    with_intervals: bool,
+    guests: Sequence[Metric] = (),
+    guest_draws: int = GUEST_DRAWS,
 ) -> Part:
-    """Scores of some recordings: means over seeds, and intervals of those means over people."""
+    """Metrics of some recordings: means over seeds, and intervals of those means over people.
+
+    Args:
+        by_seed: Predictions of the same recordings.
+        chosen: Which recordings; None takes all.
+        with_intervals: Whether to draw people for intervals.
+        guests: The users' own metrics.
+        guest_draws: Draws for the interval of a metric whose function is called for each; 0: no interval.
+    """
     if chosen is not None:
-        by_seed = [one.take(np.flatnonzero(chosen)) for one in by_seed]
+        by_seed = [predictions.take(np.flatnonzero(chosen)) for predictions in by_seed]
     people = by_seed[0].people
-    counts = [tally(one, people) for one in by_seed]
+    cases = [cases_of(predictions, people) for predictions in by_seed]
+    metrics = (*metrics_for(target_of(by_seed[0])), *guests)
+    counted = [metric for metric in metrics if metric.formula is not None]
+    values = _values(counted, cases, DRAWS if with_intervals else 0)
+    for metric in metrics:
+        if metric.formula is None:
+            values |= _values([metric], cases, guest_draws if with_intervals else 0)
+    sizes = {"recordings": len(by_seed[0]), "people": len(people)}
+    return {**sizes, **{metric.name: values[metric.name] for metric in metrics}}
 
-    def mean_scores(weights: np.ndarray) -> np.ndarray:
-        return np.mean([scores(one, weights) for one in counts], axis=0)
 
-    names = counts[0].names
-    observed = mean_scores(np.ones((1, len(people))))[0].tolist()
-    bounds = intervals(mean_scores, len(people)).tolist() if with_intervals else [[np.nan, np.nan]] * len(names)
-    values = {
-        name: Value(value=_or_none(value), low=_or_none(low), high=_or_none(high))
-        for name, value, (low, high) in zip(names, observed, bounds, strict=True)
+def _values(metrics: Sequence[Metric], cases: Sequence[Cases], draws: int) -> dict[str, Value]:
+    """The value of each metric, with an interval unless there are no draws."""
+    statistic = mean_over_seeds(metrics, cases)
+    people = cases[0].people
+    observed = statistic(np.ones((1, people)))[0].tolist()
+    bounds = intervals(statistic, people, draws=draws).tolist() if draws else [[np.nan, np.nan]] * len(metrics)
+    return {
+        metric.name: Value(value=or_none(value), low=or_none(low), high=or_none(high))
+        for metric, value, (low, high) in zip(metrics, observed, bounds, strict=True)
     }
-    more = {name: values[name] for name in names if name not in SCORES}
-    return Part(
-        **cast(Any, more),
-        recordings=len(by_seed[0]),
-        people=len(people),
-        accuracy=values["accuracy"],
-        balanced_accuracy=values["balanced_accuracy"],
-        macro_f1=values["macro_f1"],
-        calibration_error=values["calibration_error"],
-        person_accuracy=values["person_accuracy"],
-    )
+
+
+def mean_over_seeds(metrics: Sequence[Metric], cases: Sequence[Cases]) -> Statistic:
+    """From weights of people to the metrics, each the mean over seeds."""
+
+    def statistic(weights: Float64[np.ndarray, "draws people"]) -> Float64[np.ndarray, "draws metrics"]:
+        drawn = [Draws(of_seed, weights) for of_seed in cases]
+        return np.mean([np.stack([metric.values(one) for metric in metrics], axis=1) for one in drawn], axis=0)
+
+    return statistic
 
 
 def _reliability(by_seed: Sequence[Predictions]) -> list[Bin]:
-    bins = sum(tally(one, one.people).bins.sum(axis=0) for one in by_seed)
+    bins = sum(cases_of(predictions, predictions.people).bins.sum(axis=0) for predictions in by_seed)
     return [
         Bin(recordings=int(count), confidence=float(confidence / count), accuracy=float(right / count))
         for count, confidence, right in np.asarray(bins).tolist()
@@ -197,58 +215,66 @@ def _reliability(by_seed: Sequence[Predictions]) -> list[Bin]:
     ]
 
 
-def _or_none(value: float) -> float | None:
-    return None if np.isnan(value) else value
+def _seed(seed: int, part: Part) -> dict[str, float | None]:
+    values = {name: value["value"] for name, value in part.items() if name not in ("recordings", "people")}
+    return {"seed": seed, **values}
 
 
-def _seed(seed: int, part: Part) -> Seed:
-    return Seed(
-        seed=seed,
-        accuracy=part["accuracy"]["value"],
-        balanced_accuracy=part["balanced_accuracy"]["value"],
-        macro_f1=part["macro_f1"]["value"],
-        calibration_error=part["calibration_error"]["value"],
-        person_accuracy=part["person_accuracy"]["value"],
-    )
-
-
-def lead(predictions: Predictions) -> Literal["accuracy", "balanced_accuracy"]:
-    """The score that leads: accuracy of gestures, balanced accuracy of correct and incorrect."""
-    return "balanced_accuracy" if predictions.of_correctness else "accuracy"
-
-
-def _people(joined: Joined) -> dict[str, Person]:
-    counts = dict.fromkeys(joined.people, 0)
-    for subject in joined.by_seed[0].subjects:
+def _people(folds: CrossValidation) -> dict[str, Person]:
+    counts = dict.fromkeys(folds.people, 0)
+    for subject in folds.by_seed[0].subjects:
         counts[subject] += 1
-    accuracies = accuracy_by_person(joined)
+    accuracies = accuracy_by_person(folds)
     return {
-        person: Person(group=joined.groups.get(person), recordings=counts[person], accuracy=accuracies[person])
-        for person in joined.people
+        person: Person(group=folds.groups.get(person), recordings=counts[person], accuracy=accuracies[person])
+        for person in folds.people
     }
 
 
-def accuracy_by_person(joined: Joined) -> dict[str, float]:
+def person_accuracies(predictions: Predictions) -> dict[str, float]:
+    """Each person's share of recordings that were recognised, in order of id."""
+    people = predictions.people
+    row = np.searchsorted(np.array(people), np.array(predictions.subjects)) if people else np.zeros(0, np.int64)
+    rights = np.bincount(row, weights=predictions.right, minlength=len(people))
+    counts = np.bincount(row, minlength=len(people))
+    return dict(zip(people, (rights / counts).tolist(), strict=True))
+
+
+def class_shares(predictions: Predictions) -> dict[str, float]:
+    """What each person adds to balanced accuracy, times the number of people, in order of id.
+
+    A recognised recording counts one over the recordings of its class, so the mean over people is the balanced accuracy
+    of all: with it, two sizes are compared person by person, though hardly anybody alone has a balanced accuracy. NaN
+    where a class is missing.
+    """
+    confusion = cases_of(predictions, predictions.people).confusion
+    real = confusion.sum(axis=(0, 2))
+    weight = np.divide(1.0, real, out=np.full(len(real), np.nan), where=real > 0) / len(real)
+    shares = confusion.diagonal(axis1=1, axis2=2) @ weight * len(predictions.people)
+    return dict(zip(predictions.people, shares.tolist(), strict=True))
+
+
+def accuracy_by_person(folds: CrossValidation) -> dict[str, float]:
     """Each person's accuracy, the mean over seeds, in order of id."""
-    per_seed = [person_accuracies(one) for one in joined.by_seed]
-    return {person: float(np.mean([one[person] for one in per_seed])) for person in joined.people}
+    return _mean_by_person(folds, person_accuracies)
 
 
-def lead_by_person(joined: Joined) -> dict[str, float]:
-    """Of each person a value whose mean over people is, or resembles, the score that leads, the mean over seeds."""
-    if not joined.by_seed[0].of_correctness:
-        return accuracy_by_person(joined)
-    per_seed = [class_shares(one) for one in joined.by_seed]
-    return {person: float(np.mean([one[person] for one in per_seed])) for person in joined.people}
+def primary_by_person(folds: CrossValidation) -> dict[str, float]:
+    """Of each person a value whose mean over people is, or resembles, the primary metric, the mean over seeds."""
+    return _mean_by_person(folds, class_shares if folds.by_seed[0].of_correctness else person_accuracies)
 
 
-def balanced_apart(those: Sequence[Joined], one: int, other: int) -> Statistic:
-    """How much higher the balanced accuracy of one of some joined sweeps is than another's, for weighted people."""
-    people = those[one].people
-    counts = [[tally(seed, people) for seed in those[place].by_seed] for place in (one, other)]
+def _mean_by_person(folds: CrossValidation, measure: Callable[[Predictions], dict[str, float]]) -> dict[str, float]:
+    per_seed = [measure(predictions) for predictions in folds.by_seed]
+    return {person: float(np.mean([values[person] for values in per_seed])) for person in folds.people}
 
-    def difference(weights: np.ndarray) -> np.ndarray:
-        first, second = (np.mean([scores(seed, weights)[:, 1:2] for seed in seeds], axis=0) for seeds in counts)
-        return first - second
 
-    return difference
+def primary_difference(sweeps: Sequence[CrossValidation], first: int, second: int) -> Statistic:
+    """How much higher the primary metric of one of some cross-validations is than another's, for weighted people."""
+    people = sweeps[first].people
+    metric = primary_metric(target_of(sweeps[first].by_seed[0]))
+    one, other = (
+        mean_over_seeds([metric], [cases_of(predictions, people) for predictions in sweeps[place].by_seed])
+        for place in (first, second)
+    )
+    return lambda weights: one(weights) - other(weights)

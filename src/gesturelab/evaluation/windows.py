@@ -1,4 +1,4 @@
-"""What a run said of its test recordings moment after moment: its windows file as values."""
+"""Predictions of single windows: averaged over each recording, and the windows file of a run."""
 
 import csv
 import math
@@ -7,13 +7,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float, Float64, Int64
 
 from gesturelab.errors import RunError
 from gesturelab.files import atomic_write, open_text, why
 
 COLUMNS = ("recording", "start_s", "end_s")
 """The first columns of a windows file; one probability a gesture follows, named ``p_<gesture>``."""
+
+
+def combine_windows(
+    recording: Int64[np.ndarray, " windows"], probabilities: Float[np.ndarray, "windows classes"]
+) -> tuple[Int64[np.ndarray, " recordings"], Float[np.ndarray, "recordings classes"]]:
+    """Averages the probabilities of each recording's windows.
+
+    Returns:
+        The recordings that have a window, ascending, and a row of probabilities for each.
+
+    >>> ids, mean = combine_windows(np.array([4, 7, 4]), np.array([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]))
+    >>> ids.tolist(), mean.tolist()
+    ([4, 7], [[0.5, 0.5], [0.5, 0.5]])
+    """
+    ids, row, counts = np.unique(recording, return_inverse=True, return_counts=True)
+    total = np.zeros((len(ids), probabilities.shape[1]))
+    np.add.at(total, row, probabilities)
+    return ids, total / counts[:, None]
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 from gesturelab.errors import RunError
+from gesturelab.evaluation.metrics import primary_metric
 from gesturelab.report.collect import Finished, collect
 from gesturelab.report.groups import Candidate, best, group, split_name
-from gesturelab.report.primary_metric import words
 from gesturelab.report.texts import percent
 from gesturelab.runs.folder import RunDir
 
@@ -48,7 +49,7 @@ def best_run(folder: Path) -> Choice:
     size = best(shared, "validation")
     candidate = next(one for one in those.sizes if one.label == size.label)
     run = min(candidate.runs, key=lambda one: _rank(candidate, one))
-    what = f"{words(those.target)} of validation recordings"
+    what = f"{primary_metric(those.target).title} of validation recordings"
     others = [f"{one.label} {percent(one.score('validation'))}" for one in shared if one.label != size.label]
     beside = f" ({', '.join(others)})" if others else ""
     say = "It is LEAKY: its test people are those it learned from." if those.leaky else "Test people had no say."
@@ -67,7 +68,8 @@ def best_run(folder: Path) -> Choice:
 
 def _rank(candidate: Candidate, run: Finished) -> tuple[float, float, str]:
     score = _alone(candidate, run).score("validation")
-    return -(0.0 if score is None else score), run.info["metrics"]["validation"]["recording"]["loss"], run.label
+    loss = cast(float, run.info["metrics"]["validation"]["recording"]["loss"])
+    return -(0.0 if score is None else score), loss, run.label
 
 
 def _alone(candidate: Candidate, run: Finished) -> Candidate:

@@ -1,6 +1,5 @@
 """What a model file says of itself: everything that an answer depends on, and how good the answers were."""
 
-import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Any, cast
@@ -8,9 +7,12 @@ from typing import Any, cast
 import numpy as np
 
 from gesturelab.config.data import FeaturesConfig, Target, WindowConfig
-from gesturelab.config.saved import from_values
-from gesturelab.config.training import ModelConfig
+from gesturelab.config.options import from_values, read_free
+from gesturelab.config.options import to_plain as option_to_plain
+from gesturelab.config.saved import upgrade
+from gesturelab.config.training import ModelConfig, typed_config
 from gesturelab.errors import BundleError, ConfigError
+from gesturelab.models.saved import refuse_excess
 from gesturelab.preprocessing.scaler import Scaler
 from gesturelab.skeletons.definition import from_plain as skeleton_from
 from gesturelab.skeletons.definition import to_plain
@@ -85,9 +87,9 @@ class Contents:
             "size": self.size,
             "target": str(self.target),
             "classes": list(self.classes),
-            "model": _values(self.model),
-            "features": _values(self.features),
-            "window": _values(self.window),
+            "model": option_to_plain(self.model),
+            "features": option_to_plain(self.features),
+            "window": option_to_plain(self.window),
             "skeleton": to_plain(self.skeleton),
             "scaler": [{"name": name, "mean": mean, "deviation": deviation} for name, mean, deviation in scaler],
             "mirrored_classes": None if self.mirrored_classes is None else list(self.mirrored_classes),
@@ -121,9 +123,9 @@ def from_plain(values: Any) -> Contents:
             size=_text(plain, "size"),
             target=Target(plain["target"]),
             classes=_words(plain, "classes"),
-            model=from_values(ModelConfig, plain["model"]),
-            features=from_values(FeaturesConfig, plain["features"]),
-            window=from_values(WindowConfig, plain["window"]),
+            model=typed_config(upgrade({"model": plain["model"]})).model,
+            features=read_free(FeaturesConfig, plain["features"], "features"),
+            window=from_values(WindowConfig, plain["window"], "window"),
             skeleton=skeleton_from(plain["skeleton"]),
             scaler=_scaler(plain["scaler"]),
             mirrored_classes=_mirrored(plain["mirrored_classes"], len(plain["classes"])),
@@ -141,15 +143,12 @@ def from_plain(values: Any) -> Contents:
     return contents
 
 
-def _values(config: Any) -> dict[str, Any]:
-    """A schema's keys, with enums as the text that they are."""
-    return {key: str(value) if isinstance(value, str) else value for key, value in dataclasses.asdict(config).items()}
-
-
 def _refuse_excess(contents: Contents) -> None:
+    try:
+        refuse_excess(contents.model, MOST_HIDDEN, MOST_LAYERS)
+    except ValueError as error:
+        raise BundleError(f"bundle.json: {error}") from error
     sizes = (
-        ("model.hidden", contents.model.hidden, MOST_HIDDEN),
-        ("model.layers", contents.model.layers, MOST_LAYERS),
         ("window.length_frames", contents.window.length_frames, MOST_FRAMES),
         ("window.rate_hz", contents.window.rate_hz or 0, MOST_HZ),
         ("the number of joints", len(contents.skeleton.joints), MOST_JOINTS),

@@ -1,17 +1,20 @@
 """Recordings to hold an exported model against the one that was trained."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Int64
 
 from gesturelab.config.data import Short
+from gesturelab.config.options import GuestOptions, to_plain
 from gesturelab.config.saved import read_data_config
 from gesturelab.datasets.load import load
 from gesturelab.datasets.recording import Recording
 from gesturelab.errors import GesturelabError
 from gesturelab.evaluation.predictions import read_predictions
 from gesturelab.export.model import Model
+from gesturelab.models.trust import refuse_untrusted
 from gesturelab.runs.folder import RunDir
 
 
@@ -30,16 +33,20 @@ class Evidence:
     truth: Int64[np.ndarray, " recordings"] | None
 
 
-def evidence(run: RunDir, model: Model, most: int | None = None) -> Evidence:
+def evidence(run: RunDir, model: Model, most: int | None = None, trust: Collection[str] = ()) -> Evidence:
     """The run's test recordings; where its data are gone, motion drawn at random.
 
     Args:
         run: Where its predictions and configuration are.
         model: What was trained.
         most: Take at most so many recordings, spread evenly; None takes all.
+        trust: Datasets from outside gesturelab that may be read.
     """
     try:
-        dataset = load(read_data_config(run.config))
+        config = read_data_config(run.config)
+        if isinstance(config, GuestOptions):
+            refuse_untrusted(to_plain(config), trust, str(run.config))
+        dataset = load(config)
         said = read_predictions(run.predictions)
     except GesturelabError:
         return _at_random(model)

@@ -10,7 +10,7 @@ from gesturelab.evaluation.predictions import Predictions
 from gesturelab.evaluation.result import score_part
 from gesturelab.runs.info import Info
 
-KEPT = ("seed", "data", "split", "metrics", "confusion", "versions", "git", "finished", "baselines")
+KEPT = ("seed", "data", "split", "metrics", "confusion", "versions", "git", "classes", "finished", "baselines")
 """Keys of an info file that travel with a model; its notes and tags stay at home."""
 
 

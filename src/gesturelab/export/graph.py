@@ -2,7 +2,7 @@
 
 The same arithmetic as `gesturelab.preprocessing.windows.cut_windows`,
 `gesturelab.preprocessing.frame_store.FrameStore.gather` and
-`gesturelab.evaluation.recordings.combine_windows`, in ONNX; tests and every export hold it against them.
+`gesturelab.evaluation.windows.combine_windows`, in ONNX; tests and every export hold it against them.
 """
 
 from typing import Any, cast

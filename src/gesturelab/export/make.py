@@ -1,5 +1,6 @@
 """From a finished run to a model, and to the file that it travels in."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +23,15 @@ PREDICTED_WITH = ("weights", "scaler", "predictions")
 """The files of a run that a model is made of; they must be those that the run wrote."""
 
 
-def model_of(run: RunDir) -> Model:
+def model_of(run: RunDir, trust: Collection[str] = ()) -> Model:
     """The model that a finished run trained.
 
+    Args:
+        run: A finished run.
+        trust: Classes from outside gesturelab that it may name.
+
     Raises:
+        TrustError: If it names a class that is neither gesturelab's nor trusted.
         GesturelabError: If the run is unfinished, damaged, changed since, or of a method from elsewhere.
     """
     info = run.read_info()
@@ -35,7 +41,7 @@ def model_of(run: RunDir) -> Model:
     for path in (getattr(run, name) for name in PREDICTED_WITH):
         if path.is_file() and sha256(path) != info["files"].get(path.name, ""):
             raise RunError(f"{path} is not the file that the run wrote (its SHA-256 differs from the info file's)")
-    saved = read_recogniser(run)
+    saved = read_recogniser(run, trust)
     recogniser = saved.recogniser
     contents = Contents(
         name=info["name"],

@@ -12,9 +12,8 @@ from gesturelab.config.data import Short, Span
 from gesturelab.datasets.formats.files import FASTEST_HZ, SLOWEST_HZ
 from gesturelab.datasets.recording import Dataset, Recording, pack
 from gesturelab.errors import DataError, RecordingError
-from gesturelab.evaluation.recordings import combine_windows
-from gesturelab.evaluation.selective import with_temperature
-from gesturelab.evaluation.windows import WindowSeries
+from gesturelab.evaluation.calibration import with_temperature
+from gesturelab.evaluation.windows import WindowSeries, combine_windows
 from gesturelab.export.contents import Contents
 from gesturelab.models.recogniser import Recogniser
 from gesturelab.preprocessing.frame_store import FrameStore
@@ -126,7 +125,9 @@ class Model:
         Raises:
             RecordingError: If it cannot; the message is the reason.
         """
-        made = Recording(name, self._array(positions), _rate(rate_hz), "", "", 0, 1, "")
+        made = Recording(
+            name, self._array(positions), _rate(rate_hz), "", self.classes[0], skeleton=self.contents.skeleton
+        )
         self.refuse_other_rate(made.rate_hz)
         if self.contents.window.short is Short.drop:
             try:
@@ -201,7 +202,7 @@ class Model:
     def _windows(self, recordings: Sequence[Recording]) -> tuple[Dataset, Windows]:
         """In order of the recordings."""
         numbered = [
-            Recording(f"{at:09d}", one.positions, one.rate_hz, "", "", 0, 1, "") for at, one in enumerate(recordings)
+            Recording(f"{at:09d}", one.positions, one.rate_hz, "", self.classes[0]) for at, one in enumerate(recordings)
         ]
         dataset = pack(
             numbered,

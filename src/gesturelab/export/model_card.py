@@ -3,6 +3,8 @@
 from typing import Any
 
 from gesturelab.config.data import Span, Target
+from gesturelab.config.options import target_of
+from gesturelab.config.training import LSTMConfig
 from gesturelab.export.contents import UNSURE_BELOW, Contents
 from gesturelab.report.groups import split_name
 from gesturelab.report.texts import percent
@@ -36,11 +38,16 @@ def _head(contents: Contents) -> str:
         f"# {contents.name}: a gesture recogniser of size `{contents.size}`",
         *(f"> **{text}**" for text in contents.warnings),
         f"Says of a skeleton recording {what}: {_listed(contents.classes)}. "
-        f"An LSTM with {contents.facts['parameters']:,} parameters, trained with gesturelab.",
+        f"{_network(contents)} with {contents.facts['parameters']:,} parameters, trained with gesturelab.",
         "**Not a medical device.** For research and engineering: nothing here was tested for, or may be used for, "
         "diagnosis, treatment or anybody's safety.",
     ]
     return "\n\n".join(lines)
+
+
+def _network(contents: Contents) -> str:
+    target = target_of(contents.model)
+    return "An LSTM" if target == target_of(LSTMConfig) else f"A network `{target}`"
 
 
 def _training(contents: Contents) -> str:

@@ -24,7 +24,7 @@ from gesturelab.export.evidence import Evidence
 from gesturelab.export.graph import around, has_rate
 from gesturelab.export.model import Model
 from gesturelab.export.model_card import card
-from gesturelab.export.program import WITHIN, Answers, example_windows
+from gesturelab.export.program import WITHIN, Answers, example_windows, not_exportable
 from gesturelab.files import atomic_write
 from gesturelab.models.recogniser import Recogniser
 
@@ -65,16 +65,22 @@ def metadata(model: Model) -> dict[str, str]:
 
 def _network(recogniser: Recogniser, frames: int, joints: int) -> ModelProto:
     answers = Answers(copy.deepcopy(recogniser)).eval()
-    return exported(answers, (example_windows(frames, joints),), dynamic_shapes=({0: torch.export.Dim("windows")},))
+    return exported(
+        answers, recogniser, (example_windows(frames, joints),), dynamic_shapes=({0: torch.export.Dim("windows")},)
+    )
 
 
-def exported(network: nn.Module, example: tuple[Tensor, ...], **options: Any) -> ModelProto:
+def exported(network: nn.Module, recogniser: Recogniser, example: tuple[Tensor, ...], **options: Any) -> ModelProto:
     """A network as torch's exporter writes it, without what that says on the way.
 
     Args:
         network: Ready to answer.
+        recogniser: What it holds, for an error.
         example: Its inputs.
         options: Of torch.onnx.export.
+
+    Raises:
+        BundleError: If torch cannot.
     """
     registry = logging.getLogger("torch.onnx._internal.exporter._registration")
     level = registry.level
@@ -84,6 +90,8 @@ def exported(network: nn.Module, example: tuple[Tensor, ...], **options: Any) ->
             warnings.simplefilter("ignore")  # what torch's exporter says of torch
             network(*example)  # what is looked up once must be looked up before it is traced
             program = torch.onnx.export(network, example, dynamo=True, verbose=False, **options)
+    except Exception as error:  # torch raises whatever a guest's network leads it to
+        raise not_exportable("ONNX", recogniser, error) from error
     finally:
         registry.setLevel(level)
     assert program is not None, "the new exporter gives a program"
@@ -136,10 +144,13 @@ def checked(model: Model, shown: Evidence) -> tuple[ModelProto, float]:
     """The graph, and how much its probabilities differ at most from the trained model's over the recordings shown.
 
     Raises:
-        BundleError: If it is more than `WITHIN`.
+        BundleError: If it is more than `WITHIN`, or the graph cannot be run.
     """
     graph = as_onnx(model)
-    difference = largest_difference(graph, model, shown)
+    try:
+        difference = largest_difference(graph, model, shown)
+    except Exception as error:  # onnxruntime's errors have no class in common
+        raise not_exportable("ONNX", model.recogniser, error) from error
     if difference > WITHIN:
         raise BundleError(
             f"the ONNX graph differs from the trained model by up to {difference:.2g} (at most {WITHIN:g} is allowed), "

@@ -36,6 +36,18 @@ def example_windows(frames: int, joints: int) -> Float[Tensor, "3 frames joints 
     return torch.zeros(3, frames, joints, 3) + torch.arange(joints)[:, None] / 10
 
 
+def not_exportable(form: str, recogniser: Recogniser, error: Exception) -> BundleError:
+    """Why torch cannot export a network, as an error that says what works instead."""
+    network = type(recogniser.classifier)
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    reason = lines[0].strip()[:300].rstrip(".")
+    return BundleError(
+        f"{network.__module__}.{network.__qualname__} cannot be exported as {form}: {reason}; nothing was written. "
+        "(Sizes that Python counts, such as len(features), become constants: take features.shape[0].) "
+        "A bundle (gesturelab export without --format) can be made of any network"
+    )
+
+
 def write_program(model: Model, path: Path, shown: Evidence) -> float:
     """Writes the network if it answers as the trained model does; ``bundle.json`` is among its extra files.
 
@@ -51,7 +63,10 @@ def write_program(model: Model, path: Path, shown: Evidence) -> float:
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what torch's exporter says of torch
         answers(example)  # what is looked up once must be looked up before it is traced
-        program = torch.export.export(answers, (example,), dynamic_shapes=({0: torch.export.Dim("windows")},))
+        try:
+            program = torch.export.export(answers, (example,), dynamic_shapes=({0: torch.export.Dim("windows")},))
+        except Exception as error:  # torch raises whatever a guest's network leads it to
+            raise not_exportable("a program of torch.export", model.recogniser, error) from error
         windows = model.windows(shown.recordings)
         said = program.module()(windows)
     difference = float((said - torch.from_numpy(model.probabilities(windows))).abs().max())

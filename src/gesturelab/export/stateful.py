@@ -15,7 +15,6 @@ from jaxtyping import Float
 from onnx import ModelProto, helper
 from torch import Tensor, nn
 
-from gesturelab.config.training import Pooling
 from gesturelab.errors import BundleError
 from gesturelab.export.evidence import Evidence
 from gesturelab.export.model import Model
@@ -23,7 +22,7 @@ from gesturelab.export.model_card import card
 from gesturelab.export.onnx_file import exported, metadata, session, tell
 from gesturelab.export.program import WITHIN
 from gesturelab.models.causal import non_causal_reasons
-from gesturelab.models.lstm import LSTMClassifier
+from gesturelab.models.network import Network
 from gesturelab.models.recogniser import Recogniser
 from gesturelab.preprocessing.augmentation import mirror
 
@@ -35,20 +34,18 @@ class Steps(nn.Module):
     """A causal recogniser, a frame at a time.
 
     A state holds how many frames it has seen, the last one's positions, and for the frame and (where it has a say) its
-    mirror image: hidden and cell state of each LSTM, what the pooling has gathered, and of attention the largest score
-    and the sum of weights relative to it.
+    mirror image what the network remembers.
     """
 
     def __init__(self, recogniser: Recogniser) -> None:
         super().__init__()
-        assert isinstance(recogniser.classifier, LSTMClassifier)
+        assert isinstance(recogniser.classifier, Network)
         self.recogniser = recogniser
-        self.classifier = recogniser.classifier
+        self.network = recogniser.classifier
         self.joints = len(recogniser.features.skeleton.joints)
         self.images = 1 if recogniser.mirrored_classes is None else 2
-        self.layers = len(self.classifier.layers)
-        self.hidden = cast(nn.Linear, self.classifier.projection[0]).out_features
-        self.parts = [self.layers * self.hidden, self.layers * self.hidden, self.hidden, 1, 1]
+        self.shapes = [each.shape[1:] for each in self.network.initial_state(1)]
+        self.parts = [shape.numel() for shape in self.shapes]
 
     @property
     def state_size(self) -> int:
@@ -65,58 +62,26 @@ class Steps(nn.Module):
         pair = torch.stack([before, frame], dim=1)  # batch 2 joints 3
         if self.images == 2:
             pair = torch.cat([pair, mirror(pair, self.recogniser.features.skeleton)])
-            begins, count = torch.cat([begins, begins]), torch.cat([seen, seen]) + 1
-        else:
-            count = seen + 1
+            begins = torch.cat([begins, begins])
         features = (self.recogniser.features(pair)[:, 1] - self.recogniser.mean) / self.recogniser.deviation
         rows = rest.unflatten(1, (self.images, sum(self.parts))).transpose(0, 1).flatten(0, 1)  # images x batch
-        hidden, cell, pooled, largest, total = rows.split(self.parts, dim=1)
-        hidden, cell = self._lstms(self.classifier.projection(features), hidden, cell)
-        pooled, largest, total, mean = self._pool(hidden[:, -self.hidden :], pooled, largest, total, begins, count)
-        said = self.classifier.head(mean).softmax(dim=1)  # images x batch, classes
-        rows = torch.cat([hidden, cell, pooled, largest, total], dim=1)
+        remembered = [
+            torch.where(
+                begins.unflatten(1, [1] * len(shape)) if len(shape) > 1 else begins, new, part.unflatten(1, shape)
+            )
+            for new, part, shape in zip(
+                self.network.initial_state(1), rows.split(self.parts, dim=1), self.shapes, strict=True
+            )
+        ]
+        logits, remembered = self.network.step(features, tuple(remembered))
+        probabilities = logits.softmax(dim=1)  # images x batch, classes
+        rows = torch.cat([each.flatten(1) for each in remembered], dim=1)
         batch = frame.shape[0]
         if self.recogniser.mirrored_classes is not None:
-            own, image = said[:batch], said[batch:]
-            said = (own + image[:, self.recogniser.mirrored_classes]) / 2
+            own, image = probabilities[:batch], probabilities[batch:]
+            probabilities = (own + image[:, self.recogniser.mirrored_classes]) / 2
         rest = rows.reshape(self.images, batch, sum(self.parts)).transpose(0, 1).flatten(1)
-        return said, torch.cat([seen + 1, frame.flatten(1), rest], dim=1)
-
-    def _lstms(self, inputs: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-        hiddens: list[Tensor] = []
-        cells: list[Tensor] = []
-        for layer, own, kept in zip(
-            cast("list[nn.LSTM]", list(self.classifier.layers)),
-            hidden.split(self.hidden, dim=1),
-            cell.split(self.hidden, dim=1),
-            strict=True,
-        ):
-            weights = dict(layer.named_parameters())
-            gates = inputs @ weights["weight_ih_l0"].t() + weights["bias_ih_l0"]
-            gates = gates + own @ weights["weight_hh_l0"].t() + weights["bias_hh_l0"]
-            into, forget, new, out = gates.split(self.hidden, dim=1)
-            cells.append(forget.sigmoid() * kept + into.sigmoid() * new.tanh())
-            inputs = out.sigmoid() * cells[-1].tanh()
-            hiddens.append(inputs)
-        return torch.cat(hiddens, dim=1), torch.cat(cells, dim=1)
-
-    def _pool(
-        self, outputs: Tensor, pooled: Tensor, largest: Tensor, total: Tensor, begins: Tensor, count: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """What is gathered now, and its value over the frames so far."""
-        attention = self.classifier.attention
-        if attention is not None:
-            score = attention(outputs)
-            most = torch.where(begins, score, torch.maximum(largest, score))
-            shrink, weight = (largest - most).exp() * ~begins, (score - most).exp()
-            pooled, total = pooled * shrink + weight * outputs, total * shrink + weight
-            return pooled, most, total, pooled / total
-        if self.classifier.pooling is Pooling.mean:
-            return pooled + outputs, largest, total, (pooled + outputs) / count
-        if self.classifier.pooling is Pooling.max:
-            pooled = torch.where(begins, outputs, torch.maximum(pooled, outputs))
-            return pooled, largest, total, pooled
-        return outputs, largest, total, outputs
+        return probabilities, torch.cat([seen + 1, frame.flatten(1), rest], dim=1)
 
 
 def as_steps(model: Model) -> ModelProto:
@@ -135,6 +100,7 @@ def as_steps(model: Model) -> ModelProto:
     batch = torch.export.Dim("batch")
     made = exported(
         steps,
+        model.recogniser,
         (frame, torch.zeros(3, steps.state_size)),
         dynamic_shapes=({0: batch}, {0: batch}),
         input_names=["frame", "state"],

@@ -41,8 +41,13 @@ class Recogniser(nn.Module):
 
     def forward(self, positions: Float[Tensor, "batch frames joints 3"]) -> Float[Tensor, "batch classes"]:
         """Logits of windows of positions in metres."""
-        features = (self.features(positions) - self.mean) / self.deviation  # batch frames features
-        return self.classifier(features)
+        return self.classifier(self.scaled_features(positions))
+
+    def scaled_features(
+        self, positions: Float[Tensor, "batch frames joints 3"]
+    ) -> Float[Tensor, "batch frames features"]:
+        """What the network sees of windows of positions in metres."""
+        return (self.features(positions) - self.mean) / self.deviation
 
     def probabilities(self, positions: Float[Tensor, "batch frames joints 3"]) -> Float[Tensor, "batch classes"]:
         """The answer: the probability of each class."""

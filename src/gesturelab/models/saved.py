@@ -1,27 +1,30 @@
 """A finished run's weights and scaler, put together again to be used."""
 
 import zipfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import torch
+from torch import nn
 
 from gesturelab.config.data import FeaturesConfig, Target, WindowConfig
-from gesturelab.config.saved import SINCE, from_values
-from gesturelab.config.training import ModelConfig
-from gesturelab.errors import RunError
+from gesturelab.config.options import add_search_path, arguments_of, from_values, read_free
+from gesturelab.config.saved import read_search_path, upgrade
+from gesturelab.config.training import ModelConfig, typed_config
+from gesturelab.errors import RunError, TrustError
 from gesturelab.files import refuse_special_file, why
 from gesturelab.models.flops import flops_to_answer, on_meta_device
-from gesturelab.models.lstm import LSTMClassifier
 from gesturelab.models.recogniser import Recogniser
+from gesturelab.models.trust import refuse_untrusted
 from gesturelab.preprocessing.features import Features
 from gesturelab.preprocessing.scaler import Scaler
 from gesturelab.runs.folder import RunDir
 from gesturelab.skeletons.definition import restored
 
 MAX_BYTES = 2**32
-MAX_FRAMES, MAX_LAYERS = 1_000_000, 100
+MAX_FRAMES, MAX_LAYERS, MAX_WIDTH = 1_000_000, 100, 2**31
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Saved:
     recogniser: Recogniser
     length_frames: int
     joints: int
-    flops_per_window: int
+    flops_per_window: int | None
     model: ModelConfig
     window: WindowConfig
     target: Target
@@ -53,32 +56,43 @@ class Saved:
     mirrored_classes: tuple[int, ...] | None
 
 
-def read_recogniser(run: RunDir) -> Saved:
+def read_recogniser(run: RunDir, trust: Collection[str] = ()) -> Saved:
     """Reads the weights and the scaler of a run.
 
+    Args:
+        run: A finished run.
+        trust: Classes from outside gesturelab that it may name.
+
     Raises:
+        TrustError: If it names a class that is neither gesturelab's nor trusted.
         RunError: If the weights are missing, damaged, or of a network that this version does not know.
         DataError: If the scaler is missing or damaged.
     """
     try:
         saved = _read(run.weights)
+        plain = upgrade({key: saved[key] for key in ("model", "features", "window")})
+        refuse_untrusted(plain, trust, str(run.weights))
+        if trust:
+            add_search_path(read_search_path(run.config))
         skeleton = restored(saved["skeleton"])
-        model = from_values(ModelConfig, saved["model"])
-        features = from_values(FeaturesConfig, saved["features"], SINCE["features"])
-        window = from_values(WindowConfig, saved["window"])
-        target = Target(saved.get("target", SINCE["data"]["target"]))
+        model = typed_config({"model": plain["model"]}).model
+        features = read_free(FeaturesConfig, plain["features"], "features")
+        window = from_values(WindowConfig, plain["window"], "window")
+        target = Target(saved.get("target", "gesture"))
         classes = tuple(map(str, saved["gestures"]))
-        made = Features(features, skeleton)
-        names = list(made.names)
+        table = Features(features, skeleton)
+        names = list(table.names)
         if saved["feature_names"] != names:
             raise ValueError("its features are others than this version makes")
-        classifier = _classifier(saved["state_dict"], model, len(names), len(classes), made.summaries)
         length = window.length_frames
         if not 0 < length <= MAX_FRAMES:
             raise ValueError(f"its windows have {length} frames")
+        classifier = _classifier(saved["state_dict"], model, table, len(classes), length)
         mirrored = _mirrored(saved) if saved.get("mirror_at_test") else None
     except FileNotFoundError:
         raise RunError(f"{run.weights} is missing: run the training again") from None
+    except TrustError:
+        raise
     except Exception as error:  # torch raises whatever a damaged file leads it to
         raise RunError(f"{run.weights} cannot be read by this version: {why(error)}") from error
     scaler = Scaler.load(run.scaler)
@@ -116,21 +130,30 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _classifier(
-    weights: dict[str, torch.Tensor], model: ModelConfig, inputs: int, classes: int, summaries: int
-) -> LSTMClassifier:
-    """The network, made only after its weights are known to be there."""
-    if not 0 < model.layers <= MAX_LAYERS or not 0 <= model.head_layers <= MAX_LAYERS:
-        raise ValueError(f"it has {model.layers} LSTM layers and {model.head_layers} head layers")
-    wanted = {
-        name: value.shape for name, value in on_meta_device(inputs, classes, model, summaries).state_dict().items()
-    }
-    there = {name: value.shape for name, value in weights.items() if value.is_contiguous()}
-    if there != wanted:
-        odd = sorted(name for name in wanted.keys() | there.keys() if wanted.get(name) != there.get(name))
+    weights: dict[str, torch.Tensor], model: ModelConfig, features: Features, classes: int, frames: int
+) -> nn.Module:
+    """The network; of one that comes with gesturelab memory is taken only for weights that are there."""
+    refuse_excess(model, MAX_WIDTH, MAX_LAYERS)
+    classifier = on_meta_device(model, features, classes, frames)
+    expected = {name: (value.shape, value.dtype) for name, value in classifier.state_dict().items()}
+    shapes = {name: (value.shape, value.dtype) for name, value in weights.items() if value.is_contiguous()}
+    if shapes != expected:
+        odd = sorted(name for name in expected.keys() | shapes.keys() if expected.get(name) != shapes.get(name))
         raise ValueError(f"its weights are not those of such a network: {', '.join(odd[:3])}")
-    classifier = LSTMClassifier(inputs, classes, model, summaries)
-    classifier.load_state_dict(weights)
+    classifier.load_state_dict(weights, assign=True)
     return classifier
+
+
+def refuse_excess(model: ModelConfig, width: int, layers: int) -> None:
+    """Refuses a network of more than so many layers, or so wide, before it is built.
+
+    Raises:
+        ValueError: Naming the key.
+    """
+    values = arguments_of(model, ModelConfig)
+    for key, most in (("hidden", width), ("layers", layers), ("head_layers", layers)):
+        if isinstance(value := values.get(key), int) and not 0 <= value <= most:
+            raise ValueError(f"model.{key} is {value:,}; at most {most:,} is possible")
 
 
 def _mirrored(saved: dict[str, Any]) -> tuple[int, ...]:

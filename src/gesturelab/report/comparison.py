@@ -1,8 +1,8 @@
 """From folders of runs to a comparison."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from gesturelab.report.collect import SIDES, Unread, collect
 from gesturelab.report.cost import Latencies, cost_of
@@ -11,6 +11,7 @@ from gesturelab.report.groups import Candidate, Group, best, differences, flags,
 from gesturelab.report.results import (
     BASELINE_SCORES,
     CORRECTNESS_SCORES,
+    SUBSET_SCORES,
     Choice,
     Comparison,
     GroupComparison,
@@ -21,7 +22,10 @@ from gesturelab.runs.info import LEAKY, SYNTHETIC, Info
 
 
 def compare(
-    paths: Path | str | Iterable[Path | str], *, measure: Callable[[Sequence[Group]], Latencies] | None = None
+    paths: Path | str | Iterable[Path | str],
+    *,
+    trust: Collection[str] = (),
+    measure: Callable[[Sequence[Group]], Latencies] | None = None,
 ) -> Comparison:
     """Compares all finished runs below some folders, as ``gesturelab compare`` does.
 
@@ -31,6 +35,8 @@ def compare(
 
     Args:
         paths: Folders that hold runs, such as ``outputs`` or ``multirun/sizes``.
+        trust: Functions of metrics of your own that may be called, such as ``mypkg.least_recall``, though only info
+            files name them; a metric that is not trusted is left out, and a sentence says so.
         measure: Gives the latency of each size; without it none is measured.
 
     Returns:
@@ -43,16 +49,19 @@ def compare(
     folders = [paths] if isinstance(paths, str | Path) else paths
     finished, unread = collect([Path(folder) for folder in folders])
     groups = group(finished)
-    return compare_groups(groups, unread, measure(groups) if measure else None)
+    return compare_groups(groups, unread, measure(groups) if measure else None, trust)
 
 
-def compare_groups(groups: Sequence[Group], unread: Sequence[Unread], latencies: Latencies | None = None) -> Comparison:
+def compare_groups(
+    groups: Sequence[Group], unread: Sequence[Unread], latencies: Latencies | None = None, trust: Collection[str] = ()
+) -> Comparison:
     """Compares runs that were read already.
 
     Args:
         groups: Of runs that may be compared.
         unread: Runs that cannot.
         latencies: How long a window takes with each size; None where it was not measured.
+        trust: Functions of users' metrics that may be called, though only info files name them.
     """
     compared: list[GroupComparison] = []
     number = 1
@@ -65,7 +74,7 @@ def compare_groups(groups: Sequence[Group], unread: Sequence[Unread], latencies:
             _choice(best(shared, "validation")) if shared else None,
             _choice(best(shared, "test")) if shared else None,
         )
-        joined = cross_validate(one) if one.folded else None
+        joined = cross_validate(one, trust) if one.folded else None
         cost = cost_of(one, joined, recommendation.recommended, latencies or {})
         differs = tuple(differences(groups[0].basis, one.basis))
         compared.append(GroupComparison(one, rows, _warnings(one, rows), differs, recommendation, joined, cost))
@@ -98,6 +107,7 @@ def _rows(one: Group, first: int) -> tuple[RunRow, ...]:
             candidate=candidate.label,
             target=one.target,
             scores=_scores(run.info),
+            metrics=_test_metrics(run.info),
             seconds=run.info["training"]["seconds"],
             epochs=run.info["training"]["epochs"],
             best_epoch=run.info["training"]["best_epoch"],
@@ -114,15 +124,21 @@ def _rows(one: Group, first: int) -> tuple[RunRow, ...]:
 
 def _scores(info: Info) -> dict[str, float | None]:
     """The scores of a run by column; None for those that it does not have."""
-    metrics = cast(Mapping[str, Any], info["metrics"])
     scores = {
-        f"{side}_{level}_{score}": _value(metrics, side, level, score)
-        for side in SIDES
+        f"{subset}_{level}_{score}": _value(info, "metrics", subset, level, score)
+        for subset in SIDES
         for level in ("recording", "window")
-        for score in ("accuracy", "balanced_accuracy", "loss")
+        for score in SUBSET_SCORES
     }
-    scores |= {key: _value(metrics, "test", "recording", key.removeprefix("test_")) for key in CORRECTNESS_SCORES}
-    return scores | {key: _value(info, "baselines", *key.split("_", 1)) for key in BASELINE_SCORES}
+    test = _test_metrics(info)
+    scores |= {key: test.get(key.removeprefix("test_")) for key in CORRECTNESS_SCORES}
+    scores |= {key: _value(info, "baselines", *key.split("_", 1)) for key in BASELINE_SCORES}
+    further = {f"test_recording_{name}": value for name, value in test.items() if f"test_{name}" not in scores}
+    return scores | further
+
+
+def _test_metrics(info: Info) -> dict[str, float | None]:
+    return {name: value for name, value in info["metrics"]["test"]["recording"].items() if name != "count"}
 
 
 def _value(nested: Any, *keys: str) -> float | None:

@@ -15,8 +15,8 @@ from gesturelab.report.sections import (
     Block,
     Table,
     accuracy_table,
-    correctness_blocks,
     group_blocks,
+    metric_blocks,
     overfitting_blocks,
     shown,
     summary_table,
@@ -90,7 +90,7 @@ def _print_group(console: Console, group: GroupComparison) -> None:
     console.print()
     blocks = list(group_blocks(group, several=False, narrow=True))
     if not group.results:
-        runs = [accuracy_table(group), training_table(group), texts.LEVELS, *correctness_blocks(group.runs)]
+        runs = [accuracy_table(group), training_table(group), texts.LEVELS, *metric_blocks(group.runs)]
         blocks = [*runs, *blocks]
     _print_blocks(console, blocks)
     console.print()

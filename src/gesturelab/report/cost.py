@@ -6,17 +6,17 @@ from pathlib import Path
 from statistics import fmean
 
 from gesturelab.evaluation.cost import Latency, beaten_by
+from gesturelab.evaluation.metrics import primary_metric
 from gesturelab.evaluation.result import Value
 from gesturelab.report.collect import Finished
 from gesturelab.report.groups import Candidate, Group
-from gesturelab.report.primary_metric import words
 from gesturelab.report.recommendation import selected, without_peers
 from gesturelab.report.results import (
     CandidateResult,
     Choice,
     Cost,
     CostRow,
-    CrossValidation,
+    CrossValidationResult,
     LatencyConditions,
     MissingLatency,
 )
@@ -34,7 +34,9 @@ DISTURBED = 0.9
 """A latency is disturbed when the processor worked for us in a smaller share of the time."""
 
 
-def cost_of(group: Group, joined: CrossValidation | None, recommended: Choice | None, latencies: Latencies) -> Cost:
+def cost_of(
+    group: Group, joined: CrossValidationResult | None, recommended: Choice | None, latencies: Latencies
+) -> Cost:
     """What the candidates of a group cost beside how accurate they are.
 
     Args:
@@ -54,7 +56,7 @@ def cost_of(group: Group, joined: CrossValidation | None, recommended: Choice | 
     chosen = selected(*without_peers(joined.results, joined.pairs)) if joined else None
     return Cost(
         group.number,
-        words(group.target),
+        primary_metric(group.target).title,
         chosen or (recommended.candidate if recommended else None),
         rows,
         _judging([row for row in rows if not row.peer and not row.apart]),

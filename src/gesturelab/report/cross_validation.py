@@ -1,7 +1,7 @@
 """Cross-validation: for each candidate one result on everybody, and the candidates against each other."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, cast
@@ -9,15 +9,23 @@ from typing import Any, cast
 import numpy as np
 
 from gesturelab.errors import GesturelabError, RunError
-from gesturelab.evaluation.join import FoldRun, Joined, differing, join
+from gesturelab.evaluation.cross_validation import CrossValidation, FoldRun, differing, join_folds
+from gesturelab.evaluation.metrics import metrics_of_runs
 from gesturelab.evaluation.predictions import Predictions, read_predictions
-from gesturelab.evaluation.result import Result, Value, balanced_apart, lead_by_person, summarise
+from gesturelab.evaluation.result import Result, Value, primary_by_person, primary_difference, summarise
 from gesturelab.files import sha256
 from gesturelab.report.collect import Finished
 from gesturelab.report.groups import Candidate, Group
-from gesturelab.report.primary_metric import BASELINES
 from gesturelab.report.recommendation import beside_peers, select_model, without_peers
-from gesturelab.report.results import PARTS, CandidateResult, CrossValidation, LeftOut, PairResult, RankResult
+from gesturelab.report.results import (
+    BASELINES,
+    PARTS,
+    CandidateResult,
+    CrossValidationResult,
+    LeftOut,
+    PairResult,
+    RankResult,
+)
 from gesturelab.runs.folder import RunDir
 
 PATIENT = "patient"
@@ -27,28 +35,35 @@ WHO = "patient or not"
 """What the baseline is called that knows only who moves."""
 
 
-def cross_validate(group: Group) -> CrossValidation:
+def cross_validate(group: Group, trust: Collection[str] = ()) -> CrossValidationResult:
     """Joins the folds of a group, candidate by candidate, and compares them on the recordings that all share.
 
     Of correctness the trivial answers follow as baselines, on the recordings of the first candidate.
+
+    Args:
+        group: Of runs that are folds.
+        trust: Functions of users' metrics that may be called, though only info files name them.
     """
     results: list[CandidateResult] = []
-    joined: list[Joined] = []
+    joined: list[CrossValidation] = []
     left_out: list[LeftOut] = []
+    metrics_left_out: list[str] = []
     for candidate in group.candidates:
         folds = _read_folds(candidate.runs, left_out)
         if not folds:
             continue
         try:
-            whole = join(folds)
+            whole = join_folds(folds)
         except GesturelabError as error:
             left_out += [LeftOut(run.label, str(error)) for run in folds]
             continue
         joined.append(whole)
-        scores = summarise(whole)
+        guests, untrusted = metrics_of_runs([run.info.get("metric_definitions", {}) for run in folds], trust)
+        metrics_left_out += untrusted
+        scores = summarise(whole, guests)
         if candidate.peer:
             _remove_confidence(scores)
-        scores["notes"] = [*scores["notes"], *_namesakes(candidate, group.candidates)]
+        scores["notes"] = [*scores["notes"], *untrusted, *_namesakes(candidate, group.candidates)]
         validation = None if candidate.peer else candidate.score("validation")
         means = (candidate.score("train"), validation, scores)
         head = (candidate.label, candidate.size, candidate.peer, False, candidate.parameters, group.target)
@@ -60,8 +75,14 @@ def cross_validate(group: Group) -> CrossValidation:
         results.append(CandidateResult(label, label, True, True, 1, group.target, None, None, scores))
     pairs, ranks = _compare(results, joined)
     selected = select_model(*without_peers(results, pairs))
-    return CrossValidation(
-        tuple(results), pairs, ranks, tuple(selected), tuple(beside_peers(results, pairs)), tuple(left_out)
+    return CrossValidationResult(
+        tuple(results),
+        pairs,
+        ranks,
+        tuple(selected),
+        tuple(beside_peers(results, pairs)),
+        tuple(left_out),
+        tuple(dict.fromkeys(metrics_left_out)),
     )
 
 
@@ -109,7 +130,7 @@ def _namesakes(candidate: Candidate, others: Sequence[Candidate]) -> Iterator[st
             yield f"not joined with {other.label}: {reasons}"
 
 
-def _baselines(whole: Joined) -> dict[str, Joined]:
+def _baselines(whole: CrossValidation) -> dict[str, CrossValidation]:
     """What trivial answers score on exactly these recordings; nothing where gestures are recognised.
 
     Length alone and the majority class come from each fold's own training people, and are the same for all seeds. Where
@@ -139,14 +160,14 @@ def _answer(first: Predictions, predicted: np.ndarray, order: np.ndarray) -> Pre
 
 
 def _compare(
-    results: Sequence[CandidateResult], joined: Sequence[Joined]
+    results: Sequence[CandidateResult], joined: Sequence[CrossValidation]
 ) -> tuple[tuple[PairResult, ...], RankResult | None]:
     """Tests between candidates, on the recordings that all were tested on."""
     shared = set.intersection(*(set(whole.by_seed[0].names) for whole in joined)) if joined else set[str]()
     if len(joined) < 2 or not shared:
         return (), None
     common = [_only(whole, shared) for whole in joined]
-    by_person = [lead_by_person(whole) for whole in common]
+    by_person = [primary_by_person(whole) for whole in common]
     people = list(by_person[0])
     if any(math.isnan(value) for one in by_person for value in one.values()):
         return (), None  # of correctness, with one class only
@@ -156,7 +177,7 @@ def _compare(
     values = np.array([[one[person] for person in people] for one in by_person])
     peers = [result.peer for result in results]
     if joined[0].by_seed[0].of_correctness:
-        pairs = compare_pairs(values, peers, test=sign_flip_p, apart_by=partial(balanced_apart, common))
+        pairs = compare_pairs(values, peers, test=sign_flip_p, apart_by=partial(primary_difference, common))
     else:
         pairs = compare_pairs(values, peers)
     ranks = rank_sizes(values, pairs)
@@ -181,7 +202,7 @@ def _compare(
     return compared, RankResult(len(people), mean, _or_none(ranks.friedman_p), ranks.critical_difference, cliques)
 
 
-def _only(whole: Joined, names: set[str]) -> Joined:
+def _only(whole: CrossValidation, names: set[str]) -> CrossValidation:
     kept = np.array([at for at, name in enumerate(whole.by_seed[0].names) if name in names], dtype=np.int64)
     return replace(whole, by_seed=tuple(one.take(kept) for one in whole.by_seed))
 

@@ -12,6 +12,7 @@ from matplotlib.patches import Patch
 from matplotlib.textpath import TextPath
 from matplotlib.ticker import NullFormatter
 
+from gesturelab.evaluation.metrics import CORRECTNESS, primary_metric
 from gesturelab.report.figures import (
     GROUPS,
     LABEL,
@@ -24,8 +25,7 @@ from gesturelab.report.figures import (
     shorten,
     shorten_middle,
 )
-from gesturelab.report.primary_metric import CORRECTNESS, words
-from gesturelab.report.results import CandidateResult, CrossValidation, GroupComparison
+from gesturelab.report.results import CandidateResult, CrossValidationResult, GroupComparison
 from gesturelab.report.texts import count, p_value, percent
 from gesturelab.runs.info import SYNTHETIC
 
@@ -113,7 +113,7 @@ def _draw_sizes(
     axes.set_xticks(sizes, [f"{shorten(labels[size])}\n{count(size)}" for size in sizes], parse_math=False)
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.tick_params(axis="x", which="minor", length=0)
-    name = words(target)
+    name = primary_metric(target).title
     dress(axes, "parameters (logarithmic)", f"{name} of recordings")
     percent_axis(axes.yaxis)
     plain_legend(axes)
@@ -248,7 +248,7 @@ def place_bars(spans: Sequence[tuple[float, float]], gap: float) -> list[int]:
     return found
 
 
-def draw_ranks(joined: CrossValidation, path: Path, split: str, warned: Sequence[str]) -> None:
+def draw_ranks(joined: CrossValidationResult, path: Path, split: str, warned: Sequence[str]) -> None:
     """Draws mean ranks as J. Demsar does (Journal of Machine Learning Research, 2006), the best on the right.
 
     Bars join what Wilcoxon's tests with Holm's correction do not tell apart, as A. Benavoli et al. advise (same

@@ -20,8 +20,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, PercentFormatter
 
+from gesturelab.evaluation.metrics import CORRECTNESS, primary_metric
 from gesturelab.files import atomic_write
-from gesturelab.report.primary_metric import CORRECTNESS, words
 from gesturelab.report.results import RunRow
 from gesturelab.report.texts import count, percent
 from gesturelab.runs.info import LEAKY, SYNTHETIC, Info, target_of
@@ -171,7 +171,7 @@ def draw_sizes(rows: Sequence[RunRow], path: Path) -> None:
     ticks = [size for at, size in enumerate(sizes) if at == 0 or size / sizes[at - 1] > 1.25]
     axes.set_xticks(ticks, [count(tick) for tick in ticks])
     axes.xaxis.set_minor_formatter(NullFormatter())
-    names = " or ".join(dict.fromkeys(words(point.row.target) for point in points))
+    names = " or ".join(dict.fromkeys(primary_metric(point.row.target).title for point in points))
     dress(axes, "parameters (logarithmic)", f"{names} of recordings")
     axes.tick_params(axis="x", which="minor", length=0)
     axes.yaxis.set_major_formatter(FuncFormatter(_tick))

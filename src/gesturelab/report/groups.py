@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any, cast
 
-from gesturelab.evaluation.join import FOLDED, asked
+from gesturelab.evaluation.cross_validation import asked
+from gesturelab.evaluation.metrics import CORRECTNESS, primary_metric
 from gesturelab.report.collect import SIDES, Finished
-from gesturelab.report.primary_metric import CORRECTNESS
 from gesturelab.runs.info import Info, is_peer, target_of
 
 
@@ -37,7 +37,7 @@ class Basis:
 def basis(info: Info) -> Basis:
     """The basis of a run; runs with equal ones are compared."""
     split = info["split"]
-    folded = split["kind"] in FOLDED and "fold" in split["options"]
+    folded = "fold" in split["options"]
     options = {key: value for key, value in split["options"].items() if not (folded and key == "fold")}
     return Basis(
         target_of(info),
@@ -121,7 +121,7 @@ class Candidate:
         have it, since the people of one fold may do everything correctly. None where no run has one of them.
         """
         found = [cast(Any, run.info["metrics"])[side]["recording"] for run in self.runs]
-        keys = ("sensitivity", "specificity") if self.target == CORRECTNESS else ("accuracy",)
+        keys = ("sensitivity", "specificity") if self.target == CORRECTNESS else (primary_metric(self.target).name,)
         values = [[one[key] for one in found if one.get(key) is not None] for key in keys]
         if not all(values):
             return None

@@ -15,9 +15,9 @@ from matplotlib.ticker import PercentFormatter
 
 from gesturelab.errors import RunError
 from gesturelab.evaluation.bootstrap import intervals
+from gesturelab.evaluation.metrics import CORRECTNESS
 from gesturelab.evaluation.predictions import Predictions, read_predictions
 from gesturelab.report.figures import GROUPS, LABEL, MARKERS, WARNING, dress, plain_legend, save, shorten_middle
-from gesturelab.report.primary_metric import CORRECTNESS
 from gesturelab.report.results import RunRow
 from gesturelab.report.texts import percent
 from gesturelab.runs.folder import RunDir

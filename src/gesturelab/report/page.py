@@ -92,7 +92,7 @@ def _templates() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {"cell": cell, "shown": sections.shown, "percent": percent}
-    names = ("run_table", "correctness_blocks", "group_blocks", "unread_table", "number")
+    names = ("run_table", "metric_blocks", "group_blocks", "unread_table", "number")
     tables = {"importance_table": importance_table, "trial_table": trial_table}
     functions: dict[str, Callable[..., Any]] = {name: getattr(sections, name) for name in names}
     more: dict[str, Any] = {"remarks": remarks, "texts": texts, "counted": counted}

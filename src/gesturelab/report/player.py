@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Int16
 
+from gesturelab.datasets.recording import CORRECTNESS
 from gesturelab.errors import RunError
 from gesturelab.evaluation.predictions import Predictions, read_predictions
-from gesturelab.evaluation.result import CORRECTNESS
 from gesturelab.evaluation.windows import WindowSeries, mean_series, read_windows
 from gesturelab.report.cross_validation import check_sum
 from gesturelab.report.groups import Candidate, Group

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gesturelab.report.primary_metric import words
+from gesturelab.evaluation.metrics import primary_metric
 from gesturelab.report.results import CandidateResult, PairResult
 from gesturelab.report.texts import p_value, points, share
 
@@ -17,7 +17,7 @@ def select_model(results: Sequence[CandidateResult], pairs: Sequence[PairResult]
     """
     if len(results) < 2 or not pairs:
         return []
-    metric = words(results[0].target)
+    metric = primary_metric(results[0].target).title
     people = pairs[0].people
     partial = any(result.partial for result in results)
     sentences = ["Some folds are missing, so this verdict is provisional."] if partial else []
@@ -114,7 +114,7 @@ def beside_peers(results: Sequence[CandidateResult], pairs: Sequence[PairResult]
         kind = "baseline" if peer.baseline else "peer"
         sentences.append(
             f"{own} is {word} {peer.candidate}, a {kind}, on these {pair.people} people: "
-            f"{own} minus {peer.candidate}: {_difference(pair, words(target))}."
+            f"{own} minus {peer.candidate}: {_difference(pair, primary_metric(target).title)}."
         )
     return sentences
 

@@ -6,11 +6,11 @@ from dataclasses import asdict, dataclass, field
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, cast
 
+from gesturelab.evaluation.metrics import CORRECTNESS, GESTURE, METRICS, primary_metric
 from gesturelab.evaluation.result import Part, Result, Value
 from gesturelab.report.collect import SIDES, Unread
 from gesturelab.report.groups import Candidate, Group
 from gesturelab.report.overfitting import ADVICE, SEVERE, UNDEFINED, band, gap
-from gesturelab.report.primary_metric import lead, of_row, words
 from gesturelab.runs.info import LEAKY, SYNTHETIC
 
 if TYPE_CHECKING:
@@ -22,18 +22,26 @@ COMPARISON_SCHEMA = 1
 PARTS = ("by_group", "by_correctness", "by_group_and_correctness", "by_posture", "by_gesture")
 """The parts of a cross-validation's recordings that have scores of their own, as `Result` names them."""
 
+BASELINES = {"length": "length alone", "majority": "majority class"}
+"""What the trivial answers of an info file are called in tables."""
+
+SUBSET_SCORES = (primary_metric(GESTURE).name, primary_metric(CORRECTNESS).name, "loss")
+"""What a run has of each subset, of recordings and of windows."""
+
 _ACCURACY, _BALANCED, _LOSS = (
-    tuple(f"{side}_{level}_{score}" for level in ("recording", "window") for side in SIDES)
-    for score in ("accuracy", "balanced_accuracy", "loss")
+    tuple(f"{subset}_{level}_{score}" for level in ("recording", "window") for subset in SIDES)
+    for score in SUBSET_SCORES
 )
-CORRECTNESS_SCORES = ("test_sensitivity", "test_specificity", "test_roc_auc")
-BASELINE_SCORES = ("length_balanced_accuracy", "majority_balanced_accuracy")
+CORRECTNESS_SCORES = tuple(
+    f"test_{metric.name}" for metric in METRICS if metric.target == CORRECTNESS and metric.primary_for is None
+)
+BASELINE_SCORES = tuple(f"{baseline}_{primary_metric(CORRECTNESS).name}" for baseline in BASELINES)
 _BEFORE = ("run", "folder", "path", "name", "model", "peer", "parameters", "group", "candidate")
 _AFTER = ("seconds", "epochs", "best_epoch", "split", "data", "fingerprint", "seed", "flags", "findings")
 RUN_COLUMNS = (
     *_BEFORE, *_ACCURACY, "target", *_BALANCED, *CORRECTNESS_SCORES, *BASELINE_SCORES, *_LOSS, *_AFTER
 )  # fmt: skip
-"""The columns of the table of runs, as CSV and JSON have them."""
+"""The columns of the table of runs that CSV and JSON always have; further metrics of test recordings follow."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +61,8 @@ class RunRow:
         target: gesture or correctness.
         scores: By column, such as ``test_recording_accuracy``: accuracies as fractions, losses in nats; None where a
             run has none. Of correctness also the balanced ones, `CORRECTNESS_SCORES` and, of trivial answers on the
-            same test recordings, `BASELINE_SCORES`.
+            same test recordings, `BASELINE_SCORES`. Every further metric is ``test_recording_<name>``.
+        metrics: Of test recordings, by name: all that the info file has, users' own among them.
         seconds: Training time.
         epochs: How many.
         best_epoch: The one whose weights were kept, from 0.
@@ -76,6 +85,7 @@ class RunRow:
     candidate: str
     target: str
     scores: Mapping[str, float | None]
+    metrics: Mapping[str, float | None]
     seconds: float
     epochs: int
     best_epoch: int
@@ -88,7 +98,7 @@ class RunRow:
 
     def score(self, subset: str, level: str = "recording") -> float | None:
         """The primary metric on one subset; None where it needs a class that is missing."""
-        return of_row({"target": self.target, **self.scores}, subset, level)
+        return self.scores[f"{subset}_{level}_{primary_metric(self.target).name}"]
 
     def gap(self, level: str = "recording") -> float | None:
         """Train minus test primary metric, as a fraction; None where one of them is missing."""
@@ -100,9 +110,9 @@ class RunRow:
         return _band(self.gap())
 
     def to_dict(self) -> dict[str, Any]:
-        """Flat, with the keys of `RUN_COLUMNS`."""
+        """Flat, with the keys of `RUN_COLUMNS` and of further metrics."""
         flat = {**vars(self), **self.scores}
-        return {key: flat[key] for key in RUN_COLUMNS}
+        return {key: flat[key] for key in dict.fromkeys((*RUN_COLUMNS, *self.scores))}
 
 
 def _gap(train: float | None, test: float | None) -> float | None:
@@ -151,7 +161,7 @@ class CandidateResult:
 
     def primary_of(self, part: Part) -> Value:
         """The primary metric of some recordings."""
-        return part[lead(self.target)]
+        return part[primary_metric(self.target).name]
 
     def to_dict(self) -> dict[str, Any]:
         """Flat: the scores beside the rest."""
@@ -210,7 +220,7 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
-class CrossValidation:
+class CrossValidationResult:
     """The folds of a group together: one result a candidate, and the candidates against each other.
 
     Attributes:
@@ -220,6 +230,7 @@ class CrossValidation:
         model_selection: Sentences that say which size to take; the same with and without peers.
         beside_peers: Sentences about a size and the peers.
         left_out: Runs that could not be joined.
+        metrics_left_out: A sentence for each metric of the user's own that is not in the results.
     """
 
     results: tuple[CandidateResult, ...]
@@ -228,6 +239,7 @@ class CrossValidation:
     model_selection: tuple[str, ...]
     beside_peers: tuple[str, ...]
     left_out: tuple[LeftOut, ...]
+    metrics_left_out: tuple[str, ...] = ()
 
     @property
     def sizes(self) -> list[CandidateResult]:
@@ -410,7 +422,7 @@ class GroupComparison:
     warnings: tuple[str, ...]
     differs: tuple[str, ...]
     recommendation: Recommendation
-    cross_validation: CrossValidation | None
+    cross_validation: CrossValidationResult | None
     cost: Cost
 
     @property
@@ -426,7 +438,7 @@ class GroupComparison:
     @property
     def metric(self) -> str:
         """The primary metric, in words."""
-        return words(self.target)
+        return primary_metric(self.target).title
 
     @property
     def options(self) -> dict[str, Any]:
@@ -534,8 +546,9 @@ class Comparison:
         return _frame(lines, list(CandidateSummary.__annotations__))
 
     def runs_to_frame(self) -> "pd.DataFrame":
-        """The runs as a table, one row each; columns as in `RUN_COLUMNS`, also when there is no run."""
-        return _frame([row.to_dict() for row in self.runs], list(RUN_COLUMNS))
+        """The runs as a table, one row each; columns as in `RUN_COLUMNS`, also when there is no run, then others."""
+        further = (key for row in self.runs for key in row.scores)
+        return _frame([row.to_dict() for row in self.runs], list(dict.fromkeys((*RUN_COLUMNS, *further))))
 
     def parts_to_frame(self) -> "pd.DataFrame":
         """Joined folds as a table: one row a candidate and part (such as part ``group``, value ``patient``)."""
@@ -576,7 +589,7 @@ def _group_json(group: GroupComparison) -> dict[str, Any]:
         "group": group.number,
         "runs": [row.run for row in group.runs],
         "target": group.target,
-        "lead": lead(group.target),
+        "lead": primary_metric(group.target).name,
         "data": group.group.data,
         "fingerprint": group.group.basis.fingerprint,
         "split": {"kind": group.group.basis.kind, "options": group.options},
@@ -597,11 +610,11 @@ def _recommendation_json(group: GroupComparison) -> dict[str, Any]:
     return {**head, "target": group.target, "chosen_by": f"validation {group.metric} of recordings", **plain}
 
 
-def _joined_json(group: GroupComparison, found: CrossValidation) -> dict[str, Any]:
+def _joined_json(group: GroupComparison, found: CrossValidationResult) -> dict[str, Any]:
     return {
         "group": group.number,
         "target": group.target,
-        "lead": lead(group.target),
+        "lead": primary_metric(group.target).name,
         "results": [result.to_dict() for result in found.results],
         "pairs": [asdict(pair) for pair in found.pairs],
         "ranks": found.ranks and asdict(found.ranks),

@@ -1,22 +1,22 @@
 """The tables of a comparison with what stands below them, for console, Markdown and page alike."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from gesturelab.evaluation.metrics import CORRECTNESS, RESERVED, Metric, metric_named, primary_metric, table_metrics
 from gesturelab.evaluation.result import Part
 from gesturelab.report import texts
-from gesturelab.report.primary_metric import CORRECTNESS, lead
 from gesturelab.report.results import (
     BASELINE_SCORES,
-    CORRECTNESS_SCORES,
+    BASELINES,
     PARTS,
     CandidateResult,
     Comparison,
     Cost,
     CostRow,
-    CrossValidation,
+    CrossValidationResult,
     GroupComparison,
     RunRow,
 )
@@ -27,23 +27,6 @@ Cell = str | tuple[str, float]
 
 EVERYBODY = "everybody"
 """The part that holds all recordings."""
-
-SHOWN = {
-    "gesture": {
-        "accuracy": "accuracy",
-        "balanced_accuracy": "balanced",
-        "macro_f1": "macro F1",
-        "calibration_error": "ECE",
-    },
-    "correctness": {
-        "balanced_accuracy": "balanced",
-        "sensitivity": "sensitivity",
-        "specificity": "specificity",
-        "roc_auc": "ROC AUC",
-        "accuracy": "accuracy",
-    },
-}
-"""The scores of the table of a cross-validation, the primary metric first, and what their columns are called."""
 
 
 @dataclass(frozen=True)
@@ -170,16 +153,37 @@ def _levels(validation: str, subsets: Sequence[str], what: str = "") -> list[str
     return [f"{level}\n{what}{short.get(subset, subset)}" for level in ("rec.", "win.") for subset in subsets]
 
 
-def correctness_blocks(rows: Sequence[RunRow]) -> list[Block]:
-    """Correct or incorrect, on test recordings, beside what one gets for nothing; empty for other runs."""
-    chosen = [row for row in rows if row.target == CORRECTNESS]
-    if not chosen:
-        return []
-    columns = ("#", "model", "balanced accuracy", "length alone", "majority class", "sensitivity", "specificity",
-               "ROC AUC", "accuracy")  # fmt: skip
-    keys = ("test_recording_balanced_accuracy", *BASELINE_SCORES, *CORRECTNESS_SCORES, "test_recording_accuracy")
-    cells = tuple((str(row.run), row.candidate, *(percent(row.scores[key]) for key in keys)) for row in chosen)
-    return [Table("Correct or incorrect, test recordings of each run", columns, cells), texts.BALANCED]
+def table_columns(target: str, names: Iterable[str]) -> list[Metric]:
+    """The metrics that have a column: of the registry's those among the names, the primary one first; users' own last.
+
+    >>> [metric.name for metric in table_columns("gesture", ["loss", "mine", "macro_f1", "accuracy"])]
+    ['accuracy', 'macro_f1', 'mine']
+    """
+    known = dict.fromkeys(names)
+    own = (metric_named(name, target) for name in known if name not in RESERVED)
+    return [*(metric for metric in table_metrics(target) if metric.name in known), *own]
+
+
+def metric_blocks(rows: Sequence[RunRow]) -> list[Block]:
+    """All metrics of the test recordings of runs; of correct or incorrect beside what one gets for nothing."""
+    blocks: list[Block] = []
+    for target in dict.fromkeys(row.target for row in rows):
+        chosen = [row for row in rows if row.target == target]
+        first, *others = table_columns(target, (name for row in chosen for name in row.metrics))
+        baselines = dict(zip(BASELINES.values(), BASELINE_SCORES, strict=True)) if target == CORRECTNESS else {}
+        cells = (
+            (
+                str(row.run), row.candidate, texts.metric_value(row.metrics.get(first.name), first),
+                *(percent(row.scores[key]) for key in baselines.values()),
+                *(texts.metric_value(row.metrics.get(metric.name), metric) for metric in others),
+            )
+            for row in chosen
+        )  # fmt: skip
+        columns = ("#", "model", first.title, *baselines, *(metric.title for metric in others))
+        task = "Correct or incorrect" if target == CORRECTNESS else "Metrics"
+        blocks.append(Table(f"{task}, test recordings of each run", columns, tuple(cells)))
+        blocks += [texts.BALANCED] if target == CORRECTNESS else []
+    return blocks
 
 
 def group_blocks(group: GroupComparison, several: bool, *, narrow: bool = False) -> Iterator[Block]:
@@ -193,9 +197,10 @@ def group_blocks(group: GroupComparison, several: bool, *, narrow: bool = False)
     where = f", group {group.number}" if several else ""
     joined = group.cross_validation
     if joined is not None and joined.results:
-        scores, labels = SHOWN[group.target].values(), [result.candidate for result in joined.results]
+        headings = [metric.heading or metric.title for metric in _metrics(joined)]
+        labels = [result.candidate for result in joined.results]
         parts, details = tuple(part_rows(joined, PARTS[:3] if narrow else PARTS)), tuple(detail_rows(joined.results))
-        part_columns, detail_columns = ("model", "part", "people", "rec.", *scores), ("by", "which", "group", "rec.")
+        part_columns, detail_columns = ("model", "part", "people", "rec.", *headings), ("by", "which", "group", "rec.")
         if narrow:
             whole = 4 if group.target == "gesture" else 3
             parts = tuple(
@@ -222,7 +227,7 @@ def group_blocks(group: GroupComparison, several: bool, *, narrow: bool = False)
     yield from cost_blocks(group.cost, where)
 
 
-def pair_blocks(group: GroupComparison, joined: CrossValidation, where: str) -> Iterator[Block]:
+def pair_blocks(group: GroupComparison, joined: CrossValidationResult, where: str) -> Iterator[Block]:
     """The candidates against each other."""
     if joined.pairs and joined.ranks:
         columns = ("pair", "difference in points", "effect", "p", "Holm", "verdict")
@@ -242,8 +247,9 @@ def pair_blocks(group: GroupComparison, joined: CrossValidation, where: str) -> 
         yield texts.mean_ranks(joined.ranks)
 
 
-def part_rows(joined: CrossValidation, kinds: Sequence[str] = PARTS) -> Iterator[tuple[str, ...]]:
-    """Each candidate's scores on everybody and on parts of the recordings."""
+def part_rows(joined: CrossValidationResult, kinds: Sequence[str] = PARTS) -> Iterator[tuple[str, ...]]:
+    """Each candidate's metrics on everybody and on parts of the recordings."""
+    metrics = _metrics(joined)
     for result in joined.results:
         scores, of_gesture = cast(dict[str, Any], result.scores), result.target == "gesture"
         named: list[tuple[str, str, Part]] = [("", EVERYBODY, result.scores["all"])]
@@ -253,13 +259,17 @@ def part_rows(joined: CrossValidation, kinds: Sequence[str] = PARTS) -> Iterator
             if len(scores[kind]) > 1 or kind == "by_group":
                 named += [(kind, name, part) for name, part in scores[kind].items()]
         for kind, name, part in named:
-            one_class = kind == "by_gesture" and of_gesture  # the other scores need several gestures
-            wanted = ("accuracy",) if one_class else tuple(SHOWN[result.target])
-            values = [interval(part[key]) if key in wanted else "" for key in SHOWN[result.target]]
+            one_class = kind == "by_gesture" and of_gesture  # the other metrics need several gestures
+            wanted = [metric for metric in metrics[: 1 if one_class else None] if metric.name in part]
+            values = [interval(part[metric.name], metric) if metric in wanted else "" for metric in metrics]
             yield result.candidate, name, str(part["people"]), f"{part['recordings']:,}", *values
             if name == EVERYBODY and of_gesture:
                 empty = [""] * (len(values) - 1)
                 yield result.candidate, "mean over people", "", "", interval(part["person_accuracy"]), *empty
+
+
+def _metrics(joined: CrossValidationResult) -> list[Metric]:
+    return table_columns(joined.results[0].target, (name for one in joined.results for name in one.scores["all"]))
 
 
 def detail_name(group: GroupComparison) -> str:
@@ -269,15 +279,14 @@ def detail_name(group: GroupComparison) -> str:
 
 def detail_rows(results: Sequence[CandidateResult]) -> Iterator[tuple[str, ...]]:
     """Accuracy by posture, gesture and person: kind, name, group of a person, recordings, one value a candidate."""
+    primary = primary_metric(results[0].target).name
     for kind in ("by_posture", "by_gesture", "by_person"):
         parts = [cast(dict[str, Any], result.scores)[kind] for result in results]
         names = list(dict.fromkeys(name for by_name in parts for name in by_name))
         for name in sorted(names) if kind == "by_person" else names:
             found = [by_name.get(name) for by_name in parts]
             first = next(part for part in found if part is not None)
-            values = [None if part is None else part["accuracy"] for part in found]
-            if kind != "by_person":
-                values = [None if part is None else part[lead(results[0].target)]["value"] for part in found]
+            values = [part and (part["accuracy"] if kind == "by_person" else part[primary]["value"]) for part in found]
             cells = [
                 "" if part is None else "-" if value is None else f"{100 * value:.1f}"
                 for part, value in zip(found, values, strict=True)

@@ -4,15 +4,15 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from gesturelab.evaluation.metrics import GESTURE, Metric, primary_metric
 from gesturelab.evaluation.result import Value
 from gesturelab.report.overfitting import ADVICE, BANDS, SEVERE, band
-from gesturelab.report.primary_metric import lead, words
 from gesturelab.report.results import (
     CandidateResult,
     Choice,
     Comparison,
     Cost,
-    CrossValidation,
+    CrossValidationResult,
     GroupComparison,
     LeftOut,
     RankResult,
@@ -34,8 +34,8 @@ FINDINGS_SHOWN = 8
 MORE_FINDINGS = "The end of each run's train.log, and findings in its info file, say more and what to try."
 
 INTERVALS = (
-    "In per cent, in brackets 95 % intervals from a bootstrap over people (BCa, 5,000 draws; rough for fewer than ten "
-    "people). "
+    "In per cent (kappa and metrics of your own: plain numbers), in brackets 95 % intervals from a bootstrap over "
+    "people (BCa, 5,000 draws; rough for fewer than ten people). "
 )
 PART_NOTES = {
     "gesture": "balanced: mean recall over gestures; ECE: expected calibration error, 15 bins of equal width (a peer's "
@@ -136,18 +136,28 @@ def share(part: int, whole: int) -> str:
     return near[0] if near else f"{100 * ratio:.0f} %" if ratio >= 0.01 else f"{100 * ratio:.1f} %"
 
 
-def interval(value: Value) -> str:
-    """A score in per cent with its interval, without the sign.
+ACCURACY = primary_metric(GESTURE)
+
+
+def interval(value: Value, metric: Metric = ACCURACY) -> str:
+    """A metric with its interval; of fractions in per cent, without the sign.
 
     >>> interval({"value": 0.884, "low": 0.801, "high": 0.9321})
     '88.4 (80.1-93.2)'
     """
-    if value["value"] is None:
-        return "-"
-    shown = f"{100 * value['value']:.1f}"
+    shown = metric.show(value["value"])
     if value["low"] is None or value["high"] is None:
         return shown
-    return f"{shown} ({100 * value['low']:.1f}-{100 * value['high']:.1f})"
+    return f"{shown} ({metric.show(value['low'])}-{metric.show(value['high'])})"
+
+
+def metric_value(value: float | None, metric: Metric = ACCURACY) -> str:
+    """A metric, with the sign of per cent where it is a fraction.
+
+    >>> metric_value(0.884), metric_value(0.71234, Metric("kappa", "kappa", percent=False)), metric_value(None)
+    ('88.4 %', '0.712', '-')
+    """
+    return metric.show(value) + " %" * (metric.percent and value is not None)
 
 
 def heading(group: GroupComparison) -> str:
@@ -228,7 +238,7 @@ def tested(result: CandidateResult) -> str:
     between = "no interval" if low is None else f"95 % interval {percent(low)} to {percent(high)}"
     everybody = result.scores["all"]
     tested_on = f"{everybody['recordings']:,} recordings of {everybody['people']} people"
-    return f"{words(result.target)}; {'PARTIAL, ' * result.partial}{tested_on}, {between}"
+    return f"{primary_metric(result.target).title}; {'PARTIAL, ' * result.partial}{tested_on}, {between}"
 
 
 def not_compared(comparison: Comparison) -> list[str]:
@@ -274,7 +284,7 @@ def part_note(target: str) -> str:
     return INTERVALS + PART_NOTES[target]
 
 
-def about_results(joined: CrossValidation) -> Iterator[str]:
+def about_results(joined: CrossValidationResult) -> Iterator[str]:
     """What must be said of each result: how complete and how confident it is, and its notes."""
     for result in joined.without_baselines:
         yield completeness(result)
@@ -285,12 +295,12 @@ def about_results(joined: CrossValidation) -> Iterator[str]:
 
 def completeness(result: CandidateResult) -> str:
     """How many folds and seeds a joined result has, and whom it lacks."""
-    scores, metric = result.scores, words(result.target)
+    scores, metric = result.scores, primary_metric(result.target).title
     seeds = [seed["seed"] for seed in scores["seeds"]]
     text = f"{result.candidate}: {len(scores['folds'])} of {scores['planned_folds']} folds, "
     text += f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
     if scores["seed_deviation"] is not None:
-        accuracies = ", ".join(percent(seed[lead(result.target)]) for seed in scores["seeds"])
+        accuracies = ", ".join(percent(seed[primary_metric(result.target).name]) for seed in scores["seeds"])
         text += f" ({metric} {accuracies}; standard deviation {100 * scores['seed_deviation']:.1f} points)"
     if result.partial:
         text += f". PARTIAL: not tested yet: {', '.join(scores['missing_people']) or 'some people'}"
@@ -324,7 +334,7 @@ def confidence(result: CandidateResult) -> str:
     return f"{text}."
 
 
-def pair_note(joined: CrossValidation, target: str) -> str:
+def pair_note(joined: CrossValidationResult, target: str) -> str:
     """How the pairs were tested."""
     pair = joined.pairs[0]
     what, test = "Accuracy a person", "Wilcoxon's signed-rank test (exact)"
@@ -398,10 +408,13 @@ def notes(comparison: Comparison) -> list[str]:
         for result in group.results
         if result.partial and not result.baseline
     ]
-    left_out = [run for group in comparison.groups if group.cross_validation for run in group.cross_validation.left_out]
+    joined = [group.cross_validation for group in comparison.groups if group.cross_validation]
+    left_out = [run for one in joined for run in one.left_out]
+    metrics_left_out = [text for one in joined for text in one.metrics_left_out]
     lines += [f"Not compared: {run.path}: {run.state}: {run.reason}" for run in comparison.unread[:1]]
     lines += [f"Not compared: {len(comparison.unread) - 1} more."] if comparison.unread[1:] else []
     lines += [not_joined(run) for run in left_out[:1]]
+    lines += dict.fromkeys(f"{text[0].upper()}{text[1:]}." for text in metrics_left_out)
     lines += not_compared(comparison)
     intervals = any(group.results for group in comparison.groups)
     metrics = " or ".join(dict.fromkeys(group.metric for group in comparison.groups))

@@ -16,40 +16,16 @@ CORRECTNESS_CLASSES = ("correct", "incorrect")
 """The classes of data.target=correctness, in order."""
 
 
-class Scores(TypedDict):
-    """How well one level of one side was recognised."""
-
-    loss: float
-    """Cross-entropy in nats, without label smoothing or class weights."""
-    accuracy: float
-    balanced_accuracy: float | None
-    """Mean recall over the gestures that occur. Of data.target=correctness: of both classes, and null where only one
-    occurs (a person who does everything correctly), since that would be accuracy under a better name."""
-    macro_f1: float
-    """Mean F1 over the gestures that occur or were predicted."""
-    count: int
-    """How many windows or recordings were scored."""
-    sensitivity: NotRequired[float | None]
-    """Only of data.target=correctness: share of incorrect ones called incorrect; null where there are none."""
-    specificity: NotRequired[float | None]
-    """The same: share of correct ones called correct."""
-    roc_auc: NotRequired[float | None]
-    """The same: area under the receiver operating characteristic; null where only one class occurs."""
+Scores = dict[str, float | None]
+"""How well one level of one subset was recognised: ``loss`` (cross-entropy in nats, without label smoothing or class
+weights), ``count`` (how many windows or recordings were scored), and each metric of `gesturelab.evaluation.metrics` by
+its name, the user's own among them; null where it is undefined (such as balanced accuracy of data.target=correctness
+where only one class occurs: a person who does everything correctly)."""
 
 
-class Baseline(TypedDict):
-    """What a trivial rule, fitted on the training recordings, scores on the test recordings."""
-
-    rule: str
-    """In words."""
-    threshold_s: NotRequired[float]
-    """Of length alone: longer recordings are called incorrect."""
-    accuracy: float
-    balanced_accuracy: float | None
-    sensitivity: float | None
-    specificity: float | None
-    roc_auc: float | None
-    count: int
+Baseline = dict[str, Any]
+"""What a trivial rule, fitted on the training recordings, scores on the test recordings: ``rule`` (in words),
+``threshold_s`` (of length alone: longer recordings are called incorrect), ``count`` and each metric, as in `Scores`."""
 
 
 class SideScores(TypedDict):
@@ -100,7 +76,7 @@ class DataInfo(TypedDict):
     """What was read."""
 
     source: str
-    """irds, synthetic or folder."""
+    """Such as irds, synthetic or folder; of a guest the name of its class or function."""
     synthetic: bool
     fingerprint: str
     """Equal only when the recordings used are equal to the bit."""
@@ -114,7 +90,7 @@ class DataInfo(TypedDict):
     skeleton: NotRequired[str | dict[str, Any]]
     """The skeleton's name if it is built in, else its whole definition (see `gesturelab.skeletons.definition`)."""
     options: dict[str, Any]
-    """The data set's configuration, without the paths of this machine."""
+    """The dataset's configuration, without the paths of this machine."""
     rejected: list[RejectedInfo]
 
 
@@ -206,8 +182,8 @@ class TrainingInfo(TypedDict):
 class CostInfo(TypedDict):
     """What tells how far the costs of two runs can be compared."""
 
-    flops_per_window: int
-    """Operations of the network's matrix products for the probabilities of one window."""
+    flops_per_window: int | None
+    """Operations of the network's matrix products for the probabilities of one window; null where unknown."""
     cpu: str
     """Name of the processor."""
     cores: int
@@ -249,6 +225,9 @@ class Info(TypedDict):
     training: TrainingInfo
     cost: NotRequired[CostInfo]
     metrics: Metrics
+    metric_definitions: NotRequired[dict[str, dict[str, Any]]]
+    """Only of a run with metrics of the user's: for each its function and arguments, so that ``compare`` can compute it
+    again (see `gesturelab.evaluation.metrics.Definition`)."""
     baselines: NotRequired[dict[str, Baseline]]
     """Only of data.target=correctness: ``length`` and ``majority``, on the same test recordings."""
     temperature: NotRequired[float]
@@ -257,6 +236,9 @@ class Info(TypedDict):
     """Fitted on validation recordings: a tenth of them have a calibrated confidence below it."""
     confusion: list[list[int]]
     """Test recordings: rows are the true class, columns the predicted one, in order of ``gestures``."""
+    classes: NotRequired[dict[str, dict[str, Any]]]
+    """Which class of which version of which file each option was (see `gesturelab.config.options.provenance`); of
+    features, augmentations and metrics those from outside gesturelab, by name. Earlier versions did not write it."""
     versions: dict[str, str]
     git: GitInfo | None
     """Null when the code was not in a git checkout."""

@@ -2,36 +2,82 @@
 
 import itertools
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO
 
 from gesturelab.errors import RunError
 
-try:
-    import fcntl
-except ImportError:  # Windows: heartbeats alone tell whether a run is alive
-    fcntl = None
-
-KNOWS_LOCKS = fcntl is not None
 LOCK = ".lock"
 """An empty file in a run's folder."""
+POLL_S = 0.02
 
 
-def open_lock(folder: Path, name: str) -> IO[str]:
-    """A file to lock, made with its folder.
+@contextmanager
+def exclusive_lock(path: Path, timeout_s: float = -1) -> Generator[None]:
+    """Holds a lock on a file, which is made with its folder; without one where the file system knows no locks.
+
+    Args:
+        path: The file. It stays: to remove it would let two processes lock two files of that name.
+        timeout_s: How long to wait for another process that holds it; below 0: until it is free.
 
     Raises:
+        TimeoutError: If another process holds it still.
         RunError: If the folder cannot be written.
     """
+    from filelock import FileLock, Timeout  # 40 ms, which printing a configuration need not wait for
+
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return (folder / name).open("a")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("a").close()
     except OSError as error:
-        raise RunError(f"cannot write {folder}: {error.strerror or error}") from error
+        raise RunError(f"cannot write {path.parent}: {error.strerror or error}") from error
+    lock = FileLock(path, timeout_s, poll_interval=POLL_S, fallback_to_soft=False, thread_local=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise
+    except OSError:  # a file system without locks
+        pass
+    try:
+        yield
+    finally:
+        lock.release()
 
 
-def new_folder(wanted: Path) -> Path:
+@contextmanager
+def single_instance(root: Path, name: str, otherwise: str) -> Generator[None]:
+    """Keeps every other command out of a folder that does the same; the system ends that however this process ends.
+
+    Args:
+        root: The folder.
+        name: The file that is locked.
+        otherwise: Begins the message when another one is at work; the folder's path follows.
+
+    Raises:
+        RunError: If another one is at work there, or the folder cannot be written.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(exclusive_lock(root / name, timeout_s=0))
+        except TimeoutError:
+            raise RunError(f"{otherwise} {root}; wait for it, or end it first") from None
+        yield
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a process holds the run's folder; not seen from another machine where the file system knows no locks."""
+    try:
+        if not (folder / LOCK).is_file():
+            return False
+        with exclusive_lock(folder / LOCK, timeout_s=0):
+            return False
+    except TimeoutError:
+        return True
+    except (OSError, RunError):
+        return False
+
+
+def make_new_folder(wanted: Path) -> Path:
     """Makes a folder that is this process's alone: the one wanted, or with ``-2``, ``-3`` ... if another took that.
 
     Runs begun in the same second want the same.
@@ -50,53 +96,3 @@ def new_folder(wanted: Path) -> Path:
             raise RunError(f"cannot write {folder}: {error.strerror or error}") from error
         return folder
     raise AssertionError("there is always another number")
-
-
-@contextmanager
-def in_turn(path: Path) -> Generator[None]:
-    """Waits until no other process is in such a block with the same file."""
-    with path.open("a") as file:
-        if fcntl is not None:
-            with suppress(OSError):  # a file system without locks
-                fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def try_lock(file: IO[str]) -> bool:
-    """Whether the lock is ours now; also True where the file system knows no locks."""
-    if fcntl is None:
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
-@contextmanager
-def alone(root: Path, name: str, otherwise: str) -> Generator[None]:
-    """Keeps every other command out of a folder that does the same; the system ends that however this process ends.
-
-    Args:
-        root: The folder.
-        name: The file that is locked.
-        otherwise: Begins the message when another one is at work; the folder's path follows.
-
-    Raises:
-        RunError: If another one is at work there, or the folder cannot be written.
-    """
-    with open_lock(root, name) as file:
-        if not try_lock(file):
-            raise RunError(f"{otherwise} {root}; wait for it, or end it first")
-        yield
-
-
-def is_locked(folder: Path) -> bool:
-    """Whether a process holds the run's folder; not seen from another machine where the file system knows no locks."""
-    try:
-        with (folder / LOCK).open("r+") as file:
-            return not try_lock(file)
-    except OSError:
-        return False

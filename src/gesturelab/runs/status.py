@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import Any, TypedDict, cast
 from gesturelab.errors import GesturelabError
 from gesturelab.files import read_json, write_json
 from gesturelab.json_types import odd_value
-from gesturelab.runs.folder import RunDir
-from gesturelab.runs.locking import KNOWS_LOCKS, is_locked
+from gesturelab.runs.folder import RunDir, is_finished
+from gesturelab.runs.locking import is_locked
 from gesturelab.runs.slurm import find_task, my_tasks
 
 STATUS_SCHEMA = 1
@@ -32,6 +33,10 @@ class State(StrEnum):
     done = "done"
     failed = "failed"
     stopped = "stopped"
+
+
+OVER = (State.done, State.failed, State.stopped)
+"""How a run can have ended."""
 
 
 class Status(TypedDict, total=False):
@@ -148,7 +153,7 @@ def is_alive(folder: Path, status: Status | None) -> bool:
         return False
     if is_locked(folder):
         return True
-    if KNOWS_LOCKS and status.get("host") == socket.gethostname():
+    if status.get("host") == socket.gethostname():
         return False
     silent = datetime.now(UTC) - datetime.fromisoformat(status.get("heartbeat", "1970-01-01T00:00:00+00:00"))
     return silent.total_seconds() < SILENT_S
@@ -158,6 +163,18 @@ def end_status(folder: Path, state: State, reason: str) -> None:
     """Says how a run ended that could not say so itself, because it was killed."""
     status = read_status(folder) or Status()
     write_status(folder, {**status, "state": state, "reason": reason, "finished": now()})
+
+
+def settle_status(folder: Path, ending: Callable[[], tuple[State, str]]) -> None:
+    """Completes the status file of a run whose process was killed before it could write how it ended.
+
+    Args:
+        folder: Of the run.
+        ending: State and reason of a run that neither wrote them nor left all its files.
+    """
+    if (read_status(folder) or Status()).get("state") in OVER:
+        return
+    end_status(folder, *((State.done, "") if is_finished(folder) else ending()))
 
 
 def reason_of(error: BaseException) -> str:

@@ -1,34 +1,94 @@
-"""Who is on which side. Pure functions; no person is ever on two sides unless the split says that it is leaky."""
+"""Who trains, validates and tests. No subject is ever in two subsets unless the split says that it is leaky.
+
+A split is a function of the table of recordings that gives folds of test subjects, or a class whose instances are
+called with the table. The check for leaks is not its business and always runs.
+"""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from jaxtyping import Int64
 
 from gesturelab.config.data import Target
-from gesturelab.config.split import (
-    FoldsFileConfig,
-    LosoConfig,
-    NamedSplitConfig,
-    RandomRecordingConfig,
-    RandomSplitConfig,
-    SplitConfig,
-    SubjectHoldoutConfig,
-    SubjectKfoldConfig,
-)
+from gesturelab.config.options import arguments_of, construct, locate, target_of
+from gesturelab.config.split import SplitConfig
 from gesturelab.datasets.recording import Dataset
 from gesturelab.errors import SplitError
 from gesturelab.files import read_json, why
 from gesturelab.preprocessing.windows import Windows
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class RecordingTable:
+    """What a split may know of the recordings: one entry a recording in each column, never positions.
+
+    Attributes:
+        names: Names of the recordings.
+        subjects: Who moves.
+        groups: Which kind of person, such as ``patient``.
+        gestures: Names of the gestures.
+        correctness: 1 correct, 2 incorrect, 3 poorly executed.
+        postures: Such as ``chair``.
+    """
+
+    names: tuple[str, ...]
+    subjects: tuple[str, ...]
+    groups: tuple[str, ...]
+    gestures: tuple[str, ...]
+    correctness: tuple[int, ...]
+    postures: tuple[str, ...]
+
+    @property
+    def people(self) -> dict[str, str]:
+        """Each subject's group, in order of id."""
+        return dict(sorted(zip(self.subjects, self.groups, strict=True)))
+
+    def to_frame(self) -> "pd.DataFrame":
+        """The columns as a pandas DataFrame, one row a recording."""
+        import pandas as pd
+
+        return pd.DataFrame({each.name: getattr(self, each.name) for each in fields(self)})
+
+
+def recording_table(dataset: Dataset) -> RecordingTable:
+    """The table of a dataset's recordings."""
+    return RecordingTable(
+        names=dataset.names,
+        subjects=dataset.subjects,
+        groups=dataset.groups,
+        gestures=tuple(dataset.gesture_names[gesture] for gesture in dataset.gestures.tolist()),
+        correctness=tuple(dataset.correctness.tolist()),
+        postures=dataset.postures,
+    )
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One division of the subjects; all that are neither in test nor in validation train.
+
+    Attributes:
+        test: Ids of the test subjects.
+        validation: Ids of the validation subjects; None: drawn from the others by ``split.validation_fraction``.
+    """
+
+    test: Sequence[str]
+    validation: Sequence[str] | None = None
+
+
+Splitter = Callable[..., Sequence[Fold | Sequence[str]]]
+"""A split: called with the `RecordingTable`, it gives folds; a plain list of subjects is a fold's test subjects."""
+
 
 @dataclass(frozen=True)
 class People:
-    """Ids of the people on each side."""
+    """Ids of the people in each subset."""
 
     train: tuple[str, ...]
     validation: tuple[str, ...]
@@ -37,10 +97,10 @@ class People:
 
 @dataclass(frozen=True, eq=False)
 class Sides:
-    """Indices of the windows on each side.
+    """Indices of the windows in each subset.
 
     Attributes:
-        leaky: Whether people may be on two sides.
+        leaky: Whether people may be in two subsets.
     """
 
     train: Int64[np.ndarray, " train_windows"]
@@ -53,61 +113,174 @@ def split_windows(dataset: Dataset, windows: Windows, config: SplitConfig) -> Si
     """Divides windows as configured, and checks the result.
 
     Raises:
-        SplitError: If people cannot be divided so, a side is empty, a class is missing from training, or a person is
-            on two sides of a split that is not declared leaky.
+        SplitError: If people cannot be divided so, a subset is empty, a class is missing from training, or a person is
+            in two subsets of a split that is not declared leaky.
+        ConfigError: If the split cannot be constructed.
     """
-    if isinstance(config, RandomSplitConfig):
-        sides = _deal_at_random(windows, config)
+    if config.leaky:
+        parts = construct("split", target_of(config), arguments_of(config, SplitConfig), vars(config), windows)
+        sides = Sides(*parts, leaky=True)
     else:
-        people = choose_people(dataset.people, config)
-        side_of = {
-            person: side for side, ids in enumerate((people.train, people.validation, people.test)) for person in ids
-        }
-        side = np.array([side_of[subject] for subject in dataset.subjects])[windows.recording]
-        sides = Sides(*(np.flatnonzero(side == number) for number in range(3)), leaky=False)
+        people = choose_people(recording_table(dataset), config)
+        subsets = (people.train, people.validation, people.test)
+        subset_of = {person: subset for subset, ids in enumerate(subsets) for person in ids}
+        subset = np.array([subset_of[subject] for subject in dataset.subjects])[windows.recording]
+        sides = Sides(*(np.flatnonzero(subset == number) for number in range(3)), leaky=False)
     _check(dataset, windows, sides)
     return sides
 
 
-def choose_people(people: Mapping[str, str], config: SplitConfig) -> People:
-    """Divides people (id to group), each group by itself, so that patients and healthy people are on every side.
+def choose_people(recordings: RecordingTable, config: SplitConfig) -> People:
+    """Divides people as the fold of a split says.
+
+    Validation people who are not named are drawn from each group, so that patients and healthy people are in every
+    subset.
 
     Raises:
-        SplitError: If there are too few people, or a named person does not exist.
+        SplitError: If there are too few people, or a split names people who do not exist, or one in two subsets.
     """
-    rng = np.random.default_rng(config.seed)
-    match config:
-        case SubjectHoldoutConfig():
-            test = _draw(people, config.test_fraction, rng)
-        case SubjectKfoldConfig() | LosoConfig() | FoldsFileConfig():
-            folds = make_folds(people, config)
-            if config.fold >= len(folds):
-                raise SplitError(f"split.fold={config.fold}: there are folds 0 to {len(folds) - 1} ({config.kind})")
-            test = folds[config.fold]
-            validation = _draw(people, config.validation_fraction, rng, but_not=test, turn=config.fold)
-            return _people(people, validation, test)
-        case NamedSplitConfig():
-            return _named(people, config, rng)
-        case _:
-            raise SplitError(f"split {config.kind} does not divide people")
-    return _people(people, _draw(people, config.validation_fraction, rng, but_not=test), test)
+    people, folds = recordings.people, make_folds(recordings, config)
+    number = getattr(config, "fold", 0)
+    if number >= len(folds):
+        raise SplitError(f"split.fold={number}: there are folds 0 to {len(folds) - 1} ({config.kind})")
+    fold = folds[number]
+    validation = fold.validation
+    if validation is None:
+        rng = np.random.default_rng(config.seed)
+        validation = _draw(people, config.validation_fraction, rng, but_not=fold.test, turn=number)
+    return _people(people, validation, fold.test)
 
 
-def make_folds(people: Mapping[str, str], config: SplitConfig) -> list[list[str]]:
+def make_folds(recordings: RecordingTable, config: SplitConfig) -> list[Fold]:
+    """The folds that a split makes of the recordings' people, each checked; one fold for a single holdout.
+
+    Raises:
+        SplitError: If there are too few people, a file of folds cannot be used, or what a guest gives are no folds.
+        ConfigError: If the split cannot be constructed.
+    """
+    target, people = target_of(config), recordings.people
+    splitter, arguments = locate("split", target), arguments_of(config, SplitConfig)
+    arguments.pop("fold", None)
+    if isinstance(splitter, type):
+        made = construct("split", target, arguments, vars(config))
+        if not callable(made):
+            raise SplitError(f"split: an instance of {target} cannot be called with the table of recordings")
+        given: Any = made(recordings)
+    else:
+        given = construct("split", target, arguments, vars(config), recordings)
+    if not isinstance(given, Sequence) or not given or isinstance(given, str):
+        raise SplitError(f"split: {target} must give a list of folds, each a list of test subjects, not {given!r:.80}")
+    return [_fold(f"split: fold {at} of {target}", each, people) for at, each in enumerate(cast(Sequence[Any], given))]
+
+
+def subjects_of_folds(recordings: RecordingTable, config: SplitConfig) -> list[list[str]]:
     """The test people of each fold; empty for a split without folds.
 
     Raises:
-        SplitError: If there are too few people, or a file of folds cannot be used.
+        SplitError: As `make_folds`.
     """
-    match config:
-        case SubjectKfoldConfig():
-            return deal_folds(people, config.folds, config.seed)
-        case LosoConfig():
-            return [[person] for person in sorted(people)]
-        case FoldsFileConfig():
-            return _read_folds(Path(config.file), people)
-        case _:
-            return []
+    if not hasattr(config, "fold"):
+        return []
+    return [sorted(fold.test) for fold in make_folds(recordings, config)]
+
+
+def _fold(where: str, given: Any, people: Mapping[str, str]) -> Fold:
+    """A fold as a split gave it, once its people exist and none of them is in two subsets."""
+    fold: Any = given if isinstance(given, Fold) else Fold(given)
+    for subset, ids in (("test", fold.test), ("validation", fold.validation or ())):
+        if isinstance(ids, str) or not isinstance(ids, Iterable) or not all(isinstance(one, str) for one in ids):
+            raise SplitError(f"{where} must be a list of subjects (text), or a Fold of such lists, not {given!r:.80}")
+        named = list(cast(Iterable[str], ids))
+        if unknown := sorted(set(named) - set(people)):
+            raise SplitError(f"{where}: {subset} names {_list(unknown)}, but subjects are {_list(people)}")
+        if twice := sorted(person for person, count in Counter(named).items() if count > 1):
+            raise SplitError(f"{where}: {subset} names subject {_list(twice)} more than once")
+    if both := sorted(set(fold.test) & set(fold.validation or ())):
+        raise SplitError(f"{where}: subject {_list(both)} is in both test and validation")
+    return fold
+
+
+def subject_holdout(
+    recordings: RecordingTable, test_fraction: float, seed: int, validation_fraction: float
+) -> list[Fold]:
+    """A share of the people of each group for test, others for validation."""
+    people, rng = recordings.people, np.random.default_rng(seed)
+    test = _draw(people, test_fraction, rng)
+    return [Fold(test, _draw(people, validation_fraction, rng, but_not=test))]
+
+
+def subject_kfold(recordings: RecordingTable, folds: int, seed: int) -> list[list[str]]:
+    """People dealt into folds, one group after the other, so that folds differ by at most one person in size and group.
+
+    Raises:
+        SplitError: If there are fewer people than folds.
+    """
+    people = recordings.people
+    if len(people) < folds:
+        raise SplitError(f"split.folds={folds}: there are only {len(people)} people")
+    rng = np.random.default_rng(seed)
+    line = [person for ids in _by_group(people) for person in rng.permutation(ids).tolist()]
+    return [sorted(line[fold::folds]) for fold in range(folds)]
+
+
+def loso(recordings: RecordingTable) -> list[list[str]]:
+    """Leave one subject out: a fold for each person, in order of id."""
+    return [[person] for person in sorted(recordings.people)]
+
+
+def folds_file(recordings: RecordingTable, file: str) -> list[list[str]]:
+    """Folds from a JSON file.
+
+    Raises:
+        SplitError: If it cannot be used.
+    """
+    return _read_folds(Path(file), recordings.people)
+
+
+def named(recordings: RecordingTable, test: Sequence[str], validation: Sequence[str], file: str | None) -> list[Fold]:
+    """Test and validation people by name; without validation people they are drawn.
+
+    Raises:
+        SplitError: If a person does not exist or is named twice, or nobody is named for test.
+    """
+    people = recordings.people
+    if file is not None:
+        test, validation = _read_people(Path(file))
+    for key, ids in (("test", test), ("validation", validation)):
+        where = key if file is None else f"file={file}, {key}"
+        if unknown := sorted(set(ids) - set(people)):
+            raise SplitError(f"split.{where}: no recording of subject {_list(unknown)}; subjects are {_list(people)}")
+        if twice := sorted(person for person, count in Counter(ids).items() if count > 1):
+            raise SplitError(f"split.{where}: subject {_list(twice)} is named more than once")
+    if both := sorted(set(test) & set(validation)):
+        raise SplitError(f"subject {', '.join(both)} is named for both test and validation")
+    if not test:
+        raise SplitError("split.test is empty: name the test people, as in split.test=[101,201]")
+    return [Fold(test, validation or None)]
+
+
+def random_window(
+    windows: Windows, test_fraction: float, validation_fraction: float, seed: int
+) -> tuple[Int64[np.ndarray, " _"], ...]:
+    """LEAKY: overlapping windows drawn at random for training, validation and test, without regard to people."""
+    return _draw_units(np.arange(len(windows)), test_fraction, validation_fraction, seed)
+
+
+def random_recording(
+    windows: Windows, test_fraction: float, validation_fraction: float, seed: int
+) -> tuple[Int64[np.ndarray, " _"], ...]:
+    """LEAKY: the windows of whole recordings drawn at random, without regard to people."""
+    parts = _draw_units(np.unique(windows.recording), test_fraction, validation_fraction, seed)
+    return tuple(np.flatnonzero(np.isin(windows.recording, part)) for part in parts)
+
+
+def _draw_units(
+    units: Int64[np.ndarray, " _"], test_fraction: float, validation_fraction: float, seed: int
+) -> tuple[Int64[np.ndarray, " _"], ...]:
+    line = np.random.default_rng(seed).permutation(units)
+    test = round(test_fraction * len(line))
+    validation = round(validation_fraction * (len(line) - test))
+    return tuple(np.sort(part) for part in (line[test + validation :], line[test : test + validation], line[:test]))
 
 
 def _read_folds(path: Path, people: Mapping[str, str]) -> list[list[str]]:
@@ -135,25 +308,12 @@ def _is_fold(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(one, str | int) for one in cast(list[Any], value))
 
 
-def deal_folds(people: Mapping[str, str], folds: int, seed: int) -> list[list[str]]:
-    """Deals people into folds, one group after the other, so that folds differ by at most one person in size and group.
-
-    Raises:
-        SplitError: If there are fewer people than folds.
-    """
-    if len(people) < folds:
-        raise SplitError(f"split.folds={folds}: there are only {len(people)} people")
-    rng = np.random.default_rng(seed)
-    line = [person for ids in _by_group(people) for person in rng.permutation(ids).tolist()]
-    return [sorted(line[fold::folds]) for fold in range(folds)]
-
-
 def _people(people: Iterable[str], validation: Sequence[str], test: Sequence[str]) -> People:
     train = sorted(set(people) - set(validation) - set(test))
-    for side, ids in (("training", train), ("validation", validation), ("test", test)):
+    for subset, ids in (("training", train), ("validation", validation), ("test", test)):
         if not ids:
             raise SplitError(
-                f"no {side} people are left: there are {len(set(people))} people "
+                f"no {subset} people are left: there are {len(set(people))} people "
                 f"({len(validation)} for validation, {len(test)} for test); use more people or smaller fractions"
             )
     return People(tuple(train), tuple(sorted(validation)), tuple(sorted(test)))
@@ -180,25 +340,6 @@ def _draw(
     return sorted(drawn)
 
 
-def _named(people: Mapping[str, str], config: NamedSplitConfig, rng: np.random.Generator) -> People:
-    test, validation = list(config.test), list(config.validation)
-    if config.file is not None:
-        test, validation = _read_people(Path(config.file))
-    for key, ids in (("test", test), ("validation", validation)):
-        where = key if config.file is None else f"file={config.file}, {key}"
-        if unknown := sorted(set(ids) - set(people)):
-            raise SplitError(f"split.{where}: no recording of subject {_list(unknown)}; subjects are {_list(people)}")
-        if twice := sorted(person for person, count in Counter(ids).items() if count > 1):
-            raise SplitError(f"split.{where}: subject {_list(twice)} is named more than once")
-    if both := sorted(set(test) & set(validation)):
-        raise SplitError(f"subject {', '.join(both)} is named for both test and validation")
-    if not test:
-        raise SplitError("split.test is empty: name the test people, as in split.test=[101,201]")
-    if not validation:
-        return _people(people, _draw(people, config.validation_fraction, rng, but_not=test), test)
-    return _people(people, validation, test)
-
-
 def _read_people(path: Path) -> tuple[list[str], list[str]]:
     try:
         named = cast(dict[str, list[Any]], read_json(path))
@@ -214,19 +355,6 @@ def _read_people(path: Path) -> tuple[list[str], list[str]]:
         ) from error
 
 
-def _deal_at_random(windows: Windows, config: RandomSplitConfig) -> Sides:
-    rng = np.random.default_rng(config.seed)
-    by_recording = isinstance(config, RandomRecordingConfig)
-    units = np.unique(windows.recording) if by_recording else np.arange(len(windows))
-    line = rng.permutation(units)
-    test = round(config.test_fraction * len(line))
-    validation = round(config.validation_fraction * (len(line) - test))
-    parts = (line[test + validation :], line[test : test + validation], line[:test])
-    if by_recording:
-        parts = tuple(np.flatnonzero(np.isin(windows.recording, part)) for part in parts)
-    return Sides(*(np.sort(part) for part in parts), leaky=True)
-
-
 def _check(dataset: Dataset, windows: Windows, sides: Sides) -> None:
     subjects = np.array(dataset.subjects)[windows.recording]
     people = [set(subjects[index].tolist()) for index in (sides.train, sides.validation, sides.test)]
@@ -235,10 +363,10 @@ def _check(dataset: Dataset, windows: Windows, sides: Sides) -> None:
     ):
         if not len(index):
             raise SplitError(
-                f"the {name} side has no window ({len(chosen)} people); use more people or shorter windows"
+                f"the {name} subset has no window ({len(chosen)} people); use more people or shorter windows"
             )
     if not sides.leaky and (twice := (people[0] & people[1]) | (people[0] & people[2]) | (people[1] & people[2])):
-        raise SplitError(f"subject {', '.join(sorted(twice))} is on two sides of a split that promises unseen people")
+        raise SplitError(f"subject {', '.join(sorted(twice))} is in two subsets of a split that promises unseen people")
     classes = dataset.classes
     trained = set(classes[windows.recording[sides.train]].tolist())
     missing = [dataset.class_names[one] for one in sorted(set(classes.tolist()) - trained)]

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from gesturelab.errors import RecordingError
-from gesturelab.evaluation.selective import with_temperature
+from gesturelab.evaluation.calibration import with_temperature
 from gesturelab.export.model import Model
 from gesturelab.export.onnx_model import OnnxModel
 from gesturelab.stream.body import Body

@@ -1,4 +1,4 @@
-"""The window that ends at a moment, as `gesturelab.preprocessing.live_windows` cuts it from a recording."""
+"""The window that ends at a moment, as `gesturelab.preprocessing.windows` cuts it from a recording."""
 
 import numpy as np
 from jaxtyping import Float32, Float64

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from gesturelab.config.compose import typed
 from gesturelab.errors import ConfigError, GesturelabError
+from gesturelab.runs.signals import raise_if_received
 from gesturelab.sweeps.plan import Composed
 
 UNUSED = ("help", "hydra_help", "hydra_logging", "job_logging")
@@ -91,6 +92,7 @@ def composed_job(config: DictConfig, overrides: Sequence[str], varying: str) -> 
     Raises:
         ConfigError: If a value breaks a rule.
     """
+    raise_if_received()  # there may be many
     cast(Any, HydraConfig.instance()).cfg = OmegaConf.masked_copy(config, "hydra")  # for ${hydra:...} in values
     root, name = Path(config.hydra.sweep.dir), str(config.hydra.sweep.subdir)
     with read_write(config), open_dict(config):

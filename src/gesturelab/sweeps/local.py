@@ -13,12 +13,13 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from gesturelab.errors import PreemptedError
-from gesturelab.runs.folder import RunDir, is_finished
-from gesturelab.runs.signals import told
-from gesturelab.runs.status import State, end_status, read_status
+from gesturelab.errors import PreemptedError, StoppedError
+from gesturelab.runs.folder import RunDir
+from gesturelab.runs.signals import defer_signals, received_signal, sleep
+from gesturelab.runs.status import State, settle_status
 
 POLL_S = 0.05
 GRACE_S = 60.0
@@ -54,6 +55,7 @@ def train_command(folder: Path) -> list[str]:
     return [sys.executable, "-m", "gesturelab.cli.job", str(folder)]
 
 
+@defer_signals()
 def run_tasks(
     tasks: Sequence[Task],
     slots: Sequence[Mapping[str, str]],
@@ -86,7 +88,7 @@ def run_tasks(
             process.stdin.close()
             del running[task]
             free.append(slot)
-            _settle(task.folder, process.returncode)
+            settle_status(task.folder, partial(_ending, process.returncode))
             watcher.ended(task)
 
     try:
@@ -95,11 +97,11 @@ def run_tasks(
                 task, slot = waiting.popleft(), free.pop()
                 running[task] = (_start(command(task.folder), task.folder, slot), slot)
                 watcher.began(task)
-            time.sleep(POLL_S)
+            sleep(POLL_S)
             collect()
             watcher.tick(list(running))
     except BaseException:
-        _end(running, told() or signal.SIGINT, GRACE_S, collect)
+        _end(running, received_signal() or signal.SIGINT, GRACE_S, collect)
         raise
     finally:
         _end(running, signal.SIGKILL, GRACE_S, collect)
@@ -133,24 +135,17 @@ def _end(
         collect()
 
 
-def _settle(folder: Path, code: int) -> None:
-    """Says how a job ended that was killed before it could say so."""
-    status = read_status(folder)
-    state = status.get("state") if status is not None else None
-    if state in (State.done, State.failed, State.stopped):
-        return
-    if is_finished(folder):
-        end_status(folder, State.done, "")
-    elif code in (-signal.SIGINT, 130):
-        end_status(folder, State.stopped, "stopped by Ctrl-C")
-    elif code == PreemptedError.exit_status:
-        end_status(folder, State.stopped, "asked to leave before it began")
-    elif code == -signal.SIGKILL:
-        end_status(folder, State.failed, "killed by SIGKILL (the system does so when memory runs out)")
-    elif code < 0:
-        end_status(folder, State.failed, f"killed by {signal.Signals(-code).name}")
-    else:
-        end_status(folder, State.failed, f"ended with exit status {code} before it began; see its log")
+def _ending(code: int) -> tuple[State, str]:
+    """State and reason of a job whose process ended with a status, without a word of its own."""
+    if code in (-signal.SIGINT, StoppedError.exit_status):
+        return State.stopped, "stopped by Ctrl-C"
+    if code == PreemptedError.exit_status:
+        return State.stopped, "asked to leave before it began"
+    if code == -signal.SIGKILL:
+        return State.failed, "killed by SIGKILL (the system does so when memory runs out)"
+    if code < 0:
+        return State.failed, f"killed by {signal.Signals(-code).name}"
+    return State.failed, f"ended with exit status {code} before it began; see its log"
 
 
 def end_with_parent() -> None:

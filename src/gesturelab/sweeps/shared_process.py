@@ -1,4 +1,4 @@
-"""Trains jobs that differ in split and seed only in one process: which belong together, and what becomes of each."""
+"""Trains jobs that differ in split and seed only, one after another in one process: start it and import torch once."""
 
 import itertools
 import json
@@ -19,150 +19,129 @@ from gesturelab.runs.status import State, end_status, read_status
 from gesturelab.sweeps.local import Task, Watcher, run_tasks
 from gesturelab.sweeps.plan import Job
 
-OWN = ("split", "seed")
-"""What may differ between the models of a stack."""
-SHARED_CALLBACKS = ("lightning.pytorch.callbacks.EarlyStopping", "gesturelab.training.averaging.WeightAveraging")
-OPTIMIZERS = ("torch.optim.Adam", "torch.optim.AdamW", "torch.optim.SGD")
-FOLDER = ".stacks"
-"""Hidden, in the sweep's folder: what the processes that train stacks say."""
-LOOK_S = 0.5
+KEYS_THAT_MAY_DIFFER = ("split", "seed")
+"""Between the jobs of a process."""
+HIDDEN_FOLDER = ".shared_process"
+"""In the sweep's folder: the output of the processes."""
+STATUS_POLL_S = 0.5
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-Stack = tuple[Job, ...]
+Group = tuple[Job, ...]
+"""The jobs of one process."""
 
 
-def require_stackable(job: Job, together: bool) -> None:
-    """Makes sure that a job can share its process with others, and its steps if `together`.
+def require_shareable(job: Job) -> None:
+    """Makes sure that a job can share its process with others.
 
     Raises:
         ConfigError: Naming the key, and what to do.
     """
-    config = _values(job)
+    config = _read_values(job)
     trainer = config["trainer"]
     for key in ("devices", "num_nodes"):
         if trainer[key] > 1:
             raise ConfigError(
-                f"hydra/launcher=stacked trains many models on one device, but trainer.{key}={trainer[key]} asks for "
-                "many devices for one model; leave the launcher out"
+                f"hydra/launcher=shared_process trains each job on one device, but trainer.{key}={trainer[key]} asks "
+                "for several; leave the launcher out"
             )
     for name, entry in config["logger"].items():
         if entry is not None and "wandb" in str(entry.get("_target_", "")).lower():
             raise ConfigError(
                 f"logger.{name}: Weights & Biases follows one run a process; leave it out, or use hydra/launcher=local"
             )
-    if not together:
-        return
-    if trainer["precision"] == "float16":
-        raise ConfigError("trainer.precision=float16: stacked models train in float32 or bf16; choose one of them")
-    if (choice := trainer["on_not_finite"]) != "stop":
-        raise ConfigError(
-            f"trainer.on_not_finite={choice}: models that take their steps together can only stop; leave it out, or "
-            "set launcher.together=false"
-        )
-    if (target := config["optimizer"]["_target_"]) not in OPTIMIZERS:
-        raise ConfigError(f"optimizer._target_={target}: models can be stacked with {', '.join(OPTIMIZERS)} only")
-    for name, entry in config["callbacks"].items():
-        if entry is not None and entry.get("_target_") not in SHARED_CALLBACKS:
-            raise ConfigError(
-                f"callbacks.{name}: only {' and '.join(SHARED_CALLBACKS)} can follow a stacked training; leave it out, "
-                "or set launcher.together=false"
-            )
 
 
-def divide(jobs: Sequence[Job], models_at_once: int, processes: int) -> list[Stack]:
-    """Stacks of jobs that differ in split and seed only, of about equal size, in the order of the jobs.
+def group_jobs(jobs: Sequence[Job], models_at_once: int, processes: int) -> list[Group]:
+    """Groups of jobs that differ in split and seed only, of about equal size, in the order of the jobs.
 
     Args:
         jobs: All that are to be trained.
-        models_at_once: The most in a stack.
-        processes: How many stacks are trained at the same time.
+        models_at_once: The most jobs in a group.
+        processes: How many groups are trained at the same time.
     """
-    groups: dict[str, list[Job]] = {}
+    alike: dict[str, list[Job]] = {}
     for job in jobs:
-        values = {key: value for key, value in _values(job).items() if key not in OWN}
-        groups.setdefault(json.dumps([str(job.composed.root), values], sort_keys=True), []).append(job)
-    stacks: list[Stack] = []
-    for group in groups.values():
-        pieces = max(-(-len(group) // models_at_once), min(processes, len(group)))
-        ends = [len(group) * piece // pieces for piece in range(pieces + 1)]
-        stacks += [tuple(group[first:last]) for first, last in itertools.pairwise(ends)]
-    return stacks
+        values = {key: value for key, value in _read_values(job).items() if key not in KEYS_THAT_MAY_DIFFER}
+        alike.setdefault(json.dumps([str(job.composed.root), values], sort_keys=True), []).append(job)
+    groups: list[Group] = []
+    for members in alike.values():
+        pieces = max(-(-len(members) // models_at_once), min(processes, len(members)))
+        ends = [len(members) * piece // pieces for piece in range(pieces + 1)]
+        groups += [tuple(members[first:last]) for first, last in itertools.pairwise(ends)]
+    return groups
 
 
-def run_stacks(
-    stacks: Sequence[Stack], slots: Sequence[Mapping[str, str]], watcher: Watcher, *, together: bool
-) -> None:
-    """Trains stacks, as many at a time as there are slots, each in a process of its own.
+def run_groups(groups: Sequence[Group], slots: Sequence[Mapping[str, str]], watcher: Watcher) -> None:
+    """Trains each group in a process of its own, as many at a time as there are slots.
 
     Args:
-        stacks: Begun in this order; every job's folder holds its ``config.yaml``.
-        slots: The environment variables of each place.
+        groups: Started in this order; every job's folder holds its ``config.yaml``.
+        slots: The environment variables of each process.
         watcher: Is told what happens to each job.
-        together: Whether the models of a stack take their steps together; else they follow each other.
 
     Raises:
         KeyboardInterrupt: After Ctrl-C, when all processes have ended.
     """
-    members: dict[Task, Stack] = {}
-    for stack in stacks:
-        root = stack[0].composed.root / FOLDER
+    group_of: dict[Task, Group] = {}
+    for group in groups:
+        root = group[0].composed.root / HIDDEN_FOLDER
         root.mkdir(exist_ok=True)
         folder = Path(tempfile.mkdtemp(dir=root))
-        write_json(folder / "list.json", {"folders": [str(job.folder) for job in stack], "together": together})
-        members[Task(stack[0].name, folder)] = stack
+        write_json(folder / "list.json", [str(job.folder) for job in group])
+        group_of[Task(group[0].name, folder)] = group
     try:
-        run_tasks(list(members), slots, _Members(members, watcher), _command)
+        run_tasks(list(group_of), slots, _JobWatcher(group_of, watcher), _command)
     finally:
-        for task, stack in members.items():
-            if not _words(task.folder) or all(is_finished(job.folder) for job in stack):
+        for task, group in group_of.items():
+            if not _has_output(task.folder) or all(is_finished(job.folder) for job in group):
                 shutil.rmtree(task.folder, ignore_errors=True)
             if not any(task.folder.parent.iterdir()):
                 task.folder.parent.rmdir()
 
 
-def _words(folder: Path) -> bool:
-    """Whether a stack's process said anything that no run's log has."""
+def _has_output(folder: Path) -> bool:
+    """Whether a process printed anything that is in no run's log."""
     log = RunDir(folder, "").log
     return log.exists() and log.stat().st_size > 0
 
 
 def _command(folder: Path) -> list[str]:
-    return [sys.executable, "-m", "gesturelab.cli.stack", str(folder / "list.json")]
+    return [sys.executable, "-m", "gesturelab.cli.shared_process", str(folder / "list.json")]
 
 
-class _Members(Watcher):
-    """Tells a watcher of jobs what happens to the jobs of stacks."""
+class _JobWatcher(Watcher):
+    """Tells a watcher of jobs what happens to the jobs of each process."""
 
-    def __init__(self, members: Mapping[Task, Stack], watcher: Watcher) -> None:
-        self._members = members
+    def __init__(self, group_of: Mapping[Task, Group], watcher: Watcher) -> None:
+        self._group_of = group_of
         self._watcher = watcher
         self._began: set[Path] = set()
         self._ended: set[Path] = set()
-        self._next = 0.0
+        self._next_poll = 0.0
 
     def tick(self, running: Sequence[Task]) -> None:
-        """Looks what the jobs' own files say."""
-        now = [Task(job.name, job.folder) for stack in running for job in self._members[stack]]
-        if time.monotonic() >= self._next:
-            self._next = time.monotonic() + LOOK_S
-            for task in now:
-                self._look(task)
-        self._watcher.tick([task for task in now if task.folder in self._began - self._ended])
+        """Reads the status files of the jobs."""
+        tasks = [Task(job.name, job.folder) for process in running for job in self._group_of[process]]
+        if time.monotonic() >= self._next_poll:
+            self._next_poll = time.monotonic() + STATUS_POLL_S
+            for task in tasks:
+                self._report(task)
+        self._watcher.tick([task for task in tasks if task.folder in self._began - self._ended])
 
     def ended(self, task: Task) -> None:
-        """Settles jobs that were killed before they could say how they ended."""
-        said = (read_status(task.folder) or {}).get("reason", "")
-        if _words(task.folder):
-            said += f"; {RunDir(task.folder, '').log} may say more"
-        for job in self._members[task]:
+        """Completes the status files of jobs that were killed before they could write how they ended."""
+        reason = (read_status(task.folder) or {}).get("reason", "")
+        if _has_output(task.folder):
+            reason += f"; {RunDir(task.folder, '').log} may say more"
+        for job in self._group_of[task]:
             state = (read_status(job.folder) or {}).get("state")
             if state == State.running:
                 done = is_finished(job.folder)
-                end_status(job.folder, State.done if done else State.failed, "" if done else said)
-            self._look(Task(job.name, job.folder))
+                end_status(job.folder, State.done if done else State.failed, "" if done else reason)
+            self._report(Task(job.name, job.folder))
 
-    def _look(self, task: Task) -> None:
+    def _report(self, task: Task) -> None:
         state = (read_status(task.folder) or {}).get("state")
         if state in (None, State.queued):
             return
@@ -174,5 +153,5 @@ class _Members(Watcher):
             self._watcher.ended(task)
 
 
-def _values(job: Job) -> dict[str, Any]:
+def _read_values(job: Job) -> dict[str, Any]:
     return cast(dict[str, Any], yaml.load(job.composed.text, Loader=_Loader))

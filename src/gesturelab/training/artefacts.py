@@ -2,7 +2,6 @@
 
 import csv
 import io
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +10,33 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from lightning.pytorch import Trainer
 
-from gesturelab.config.data import FolderConfig, IrdsConfig, Target
-from gesturelab.config.split import FoldsFileConfig
+from gesturelab.config.data import Target
+from gesturelab.config.options import TARGET, to_plain
+from gesturelab.config.split import FoldsFileConfig, GuestSplitConfig
 from gesturelab.config.training import Keep, TrainConfig
 from gesturelab.datasets.recording import Dataset
 from gesturelab.evaluation.baselines import Baselines, fit_baselines
-from gesturelab.evaluation.binary import binary_scores
+from gesturelab.evaluation.metrics import CORRECTNESS, score_labels
 from gesturelab.evaluation.predictions import COLUMNS, MORE_COLUMNS
 from gesturelab.files import atomic_write
 from gesturelab.models.flops import flops_to_answer
-from gesturelab.models.lstm import count_parameters
+from gesturelab.models.network import count_parameters
 from gesturelab.models.recogniser import Recogniser
 from gesturelab.preprocessing.scaler import Scaler
 from gesturelab.runs.folder import RunDir
-from gesturelab.runs.info import Baseline, CostInfo, DataInfo, ModelInfo, RejectedInfo, Side, SplitInfo, TrainingInfo
+from gesturelab.runs.info import (
+    Baseline,
+    CostInfo,
+    DataInfo,
+    ModelInfo,
+    RejectedInfo,
+    Scores,
+    Side,
+    SplitInfo,
+    TrainingInfo,
+)
 from gesturelab.skeletons.definition import stored
-from gesturelab.splits.split import make_folds
+from gesturelab.splits.split import recording_table, subjects_of_folds
 from gesturelab.training.build import as_options, device_name
 from gesturelab.training.checkpoints import kept_epoch
 from gesturelab.training.datamodule import GestureData
@@ -83,11 +93,14 @@ def baseline_info(
     by_length, by_majority = baselines.by_length(seconds), baselines.by_majority(seconds)
     rule = f"incorrect if it lasts more than {baselines.threshold_s:.3g} s"
     always = f"always {dataset.class_names[baselines.majority]}"
-    length = binary_scores(truth, by_length, seconds)
-    majority = binary_scores(truth, by_majority, np.zeros(len(truth)))
+    nothing = np.zeros(len(truth))
+
+    def scores(predicted: Int64[np.ndarray, " recordings"], order: Float64[np.ndarray, " recordings"]) -> Scores:
+        return score_labels(truth, predicted, np.stack([-order, order], axis=1), CORRECTNESS)
+
     return {
-        "length": Baseline(rule=rule, threshold_s=baselines.threshold_s, **length),
-        "majority": Baseline(rule=always, **majority),
+        "length": {"rule": rule, "threshold_s": baselines.threshold_s, **scores(by_length, seconds)},
+        "majority": {"rule": always, **scores(by_majority, nothing)},
     }
 
 
@@ -95,10 +108,10 @@ def write_weights(run: RunDir, config: TrainConfig, dataset: Dataset, scaler: Sc
     """Writes the classifier's weights and what rebuilds it: plain values that load with weights_only=True."""
     contents = {
         "schema": 1,
-        "model": plain(config.model),
-        "features": plain(config.features),
+        "model": to_plain(config.model),
+        "features": to_plain(config.features),
         "feature_names": list(scaler.names),
-        "window": plain(config.window),
+        "window": to_plain(config.window),
         "target": str(dataset.target),
         "gestures": list(dataset.class_names),
         "mirror_at_test": config.augment.mirror_at_test,
@@ -116,11 +129,11 @@ def data_info(config: TrainConfig, data: GestureData) -> DataInfo:
     """What was read; paths of this machine are left out."""
     dataset = data.dataset
     tested = np.unique(data.windows.recording[data.sides.test]).tolist()
-    options = plain(config.data)
-    options.pop("cache_dir")
-    if isinstance(config.data, IrdsConfig | FolderConfig):
-        options.pop("root")
-        options.pop("skeleton", None)  # may be a file of this machine; the skeleton itself is kept below
+    options = {"source": config.data.source} | to_plain(config.data)
+    del options[TARGET], options["cache_dir"]
+    for key in ("root", "skeleton"):  # paths of this machine; the skeleton itself is kept below
+        options.pop(key, None)
+    options = {key: value for key, value in options.items() if not _is_path(value)}
     return DataInfo(
         source=dataset.source,
         synthetic=dataset.synthetic,
@@ -136,6 +149,10 @@ def data_info(config: TrainConfig, data: GestureData) -> DataInfo:
     )
 
 
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str) and Path(value).expanduser().is_absolute()
+
+
 def split_info(config: TrainConfig, data: GestureData) -> SplitInfo:
     """Who was on which side."""
 
@@ -144,9 +161,11 @@ def split_info(config: TrainConfig, data: GestureData) -> SplitInfo:
         subjects = sorted({data.dataset.subjects[number] for number in recordings.tolist()})
         return Side(subjects=subjects, recordings=len(recordings), windows=len(index))
 
-    options = {key: value for key, value in plain(config.split).items() if key != "file"}  # a path of this machine
-    if isinstance(config.split, FoldsFileConfig):
-        options["people"] = make_folds(data.dataset.people, config.split)
+    options = {"kind": config.split.kind} | to_plain(config.split)
+    del options[TARGET]
+    options.pop("file", None)  # a path of this machine
+    if isinstance(config.split, FoldsFileConfig | GuestSplitConfig):  # what makes the folds is not here
+        options["people"] = subjects_of_folds(recording_table(data.dataset), config.split)
     return SplitInfo(
         kind=config.split.kind,
         leaky=config.split.leaky,
@@ -160,9 +179,9 @@ def split_info(config: TrainConfig, data: GestureData) -> SplitInfo:
 def model_info(config: TrainConfig, module: GestureModule) -> ModelInfo:
     """The network and what it was trained with."""
     hyperparameters: dict[str, Any] = {
-        **plain(config.model),
-        "loss": plain(config.loss),
-        "augment": plain(config.augment),
+        **to_plain(config.model),
+        "loss": to_plain(config.loss),
+        "augment": to_plain(config.augment),
     }
     return ModelInfo(
         size=config.model.name,
@@ -205,18 +224,13 @@ def training_info(config: TrainConfig, trainer: Trainer, module: GestureModule, 
         gradient_clip_norm=config.trainer.gradient_clip_norm,
         callbacks={name: as_options(entry) for name, entry in config.callbacks.items()},
         optimizer=as_options(config.optimizer),
-        scheduler=plain(config.scheduler),
+        scheduler=to_plain(config.scheduler),
         history=history,
     )
-    if module.steps.division.size is not None:
-        info["micro_batch"] = module.steps.division.size
-    if module.steps.skipped:
-        info["skipped"] = module.steps.skipped
+    if module.micro_batches.size is not None:
+        info["micro_batch"] = module.micro_batches.size
+    if module.skipped:
+        info["skipped"] = module.skipped
     if module.restarts:
         info["restarts"] = module.restarts
     return info
-
-
-def plain(config: Any) -> dict[str, Any]:
-    """A schema's keys as plain JSON values (an enum is a string already, but YAML and JSON print it differently)."""
-    return {key: str(value) if isinstance(value, str) else value for key, value in asdict(config).items()}

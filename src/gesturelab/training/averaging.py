@@ -41,8 +41,7 @@ class WeightAveraging(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Moves the average towards the new weights; after a step that was left out there are none."""
-        steps = getattr(pl_module, "steps", None)
-        if steps is not None and steps.left_out:
+        if getattr(pl_module, "step_was_skipped", False):
             return
         self._steps += 1
         update(self._average, pl_module.state_dict(), self.share(self._steps))

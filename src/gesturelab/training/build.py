@@ -19,21 +19,22 @@ from torch import Tensor
 from gesturelab.config.training import Keep, OnNotFinite, TrainConfig, TrainerConfig
 from gesturelab.datasets.recording import Dataset
 from gesturelab.errors import ConfigError
-from gesturelab.models.lstm import LSTMClassifier
+from gesturelab.models.network import FittedNetwork, build_network
 from gesturelab.models.recogniser import Recogniser
 from gesturelab.preprocessing.augmentation import Augment
 from gesturelab.preprocessing.features import Features
 from gesturelab.preprocessing.frame_store import FrameStore
 from gesturelab.preprocessing.scaler import Scaler, fit_scaler, no_scaler
 from gesturelab.preprocessing.windows import Windows, cut_windows
+from gesturelab.runs.signals import raise_if_received
 from gesturelab.splits.split import split_windows
+from gesturelab.training.callbacks import KeepCheckpoints, LeaveOnSignal, StopOnRequest
 from gesturelab.training.checkpoints import VerifiedCheckpoints
 from gesturelab.training.datamodule import GestureData
 from gesturelab.training.device import lightning_precision
+from gesturelab.training.fitted import FittedModule
 from gesturelab.training.module import GestureModule
-from gesturelab.training.saving import KeepCheckpoints
-from gesturelab.training.signal_callbacks import LeaveWhenTold, StayUntilKilled
-from gesturelab.training.stopping import StopWhenAsked
+from gesturelab.training.optimizers import make_loss
 from gesturelab.training.trackers.guard import Guarded, Resuming
 
 
@@ -60,7 +61,7 @@ def make_data(config: TrainConfig, dataset: Dataset) -> GestureData:
 def _check_mirror(config: TrainConfig, dataset: Dataset) -> None:
     alone = [name for name, image in zip(dataset.gesture_names, dataset.mirrored_gestures, strict=True) if image < 0]
     if alone and (config.augment.mirror_probability or config.augment.mirror_at_test):
-        say = "; or say in the column mirrored of labels.csv what it becomes" if dataset.source == "folder" else ""
+        say = f"; or say in {dataset.mirror_key} what it becomes" if dataset.mirror_key else ""
         raise ConfigError(
             f"data.gestures: mirrored, {', '.join(alone)} becomes a gesture that is not kept (and a movement with the "
             "wrong limb a right one): keep its other side too, or set augment.mirror_probability=0 and "
@@ -78,6 +79,7 @@ def make_scaler(config: TrainConfig, data: GestureData) -> Scaler:
 
     def rows() -> Iterator[Float[np.ndarray, "_ features"]]:
         for chosen in training.split(1024):
+            raise_if_received()
             yield features(store.gather(chosen).positions).flatten(0, 1).numpy()
 
     return fit_scaler(features.names, rows())
@@ -95,9 +97,11 @@ def _side_by_side(
 def make_module(config: TrainConfig, data: GestureData, scaler: Scaler) -> GestureModule:
     """The network and how it learns."""
     dataset = data.dataset
-    summaries = Features(config.features, dataset.skeleton).summaries
-    classifier = LSTMClassifier(len(scaler.names), len(dataset.class_names), config.model, summaries)
-    return GestureModule(
+    features = Features(config.features, dataset.skeleton)
+    classifier = build_network(config.model, features, len(dataset.class_names), data.windows.length_frames)
+    weights = class_weights(data) if config.loss.class_weights else None
+    kind = FittedModule if isinstance(classifier, FittedNetwork) else GestureModule
+    return kind(
         Recogniser(
             config.features,
             dataset.skeleton,
@@ -106,10 +110,10 @@ def make_module(config: TrainConfig, data: GestureData, scaler: Scaler) -> Gestu
             dataset.mirrored_classes if config.augment.mirror_at_test else None,
         ),
         data.identity(),
-        config.loss,
+        make_loss(config.loss, weights, len(dataset.class_names)),
         as_options(config.optimizer),
         config.scheduler,
-        class_weights(data) if config.loss.class_weights else None,
+        weights,
         OnNotFinite(config.trainer.on_not_finite),
     )
 
@@ -128,8 +132,7 @@ def make_trainer(
     options = config.trainer
     callbacks: list[Callback] = [make_callback(name, entry) for name, entry in config.callbacks.items()]
     callbacks.append(KeepCheckpoints(folder / "checkpoints", Keep(options.keep), options.checkpoint_minutes))
-    callbacks += [Resuming(), StopWhenAsked(folder)]
-    callbacks.append(StayUntilKilled() if "SUBMITIT_EXECUTOR" in os.environ else LeaveWhenTold())
+    callbacks += [Resuming(), StopOnRequest(folder), LeaveOnSignal()]
     return Trainer(
         accelerator=accelerator,
         devices=options.devices,

@@ -42,7 +42,7 @@ class DamagedError(RunError):
     """A checkpoint is not what was written."""
 
 
-class _Held(NamedTuple):
+class _Contents(NamedTuple):
     """What a checkpoint holds: its epochs, and the last one if it was written at an epoch's end."""
 
     history: list[Epoch]
@@ -105,15 +105,15 @@ def read_checkpoint(path: Path, device: torch.device | None = None) -> dict[str,
         raise DamagedError(f"{path} is damaged: its part {bad} is not what was written")
     content.seek(0)
     try:
-        found = torch.load(content, map_location=device or "cpu", weights_only=True)
+        checkpoint = torch.load(content, map_location=device or "cpu", weights_only=True)
     except Exception as error:
         raise RunError(
             f"{path} is damaged or carries code, and was not loaded; if it is not yours, do not trust what came with "
             f"it. To train anew: rm -r {path.parent}, and begin again"
         ) from error
-    if not isinstance(found, dict) or "gesturelab" not in found:
+    if not isinstance(checkpoint, dict) or "gesturelab" not in checkpoint:
         raise RunError(f"{path} is not a checkpoint of gesturelab; to train anew: rm -r {path.parent}")
-    return cast(dict[str, Any], found)
+    return cast(dict[str, Any], checkpoint)
 
 
 def kept_epoch(history: list[Epoch], keep: Keep) -> int:
@@ -147,33 +147,33 @@ def remember_best(folder: Path) -> None:
 
 
 def find_checkpoint(folder: Path, keep: Keep, *, within: bool) -> Path | None:
-    """The checkpoint to go on from, the folder put in order for it; None if there is none.
+    """The checkpoint to resume from, after putting the folder in order for it; None if there is none.
 
     It is the latest whole one whose best epoch is in the folder too; what is damaged is put aside, with a warning.
 
     Args:
         folder: Of checkpoints.
         keep: Whether the best epoch is needed.
-        within: Whether the training can go on in the middle of an epoch.
+        within: Whether the training can resume in the middle of an epoch.
 
     Raises:
         RunError: If there are only damaged ones, or one carries code.
     """
-    found = _Found(folder)
+    checkpoints = _Checkpoints(folder)
     for name in ([WITHIN] if within else []) + [LAST, PREVIOUS, BEST, SECOND]:
-        if (held := found[name]) is None or (name == WITHIN and found.stale(held)):
+        if (contents := checkpoints[name]) is None or (name == WITHIN and checkpoints.stale(contents)):
             continue
-        best = found.of(kept_epoch(held.history, keep)) if keep is Keep.best and held.history else ""
+        best = checkpoints.of(kept_epoch(contents.history, keep)) if keep is Keep.best and contents.history else ""
         if best is not None:
             break
     else:
-        if found.damaged:
-            reasons = "\n  ".join(map(str, found.damaged.values()))
+        if checkpoints.damaged:
+            reasons = "\n  ".join(map(str, checkpoints.damaged.values()))
             raise RunError(
                 f"no checkpoint is left to go on from; to train anew: rm -r {folder}, and begin again\n  {reasons}"
             )
         return None
-    found.put_aside(name)
+    checkpoints.put_aside(name)
     if name not in (WITHIN, LAST):
         link(folder / name, folder / LAST)
     if best not in ("", BEST):
@@ -186,20 +186,20 @@ def find_checkpoint(folder: Path, keep: Keep, *, within: bool) -> Path | None:
     return folder / name
 
 
-class _Found:
-    """What is whole among a folder's checkpoints; each is read once, when it is asked for."""
+class _Checkpoints:
+    """The checkpoints of a folder that are whole; each is read once, when it is asked for."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._held: dict[str, _Held | None] = {}
+        self._contents: dict[str, _Contents | None] = {}
         self.damaged: dict[str, DamagedError] = {}
 
-    def __getitem__(self, name: str) -> _Held | None:
-        if name not in self._held:
-            self._held[name] = self._read(name)
-        return self._held[name]
+    def __getitem__(self, name: str) -> _Contents | None:
+        if name not in self._contents:
+            self._contents[name] = self._read(name)
+        return self._contents[name]
 
-    def _read(self, name: str) -> _Held | None:
+    def _read(self, name: str) -> _Contents | None:
         path = self._folder / name
         if not path.exists():
             return None
@@ -210,9 +210,9 @@ class _Found:
             return None
         history = cast(list[Epoch], saved["gesturelab"]["history"])
         ended = bool(history) and history[-1]["epoch"] == saved["epoch"]
-        return _Held(history, saved["epoch"] if ended else None)
+        return _Contents(history, saved["epoch"] if ended else None)
 
-    def stale(self, within: _Held) -> bool:
+    def stale(self, within: _Contents) -> bool:
         """Whether the epoch that a checkpoint is in the middle of was finished since."""
         last = self[LAST]
         return last is not None and len(last.history) > len(within.history)
@@ -220,7 +220,7 @@ class _Found:
     def of(self, epoch: int) -> str | None:
         """The file of an epoch's end."""
         for name in (BEST, SECOND, LAST, PREVIOUS):
-            if (held := self[name]) is not None and held.ends == epoch:
+            if (contents := self[name]) is not None and contents.ends == epoch:
                 return name
         return None
 
@@ -230,8 +230,8 @@ class _Found:
             path = self._folder / name
             with suppress(FileNotFoundError):  # another process of this training was faster
                 path.replace(path.with_name(name + DAMAGED))
-            held = self[chosen]
-            after = len(held.history) if held is not None else 0
+            contents = self[chosen]
+            after = len(contents.history) if contents is not None else 0
             log.warning(
                 "%s; going on from %s, after epoch %d (the damaged file is now called %s)",
                 error,

@@ -1,13 +1,16 @@
 """The LightningDataModule: a shell around windows, split and loaders."""
 
 import hashlib
+import math
+from collections.abc import Iterator
 from functools import cached_property
 
+import numpy as np
 from lightning.pytorch import LightningDataModule
 
 from gesturelab.datasets.recording import Dataset
 from gesturelab.preprocessing.augmentation import Augment
-from gesturelab.preprocessing.frame_store import FrameStore
+from gesturelab.preprocessing.frame_store import Batch, FrameStore
 from gesturelab.preprocessing.windows import Windows
 from gesturelab.splits.split import Sides
 from gesturelab.training.loader import TrainingLoader, WindowLoader
@@ -70,6 +73,13 @@ class GestureData(LightningDataModule):
     def val_dataloader(self) -> WindowLoader:
         """Validation windows, as they are."""
         return WindowLoader(self.store, self.sides.validation, self._evaluation_batch)
+
+    def training_windows(self, limit: int | float | None = None) -> Iterator[Batch]:
+        """Training windows as they are, neither shuffled nor changed: all of them, or so many batches."""
+        index = self.sides.train
+        if isinstance(limit, int) and limit < math.ceil(len(index) / self.batch_size):
+            index = np.sort(self.training.order().cpu().numpy()[: limit * self.batch_size])
+        return iter(WindowLoader(self.store, index, self._evaluation_batch))
 
     def predict_dataloader(self) -> list[WindowLoader]:
         """Training, validation and test windows, as they are."""

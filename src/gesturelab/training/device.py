@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
 
+from gesturelab.config.options import arguments_of
 from gesturelab.config.training import Device, ModelConfig, Precision, TrainerConfig
 from gesturelab.errors import ConfigError, DeviceError
 
@@ -143,7 +144,7 @@ def check_miopen(model: ModelConfig, frames: int, batch: int) -> None:
     """Refuses what AMD's library for LSTMs is known to compute wrongly without a word.
 
     Args:
-        model: The LSTM.
+        model: The network.
         frames: Of a window.
         batch: Windows in a step.
 
@@ -163,9 +164,10 @@ def largest_miopen_batch(model: ModelConfig, frames: int) -> int:
 
     Its indices are 32 bits wide: 6 x layers x frames x hidden x directions x batch may be 2**31 - 1. Wrong outputs were
     reported from 65,536 time steps in a batch on. Our layers are separate LSTMs, so each counts alone, and our hidden
-    is the width of both directions together.
+    is the width of both directions together; of a guest without a key ``hidden`` only the time steps are looked at.
     """
-    return min(65_536 // frames, (2**31 - 1) // (6 * frames * model.hidden))
+    hidden = arguments_of(model, ModelConfig).get("hidden")
+    return min(65_536 // frames, (2**31 - 1) // (6 * frames * hidden) if isinstance(hidden, int) else 2**31 - 1)
 
 
 def lightning_precision(precision: Precision, accelerator: str) -> str:

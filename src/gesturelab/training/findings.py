@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from gesturelab.config.training import Keep
+from gesturelab.evaluation.metrics import primary_metric
 from gesturelab.report import overfitting
-from gesturelab.report.primary_metric import lead, words
 from gesturelab.report.texts import percent
 from gesturelab.runs.info import Epoch, Finding, Metrics, RestartInfo, SkippedInfo
 
@@ -111,7 +111,7 @@ def _never_predicted(classes: Sequence[str], validated: Sequence[Sequence[int]])
 
 
 def _overfits(metrics: Metrics, target: str) -> Finding | None:
-    key = lead(target)
+    key = primary_metric(target).name
     train, *others = (cast(dict[str, Any], metrics[side]["recording"])[key] for side in ("train", "validation", "test"))
     said: list[str] = []
     for side, score in zip(("validation", "test"), others, strict=True):
@@ -124,8 +124,8 @@ def _overfits(metrics: Metrics, target: str) -> Finding | None:
         return None
     return Finding(
         name=OVERFITS,
-        text=f"{words(target)} of recordings is {percent(train)} for training people, but {' and '.join(said)}: "
-        f"{overfitting.SEVERE}.",
+        text=f"{primary_metric(target).title} of recordings is {percent(train)} for training people, "
+        f"but {' and '.join(said)}: {overfitting.SEVERE}.",
         advice=f"Try a {overfitting.ADVICE}.",
     )
 

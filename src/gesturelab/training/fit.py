@@ -1,7 +1,8 @@
 """The loop itself: from the last checkpoint to the end of a training, and what the kept weights then say."""
 
 import logging
-from contextlib import nullcontext
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import cast
 
 import numpy as np
@@ -12,7 +13,7 @@ from lightning.pytorch import Trainer
 from gesturelab.config.training import Keep, OnNotFinite, TrainConfig
 from gesturelab.errors import RunError
 from gesturelab.runs.folder import RunDir
-from gesturelab.runs.signals import defer_signals, stopped, told
+from gesturelab.runs.signals import raise_if_received, stop_error
 from gesturelab.training.checkpoints import (
     LAST,
     WITHIN,
@@ -23,23 +24,24 @@ from gesturelab.training.checkpoints import (
 )
 from gesturelab.training.datamodule import GestureData
 from gesturelab.training.module import GestureModule
-from gesturelab.training.nonfinite import NonFiniteError
+from gesturelab.training.steps import NonFiniteError
 
 log = logging.getLogger(__name__)
 
+SCORES_MISSING = "training is over, its scores are not written"
+
 
 def fit(
-    config: TrainConfig, trainer: Trainer, module: GestureModule, data: GestureData, run: RunDir, *, stacked: bool
+    config: TrainConfig, trainer: Trainer, module: GestureModule, data: GestureData, run: RunDir
 ) -> NonFiniteError | None:
     """Trains to the end, or to where it diverged if it should go back from there.
 
     Args:
         config: Whose trainer.on_not_finite decides whether to go back.
-        trainer: Of this training alone.
+        trainer: Of this training.
         module: What is trained.
         data: What it is trained on.
-        run: Whose checkpoints it begins at, if there are any.
-        stacked: Whether other models take their steps with it.
+        run: Whose last checkpoint it resumes from, if there is one.
 
     Returns:
         Why to go back to the last whole epoch; None when training is over.
@@ -49,15 +51,15 @@ def fit(
         StoppedError: If it was asked to leave.
         RunError: If a checkpoint cannot be read or written.
     """
-    alone = trainer.world_size == 1 and not stacked
-    begin_at = find_checkpoint(run.checkpoints, Keep(config.trainer.keep), within=alone)
-    if begin_at is not None:
-        log.info("resuming from %s", begin_at)
+    # several processes would need the random states of all
+    checkpoint = find_checkpoint(run.checkpoints, Keep(config.trainer.keep), within=trainer.world_size == 1)
+    if checkpoint is not None:
+        log.info("resuming from %s", checkpoint)
     try:
-        with defer_signals() if alone else nullcontext():
-            trainer.fit(module, datamodule=data, ckpt_path=begin_at, weights_only=True)
-    except (SystemExit, KeyboardInterrupt):  # the first is how Lightning ends after Ctrl-C
-        raise stopped(f"; {_what_is_kept(run)}. Go on with: gesturelab resume {run.path}") from None
+        with stoppable(run, lambda: _what_is_kept(run)):
+            trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+        with stoppable(run, lambda: SCORES_MISSING):
+            raise_if_received()
     except NonFiniteError as error:
         (run.checkpoints / WITHIN).unlink(missing_ok=True)  # no validation has seen whether its weights are any good
         if OnNotFinite(config.trainer.on_not_finite) is not OnNotFinite.restart:
@@ -72,9 +74,24 @@ def fit(
         if not isinstance(error.__cause__, OSError):
             raise
         raise RunError(f"{error}; make room, then go on with: gesturelab resume {run.path}") from error
-    if told() is not None:
-        raise stopped(f"; training is over, its scores are not written. Go on with: gesturelab resume {run.path}")
     return None
+
+
+@contextmanager
+def stoppable(run: RunDir, kept: Callable[[], str]) -> Generator[None]:
+    """Turns the leaving on a signal into the error of a training that was stopped.
+
+    Args:
+        run: To go on with.
+        kept: Says what is kept of it.
+
+    Raises:
+        StoppedError: In place of KeyboardInterrupt.
+    """
+    try:
+        yield
+    except (SystemExit, KeyboardInterrupt):  # the first is what Lightning makes of the second
+        raise stop_error(f"; {kept()}. Go on with: gesturelab resume {run.path}") from None
 
 
 def _what_is_kept(run: RunDir) -> str:
@@ -91,12 +108,14 @@ def predict_sides(
 
     Raises:
         RunError: If these weights are not in their checkpoint.
+        StoppedError: If it was asked to leave.
     """
     path, epoch = kept_checkpoint(run.checkpoints, keep), kept_epoch(module.history, keep)
     kept = read_checkpoint(path, module.device)
     if kept["epoch"] != epoch:
         raise RunError(f"{path} is not of epoch {epoch + 1}, whose weights should be kept; train anew")
     module.load_state_dict(kept["state_dict"])
-    sides = trainer.predict(module, dataloaders=data.predict_dataloader())
+    with stoppable(run, lambda: SCORES_MISSING):
+        sides = trainer.predict(module, dataloaders=data.predict_dataloader())
     assert sides is not None, "every process predicts all sides"
     return [torch.cat(cast(list[torch.Tensor], batches)).cpu().numpy() for batches in sides]

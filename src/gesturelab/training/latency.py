@@ -1,6 +1,7 @@
 """How long a finished size needs for one window on this machine."""
 
 import time
+from collections.abc import Collection
 
 import numpy as np
 import torch
@@ -14,17 +15,18 @@ WARM_UP, LEAST = 10, 50
 """Repeats that are not counted, and how many are at least."""
 
 
-def measure(run: RunDir, *, seconds: float = 2.0) -> Latency:
+def measure(run: RunDir, *, seconds: float = 2.0, trust: Collection[str] = ()) -> Latency:
     """Times one window after another on one CPU thread: features, scaler, network, and the mirror image if it is used.
 
     Args:
         run: A finished run; its weights and scaler are used.
         seconds: How long to repeat, at least.
+        trust: Classes from outside gesturelab that it may name.
 
     Raises:
         GesturelabError: If the run's weights or scaler cannot be read.
     """
-    saved = read_recogniser(run)
+    saved = read_recogniser(run, trust)
     draws = torch.Generator().manual_seed(0)
     window = 0.3 * torch.randn(1, saved.length_frames, saved.joints, 3, generator=draws)
     threads = torch.get_num_threads()

@@ -11,9 +11,10 @@ from gesturelab.datasets.recording import Dataset
 from gesturelab.evaluation.windows import write_windows
 from gesturelab.models.recogniser import Recogniser
 from gesturelab.preprocessing.frame_store import FrameStore
-from gesturelab.preprocessing.live_windows import LiveWindows, cut_live
+from gesturelab.preprocessing.windows import LiveWindows, cut_live
+from gesturelab.runs.signals import raise_if_received
 from gesturelab.training.datamodule import EVALUATION_FRAMES, GestureData
-from gesturelab.training.micro_batching import Division
+from gesturelab.training.micro_batching import MicroBatches
 
 
 def write_live(
@@ -32,15 +33,16 @@ def write_live(
     live = cut_live(dataset, np.unique(data.windows.recording[data.sides.test]), config)
     store = FrameStore(dataset, live.windows, device, live.last)
     network = recogniser.to(device).eval()
-    division = Division()
+    micro_batches = MicroBatches()
 
     def rows() -> Iterator[tuple[str, float, float, list[float]]]:
         batches = torch.arange(len(live.windows), device=device).split(
             max(EVALUATION_FRAMES // 2 // config.length_frames, 1)
         )
         for index in batches:
+            raise_if_received()
             with torch.inference_mode():
-                said = division.evaluate(network.probabilities, store.gather(index).positions).cpu().tolist()
+                said = micro_batches.evaluate(network.probabilities, store.gather(index).positions).cpu().tolist()
             for at, probabilities in zip(index.tolist(), said, strict=True):
                 yield *_place(dataset, live, at), probabilities
 

@@ -67,13 +67,13 @@ class TrainingLoader(WindowLoader):
     def __iter__(self) -> Iterator[Batch]:
         """This process's windows of the current epoch, or what is left of them after `go_on`."""
         if not self._goes_on or self._drawing is None:
-            self._seen, self._drawing = 0, self.draws()
+            self._seen, self._drawing = 0, self._new_generator()
         self._goes_on = False
-        draws = self._drawing
+        generator = self._drawing
         for chosen in self.order()[self._seen :].split(self.batch_size):
             self._seen += len(chosen)
-            batch = self.store.gather(chosen, self.augment.speeds(len(chosen), draws))
-            yield self.augment(batch, draws)
+            batch = self.store.gather(chosen, self.augment.speeds(len(chosen), generator))
+            yield self.augment(batch, generator)
 
     def position(self) -> dict[str, Any]:
         """Where in the epoch the loader is, for a checkpoint."""
@@ -93,7 +93,7 @@ class TrainingLoader(WindowLoader):
         each = len(self.index) // self.processes
         return self.index[order[self.rank : each * self.processes : self.processes].to(self.index.device)]
 
-    def draws(self) -> torch.Generator:
+    def _new_generator(self) -> torch.Generator:
         """What speed and augmentation of the current epoch are drawn from."""
         return _generator(self.store.device, self.seed, self.epoch, self.rank + 1)
 

@@ -1,4 +1,4 @@
-"""Batches that do not fit into memory: divided, so that a training's result keeps its meaning."""
+"""Batches that do not fit into memory: computed in micro-batches, so that a training's result keeps its meaning."""
 
 import logging
 from collections.abc import Callable, Generator
@@ -14,21 +14,21 @@ from gesturelab.preprocessing.frame_store import Batch
 
 log = logging.getLogger(__name__)
 
-SAID = (
+OUT_OF_MEMORY = (
     *("out of memory", "can't allocate memory", "not enough memory"),
     *("_STATUS_ALLOC_FAILED", "miopenStatusAllocFailed", "hipErrorOutOfMemory", "HIPBLAS_STATUS_ALLOC_FAILED"),
 )
 """What torch, CUDA, HIP and their libraries say when memory is short, also in errors of no class of their own."""
-ADVICE = (
+SAVE_MEMORY = (
     "take a smaller model, shorten window.length_frames, end what else uses the device, or train on another one "
     "(trainer.device)"
 )
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 class NoMemoryError(RunError):
-    """A training does not fit into memory, however it is divided."""
+    """A training does not fit into memory, however small its micro-batches."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -41,11 +41,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     """
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in SAID)
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in OUT_OF_MEMORY)
 
 
 @contextmanager
-def memory_told() -> Generator[None]:
+def explain_out_of_memory() -> Generator[None]:
     """Turns what is left of such errors in the block into one that says what to do.
 
     Raises:
@@ -55,49 +55,49 @@ def memory_told() -> Generator[None]:
         yield
     except Exception as error:
         if is_out_of_memory(error):
-            raise NoMemoryError(f"out of memory ({_first_line(error)}): {ADVICE}") from error
+            raise NoMemoryError(f"out of memory ({_first_line(error)}): {SAVE_MEMORY}") from error
         raise
 
 
-class Division:
+class MicroBatches:
     """Halves what is computed at once, whenever it does not fit.
 
-    A step's batch is computed part by part, and their gradients are added up, so that the step is that of the whole
+    A step's batch is computed in micro-batches whose gradients are accumulated, so that the step is that of the whole
     batch: the same windows, the mean of the same losses, clipped afterwards. Only batch normalisation tells the
-    difference: it normalises each part by itself.
+    difference: it normalises each micro-batch by itself.
     """
 
     def __init__(self) -> None:
         self.size: int | None = None
-        """Windows in a part of a step; None: in one piece."""
-        self.alone = True
-        """Whether one process trains; several would wait for each other if one divided."""
+        """Windows in a micro-batch; None: the whole batch."""
+        self.single_process = True
+        """Whether one process trains; several would wait for each other if one took smaller micro-batches."""
         self._windows = 0
         self._first = 0
         self._evaluated: int | None = None
 
     @property
-    def begins(self) -> bool:
-        """Whether the part at hand is the first of its step."""
+    def is_first(self) -> bool:
+        """Whether the micro-batch at hand is the first of its step."""
         return self._first == 0
 
-    def part(self, batch: Batch) -> Batch:
-        """The windows of a batch whose turn it is."""
+    def select(self, batch: Batch) -> Batch:
+        """The micro-batch of a batch that is computed now; the batch itself if that is all of it."""
         self._windows = len(batch.classes)
         if self.size is None or self.size >= self._windows:
             return batch
-        part = slice(self._first, self._first + self.size)
-        return Batch(batch.positions[part], batch.classes[part], batch.recordings[part])
+        windows = slice(self._first, self._first + self.size)
+        return Batch(batch.positions[windows], batch.classes[windows], batch.recordings[windows])
 
-    def whole(self, compute: Callable[[], Answer], undo: Callable[[], None]) -> Answer:
-        """Computes all parts of a step, in smaller ones if need be.
+    def run_step(self, compute: Callable[[], Result], undo: Callable[[], None]) -> Result:
+        """Computes all micro-batches of a step, with smaller ones if need be.
 
         Args:
-            compute: One part, which it asks `part` for.
-            undo: Takes back what parts have left when one did not fit.
+            compute: One micro-batch, which it asks `select` for.
+            undo: Takes back what micro-batches have left when one did not fit.
 
         Returns:
-            What the last part gave.
+            What the last micro-batch gave.
 
         Raises:
             NoMemoryError: If one window does not fit, or if several processes train.
@@ -105,40 +105,40 @@ class Division:
         while True:
             try:
                 self._first = 0
-                answer = compute()
+                result = compute()
                 while self.size is not None and self._first + self.size < self._windows:
                     self._first += self.size
-                    answer = compute()
+                    result = compute()
                 self._first = 0
-                return answer
+                return result
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
-                said = _first_line(error)
-            undo()  # here, where the error no longer holds what the part has left
-            _free()
-            self._divide(said)
+                reason = _first_line(error)
+            undo()  # here, where the error no longer holds what the micro-batch has left
+            _free_memory()
+            self._halve(reason)
 
-    def _divide(self, said: str) -> None:
+    def _halve(self, reason: str) -> None:
         windows = min(self.size or self._windows, self._windows)
-        if not self.alone:
-            raise NoMemoryError(f"out of memory ({said}): with several devices halve trainer.batch_size yourself")
+        if not self.single_process:
+            raise NoMemoryError(f"out of memory ({reason}): with several devices halve trainer.batch_size yourself")
         if windows == 1:
-            raise NoMemoryError(f"out of memory with one window at a time ({said}): {ADVICE}")
+            raise NoMemoryError(f"out of memory with one window at a time ({reason}): {SAVE_MEMORY}")
         level = logging.INFO if self.size else logging.WARNING
         self.size = -(-windows // 2)
         log.log(
             level,
             "out of memory (%s): steps are computed %d windows at a time from now on. A step is still of the whole "
             "batch; only batch normalisation sees fewer windows at once",
-            said,
+            reason,
             self.size,
         )
 
     def evaluate(
         self, compute: Callable[[Tensor], Tensor], positions: Float[Tensor, "batch frames joints 3"]
     ) -> Float[Tensor, "batch classes"]:
-        """Computes windows without gradients, in smaller parts if need be; the answers do not depend on it.
+        """Computes windows without gradients, fewer at a time if need be; the results do not depend on it.
 
         Raises:
             NoMemoryError: If one window does not fit.
@@ -148,19 +148,19 @@ class Division:
             try:
                 if size == len(positions):
                     return compute(positions)
-                return torch.cat([compute(part) for part in positions.split(size)])
+                return torch.cat([compute(some) for some in positions.split(size)])
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
-                said = _first_line(error)
-            _free()
+                reason = _first_line(error)
+            _free_memory()
             if size == 1:
-                raise NoMemoryError(f"out of memory with one window at a time ({said}): {ADVICE}")
+                raise NoMemoryError(f"out of memory with one window at a time ({reason}): {SAVE_MEMORY}")
             self._evaluated = -(-size // 2)
-            log.info("out of memory (%s): windows are evaluated %d at a time from now on", said, self._evaluated)
+            log.info("out of memory (%s): windows are evaluated %d at a time from now on", reason, self._evaluated)
 
 
-def _free() -> None:
+def _free_memory() -> None:
     """Gives back what torch keeps for later."""
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -8,24 +8,19 @@ from typing import Any, cast
 import numpy as np
 import torch
 from jaxtyping import Float
-from lightning.pytorch import LightningModule
-from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
-from torch import Tensor
-from torch.nn import functional
-from torch.optim import Optimizer
+from torch import Tensor, nn
+from torchmetrics.functional.classification import multiclass_accuracy
 
-from gesturelab.config.training import LossConfig, OnNotFinite, SchedulerConfig
+from gesturelab.config.training import OnNotFinite, SchedulerConfig
 from gesturelab.errors import RunError
-from gesturelab.evaluation.recordings import combine_windows
+from gesturelab.evaluation.windows import combine_windows
 from gesturelab.models.recogniser import Recogniser
 from gesturelab.preprocessing.frame_store import Batch
 from gesturelab.runs.info import Epoch, RestartInfo
 from gesturelab.training.loader import TrainingLoader, mixed_seed
-from gesturelab.training.nonfinite import require_finite
 from gesturelab.training.optimizers import make_optimizer, refuse_clipped_scaled, with_schedule
-from gesturelab.training.restart import lower_rate
-from gesturelab.training.steps import Steps
+from gesturelab.training.steps import RobustModule, lower_rate, require_finite
 
 log = logging.getLogger(__name__)
 
@@ -33,24 +28,20 @@ _DROPOUT = 1
 """Keeps dropout's seed apart from the loader's."""
 
 
-class GestureModule(LightningModule):
-    """Trains a recogniser.
-
-    A step logs nothing and, on a GPU, reads nothing back from the device: sums stay there until the epoch ends, what
-    tells whether a step was finite for some steps. Only to leave steps out it must look at each.
-    """
+class GestureModule(RobustModule):
+    """Trains a recogniser."""
 
     def __init__(
         self,
         recogniser: Recogniser,
         data_identity: str,
-        loss: LossConfig,
+        loss: nn.Module,
         optimizer: dict[str, Any],
         scheduler: SchedulerConfig,
         class_weights: Float[Tensor, " classes"] | None,
         on_not_finite: OnNotFinite = OnNotFinite.stop,
     ) -> None:
-        super().__init__()
+        super().__init__(on_not_finite)
         self.recogniser = recogniser
         self.data_identity = data_identity
         self.loss = loss
@@ -62,8 +53,6 @@ class GestureModule(LightningModule):
         self.seconds = 0.0
         self._since = time.monotonic()
         self._resumed = False
-        self._sums: list[Tensor] = []
-        self.steps = Steps(on_not_finite)
         self.restarts: list[RestartInfo] = []
         self._halvings = 0
         self._within: dict[str, Any] | None = None
@@ -83,7 +72,7 @@ class GestureModule(LightningModule):
         within = self._within
         if within is not None:  # Lightning calls `on_train_epoch_start` at an epoch's start only
             cast(TrainingLoader, self.trainer.train_dataloader).go_on(within["loader"])
-            self._sums = [within["sums"].to(self.device)]
+            self.sums = within["sums"].to(self.device)
             torch.set_rng_state(within["random"].cpu())
             if self.device.type == "cuda":
                 torch.cuda.set_rng_state(within["random_gpu"].cpu(), self.device)
@@ -96,7 +85,7 @@ class GestureModule(LightningModule):
         if getattr(self.trainer.precision_plugin, "scaler", None) is not None:  # float16
             refuse_clipped_scaled(self.trainer.optimizers[0], self.trainer.gradient_clip_val)  # type: ignore[arg-type]
         lower_rate(self.trainer.optimizers[0], schedules, 0.5**self._halvings)
-        self.steps.begin(self.trainer, self, 0 if within is None else within["left_out"])
+        self.begin_steps(0 if within is None else within["left_out"])
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Ends the exception that Lightning makes of a resumed epoch: its end is one like any other."""
@@ -111,82 +100,32 @@ class GestureModule(LightningModule):
         loader = cast(TrainingLoader, self.trainer.train_dataloader)
         loader.epoch = self.current_epoch
         torch.manual_seed(mixed_seed(loader.seed, self.current_epoch, self.global_rank, _DROPOUT))
-        self._sums = [torch.zeros(3, device=self.device)]
+        self.sums = torch.zeros(3, device=self.device)
 
-    def training_step(self, batch: Batch, _index: int) -> Tensor:
-        """The loss of a batch, or what a part of it adds to that."""
-        part = self.steps.division.part(batch)
-        logits = self(part.positions)
-        loss = functional.cross_entropy(
-            logits,
-            part.classes,
-            weight=self.class_weights,  # type: ignore[arg-type]
-            label_smoothing=self.loss.label_smoothing,
-        )
-        if part is not batch:
-            loss = loss * self._weight(part) / self._weight(batch)
-        self.steps.add(loss, logits, part)
-        return loss
+    def compute_loss(self, batch: Batch) -> tuple[Float[Tensor, ""], Float[Tensor, "batch classes"]]:
+        """The mean loss of a batch, and its logits."""
+        logits = self(batch.positions)
+        return self.loss(logits, batch.classes), logits
 
-    def _weight(self, batch: Batch) -> Tensor | float:
-        """How much a batch counts in a mean."""
+    def loss_weight(self, batch: Batch) -> Tensor | float:
+        """How much a batch counts in a mean: its windows, or the weights of their classes."""
         of_class = cast(Tensor | None, self.class_weights)
         return float(len(batch.classes)) if of_class is None else of_class[batch.classes].sum()
 
-    def optimizer_step(
-        self,
-        epoch: int,
-        batch_idx: int,
-        optimizer: Optimizer | LightningOptimizer,
-        optimizer_closure: Callable[[], Any] | None = None,
-    ) -> None:
-        """Takes a step whose batch may be computed in parts."""
-        assert optimizer_closure is not None, "Lightning computes the gradient in a closure"
-        self.steps.take(optimizer, optimizer_closure)
-
-    def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: Optimizer) -> None:
-        """Forgets the gradient of the last step; the parts of a batch add theirs up."""
-        if self.steps.division.begins:
-            optimizer.zero_grad()
-
-    def configure_gradient_clipping(
-        self,
-        optimizer: Optimizer,
-        gradient_clip_val: float | None = None,
-        gradient_clip_algorithm: str | None = None,
-    ) -> None:
-        """Clips the gradient of the whole batch, and judges the step by it and the loss."""
-        norm = self._clip(gradient_clip_val)
-        sums = self.steps.judge(self.trainer, float(optimizer.param_groups[0]["lr"]), norm)
-        if sums is not None:
-            self.count(sums)
-
-    @torch.no_grad()
-    def _clip(self, longest: float | None) -> Float[Tensor, ""]:
-        """The norm of the gradient, which is made no longer than that."""
-        if longest is not None:
-            return torch.nn.utils.clip_grad_norm_(self.recogniser.parameters(), longest)
-        gradients = [each.grad for each in self.recogniser.parameters() if each.grad is not None]
-        return torch.nn.utils.get_total_norm(gradients)
-
-    def count(self, sums: Float[Tensor, "3"]) -> None:
-        """Adds a batch's sum of losses, right answers and windows to those of the epoch."""
-        self._sums[0] += sums
-
     def on_validation_start(self) -> None:
-        """Looks at the epoch's steps before anything of it is logged, as trackers keep what they were given.
+        """Checks the epoch's steps before anything of it is logged, as trackers keep what they were given.
 
         Raises:
             NonFiniteError: If one was not finite.
         """
-        self.steps.look()
+        self.check_steps()
 
     def validation_step(self, batch: Batch, _index: int) -> None:
         """Keeps the probabilities of a batch for the end of the epoch."""
         self._validated.append((self._answers(batch), batch))
 
     def _answers(self, batch: Batch) -> Float[Tensor, "batch classes"]:
-        return self.steps.division.evaluate(self.recogniser.probabilities, batch.positions)
+        return self.micro_batches.evaluate(self.recogniser.probabilities, batch.positions)
 
     def on_validation_epoch_end(self) -> None:
         """Scores the validation windows and recordings."""
@@ -198,7 +137,11 @@ class GestureModule(LightningModule):
         of_class = cast(Tensor | None, self.class_weights)
         weights = torch.ones_like(likelihood) if of_class is None else of_class[truth]
         self.log("validation_loss", -(weights * likelihood.log()).sum() / weights.sum(), sync_dist=True)
-        self.log("validation_accuracy", (probabilities.argmax(dim=1) == truth).float().mean(), sync_dist=True)
+        self.log(
+            "validation_accuracy",
+            multiclass_accuracy(probabilities, truth, probabilities.shape[1], average="micro"),
+            sync_dist=True,
+        )
         ids, combined = combine_windows(recording.cpu().numpy(), probabilities.cpu().numpy())
         gesture = dict(zip(recording.tolist(), truth.tolist(), strict=True))
         right = combined.argmax(axis=1) == np.array([gesture[number] for number in ids.tolist()])
@@ -210,8 +153,8 @@ class GestureModule(LightningModule):
         Raises:
             NonFiniteError: If a loss is not finite, or too many steps were left out.
         """
-        self.steps.end_epoch(self.trainer)
-        sums = cast(Tensor, self.all_gather(self._sums[0]))  # of all processes
+        self.end_steps()
+        sums = cast(Tensor, self.all_gather(self.sums))  # of all processes
         loss, correct, count = sums.reshape(-1, 3).sum(dim=0).tolist()
         measured = self.trainer.callback_metrics
         now = time.monotonic()
@@ -249,7 +192,8 @@ class GestureModule(LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The configured optimizer and schedule."""
         steps = int(self.trainer.estimated_stepping_batches)
-        return with_schedule(make_optimizer(self.recogniser, self.optimizer_options), self.scheduler, steps)
+        optimizer = make_optimizer(self.recogniser, self.optimizer_options)
+        return with_schedule(optimizer, self.scheduler, steps, cast(int, self.trainer.max_epochs))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds history and clock, as plain values; in the middle of an epoch also what was summed and drawn so far.
@@ -257,15 +201,15 @@ class GestureModule(LightningModule):
         Weights that are broken are not saved.
 
         Raises:
-            NonFiniteError: If a step since the last look was not finite.
+            NonFiniteError: If a step that was not checked yet is not finite.
         """
-        self.steps.look()
+        self.check_steps()
         saved: dict[str, Any] = {
             "history": [dict(epoch) for epoch in self.history],
             "seconds": self.seconds,
             "data": self.data_identity,
-            "micro_batch": self.steps.division.size,
-            "skipped": [dict(epoch) for epoch in self.steps.skipped],
+            "micro_batch": self.micro_batches.size,
+            "skipped": [dict(epoch) for epoch in self.skipped],
             "restarts": [dict(restart) for restart in self.restarts],
         }
         if len(self.history) <= self.current_epoch:
@@ -273,8 +217,8 @@ class GestureModule(LightningModule):
             loader = cast(TrainingLoader, self.trainer.train_dataloader)
             saved["within"] = {
                 "loader": loader.position(),
-                "sums": self._sums[0],
-                "left_out": self.steps.left_out_now,
+                "sums": self.sums,
+                "left_out": self.skipped_now,
                 "random": torch.get_rng_state(),
             }
             if self.device.type == "cuda":
@@ -295,8 +239,8 @@ class GestureModule(LightningModule):
             )
         self.history = saved["history"]
         self.seconds = saved["seconds"]
-        self.steps.division.size = saved.get("micro_batch")
-        self.steps.skipped = saved.get("skipped", [])
+        self.micro_batches.size = saved.get("micro_batch")
+        self.skipped = saved.get("skipped", [])
         behind: list[RestartInfo] = saved.get("restarts", [])
         self.restarts = self.restarts or behind
         self._halvings = len(self.restarts) - len(behind)

@@ -1,262 +1,173 @@
-"""One training from configuration to files: fit, choose the best weights, score all sides, write the run."""
+"""Trains a model from Python: ``gesturelab.train``. Torch is imported when a training begins, not with this file."""
 
-import logging
-import os
+import signal
+import subprocess
 import sys
-import warnings
-from collections.abc import Callable
-from datetime import UTC, datetime
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
-import numpy as np
-import torch
-from jaxtyping import Float
-from lightning.pytorch import seed_everything
-
-from gesturelab.config.data import Target
-from gesturelab.config.training import Keep, TrainConfig
-from gesturelab.datasets.folder.mirror_names import mirror_in_words
-from gesturelab.datasets.load import load
-from gesturelab.evaluation.recordings import combine_windows
-from gesturelab.evaluation.selective import fit_temperature, fit_threshold
-from gesturelab.files import sha256, write_json
-from gesturelab.models.lstm import count_parameters
-from gesturelab.report.figures import draw_confusion, draw_curves
+from gesturelab.config.compose import compose
+from gesturelab.config.saved import as_yaml
+from gesturelab.config.training import TrainConfig
+from gesturelab.errors import BusyError, PreemptedError, RunError, StoppedError
+from gesturelab.files import write_text
 from gesturelab.runs.folder import RunDir
-from gesturelab.runs.info import (
-    INFO_SCHEMA,
-    LEAKY,
-    SYNTHETIC,
-    Epoch,
-    Info,
-    Metrics,
-    SideScores,
-)
-from gesturelab.runs.status import is_first_process
-from gesturelab.splits.split import make_folds
-from gesturelab.training.artefacts import (
-    baseline_info,
-    cost_info,
-    data_info,
-    make_baselines,
-    model_info,
-    plain,
-    split_info,
-    training_info,
-    write_predictions,
-    write_weights,
-)
-from gesturelab.training.build import make_data, make_module, make_scaler, make_trainer
-from gesturelab.training.datamodule import GestureData
-from gesturelab.training.device import check_miopen
-from gesturelab.training.findings import find
-from gesturelab.training.fit import fit, predict_sides
-from gesturelab.training.live_windows import write_live
-from gesturelab.training.metrics import confusion, score
-from gesturelab.training.micro_batching import memory_told
-from gesturelab.training.module import GestureModule
-from gesturelab.training.provenance import git_state, versions
-from gesturelab.training.restart import with_restart
-from gesturelab.training.stack.together import Seat
-from gesturelab.training.trackers.make import check_loggers, make_loggers
+from gesturelab.runs.info import Info
+from gesturelab.runs.lifecycle import begin_run, check_folder
+from gesturelab.runs.locking import is_locked, make_new_folder
+from gesturelab.runs.signals import LOOK_S, defer_signals, raise_if_received, received_signal
+from gesturelab.runs.status import State, Status, read_status
+from gesturelab.sweeps.local import train_command
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-@memory_told()
+@dataclass(frozen=True)
+class TrainResult:
+    """A finished run.
+
+    Attributes:
+        run: Its folder, and the files in it.
+        info: What its info file says.
+    """
+
+    run: RunDir
+    info: Info
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return self.run.path
+
+    def to_frame(self) -> "pd.DataFrame":
+        """The scores: a row for windows and recordings of each subset, a column for each metric."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [
+                {"name": self.info["name"], "model": self.run.size, "seed": self.info["seed"]}
+                | {"subset": subset, "level": level}
+                | dict(scores)
+                for subset, levels in self.info["metrics"].items()
+                for level, scores in levels.items()  # type: ignore[attr-defined]
+            ]
+        )
+
+    def history(self) -> "pd.DataFrame":
+        """A row for each epoch, from 0: losses, accuracies and learning rate."""
+        import pandas as pd
+
+        return pd.DataFrame(self.info["training"]["history"]).set_index("epoch")
+
+
 def train(
-    config: TrainConfig,
-    folder: Path,
-    accelerator: str,
-    report: Callable[[Epoch], None] | None = None,
-    seat: Seat | None = None,
-) -> tuple[RunDir, Info]:
-    """Trains, tests and writes a run; takes up the last checkpoint if the folder holds one.
+    config: TrainConfig | Sequence[str] = (),
+    folder: Path | str | None = None,
+    *,
+    config_text: str | None = None,
+) -> TrainResult:
+    """Trains, tests and writes a run, as ``gesturelab train`` does; resumes it if the folder holds a checkpoint.
+
+    Ctrl-C and the signals of a queue leave with a checkpoint.
+
+    >>> gesturelab.train(["model=small", "trainer.max_epochs=5"]).to_frame()  # doctest: +SKIP
 
     Args:
-        config: Everything that decides the training.
-        folder: Where the run's files go.
-        accelerator: What `gesturelab.training.device.prepare_device` returned.
-        report: Is called with each epoch when it is finished.
-        seat: A place among models whose steps are taken together; None trains alone.
+        config: Overrides as on the command line, or what `gesturelab.config.compose.compose` made of them.
+        folder: Where the run's files go; None: ``outputs/<name>/<time>``.
+        config_text: The configuration as YAML, if it is there already.
 
     Returns:
-        The run, and what its info file says.
+        The run and its scores.
 
     Raises:
-        GesturelabError: If the data, the split or the folder cannot be used.
+        GesturelabError: If anything that the user can mend is wrong.
+        StoppedError: If a signal or somebody else stopped it; the message says how to resume it.
     """
-    started = datetime.now(UTC)
-    run = RunDir(folder, config.model.name)
-    quiet_lightning()
-    check_loggers(config)  # before anything is read
-    seed_everything(config.seed, verbose=False)
-    dataset = load(config.data)
-    caveats = [text for text, applies in ((LEAKY, config.split.leaky), (SYNTHETIC, dataset.synthetic)) if applies]
-    data = make_data(config, dataset)
-    scaler = make_scaler(config, data)
-    if accelerator == "gpu" and torch.version.hip is not None:
-        check_miopen(config.model, data.windows.length_frames, config.trainer.batch_size)
-    module = make_module(config, data, scaler)
-    module.report = report
-    if is_first_process():
-        _announce(config, data, module, caveats)
-    loggers = make_loggers(config, folder, caveats)
-    trainer = make_trainer(config, accelerator, folder, loggers, progress_bar=_on_terminal())
-    if seat is not None:
-        seat.join(config, trainer, module, data)
-    keep = Keep(config.trainer.keep)
-    while diverged := fit(config, trainer, module, data, run, stacked=seat is not None):
-        restarts = with_restart(module.restarts, diverged)
-        seed_everything(config.seed, verbose=False)
-        module = make_module(config, data, scaler)
-        module.report = report
-        module.restart(restarts)
-        loggers = make_loggers(config, folder, caveats)
-        trainer = make_trainer(config, accelerator, folder, loggers, progress_bar=_on_terminal())
-    busy = os.getloadavg()[0]
-    probabilities = predict_sides(trainer, module, data, run, keep)
-    if not trainer.is_global_zero:
-        sys.exit(0)  # the other processes of a multi-GPU run have done their part
-
-    write_weights(run, config, dataset, scaler, module)
-    scaler.save(run.scaler)
-    if folds := make_folds(dataset.people, config.split):
-        write_json(run.folds, folds)
-    metrics, matrix = _score_all(data, probabilities)
-    baselines = make_baselines(dataset, np.unique(data.windows.recording[data.sides.train]))
-    tested, combined = combine_windows(data.windows.recording[data.sides.test], probabilities[2])
-    write_predictions(run.predictions, dataset, tested, combined, baselines)
-    write_live(run.windows, config.window, data, module.recogniser, trainer.strategy.root_device)
-    training = training_info(config, trainer, module, accelerator)
-    temperature, unsure_below = _confidence(data, probabilities[1])
-    info = Info(
-        schema=INFO_SCHEMA,
-        name=config.name,
-        tags=config.tags,
-        notes=config.notes,
-        seed=config.seed,
-        started=started.isoformat(timespec="seconds"),
-        finished=datetime.now(UTC).isoformat(timespec="seconds"),
-        warnings=caveats,
-        findings=find(
-            module.history,
-            config.trainer.max_epochs,
-            Keep(config.trainer.keep),
-            metrics,
-            dataset.target,
-            dataset.class_names,
-            _confused(data, probabilities[1]),
-            training.get("skipped", ()),
-            training.get("restarts", ()),
-        ),
-        gestures=list(dataset.class_names),
-        data=data_info(config, data),
-        split=split_info(config, data),
-        window=plain(config.window),
-        features=plain(config.features),
-        model=model_info(config, module),
-        training=training,
-        cost=cost_info(module.recogniser, config.window.length_frames, busy),
-        metrics=metrics,
-        temperature=temperature,
-        unsure_below=unsure_below,
-        confusion=matrix,
-        versions=versions(),
-        git=git_state(),
-        files={},
-    )
-    if baselines is not None:
-        info["baselines"] = baseline_info(baselines, dataset, tested)
-    draw_curves(info, run.curves)
-    draw_confusion(info, run.confusion)
-    info["files"] = {path.name: sha256(path) for path in run.checked if path.is_file()}
-    write_json(run.info, info)
-    for logger in loggers:
-        logger.finish(run, info)
-    return run, info
+    if not isinstance(config, TrainConfig):
+        config = compose(config)
+    if config_text is None:
+        config_text = as_yaml(config)
+    if folder is None:
+        folder = make_new_folder(Path("outputs", config.name, datetime.now().strftime("%Y-%m-%d_%H-%M-%S")))
+    if config.trainer.processes > 1:
+        return _train_in_processes(config, Path(folder), config_text)
+    return train_in_process(config, Path(folder), config_text)
 
 
-def _score_all(
-    data: GestureData, probabilities: list[Float[np.ndarray, "_ classes"]]
-) -> tuple[Metrics, list[list[int]]]:
-    target = data.dataset.target
-    scored: list[SideScores] = []
-    matrix: list[list[int]] = []
-    for side, rows in zip((data.sides.train, data.sides.validation, data.sides.test), probabilities, strict=True):
-        recording = data.windows.recording[side]
-        ids, combined = combine_windows(recording, rows)
-        scored.append(
-            SideScores(
-                window=score(rows, data.dataset.classes[recording], target),
-                recording=score(combined, data.dataset.classes[ids], target),
-            )
-        )
-        matrix = confusion(combined, data.dataset.classes[ids])
-    return Metrics(train=scored[0], validation=scored[1], test=scored[2]), matrix
+def train_in_process(config: TrainConfig, folder: Path, config_text: str) -> TrainResult:
+    """Trains as `train` does, in this process whatever the number of devices.
+
+    Raises:
+        GesturelabError: If anything that the user can mend is wrong.
+    """
+    with begin_run(folder, config, config_text) as reporter:
+        from gesturelab.training.device import prepare_device
+        from gesturelab.training.imports import import_torchmetrics
+
+        accelerator = prepare_device(config.trainer)  # before Lightning is imported
+        import_torchmetrics()
+        raise_if_received()
+        from gesturelab.training.experiment import run_experiment
+
+        return TrainResult(*run_experiment(config, folder, accelerator, reporter.epoch))
 
 
-def _confused(data: GestureData, rows: Float[np.ndarray, "windows classes"]) -> list[list[int]]:
-    """The confusion of validation recordings."""
-    ids, combined = combine_windows(data.windows.recording[data.sides.validation], rows)
-    return confusion(combined, data.dataset.classes[ids])
+def _train_in_processes(config: TrainConfig, folder: Path, config_text: str) -> TrainResult:
+    """Trains on several devices: in a process that Lightning can begin again for each of them.
+
+    It cannot begin this one again: Hydra has taken its arguments apart, or it is a notebook.
+
+    Raises:
+        BusyError: If another process is at work in the folder.
+        RunError: If the training fails; its log holds why.
+        StoppedError: After a signal.
+    """
+    run = check_folder(folder, config, config_text)
+    if is_locked(folder):
+        raise BusyError(f"{folder} is being trained by another process; wait for it, or end it first")
+    write_text(run.config, config_text)
+    with (
+        defer_signals(),
+        run.log.open("a", encoding="utf-8") as file,
+        # its input closes when this process ends, however that happens; then it ends too
+        subprocess.Popen(
+            train_command(folder),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,  # when it ends all that it has begun, that is nobody else
+        ) as process,
+    ):
+        assert process.stdout is not None
+        printing = threading.Thread(target=_print_lines, args=(process.stdout, file))  # this thread looks for signals
+        printing.start()
+        passed_on = False
+        while process.poll() is None:
+            if not passed_on and (number := received_signal()) is not None:
+                process.send_signal(number)  # it keeps what it has
+                passed_on = True
+            time.sleep(LOOK_S)
+        printing.join()
+        preempted = received_signal() not in (None, signal.SIGINT)
+    status = read_status(folder) or Status()
+    if status.get("state") == State.stopped:
+        reason = status.get("reason", "stopped")
+        raise PreemptedError(reason) if preempted else StoppedError(reason)
+    if process.returncode or not run.complete:
+        raise RunError(status.get("reason") or f"training ended with exit status {process.returncode}; see {run.log}")
+    return TrainResult(run, run.read_info())
 
 
-def _confidence(data: GestureData, rows: Float[np.ndarray, "windows classes"]) -> tuple[float, float]:
-    """Temperature, and the confidence of those who are unsure, fitted on the validation recordings."""
-    ids, combined = combine_windows(data.windows.recording[data.sides.validation], rows)
-    temperature = round(fit_temperature(combined, data.dataset.classes[ids]), 6)
-    return temperature, round(fit_threshold(combined, temperature), 6)
-
-
-def _announce(config: TrainConfig, data: GestureData, module: GestureModule, caveats: list[str]) -> None:
-    for caveat in caveats:
-        log.warning(caveat)
-    dataset, sides = data.dataset, data.sides
-    log.info(
-        "%s: %d recordings of %d people, %d frames",
-        dataset.source,
-        len(dataset),
-        len(dataset.people),
-        len(dataset.positions),
-    )
-    for left in dataset.rejected:
-        log.warning("left out %s: %s", left.recording, left.reason)
-    if dataset.source == "folder" and config.augment.mirror_probability and dataset.target is Target.gesture:
-        log.info("mirrored, %s", mirror_in_words(dataset.gesture_names, dataset.mirrored_gestures))
-    log.info(
-        "%s: %d training, %d validation, %d test windows of %d frames",
-        config.split.kind,
-        len(sides.train),
-        len(sides.validation),
-        len(sides.test),
-        data.windows.length_frames,
-    )
-    log.info("%s: %s parameters", config.model.name, f"{count_parameters(module.recogniser.classifier):,}")
-
-
-def _on_terminal() -> bool:
-    return sys.stdout.isatty()
-
-
-def quiet_lightning() -> None:
-    """Drops what Lightning says of itself, and warnings that are not the user's to act on."""
-    # Lightning 2.6 still asks for a class that torch 2.13 calls by another name
-    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
-    # nothing is logged in a step, so there is no interval to be too long
-    warnings.filterwarnings("ignore", message="The number of training batches")
-    # a resumed run finds its own checkpoints
-    warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
-    # in the middle of an epoch our loader goes on where it was, which Lightning does not know
-    warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before the epoch")
-    # a run of an older version, whose checkpoint callbacks had states
-    warnings.filterwarnings("ignore", message="Be aware that when using `ckpt_path`")
-    # batches are gathered by index in this process: there is nothing for workers to do
-    warnings.filterwarnings("ignore", message="The '.*_dataloader' does not have many workers")
-    # Slurm is installed, but this training was not started by it
-    warnings.filterwarnings("ignore", message="The `srun` command is available")
-    # several devices: the sums are of all of them already, and Lightning uses a function that torch renames
-    warnings.filterwarnings("ignore", message="It is recommended to use `self.log")
-    warnings.filterwarnings("ignore", message="torch.distributed.nn.functional.all_gather is deprecated")
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+def _print_lines(lines: IO[str], file: IO[str]) -> None:
+    for line in lines:
+        file.write(line)
+        sys.stdout.write(line)
+        sys.stdout.flush()

@@ -1,15 +1,17 @@
 """Everything under conf/ composes into typed configuration, and every schema is used and explained."""
 
+import dataclasses
 import re
 from dataclasses import fields, is_dataclass
 
 import pytest
-from omegaconf import MISSING
 
-from gesturelab.config.compose import compose_training, options
+from gesturelab.config.compose import compose, options
+from gesturelab.config.data import SyntheticConfig
 from gesturelab.config.reference import default_options, meaning
 from gesturelab.config.store import SCHEMAS, conf_dir
 from gesturelab.config.training import TrainConfig
+from gesturelab.errors import ConfigError
 
 GROUPS = sorted(folder.name for folder in conf_dir().iterdir() if folder.is_dir() and folder.name != "hydra")
 OPTIONS = [f"{group}={option}" for group in GROUPS for option in options(group)]
@@ -22,7 +24,7 @@ def test_every_folder_of_conf_is_a_group_of_the_root():
 @pytest.mark.parametrize("override", OPTIONS)
 def test_option_becomes_typed_configuration(override):
     group = override.split("=")[0]
-    config = compose_training([override])
+    config = compose([override])
     assert type(config) is TrainConfig
     if group not in ("callbacks", "logger", "experiment"):
         assert is_dataclass(getattr(config, group)), "an option begins with its schema"
@@ -35,10 +37,22 @@ def test_schema_is_used_by_a_file_of_conf(name):
 
 
 @pytest.mark.parametrize("schema", [TrainConfig, *SCHEMAS.values()], ids=lambda schema: schema.__name__)
-def test_every_key_is_explained_and_has_its_value_in_conf_only(schema):
+def test_every_key_is_explained_and_has_a_default(schema):
     for each in fields(schema):
         assert meaning(schema, each.name).endswith(".")
-        assert each.default == MISSING or each.name in ("source", "kind"), "values belong into conf/"
+        assert each.default is not dataclasses.MISSING or each.default_factory is not dataclasses.MISSING
+
+
+def test_an_object_built_by_hand_is_the_one_that_is_composed():
+    by_hand = TrainConfig(data=SyntheticConfig(people=4))
+    assert by_hand == compose(["data.people=4"])
+
+
+def test_missing_mandatory_value_is_an_error_and_names_its_key(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "mine.yaml").write_text("_target_: torch.nn.Linear\nwidth: ???\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"model\.width"):
+        compose(["model=mine"], config_dir=tmp_path)
 
 
 # epochs, batch, learning rate, frames in a window, optimizer, weight decay, share of windows for test
@@ -52,7 +66,7 @@ ORIGINAL = {
 
 @pytest.mark.parametrize("size", ORIGINAL)
 def test_experiment_has_the_settings_of_the_original_script(size):
-    config = compose_training([f"experiment=original_{size}"])
+    config = compose([f"experiment=original_{size}"])
     optimizer = config.optimizer
     assert ORIGINAL[size] == (
         config.trainer.max_epochs,
@@ -68,4 +82,4 @@ def test_experiment_has_the_settings_of_the_original_script(size):
 
 
 def test_experiment_can_still_be_changed_from_the_command_line():
-    assert compose_training(["experiment=original_tiny", "trainer.max_epochs=1"]).trainer.max_epochs == 1
+    assert compose(["experiment=original_tiny", "trainer.max_epochs=1"]).trainer.max_epochs == 1

@@ -1,4 +1,4 @@
-"""The configuration reference in README.md says what the schemas and conf/ say."""
+"""The configuration reference of the manual says what the schemas and conf/ say."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,7 +9,7 @@ import pytest
 from gesturelab.config import reference
 from gesturelab.errors import ConfigError
 
-README = Path(__file__).parents[3] / "README.md"
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "configuration.md"
 
 
 class Colour(StrEnum):
@@ -34,8 +34,8 @@ class Derived(Base):
     second: Colour | None = None
 
 
-def test_readme_is_up_to_date(whole):
-    text = README.read_text(encoding="utf-8")
+def test_the_page_is_up_to_date(whole):
+    text = PAGE.read_text(encoding="utf-8")
     assert reference.put_into(text, whole) == text, "run `make reference`"
 
 

@@ -1,7 +1,5 @@
 import dataclasses
 import multiprocessing
-import sys
-import types
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +8,9 @@ from irds_samples import config, simplified, standing
 
 from gesturelab.config.data import DataConfig, SyntheticConfig
 from gesturelab.datasets import load as load_module
-from gesturelab.datasets.irds.read import read_irds
 from gesturelab.datasets.load import load
 from gesturelab.datasets.recording import Dataset
+from gesturelab.datasets.source import read_dataset
 from gesturelab.errors import ConfigError, DataError
 
 
@@ -33,9 +31,9 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[DataConfig]:
 
     def counted(*arguments):
         calls.append(arguments[0])
-        return read_irds(*arguments)
+        return read_dataset(*arguments)
 
-    monkeypatch.setattr(load_module, "read_irds", counted)
+    monkeypatch.setattr(load_module, "read_dataset", counted)
     return calls
 
 
@@ -52,7 +50,7 @@ def test_the_second_start_reads_nothing(root: Path, tmp_path: Path, reads: list[
     settings = config(root, cache_dir=str(tmp_path / "cache"))
     cold, warm = load(settings), load(settings)
     assert len(reads) == 1
-    assert_equal(warm, read_irds(settings))
+    assert_equal(warm, read_dataset(settings))
     assert_equal(warm, cold)
     assert len(warm.rejected) == 1
     assert isinstance(warm.positions, np.memmap)
@@ -144,38 +142,17 @@ def test_processes_may_build_at_once(root: Path, tmp_path: Path) -> None:
     found = {answers.get(timeout=60) for _ in workers}
     for worker in workers:
         worker.join(timeout=60)
-    assert found == {read_irds(config(root)).fingerprint}
+    assert found == {read_dataset(config(root)).fingerprint}
     assert len(entries(cache)) == 1
 
 
-def test_synthetic_recordings_are_kept_too(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[int] = []
-
-    def make(settings: SyntheticConfig) -> Dataset:
-        made.append(settings.seed)
-        return read_irds(config(root))
-
-    module = types.ModuleType("gesturelab.datasets.synthetic.generate")
-    module.make_synthetic = make
-    monkeypatch.setitem(sys.modules, "gesturelab.datasets.synthetic.generate", module)
-    same = config(root, cache_dir=str(tmp_path / "cache"))
-    shared = (
-        "rate_hz",
-        "target",
-        "gestures",
-        "correctness",
-        "subjects",
-        "postures",
-        "max_files",
-        "strict",
-        "cache_dir",
-    )
-    settings = SyntheticConfig(**{key: getattr(same, key) for key in shared}, people=2, repetitions=1, seed=3)
+def test_synthetic_recordings_are_kept_too(tmp_path: Path, reads: list[DataConfig]) -> None:
+    settings = SyntheticConfig(people=2, repetitions=1, seed=3, cache_dir=str(tmp_path / "cache"))
     assert_equal(load(settings), load(settings))
     load(dataclasses.replace(settings, seed=4))
-    assert made == [3, 4]
+    assert [each.seed for each in reads] == [3, 4]
 
 
-def test_an_unknown_data_set_is_refused() -> None:
-    with pytest.raises(ConfigError, match="DataConfig"):
-        load(object.__new__(DataConfig))  # which is only the keys that all data sets have
+def test_what_is_no_dataset_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"data\._target_=: cannot be imported"):
+        load(DataConfig())  # which is only the keys that all datasets have

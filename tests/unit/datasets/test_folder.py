@@ -5,15 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.config.data import FolderConfig, Form, Target
+from gesturelab.datasets.folder.check import check_folder
 from gesturelab.datasets.folder.labels import read_labels
-from gesturelab.datasets.folder.mirror_names import mirrored_gestures
-from gesturelab.datasets.folder.read import read_folder
 from gesturelab.datasets.irds.files import GESTURES, irds_files, parse_label
 from gesturelab.datasets.irds.parse import fill_untracked, parse
 from gesturelab.datasets.load import load
+from gesturelab.datasets.mirror_names import mirrored_gestures
 from gesturelab.datasets.recording import Dataset
+from gesturelab.datasets.source import read_dataset
 from gesturelab.errors import ConfigError, DataError
 from gesturelab.training.build import make_data
 
@@ -100,7 +101,7 @@ def test_filters(root):
     assert (few.names, few.gesture_names, few.mirrored_gestures) == (("b/0 right", "b/2 right"), ("wave right",), (-1,))
     with pytest.raises(DataError, match=r"data\.subjects: no recording of Zoe; there are Anna, Bo"):
         read(root, subjects=["Zoe"])
-    with pytest.raises(DataError, match=r"labels.csv has data.correctness=\[2\]"):
+    with pytest.raises(DataError, match=r"no recording of data.root=.*mine has data.correctness=\[2\]"):
         read(root, correctness=[2])
 
 
@@ -115,7 +116,7 @@ def test_a_recording_that_cannot_be_used(root):
 
 
 def test_correctness_needs_both_kinds(root):
-    with pytest.raises(DataError, match=r"the 8 recordings .* are all correct; say in the column correctness"):
+    with pytest.raises(DataError, match=r"8 recordings used are all correct; .*the column correctness of labels"):
         read(root, target=Target.correctness)
     labels = (root / "labels.csv").read_text(encoding="utf-8").splitlines()
     said = [f"{line},{'correctness' if at == 0 else ('', 'Incorrect')[at % 2]}" for at, line in enumerate(labels)]
@@ -131,7 +132,7 @@ def test_made_up_motion_is_marked(root):
 def test_a_mirror_that_would_give_wrong_labels_is_refused(root):
     labels = (root / "labels.csv").read_text(encoding="utf-8")
     (root / "labels.csv").write_text(labels.replace("wave left", "wave l").replace("wave right", "wave r"), "utf-8")
-    training = compose_training(["augment=default"])
+    training = compose(["augment=default"])
     with pytest.raises(ConfigError, match=r"wave l, wave r becomes .* in the column mirrored of labels\.csv"):
         make_data(training, read(root))
 
@@ -243,8 +244,20 @@ def test_the_published_recordings_are_the_same_in_a_folder(irds_root, tmp_path):
         (tmp_path / f"{file.name}.txt").symlink_to(file.path)
         rows.append(f"{file.name}.txt,{said.subject},{GESTURES[said.gesture]},{said.correctness}")
     (tmp_path / "labels.csv").write_text("\n".join(rows))
-    folder = read_folder(config(tmp_path, skeleton="kinect_v2", correctness=[1, 2, 3]))
+    folder = read_dataset(config(tmp_path, skeleton="kinect_v2", correctness=[1, 2, 3]))
     assert len(folder) == len(files)
     for file in files:
         expected = fill_untracked(parse(file.path.read_bytes(), Form.simplified))
         np.testing.assert_array_equal(folder[folder.names.index(file.name)].positions, expected, err_msg=file.name)
+
+
+def test_lost_frames_are_named_by_data_check_not_called_shared(root):
+    for at in (0, 1):
+        rows = recording(at).splitlines()
+        rows[10:14] = ["0,0,0,0,0,0"] * 4
+        (root / f"b/{at} left.csv").write_text("\n".join(rows) + "\n")
+    report = check_folder(root, skeleton=str(root.parent / "two.yaml"), rate_hz=30).report
+    lost = {each.recording: each.detail for each in report.of("untracked")}
+    assert lost == dict.fromkeys(("b/0 left", "b/1 left"), "2 joints in 4 frames, first on line 11: Hip, Head")
+    shared = [each.detail for each in report.of("shared_frames") if each.recording == "b/0 left"]
+    assert not any("also in b/1 left" in detail for detail in shared)

@@ -42,21 +42,21 @@ def test_what_windows_programs_write(tmp_path):
 
 def test_irregular_times_come_to_the_median_rate(tmp_path):
     times = (0, 0.1, 0.2, 0.3, 0.6, 0.7, 0.8)  # the hip's x is the time
-    rows = "".join(f"{time},0,0,0,1,0,{time}\n" for time in times)
+    rows = "".join(f"{time},0,2,0,1,2,{time}\n" for time in times)
     motion = read_motion(write(tmp_path, f"{HEADER},timestamp\n{rows}"), TWO)
     assert motion.rate_hz == pytest.approx(10)
     np.testing.assert_allclose(motion.positions[:, 0, 0], np.arange(9) / 10, atol=1e-6)
 
 
 def test_times_in_whole_milliseconds_are_a_regular_beat(tmp_path):
-    rows = "".join(f"{number},0,0,0,1,0,{round(number * 1000 / 30)}\n" for number in range(20))
+    rows = "".join(f"{number},2,0,0,1,0,{round(number * 1000 / 30)}\n" for number in range(20))
     motion = read_motion(write(tmp_path, f"{HEADER},time_ms\n{rows}"), TWO)
     assert motion.positions[:, 0, 0].tolist() == list(range(20)), "frames are left as they are"
     assert motion.rate_hz == pytest.approx(30, abs=0.1)
 
 
 def test_a_rate_asked_for(tmp_path):
-    rows = "".join(f"{number / 10},0,0,0,1,0,{number / 10}\n" for number in range(5))
+    rows = "".join(f"{number / 10},2,0,0,1,0,{number / 10}\n" for number in range(5))
     with_times, without = f"{HEADER},time_s\n{rows}", f"{HEADER}\n0,0,0,0,1,0\n"
     motion = read_motion(write(tmp_path, with_times), TWO, rate_hz=20)
     np.testing.assert_allclose(motion.positions[:, 0, 0], np.arange(9) / 20, atol=1e-6)
@@ -86,14 +86,14 @@ def test_intellirehabds_by_its_look(tmp_path):
 
 
 def test_short_gaps_are_filled_when_asked(tmp_path):
-    path = write(tmp_path, f"{HEADER}\n0,0,0,0,1,0\n,,,0,1,0\nnan,0,0,0,1,0\n0.3,0,0.6,0,1,0\n0,0,0,0,,0\n")
+    path = write(tmp_path, f"{HEADER}\n0,2,0,0,1,0\n,,,0,1,0\nnan,2,0,0,1,0\n0.3,2,0.6,0,1,0\n0,2,0,0,,0\n")
     with pytest.raises(DataError, match=r"line 3: Hip is missing \(3 of 5 frames lack a joint, 2 of 2 joints"):
         read_motion(path, TWO, rate_hz=30)
     with pytest.raises(DataError, match="line 3: Hip is missing"):
         read_motion(path, TWO, rate_hz=30, fill_frames=1)
     with pytest.raises(DataError, match=r"line 6: Head is missing \(1 of 5"):
         read_motion(path, TWO, rate_hz=30, fill_frames=2)  # nothing comes after the last frame
-    whole = write(tmp_path, f"{HEADER}\n0,0,0,0,1,0\n,,,0,1,0\nnan,0,0,0,1,0\n0.3,0,0.6,0,1,0\n")
+    whole = write(tmp_path, f"{HEADER}\n0,2,0,0,1,0\n,,,0,1,0\nnan,2,0,0,1,0\n0.3,2,0.6,0,1,0\n")
     filled = read_motion(whole, TWO, rate_hz=30, fill_frames=2).positions[:, 0]
     np.testing.assert_allclose(filled[:, 0], [0, 0.1, 0.2, 0.3], atol=1e-6)
     np.testing.assert_allclose(filled[:, 2], [0, 0.2, 0.4, 0.6], atol=1e-6)
@@ -180,3 +180,25 @@ def test_what_is_no_file(tmp_path, name, said):
 def test_whatever_the_bytes_there_is_one_kind_of_error(data):
     with contextlib.suppress(DataError):
         to_motion(parse_frames(data, TWO), 30.0)
+
+
+def test_a_joint_at_zero_was_lost_by_its_sensor(tmp_path):
+    rows = [f"{at / 10},1,2,{at / 10},2,2" for at in range(6)]
+    rows[2] = "0,0,0,0.2,2,2"
+    rows[5] = "0,0,0,0,0,0"
+    path = write(tmp_path, HEADER + "\n" + "\n".join(rows) + "\n")
+    hip = read_motion(path, TWO, rate_hz=30).positions[:, 0]
+    np.testing.assert_allclose(hip[:, 0], [0, 0.1, 0.2, 0.3, 0.4, 0.4], atol=1e-6)
+    as_it_says = read_motion(path, TWO, rate_hz=30, zero_is_missing=False).positions
+    assert (as_it_says[2, 0] == 0).all()
+    assert (as_it_says[5] == 0).all()
+    array = tmp_path / "same.npy"
+    np.save(array, as_it_says)
+    np.testing.assert_array_equal(read_motion(array, TWO, rate_hz=30).positions[:, 0], hip)
+
+
+def test_a_joint_that_others_are_measured_from_is_not_lost(tmp_path):
+    path = write(tmp_path, f"{HEADER}\n" + "".join(f"0,0,0,{at / 10},1,0.1\n" for at in range(1, 4)))
+    assert (read_motion(path, TWO, rate_hz=30).positions[:, 0] == 0).all()
+    with pytest.raises(DataError, match="every joint is at exactly 0, 0, 0 in every frame: the sensor saw nobody"):
+        read_motion(write(tmp_path, f"{HEADER}\n" + "0,0,0,0,0,0\n" * 9), TWO, rate_hz=30)

@@ -8,7 +8,8 @@ import pytest
 from irds_samples import config, raw, simplified, standing
 
 from gesturelab.config.data import Form
-from gesturelab.datasets.irds.read import read_irds, resample
+from gesturelab.datasets.irds.read import resample
+from gesturelab.datasets.source import read_dataset
 from gesturelab.errors import DataError, RecordingError
 
 
@@ -27,12 +28,15 @@ REPETITIONS = ((1, "stand"), (2, "Chair"))
 
 
 def test_reads_all_with_what_the_names_say(folder: Path) -> None:
-    dataset = read_irds(config(folder.parent))
+    dataset = read_dataset(config(folder.parent))
     assert len(dataset) == 8
     assert dataset.people == {"101": "healthy", "201": "patient"}
     assert (dataset.source, dataset.synthetic, dataset.rejected) == ("irds", False, ())
     last = dataset[7]
-    assert (last.name, last.gesture, last.correctness, last.posture) == ("201_18_8_2_2_Chair", 8, 2, "chair")
+    assert (last.name, last.gesture, last.correctness, last.posture) == (
+        *("201_18_8_2_2_Chair", "side_tap_right"),
+        *(2, "chair"),
+    )
     assert last.rate_hz == 30
     np.testing.assert_array_equal(last.positions, standing(27, seed=7).astype(np.float32))
 
@@ -48,11 +52,11 @@ def test_reads_all_with_what_the_names_say(folder: Path) -> None:
     ],
 )
 def test_filters(folder: Path, changes: dict[str, object], kept: int) -> None:
-    assert len(read_irds(config(folder, **changes))) == kept
+    assert len(read_dataset(config(folder, **changes))) == kept
 
 
 def test_a_quick_try_has_all_people_and_gestures(folder: Path) -> None:
-    dataset = read_irds(config(folder, max_files=4))
+    dataset = read_dataset(config(folder, max_files=4))
     assert {(s, int(g)) for s, g in zip(dataset.subjects, dataset.gestures, strict=True)} == {
         ("101", 0),
         ("101", 8),
@@ -71,7 +75,7 @@ def test_a_quick_try_has_all_people_and_gestures(folder: Path) -> None:
 )
 def test_filters_that_leave_nothing_say_what_there_is(folder: Path, changes: dict[str, object], message: str) -> None:
     with pytest.raises(DataError, match=message):
-        read_irds(config(folder, **changes))
+        read_dataset(config(folder, **changes))
 
 
 BAD = {
@@ -87,10 +91,10 @@ BAD = {
 
 
 def test_what_cannot_be_used_is_left_out_by_name(folder: Path) -> None:
-    good = read_irds(config(folder))
+    good = read_dataset(config(folder))
     for name, (data, _) in BAD.items():
         (folder / f"{name}.txt").write_bytes(data)
-    dataset = read_irds(config(folder))
+    dataset = read_dataset(config(folder))
     assert dataset.names == good.names
     assert dataset.fingerprint == good.fingerprint
     assert [one.recording for one in dataset.rejected] == list(BAD)
@@ -102,46 +106,46 @@ def test_what_cannot_be_used_is_left_out_by_name(folder: Path) -> None:
 def test_strict_stops_at_what_cannot_be_used(folder: Path, name: str) -> None:
     (folder / f"{name}.txt").write_bytes(BAD[name][0])
     with pytest.raises(DataError, match=f"^{name}.txt: .*{BAD[name][1]}"):
-        read_irds(config(folder, strict=True))
+        read_dataset(config(folder, strict=True))
 
 
 def test_nothing_usable_is_an_error_with_a_reason(tmp_path: Path) -> None:
     (tmp_path / "101_18_1_1_1_stand.txt").write_bytes(b"")
     with pytest.raises(DataError, match=r"no usable recording: .*101_18_1_1_1_stand\.txt: it is empty"):
-        read_irds(config(tmp_path))
+        read_dataset(config(tmp_path))
 
 
 def test_one_person_with_one_gesture_is_a_corpus(tmp_path: Path) -> None:
     (tmp_path / "205_18_1_1_1_stand.txt").write_bytes(simplified(standing(20)))
-    dataset = read_irds(config(tmp_path))
+    dataset = read_dataset(config(tmp_path))
     assert (len(dataset), dataset.people) == (1, {"205": "patient"})
 
 
 def test_the_fingerprint_is_of_the_content(folder: Path, tmp_path: Path) -> None:
-    original = read_irds(config(folder)).fingerprint
+    original = read_dataset(config(folder)).fingerprint
     copied = tmp_path / "elsewhere"
     shutil.copytree(folder, copied)
     archive = tmp_path / "data.zip"
     with zipfile.ZipFile(archive, "w") as opened:
         for file in folder.iterdir():
             opened.write(file, f"SkeletonData/Simplified/{file.name}")
-    assert read_irds(config(copied)).fingerprint == original
-    assert read_irds(config(archive)).fingerprint == original
-    assert read_irds(config(folder, rate_hz=25.0)).fingerprint != original
-    assert read_irds(config(folder, subjects=["101"])).fingerprint != original
+    assert read_dataset(config(copied)).fingerprint == original
+    assert read_dataset(config(archive)).fingerprint == original
+    assert read_dataset(config(folder, rate_hz=25.0)).fingerprint != original
+    assert read_dataset(config(folder, subjects=["101"])).fingerprint != original
     one = next(copied.iterdir())
     positions = standing(22, seed=9)
     one.write_bytes(simplified(positions))
-    changed = read_irds(config(copied)).fingerprint
+    changed = read_dataset(config(copied)).fingerprint
     positions[0, 0, 0] += 1e-6
     one.write_bytes(simplified(positions))
-    assert len({original, changed, read_irds(config(copied)).fingerprint}) == 3
+    assert len({original, changed, read_dataset(config(copied)).fingerprint}) == 3
 
 
 def test_raw_is_brought_to_the_rate(tmp_path: Path) -> None:
     positions = standing(11)
     (tmp_path / "101_18_0_1_1_stand.txt").write_bytes(raw(positions, range(5000, 6100, 100)))
-    recording = read_irds(config(tmp_path, Form.raw, rate_hz=20.0))[0]
+    recording = read_dataset(config(tmp_path, Form.raw, rate_hz=20.0))[0]
     assert (len(recording.positions), recording.rate_hz) == (21, 20)
     np.testing.assert_allclose(recording.positions[::2], positions, atol=1e-6)
     np.testing.assert_allclose(recording.positions[1::2], (positions[1:] + positions[:-1]) / 2, atol=1e-6)
@@ -176,10 +180,10 @@ def test_impossible_times_are_refused(times: list[float], reason: str) -> None:
 @pytest.mark.irds
 def test_the_real_recordings_are_all_usable(irds_root: Path) -> None:
     settings = config(irds_root, Form.raw, correctness=[1, 2, 3], strict=True)
-    dataset = read_irds(settings)
+    dataset = read_dataset(settings)
     assert (len(dataset), len(dataset.people)) == (186, 3)
     gap = dataset[dataset.names.index("101_18_0_6_1_chair")]
     assert not (gap.positions == 0).all(axis=2).any()
     assert len(gap.positions) > 7 * 30
-    quick = read_irds(dataclasses.replace(settings, form=Form.simplified, max_files=48))
-    assert (len(quick), len(quick.people), len(set(quick.gestures.tolist()))) == (48, 24, 9)
+    quick = read_dataset(dataclasses.replace(settings, form=Form.simplified, max_files=48))
+    assert (len(quick), len(quick.people), len(set(quick.gestures.tolist()))) == (48, 30, 9)

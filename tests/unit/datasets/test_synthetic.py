@@ -9,7 +9,7 @@ import pytest
 
 from gesturelab.config.data import SyntheticConfig, Target
 from gesturelab.datasets.recording import Dataset
-from gesturelab.datasets.synthetic.generate import make_synthetic
+from gesturelab.datasets.source import read_dataset
 from gesturelab.datasets.synthetic.people import draw_correctness, make_person, person_id
 from gesturelab.errors import DataError
 from gesturelab.skeletons.skeleton import KINECT_V2
@@ -31,7 +31,7 @@ KEPT: dict[str, Any] = {
 
 
 def made(**changed: Any) -> Dataset:
-    return make_synthetic(SyntheticConfig(**(KEPT | changed)))
+    return read_dataset(SyntheticConfig(**(KEPT | changed)))
 
 
 @pytest.fixture(scope="module")
@@ -168,12 +168,12 @@ def test_a_quick_try_is_spread_over_people_and_gestures():
 
 
 def test_an_unknown_person_is_refused_with_those_there_are():
-    with pytest.raises(DataError, match=r"nobody is called 299, 7;.*101, 102, 201, 202"):
+    with pytest.raises(DataError, match=r"no recording of 299, 7; there are 101, 102, 201, 202"):
         made(subjects=["101", "7", "299"])
 
 
 def test_filters_that_leave_nothing_are_refused_with_the_postures_there_are():
-    with pytest.raises(DataError, match=r"data\.postures=\['floating'\].*stand-frame"):
+    with pytest.raises(DataError, match=r"data\.postures: no recording of floating; there are .*stand"):
         made(postures=["floating"])
 
 

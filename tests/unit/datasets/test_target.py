@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from conftest import dataset_of, walker
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.config.data import Target
 from gesturelab.config.saved import read_config, read_data_config
 from gesturelab.datasets.load import load
@@ -31,7 +31,7 @@ def test_classes_are_gestures_or_correct_and_incorrect():
 
 
 def test_a_mirrored_movement_is_another_gesture_but_as_correct_as_it_was():
-    config = compose_training(["augment=mirror", "augment.mirror_probability=1"]).augment
+    config = compose(["augment=mirror", "augment.mirror_probability=1"]).augment
     dataset = dataset_of([walker("a", 9)])
     batch = Batch(torch.randn(2, 4, 25, 3), torch.tensor([0, 1]), torch.tensor([0, 0]))
     for target, classes in ((Target.gesture, [1, 0]), (Target.correctness, [0, 1])):
@@ -47,19 +47,19 @@ def test_some_gestures_are_numbered_anew():
 
 
 def test_gestures_are_chosen_by_name_or_number():
-    data = [compose_training([*FEW, f"data.gestures={chosen}"]).data for chosen in ("[elbow_flexion_left,7]", "null")]
+    data = [compose([*FEW, f"data.gestures={chosen}"]).data for chosen in ("[elbow_flexion_left,7]", "null")]
     some, every = (load(one) for one in data)
     assert some.gesture_names == ("elbow_flexion_left", "side_tap_left")
     kept = np.isin(every.gestures, [0, 7])
     assert some.names == tuple(name for name, keep in zip(every.names, kept, strict=True) if keep)
     assert some.fingerprint != every.fingerprint
     with pytest.raises(DataError, match="there is no waving; gestures are 0 elbow_flexion_left, 1"):
-        load(compose_training([*FEW, "data.gestures=[waving]"]).data)
+        load(compose([*FEW, "data.gestures=[waving]"]).data)
 
 
 def test_one_side_alone_is_not_mirrored():
     one_side = [*FEW, "data.gestures=[0]", "data.target=correctness", "split=random_recording"]
-    config = compose_training(one_side)
+    config = compose(one_side)
     with pytest.raises(ConfigError, match="elbow_flexion_left becomes a gesture that is not kept"):
         make_data(config, load(config.data))
     config.augment.mirror_probability = 0
@@ -69,13 +69,13 @@ def test_one_side_alone_is_not_mirrored():
 def test_both_classes_are_needed():
     for kept in ("[1]", "[2,3]"):
         with pytest.raises(ConfigError, match=r"data.target=correctness needs correct movements \(1\) and incorrect"):
-            compose_training(["data.target=correctness", f"data.correctness={kept}"])
+            compose(["data.target=correctness", f"data.correctness={kept}"])
 
 
 def test_runs_of_earlier_versions_recognised_gestures(tmp_path):
     from omegaconf import OmegaConf
 
-    saved = OmegaConf.create(OmegaConf.to_yaml(OmegaConf.structured(compose_training([]))))
+    saved = OmegaConf.create(OmegaConf.to_yaml(OmegaConf.structured(compose([]))))
     del saved.data["target"], saved.data["gestures"]
     OmegaConf.save(saved, tmp_path / "config.yaml")
     for data in (read_data_config(tmp_path / "config.yaml"), read_config(tmp_path / "config.yaml").data):
@@ -85,7 +85,7 @@ def test_runs_of_earlier_versions_recognised_gestures(tmp_path):
 @pytest.mark.irds
 def test_real_recordings_have_both_classes_and_the_labels_of_their_names(irds_root, tmp_path):
     options = ["data=irds", f"data.root={irds_root}", f"data.cache_dir={tmp_path}", "data.max_files=60"]
-    dataset = load(compose_training([*options, "data.target=correctness", "data.gestures=[8]"]).data)
+    dataset = load(compose([*options, "data.target=correctness", "data.gestures=[8]"]).data)
     assert dataset.classes.tolist() == [int(name.split("_")[4] != "1") for name in dataset.names]
     assert {name.split("_")[2] for name in dataset.names} == {"8"}
     assert dataset.gesture_names == ("side_tap_right",)

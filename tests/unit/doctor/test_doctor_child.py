@@ -5,13 +5,13 @@ from types import SimpleNamespace
 
 import torch
 
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.config.training import Precision
 from gesturelab.doctor.child import MARK, Request, _compare_all, _precisions, torch_facts
 from gesturelab.doctor.facts import Gpu
 
 SIZES = [
-    compose_training([f"model={name}", f"model.hidden={hidden}", "model.layers=1"]).model
+    compose([f"model={name}", f"model.hidden={hidden}", "model.layers=1"]).model
     for name, hidden in (("tiny", 4), ("small", 6), ("large", 8), ("xlarge", 10))
 ]
 
@@ -22,7 +22,7 @@ def told(capsys):
 
 
 def compute(capsys, seconds, *, every_size=False, model="large"):
-    config = compose_training([f"model={model}", "window.length_frames=4", "trainer.batch_size=9"])
+    config = compose([f"model={model}", "window.length_frames=4", "trainer.batch_size=9"])
     _compare_all(Request([], seconds, every_size), config, SIZES, "cpu")
     said = told(capsys)
     assert said[-1][0] == "not_compared"

@@ -3,15 +3,18 @@
 import pytest
 import torch
 
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.doctor.step import Step, compare, difference, make_step, on_cpu, reference
+from gesturelab.preprocessing.features import Features
+from gesturelab.skeletons.skeleton import KINECT_V2
 
-SMALL = compose_training(["model.hidden=12"]).model
+SMALL = compose(["model.hidden=12"]).model
+FEATURES = Features(compose(["features=raw"]).features, KINECT_V2)
 SHAPE = {"batch": 40, "frames": 5}
 
 
 def compared(run, precision="float32", device="cpu"):
-    (found,) = compare(SMALL, 7, 0, run=run, device=device, precisions=(precision,), **SHAPE)
+    (found,) = compare(SMALL, FEATURES, run=run, device=device, precisions=(precision,), **SHAPE)
     return found
 
 
@@ -62,7 +65,7 @@ def test_wrong_kernels_are_found(change, precision, device):
 
 def test_the_reference_in_pieces_is_the_mean_loss_of_the_whole_batch():
     """An answer from elsewhere: the whole batch at once, by torch's own means."""
-    model, windows, labels = make_step(SMALL, 7, 0, **SHAPE)
+    model, windows, labels = make_step(SMALL, FEATURES, **SHAPE)
     step = reference(model, windows, labels)
     whole = model.double()
     whole.zero_grad()

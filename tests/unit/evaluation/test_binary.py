@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score, recall_score, roc_auc_score
 
 from gesturelab.evaluation.baselines import fit_baselines
-from gesturelab.evaluation.binary import binary_scores
+from gesturelab.evaluation.counts import cases_of
+from gesturelab.evaluation.metrics import metrics_for, score_labels
 from gesturelab.evaluation.pairs import sign_flip_p
 from gesturelab.evaluation.predictions import Predictions, Trivial
-from gesturelab.evaluation.tally import class_shares, scores, tally
+from gesturelab.evaluation.result import class_shares, mean_over_seeds
 from gesturelab.runs.info import CORRECTNESS_CLASSES
 
 
@@ -42,7 +43,8 @@ cases = st.lists(
 @given(cases)
 def test_scores_are_those_of_scikit_learn(rows):
     truth, chance = np.array([row[1] for row in rows]), np.array([row[2] for row in rows])
-    found = binary_scores(truth, (chance > 0.5).astype(np.int64), chance)
+    rows = np.stack([1 - chance, chance], axis=1)
+    found = score_labels(truth, (chance > 0.5).astype(np.int64), rows, "correctness")
     if len(set(truth.tolist())) < 2:
         assert found["balanced_accuracy"] is None, "of one class there is none: it would be 100 % for a constant"
         assert found["roc_auc"] is None
@@ -57,8 +59,10 @@ def test_scores_are_those_of_scikit_learn(rows):
 @given(cases, st.lists(st.integers(0, 3), min_size=3, max_size=3))
 def test_drawing_people_again_is_repeating_their_recordings(rows, weights):
     said = said_of([row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows])
-    counts = tally(said, ("101", "201", "202"))
-    found = dict(zip(counts.names, scores(counts, np.array([weights], dtype=np.float64))[0], strict=True))
+    metrics = metrics_for("correctness")
+    statistic = mean_over_seeds(metrics, [cases_of(said, ("101", "201", "202"))])
+    values = statistic(np.array([weights], dtype=np.float64))[0]
+    found = dict(zip([metric.name for metric in metrics], values, strict=True))
     often = dict(zip(("101", "201", "202"), weights, strict=True))
     repeated = [at for at, row in enumerate(rows) for _ in range(often[row[0]])]
     truth, chance = said.truth[repeated], said.probabilities[repeated, 1]

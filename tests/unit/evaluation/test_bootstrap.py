@@ -3,15 +3,21 @@ import pytest
 from scipy import stats
 
 from gesturelab.evaluation.bootstrap import bca, draw_people, intervals
-from gesturelab.evaluation.tally import scores, tally
+from gesturelab.evaluation.counts import cases_of
+from gesturelab.evaluation.metrics import metrics_for
+from gesturelab.evaluation.result import mean_over_seeds
 from predictions_builder import random_predictions
 
 PEOPLE = tuple(str(number) for number in (*range(101, 113), *range(201, 213)))
 
 
+def statistic_of(predictions):
+    """From weights of people to all metrics of gestures."""
+    return mean_over_seeds(metrics_for("gesture"), [cases_of(predictions, PEOPLE)])
+
+
 def test_intervals_agree_with_scipy():
     predictions = random_predictions(PEOPLE, 30, 0.85, seed=3)
-    counts = tally(predictions, PEOPLE)
     subjects = np.array(predictions.subjects)
     rights = np.array([predictions.right[subjects == person].sum() for person in PEOPLE])
     sizes = np.array([(subjects == person).sum() for person in PEOPLE])
@@ -22,15 +28,15 @@ def test_intervals_agree_with_scipy():
     expected = stats.bootstrap(
         (rights, sizes), accuracy, paired=True, n_resamples=40_000, method="BCa", rng=np.random.default_rng(0)
     ).confidence_interval
-    found = intervals(lambda weights: scores(counts, weights), len(PEOPLE), draws=40_000)[0]
+    found = intervals(statistic_of(predictions), len(PEOPLE), draws=40_000)[0]
     assert found == pytest.approx([expected.low, expected.high], abs=0.002)
 
 
 def test_the_interval_is_the_same_each_time_and_holds_the_score():
-    counts = tally(random_predictions(PEOPLE, 20, 0.8, seed=1), PEOPLE)
-    first, second = (intervals(lambda weights: scores(counts, weights), len(PEOPLE)) for _ in range(2))
+    statistic = statistic_of(random_predictions(PEOPLE, 20, 0.8, seed=1))
+    first, second = (intervals(statistic, len(PEOPLE)) for _ in range(2))
     assert (first == second).all()
-    observed = scores(counts, np.ones((1, len(PEOPLE))))[0]
+    observed = statistic(np.ones((1, len(PEOPLE))))[0]
     accuracy, balanced, f1 = (first[at] for at in range(3))
     for (low, high), value in zip((accuracy, balanced, f1), observed, strict=False):
         assert low < value < high
@@ -39,7 +45,7 @@ def test_the_interval_is_the_same_each_time_and_holds_the_score():
 def test_people_are_drawn_not_recordings():
     """One person of many recordings decides the result, so the interval is wide however many recordings there are."""
     few, many = (
-        intervals(lambda weights, p=predictions: scores(tally(p, PEOPLE), weights), len(PEOPLE))[0]
+        intervals(statistic_of(predictions), len(PEOPLE))[0]
         for predictions in (random_predictions(PEOPLE, 12, 0.7, seed=5), random_predictions(PEOPLE, 300, 0.7, seed=5))
     )
     alone = np.sqrt(0.7 * 0.3 / (300 * len(PEOPLE))) * 2 * 1.96  # if recordings were independent

@@ -3,13 +3,13 @@ import json
 import numpy as np
 import pytest
 
-from gesturelab.evaluation.join import FoldRun, join
+from gesturelab.evaluation.cross_validation import FoldRun, join_folds
 from gesturelab.evaluation.result import ONE_FOLD, summarise
 from predictions_builder import fold_run, predictions_of
 
 
 def test_parts_add_up_to_everybody():
-    result = summarise(join([fold_run(fold) for fold in range(6)]))
+    result = summarise(join_folds([fold_run(fold) for fold in range(6)]))
     assert json.loads(json.dumps(result, allow_nan=False)) == result
     assert list(result["by_group"]) == ["healthy", "patient"]
     assert list(result["by_correctness"]) == ["correct", "incorrect"]
@@ -27,7 +27,7 @@ def test_parts_add_up_to_everybody():
 
 
 def test_seeds_are_scored_apart_and_averaged():
-    result = summarise(join([fold_run(fold, seed=seed) for seed in (0, 1, 2) for fold in range(6)]))
+    result = summarise(join_folds([fold_run(fold, seed=seed) for seed in (0, 1, 2) for fold in range(6)]))
     apart = [one["accuracy"] for one in result["seeds"]]
     assert len(set(apart)) == 3
     assert result["all"]["accuracy"]["value"] == pytest.approx(np.mean(apart))
@@ -37,13 +37,13 @@ def test_seeds_are_scored_apart_and_averaged():
 
 
 def test_one_seed_has_no_spread_and_no_ensemble():
-    result = summarise(join([fold_run(fold) for fold in range(6)]))
+    result = summarise(join_folds([fold_run(fold) for fold in range(6)]))
     assert result["seed_deviation"] is None
     assert result["ensemble"] is None
 
 
 def test_one_fold_has_no_interval_and_says_so():
-    result = summarise(join([fold_run(2)]))
+    result = summarise(join_folds([fold_run(2)]))
     assert (result["all"]["accuracy"]["low"], result["all"]["accuracy"]["high"]) == (None, None)
     assert ONE_FOLD in result["notes"]
     assert result["partial"]
@@ -51,7 +51,9 @@ def test_one_fold_has_no_interval_and_says_so():
 
 def test_a_person_with_a_single_recording():
     alone = fold_run(0)
-    result = summarise(join([FoldRun("a", alone.info, predictions_of([("101", 0, 1)])), fold_run(1), fold_run(2)]))
+    result = summarise(
+        join_folds([FoldRun("a", alone.info, predictions_of([("101", 0, 1)])), fold_run(1), fold_run(2)])
+    )
     assert result["by_person"]["101"] == {"group": "healthy", "recordings": 1, "accuracy": 0.0}
     assert result["all"]["person_accuracy"]["low"] is not None
 
@@ -60,17 +62,17 @@ def test_runs_without_groups_are_scored_without_them():
     bare = [fold_run(fold) for fold in range(6)]
     for run in bare:
         del run.info["data"]["groups"], run.info["data"]["postures"]
-    result = summarise(join(bare))
+    result = summarise(join_folds(bare))
     assert result["by_group"] == result["by_posture"] == {}
     assert result["by_person"]["101"]["group"] is None
 
 
 def test_temperatures_change_the_calibration_error_and_nothing_else():
     runs = [fold_run(fold) for fold in range(6)]
-    plain = summarise(join(runs))
+    plain = summarise(join_folds(runs))
     for run in runs:
         run.info["temperature"] = 2.5
-    scaled = summarise(join(runs))
+    scaled = summarise(join_folds(runs))
     assert plain["calibrated_error"] is None
     assert scaled["calibrated_error"]["value"] != pytest.approx(plain["all"]["calibration_error"]["value"])
     assert scaled["all"] == plain["all"]

@@ -9,11 +9,11 @@ import torch
 
 import gesturelab
 from gesturelab.cli.main import main
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.errors import BundleError
 from gesturelab.export.onnx_file import session
 from gesturelab.export.stateful import Steps
-from gesturelab.models.lstm import LSTMClassifier
+from gesturelab.models.network import build_network
 from gesturelab.models.recogniser import Recogniser
 from gesturelab.preprocessing.features import Features
 from gesturelab.preprocessing.scaler import Scaler
@@ -24,12 +24,13 @@ LIVE = ("features=live", "model.hidden=8", "model.layers=2")
 
 
 def made_network(*overrides: str) -> Recogniser:
-    config = compose_training([*LIVE, *overrides])
+    config = compose([*LIVE, *overrides])
     torch.manual_seed(0)
-    names = Features(config.features, KINECT_V2).names
+    features = Features(config.features, KINECT_V2)
+    names = features.names
     scaler = Scaler(names, np.full(len(names), 0.1), np.full(len(names), 0.5))
     swapped = (1, 0, 2) if config.augment.mirror_at_test else None
-    classifier = LSTMClassifier(len(names), 3, config.model)
+    classifier = build_network(config.model, features, 3, config.window.length_frames)
     for weight in classifier.parameters():
         weight.data *= 3  # so that answers differ
     return Recogniser(config.features, KINECT_V2, scaler, classifier, swapped).eval()

@@ -1,10 +1,11 @@
 import pytest
 import torch
 
-from gesturelab.config.compose import compose_training, options
-from gesturelab.config.training import ModelConfig, Pooling
+from gesturelab.config.compose import compose, options
+from gesturelab.config.training import LSTMConfig, Pooling
 from gesturelab.models.flops import flops_per_window, on_meta_device
-from gesturelab.models.lstm import LSTMClassifier, count_parameters
+from gesturelab.models.lstm import LSTMClassifier
+from gesturelab.models.network import count_parameters
 from gesturelab.preprocessing.features import Features
 from gesturelab.skeletons.skeleton import KINECT_V2
 
@@ -25,25 +26,28 @@ def _same_weights_each_time():
 
 
 def model(**changes):
-    plain = {"name": "test", "use_case": "", "hidden": 8, "layers": 2, "head_layers": 1, "dropout": 0.0}
-    return ModelConfig(**{**plain, "bidirectional": False, "pooling": Pooling.last, **changes})
+    plain = {"hidden": 8, "layers": 2, "head_layers": 1, "dropout": 0.0}
+    return {**plain, "bidirectional": False, "pooling": Pooling.last, **changes}
 
 
 def test_every_size_is_listed_here():
-    assert set(options("model")) == set(PARAMETERS)
+    sizes = {name for name in options("model") if isinstance(compose([f"model={name}"]).model, LSTMConfig)}
+    assert sizes == set(PARAMETERS)
 
 
 @pytest.mark.parametrize("size", PARAMETERS)
 def test_sizes_have_the_promised_number_of_parameters(size):
-    config = compose_training([f"model={size}"])
-    count = count_parameters(on_meta_device(len(Features(config.features, KINECT_V2).names), 9, config.model))
+    config = compose([f"model={size}"])
+    count = count_parameters(
+        on_meta_device(config.model, Features(config.features, KINECT_V2), 9, config.window.length_frames)
+    )
     pinned, promised = PARAMETERS[size]
     assert count == pinned
     assert abs(count - promised) <= 0.03 * promised
 
 
 def test_sizes_differ_in_width_depth_head_and_dropout_only():
-    sizes = [vars(compose_training([f"model={size}"]).model) for size in PARAMETERS]
+    sizes = [vars(compose([f"model={size}"]).model) for size in PARAMETERS]
     may_differ = {"name", "use_case", "hidden", "layers", "head_layers", "dropout"}
     for key in set(sizes[0]) - may_differ:
         assert len({str(size[key]) for size in sizes}) == 1, key
@@ -53,13 +57,13 @@ def test_parameters_counted_by_hand():
     # features 3 -> hidden 8: 3*8+8; LayerNorm 2*8; LSTM 4*(8*8 + 8*8 + 8 + 8);
     # head 8 -> 4: 8*4+4, BatchNorm 2*4; 4 -> 2: 4*2+2
     by_hand = 32 + 16 + 4 * (64 + 64 + 16) + 36 + 8 + 10
-    assert count_parameters(on_meta_device(3, 2, model(layers=1))) == by_hand
+    assert count_parameters(LSTMClassifier(3, 2, **model(layers=1))) == by_hand
 
 
 @pytest.mark.parametrize("pooling", list(Pooling))
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_every_pooling_gives_logits_and_gradients_everywhere(pooling, bidirectional):
-    network = LSTMClassifier(6, 3, model(pooling=pooling, bidirectional=bidirectional))
+    network = LSTMClassifier(6, 3, **model(pooling=pooling, bidirectional=bidirectional))
     logits = network(torch.randn(5, 7, 6))
     assert logits.shape == (5, 3)
     logits.square().sum().backward()
@@ -69,7 +73,7 @@ def test_every_pooling_gives_logits_and_gradients_everywhere(pooling, bidirectio
 
 
 def test_unidirectional_last_reads_the_whole_window_and_batches_do_not_mix():
-    network = LSTMClassifier(6, 3, model(head_layers=0)).eval()
+    network = LSTMClassifier(6, 3, **model(head_layers=0)).eval()
     windows = torch.randn(4, 7, 6)
     assert torch.allclose(network(windows)[2:3], network(windows[2:3]), atol=1e-6)
     changed = windows.clone()
@@ -79,7 +83,7 @@ def test_unidirectional_last_reads_the_whole_window_and_batches_do_not_mix():
 
 @pytest.mark.parametrize("frame", [0, -1])
 def test_bidirectional_last_sees_both_ends(frame):
-    network = LSTMClassifier(6, 3, model(bidirectional=True, layers=1, head_layers=0)).eval()
+    network = LSTMClassifier(6, 3, **model(bidirectional=True, layers=1, head_layers=0)).eval()
     windows = torch.randn(2, 9, 6)
     changed = windows.clone()
     changed[:, frame] += 1
@@ -87,24 +91,24 @@ def test_bidirectional_last_sees_both_ends(frame):
 
 
 def test_a_training_batch_of_one_does_not_crash():
-    network = LSTMClassifier(6, 3, model()).train()
+    network = LSTMClassifier(6, 3, **model()).train()
     network(torch.randn(1, 7, 6)).sum().backward()
     assert torch.isfinite(network(torch.randn(1, 7, 6))).all()
 
 
 def test_no_lstm_has_dropout_of_its_own():
-    network = LSTMClassifier(6, 3, model(dropout=0.5, layers=3))
+    network = LSTMClassifier(6, 3, **model(dropout=0.5, layers=3))
     assert all(layer.dropout == 0 and layer.num_layers == 1 for layer in network.layers)
 
 
 def test_operations_counted_by_hand():
     # per frame: projection 3*8, LSTM 4*8*(8+8); once: head 8*4 and 4*2; a multiplication and an addition each
     by_hand = 2 * (10 * (3 * 8 + 4 * 8 * 16) + 8 * 4 + 4 * 2)
-    assert flops_per_window(on_meta_device(3, 2, model(layers=1)), frames=10, features=3) == by_hand
+    assert flops_per_window(LSTMClassifier(3, 2, **model(layers=1)), frames=10, features=3) == by_hand
 
 
 def test_summaries_go_past_the_lstm_and_reach_the_answer():
-    network = LSTMClassifier(10, 3, model(), summaries=4).eval()
+    network = LSTMClassifier(10, 3, **model(), window_features=4).eval()
     with torch.no_grad():
         features = torch.randn(2, 7, 10)
         answer = network(features)
@@ -118,7 +122,7 @@ def test_summaries_go_past_the_lstm_and_reach_the_answer():
 
 
 def test_a_summary_far_outside_counts_as_its_edge():
-    network = LSTMClassifier(5, 3, model(), summaries=2).eval()
+    network = LSTMClassifier(5, 3, **model(), window_features=2).eval()
     far, farther = torch.zeros(1, 4, 5), torch.zeros(1, 4, 5)
     far[:, :, 3:], farther[:, :, 3:] = 5.0, 5000.0
     with torch.no_grad():

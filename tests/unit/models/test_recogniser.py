@@ -14,15 +14,9 @@ from gesturelab.skeletons.skeleton import KINECT_V2 as K
 WRIST = FeaturesConfig(
     centre=Centre.none,
     body_scale=False,
-    face_sensor=False,
-    positions=True,
-    velocities=False,
-    displacements=False,
-    bones=False,
-    angles=False,
-    summary=False,
     joints=["WristLeft"],
     scaler=False,
+    channels={"velocities": False, "displacements": False},
 )
 
 

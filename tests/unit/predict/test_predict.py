@@ -43,7 +43,7 @@ def files(trained_run, tmp_path_factory):
     said = read_predictions(trained_run.predictions)
     for at, name in enumerate(said.names):
         one = dataset[dataset.names.index(name)]
-        label = f"{one.subject}_18_{one.gesture}_1_{one.correctness}_stand"
+        label = f"{one.subject}_18_{dataset.gesture_names.index(one.gesture)}_1_{one.correctness}_stand"
         if at % 3 == 0:
             np.save(folder / f"{label}.npy", one.positions)
         elif at % 3 == 1:

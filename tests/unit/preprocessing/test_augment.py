@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from gesturelab.config.data import AugmentConfig
+from gesturelab.config.options import read_free
 from gesturelab.preprocessing.augmentation import Augment, mirror
 from gesturelab.preprocessing.frame_store import Batch
 from gesturelab.skeletons.skeleton import KINECT_V2 as K
@@ -9,7 +10,7 @@ from gesturelab.skeletons.skeleton import KINECT_V2 as K
 
 def augment(**changes):
     off = dict.fromkeys(("mirror_probability", "rotation_deg", "noise_m", "speed", "scale", "joint_dropout"), 0.0)
-    return Augment(AugmentConfig(**{**off, **changes}, mirror_at_test=False), K, (1, 0, 2))
+    return Augment(read_free(AugmentConfig, off | changes, "augment"), K, (1, 0, 2))
 
 
 @pytest.fixture

@@ -6,27 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gesturelab.config.data import Centre, FeaturesConfig
+from gesturelab.config.options import read_free
 from gesturelab.errors import ConfigError
 from gesturelab.preprocessing.augmentation import mirror
-from gesturelab.preprocessing.features import Features, body_scale, face_sensor, rotate_vertical, velocities
+from gesturelab.preprocessing.features import Features, Velocities, body_scale, face_sensor, rotate_vertical
 from gesturelab.skeletons.skeleton import KINECT_V2 as K
 
 
 def options(**changes):
-    off = {
-        "centre": Centre.none,
-        "body_scale": False,
-        "face_sensor": False,
-        "positions": False,
-        "velocities": False,
-        "displacements": False,
-        "bones": False,
-        "angles": False,
-        "summary": False,
-        "joints": None,
-        "scaler": False,
-    }
-    return FeaturesConfig(**{**off, **changes})
+    """What is fed: nothing but the changes."""
+    off = dict.fromkeys(("body_scale", "face_sensor", "positions", "velocities", "displacements", "scaler"), False)
+    return read_free(FeaturesConfig, {"centre": Centre.none} | off | changes, "features")
 
 
 @pytest.fixture
@@ -57,7 +47,7 @@ def test_names_match_columns(motion):
 
 
 def test_velocity_of_the_first_frame_is_zero(motion):
-    assert not velocities(motion)[:, 0].any()
+    assert not Velocities(K, tuple(range(25)))(motion)[:, 0].any()
 
 
 def test_centred_on_each_frame_the_root_never_moves(motion):
@@ -147,3 +137,13 @@ def test_only_the_named_joints_are_fed(motion):
     assert torch.allclose(features(motion), expected.flatten(2))
     with pytest.raises(ConfigError, match=r"kinect_v2 has no Tail, but SpineBase"):
         Features(options(positions=True, joints=["Tail"]), K)
+
+
+def test_what_falls_has_the_acceleration_of_falling():
+    seconds = torch.arange(6) / 10
+    falling = torch.zeros(1, 6, 25, 3)
+    falling[0, :, K.index("HandLeft"), 1] = 2 - 9.81 * seconds**2 / 2
+    features = Features(options(positions=True, acceleration=True), K)
+    column = features.names.index("acceleration:HandLeft:y")
+    assert features(falling)[0, :, column].tolist() == pytest.approx([0, 0, *[-0.0981] * 4], abs=1e-6)  # in 0.1 s twice
+    assert features(falling[:, :1])[0, :, column].tolist() == [0], "a window of one frame"

@@ -3,17 +3,17 @@ import dataclasses
 import numpy as np
 import pytest
 
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.config.data import Short, Span, WindowConfig
 from gesturelab.datasets.load import load
 from gesturelab.datasets.recording import Dataset
-from gesturelab.preprocessing.live_windows import cut_live
+from gesturelab.preprocessing.windows import cut_live
 
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     chosen = ["data.people=2", "data.repetitions=1", f"data.cache_dir={tmp_path_factory.mktemp('cache')}"]
-    return load(compose_training(["data=synthetic", *chosen]).data)
+    return load(compose(["data=synthetic", *chosen]).data)
 
 
 WINDOW = WindowConfig(span=Span.sliding, length_frames=8, stride_frames=4, rate_hz=10.0, short=Short.pad)

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gesturelab.preprocessing.augmentation import mirror
-from gesturelab.preprocessing.summary import summarise, summary_names
+from gesturelab.preprocessing.features import Summary
 from gesturelab.skeletons.skeleton import KINECT_V2 as K
 
-NAMES = summary_names(K)
+SUMMARY = Summary(K)
+NAMES = SUMMARY.names
 
 
 def standing(frames=30):
@@ -37,7 +38,7 @@ def raised(degrees, frames=30):
 
 
 def summary(positions):
-    return dict(zip(NAMES, summarise(positions, K)[0].tolist(), strict=True))
+    return dict(zip(NAMES, SUMMARY(positions)[0, 0].tolist(), strict=True))
 
 
 def test_an_arm_that_rises_sideways():
@@ -70,4 +71,4 @@ def test_in_the_mirror_left_and_right_change_places(degrees):
 
 
 def test_joints_on_one_spot_give_numbers():
-    assert torch.isfinite(summarise(torch.zeros(2, 5, 25, 3), K)).all()
+    assert torch.isfinite(SUMMARY(torch.zeros(2, 5, 25, 3))).all()

@@ -137,7 +137,7 @@ def test_markdown_tables_have_as_many_cells_as_columns(runs: Path):
     assert run(["--markdown", "c.md"]) == 0
     text = (runs / "c.md").read_text()
     tables = re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)
-    assert len(tables) == 5  # two groups, costs of the one with two sizes, overfitting, not compared
+    assert len(tables) == 7  # two groups with their metrics, costs of the one with two sizes, overfitting, not compared
     for table in tables:
         cells = {len(re.split(r"(?<!\\)\|", line)) for line in table.splitlines()}
         assert len(cells) == 1

@@ -6,7 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from gesturelab.cli.compare import run
-from gesturelab.evaluation.join import FoldRun
+from gesturelab.evaluation.cross_validation import FoldRun
 from gesturelab.report import leakage as module
 from gesturelab.report.comparison import compare
 from gesturelab.report.leakage import interval_of_mean, leakage

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gesturelab.cli.main import main
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.report.collect import collect
 from gesturelab.report.comparison import compare
 from gesturelab.report.groups import group
@@ -214,7 +214,7 @@ def test_without_data_the_page_says_so(tmp_path: Path, capsys: pytest.CaptureFix
 
 def test_changed_data_are_not_shown(tmp_path: Path):
     write_folds(tmp_path / "sweep", folds=2)
-    chosen = compose_training(["data=synthetic", "data.people=6", "data.repetitions=1"]).data
+    chosen = compose(["data=synthetic", "data.people=6", "data.repetitions=1"]).data
     config = {"data": {**dataclasses.asdict(chosen), "cache_dir": str(tmp_path / "cache")}}
     (tmp_path / "sweep" / "0" / "config.yaml").write_text(json.dumps(config), encoding="utf-8")
     assert main(["report", str(tmp_path / "sweep"), "-o", str(tmp_path / "r.html")]) == 0

@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from gesturelab.evaluation.pairs import Pair, compare_pairs, rank_sizes
 from gesturelab.report import cross_validation_figures
 from gesturelab.report.cross_validation_figures import draw_ranks, place_bars, place_labels
-from gesturelab.report.results import CandidateResult, CrossValidation, RankResult
+from gesturelab.report.results import CandidateResult, CrossValidationResult, RankResult
 
 
-def item_of(names: list[str], values: np.ndarray, peers: int = 0) -> CrossValidation:
+def item_of(names: list[str], values: np.ndarray, peers: int = 0) -> CrossValidationResult:
     kinds = [at >= len(names) - peers for at in range(len(names))]
     found = rank_sizes(values, compare_pairs(values, kinds))
     scores: Any = {}
@@ -28,7 +28,7 @@ def item_of(names: list[str], values: np.ndarray, peers: int = 0) -> CrossValida
         critical_difference=found.critical_difference,
         cliques=[[names[at] for at in clique] for clique in found.cliques],
     )
-    return CrossValidation(tuple(results), (), ranks, (), (), ())
+    return CrossValidationResult(tuple(results), (), ranks, (), (), ())
 
 
 @pytest.fixture

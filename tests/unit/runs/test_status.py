@@ -9,7 +9,7 @@ import pytest
 from gesturelab.errors import DataError, RunError, StoppedError
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.info import Epoch
-from gesturelab.runs.reporter import reported
+from gesturelab.runs.lifecycle import report_status
 from gesturelab.runs.status import Status, is_alive, queue, read_status, write_status
 from gesturelab.sweeps.outcome import Outcome, Result, table
 
@@ -26,7 +26,7 @@ def epoch(number, loss=0.5, accuracy=0.75):
 
 
 def test_a_run_reports_epochs_and_then_that_it_is_done(tmp_path):
-    with reported(tmp_path, 2) as reporter:
+    with report_status(tmp_path, 2) as reporter:
         running = read_status(tmp_path)
         assert (running["state"], running["max_epochs"], running["attempt"]) == ("running", 2, 1)
         reporter.epoch(epoch(0, accuracy=0.9))
@@ -38,14 +38,14 @@ def test_a_run_reports_epochs_and_then_that_it_is_done(tmp_path):
 
 
 def test_the_validation_loss_of_every_epoch_is_kept_over_attempts(tmp_path):
-    with reported(tmp_path, 5) as reporter:
+    with report_status(tmp_path, 5) as reporter:
         for number, loss in enumerate((0.9, 0.8, float("nan"))):
             reporter.epoch(epoch(number, loss))
     assert read_status(tmp_path)["validation_losses"] == [0.9, 0.8, None]
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "last.ckpt").touch()
     queue(tmp_path)
-    with reported(tmp_path, 5) as reporter:
+    with report_status(tmp_path, 5) as reporter:
         assert read_status(tmp_path)["validation_losses"] == [0.9, 0.8, None]
         reporter.epoch(epoch(1, 0.7))  # the checkpoint was one epoch behind
         assert read_status(tmp_path)["validation_losses"] == [0.9, 0.7]
@@ -54,7 +54,7 @@ def test_the_validation_loss_of_every_epoch_is_kept_over_attempts(tmp_path):
 
 
 def test_a_diverged_loss_still_gives_json(tmp_path):
-    with reported(tmp_path, 2) as reporter:
+    with report_status(tmp_path, 2) as reporter:
         reporter.epoch(epoch(0, loss=float("nan")))
     assert "validation_loss" not in read_status(tmp_path)["metrics"]
 
@@ -63,7 +63,7 @@ def test_a_failure_is_told_with_its_traceback_and_goes_on_its_way(tmp_path):
     def bad():
         raise ValueError("no such joint\nsecond line")
 
-    with pytest.raises(ValueError, match="no such joint"), reported(tmp_path, 2):
+    with pytest.raises(ValueError, match="no such joint"), report_status(tmp_path, 2):
         bad()
     status = read_status(tmp_path)
     assert (status["state"], status["reason"]) == ("failed", "ValueError: no such joint")
@@ -72,34 +72,34 @@ def test_a_failure_is_told_with_its_traceback_and_goes_on_its_way(tmp_path):
 
 
 def test_our_own_errors_are_told_without_a_class_name(tmp_path):
-    with pytest.raises(DataError), reported(tmp_path, 2):
+    with pytest.raises(DataError), report_status(tmp_path, 2):
         raise DataError("no recordings in x")
     assert read_status(tmp_path)["reason"] == "no recordings in x"
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt(), StoppedError("stopped by Ctrl-C")])
 def test_ctrl_c_is_no_failure(tmp_path, stop):
-    with pytest.raises(type(stop)), reported(tmp_path, 2):
+    with pytest.raises(type(stop)), report_status(tmp_path, 2):
         raise stop
     assert read_status(tmp_path)["state"] == "stopped"
 
 
 def test_a_second_process_is_refused_and_leaves_the_status_alone(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from gesturelab.runs.reporter import reported\n"
-        "with reported(Path(sys.argv[1]), 1): print('mine', flush=True); sys.stdin.read()"
+        "import sys; from pathlib import Path; from gesturelab.runs.lifecycle import report_status\n"
+        "with report_status(Path(sys.argv[1]), 1): print('mine', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as other:
         assert other.stdout.readline() == "mine\n"
         assert is_alive(tmp_path, read_status(tmp_path))
-        with pytest.raises(RunError, match=f"being trained by process {other.pid}"), reported(tmp_path, 1):
+        with pytest.raises(RunError, match=f"being trained by process {other.pid}"), report_status(tmp_path, 1):
             pytest.fail("it must not begin")
         other.kill()  # the system frees the lock, whatever the status says
     assert read_status(tmp_path)["state"] == "running"
     assert not is_alive(tmp_path, read_status(tmp_path))
-    with reported(tmp_path, 1):
+    with report_status(tmp_path, 1):
         assert read_status(tmp_path)["attempt"] == 2
 
 

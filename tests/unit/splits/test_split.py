@@ -10,6 +10,7 @@ from conftest import dataset_of, walker
 from gesturelab.config.data import Short, Span, WindowConfig
 from gesturelab.config.split import (
     FoldsFileConfig,
+    GuestSplitConfig,
     LosoConfig,
     NamedSplitConfig,
     RandomRecordingConfig,
@@ -17,9 +18,17 @@ from gesturelab.config.split import (
     SubjectHoldoutConfig,
     SubjectKfoldConfig,
 )
-from gesturelab.errors import SplitError
+from gesturelab.errors import ConfigError, SplitError
 from gesturelab.preprocessing.windows import cut_windows
-from gesturelab.splits.split import choose_people, deal_folds, make_folds, split_windows
+from gesturelab.splits.split import (
+    Fold,
+    RecordingTable,
+    choose_people,
+    recording_table,
+    split_windows,
+    subject_kfold,
+    subjects_of_folds,
+)
 
 WINDOW = WindowConfig(Span.sliding, 10, 2, None, Short.pad)
 
@@ -36,6 +45,12 @@ def named(test=(), validation=(), file=None):
     return NamedSplitConfig(
         seed=0, validation_fraction=0.2, test=list(test), validation=list(validation), file=file and str(file)
     )
+
+
+def table_of(people):
+    """One recording a person (id to group)."""
+    names, groups = tuple(people), tuple(people.values())
+    return RecordingTable(names, names, groups, ("wave",) * len(names), (1,) * len(names), ("",) * len(names))
 
 
 def three_people(gestures):
@@ -56,7 +71,7 @@ people_strategy = st.dictionaries(st.integers(100, 299).map(str), st.sampled_fro
 
 @given(people_strategy, st.integers(0, 5))
 def test_a_holdout_never_puts_a_person_on_two_sides(people, seed):
-    sides = choose_people(people, holdout(seed))
+    sides = choose_people(table_of(people), holdout(seed))
     everyone = [*sides.train, *sides.validation, *sides.test]
     assert sorted(everyone) == sorted(people)
     for group in ("healthy", "patient"):
@@ -67,7 +82,7 @@ def test_a_holdout_never_puts_a_person_on_two_sides(people, seed):
 
 @given(people_strategy, st.integers(2, 6), st.integers(0, 3))
 def test_each_person_is_test_in_exactly_one_fold(people, folds, seed):
-    dealt = deal_folds(people, folds, seed)
+    dealt = subject_kfold(table_of(people), folds, seed)
     assert sorted(person for fold in dealt for person in fold) == sorted(people)
     assert max(map(len, dealt)) - min(map(len, dealt)) <= 1
     patients = [sum(people[person] == "patient" for person in fold) for fold in dealt]
@@ -77,14 +92,17 @@ def test_each_person_is_test_in_exactly_one_fold(people, folds, seed):
 def test_the_run_of_a_fold_tests_the_people_of_that_fold(people_dataset):
     for fold in range(3):
         config = SubjectKfoldConfig(seed=4, validation_fraction=0.2, folds=3, fold=fold)
-        assert list(choose_people(people_dataset.people, config).test) == deal_folds(people_dataset.people, 3, 4)[fold]
+        assert (
+            list(choose_people(recording_table(people_dataset), config).test)
+            == subject_kfold(recording_table(people_dataset), 3, 4)[fold]
+        )
 
 
 def test_leave_one_subject_out_tests_each_person_once(people_dataset):
-    tested = [choose_people(people_dataset.people, loso(fold)).test for fold in range(12)]
+    tested = [choose_people(recording_table(people_dataset), loso(fold)).test for fold in range(12)]
     assert tested == [(person,) for person in people_dataset.people]
     with pytest.raises(SplitError, match=r"split.fold=12: there are folds 0 to 11"):
-        choose_people(people_dataset.people, loso(12))
+        choose_people(recording_table(people_dataset), loso(12))
 
 
 @pytest.mark.parametrize("folds", [5, 8])
@@ -94,7 +112,7 @@ def test_over_the_folds_everybody_has_a_turn_in_validation(folds):
     for fold in range(folds):
         turns.update(
             choose_people(
-                people, SubjectKfoldConfig(seed=1, validation_fraction=0.2, folds=folds, fold=fold)
+                table_of(people), SubjectKfoldConfig(seed=1, validation_fraction=0.2, folds=folds, fold=fold)
             ).validation
         )
     assert len(turns) >= 18  # of 24
@@ -113,16 +131,16 @@ def test_windows_follow_their_people(people_dataset):
 def test_named_people_can_come_from_a_file(people_dataset, tmp_path):
     file = tmp_path / "people.json"
     file.write_text(json.dumps({"test": [103], "validation": ["203"]}))
-    people = choose_people(people_dataset.people, named(file=file))
+    people = choose_people(recording_table(people_dataset), named(file=file))
     assert people.test == ("103",)
     assert people.validation == ("203",)
     file.write_text('["103"]')
     with pytest.raises(SplitError, match=r"people\.json must hold JSON such as"):
-        choose_people(people_dataset.people, named(file=file))
+        choose_people(recording_table(people_dataset), named(file=file))
 
 
 def test_without_named_validation_people_some_are_drawn(people_dataset):
-    people = choose_people(people_dataset.people, named(test=["101"]))
+    people = choose_people(recording_table(people_dataset), named(test=["101"]))
     assert people.validation
     assert not {"101"} & {*people.validation, *people.train}
 
@@ -139,12 +157,12 @@ def test_without_named_validation_people_some_are_drawn(people_dataset):
 )
 def test_a_refusal_says_why(people_dataset, config, message):
     with pytest.raises(SplitError, match=message):
-        choose_people(people_dataset.people, config)
+        choose_people(recording_table(people_dataset), config)
 
 
 def test_two_people_cannot_fill_three_sides():
     with pytest.raises(SplitError, match="people are left: there are 2 people"):
-        choose_people({"101": "healthy", "102": "healthy"}, holdout())
+        choose_people(table_of({"101": "healthy", "102": "healthy"}), holdout())
 
 
 def test_random_windows_are_declared_leaky_and_really_leak(people_dataset):
@@ -196,8 +214,10 @@ def test_a_person_with_one_gesture_only_can_be_tested():
 
 
 def test_the_same_seed_divides_alike_and_another_differently(people_dataset):
-    assert choose_people(people_dataset.people, holdout(3)) == choose_people(people_dataset.people, holdout(3))
-    assert len({choose_people(people_dataset.people, holdout(seed)) for seed in range(6)}) > 1
+    assert choose_people(recording_table(people_dataset), holdout(3)) == choose_people(
+        recording_table(people_dataset), holdout(3)
+    )
+    assert len({choose_people(recording_table(people_dataset), holdout(seed)) for seed in range(6)}) > 1
 
 
 def from_file(path, fold=0, seed=0):
@@ -207,7 +227,7 @@ def from_file(path, fold=0, seed=0):
 def test_folds_come_from_a_file(people_dataset, tmp_path):
     path = tmp_path / "folds.json"
     path.write_text('[["101", "201"], [202, "102"]]')
-    people = choose_people(people_dataset.people, from_file(path, 1))
+    people = choose_people(recording_table(people_dataset), from_file(path, 1))
     assert people.test == ("102", "202")
     assert set(people.train + people.validation) == set(people_dataset.people) - {"102", "202"}
 
@@ -215,13 +235,13 @@ def test_folds_come_from_a_file(people_dataset, tmp_path):
 def test_the_folds_of_a_split_can_be_read_back_as_a_file(people_dataset, tmp_path):
     config = SubjectKfoldConfig(seed=3, validation_fraction=0.2, folds=4, fold=2)
     path = tmp_path / "folds.json"
-    path.write_text(json.dumps(make_folds(people_dataset.people, config)))
-    same = choose_people(people_dataset.people, from_file(path, 2, seed=3))
-    assert same == choose_people(people_dataset.people, config)
+    path.write_text(json.dumps(subjects_of_folds(recording_table(people_dataset), config)))
+    same = choose_people(recording_table(people_dataset), from_file(path, 2, seed=3))
+    assert same == choose_people(recording_table(people_dataset), config)
 
 
 def test_a_split_without_folds_has_none(people_dataset):
-    assert make_folds(people_dataset.people, holdout()) == []
+    assert subjects_of_folds(recording_table(people_dataset), holdout()) == []
 
 
 @pytest.mark.parametrize(
@@ -240,7 +260,7 @@ def test_a_bad_file_of_folds_is_refused(people_dataset, tmp_path, text, why):
     path = tmp_path / "folds.json"
     path.write_text(text)
     with pytest.raises(SplitError, match=why) as caught:
-        choose_people(people_dataset.people, from_file(path))
+        choose_people(recording_table(people_dataset), from_file(path))
     assert "folds.json" in str(caught.value)
 
 
@@ -248,6 +268,75 @@ def test_a_fold_that_a_file_does_not_have_is_refused(people_dataset, tmp_path):
     path = tmp_path / "folds.json"
     path.write_text('[["101"], ["102"]]')
     with pytest.raises(SplitError, match="there are folds 0 to 1"):
-        choose_people(people_dataset.people, from_file(path, 2))
+        choose_people(recording_table(people_dataset), from_file(path, 2))
     with pytest.raises(SplitError, match="cannot be read"):
-        choose_people(people_dataset.people, from_file(tmp_path / "nowhere.json"))
+        choose_people(recording_table(people_dataset), from_file(tmp_path / "nowhere.json"))
+
+
+class GuestSplits:
+    """What a user's own module may hold."""
+
+    @staticmethod
+    def by_group(recordings, second="patient"):
+        frame = recordings.to_frame()
+        return [sorted(set(frame.subjects[frame.groups == group])) for group in ("healthy", second)]
+
+    class Named:
+        def __init__(self, group):
+            self.group = group
+
+        def __call__(self, recordings):
+            chosen = [person for person, group in recordings.people.items() if group == self.group]
+            return [Fold(test=chosen[:2], validation=chosen[2:3])]
+
+    @staticmethod
+    def in_two_subsets(recordings):
+        return [Fold(test=["101"], validation=["101", "102"])]
+
+    @staticmethod
+    def unknown(recordings):
+        return [["101"], ["nobody"]]
+
+    @staticmethod
+    def text(recordings):
+        return ["101", "102"]
+
+    @staticmethod
+    def nothing(recordings):
+        return []
+
+
+def guest(name, fold=0, **arguments):
+    return GuestSplitConfig(_target_=f"{__name__}.GuestSplits.{name}", fold=fold, arguments=arguments)
+
+
+def test_a_function_of_a_guest_gives_the_folds(people_dataset):
+    people = choose_people(recording_table(people_dataset), guest("by_group", fold=1, second="patient"))
+    assert people.test == ("201", "202", "203", "204", "205", "206")
+    assert people.validation
+    assert not set(people.validation) & set(people.train)
+
+
+def test_a_class_of_a_guest_may_name_validation_people(people_dataset):
+    people = choose_people(recording_table(people_dataset), guest("Named", group="patient"))
+    assert (people.test, people.validation) == (("201", "202"), ("203",))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("in_two_subsets", r"split: fold 0 of .*in_two_subsets: subject 101 is in both test and validation"),
+        ("unknown", r"split: fold 1 of .*unknown: test names nobody, but subjects are 101"),
+        ("text", r"split: fold 0 of .*must be a list of subjects"),
+        ("nothing", r"split: .*nothing must give a list of folds"),
+    ],
+)
+def test_a_guest_that_gives_no_folds_is_refused_by_name(people_dataset, name, message):
+    with pytest.raises(SplitError, match=message):
+        choose_people(recording_table(people_dataset), guest(name))
+
+
+def test_a_guest_that_is_not_there_is_refused_by_key(people_dataset):
+    config = GuestSplitConfig(_target_="no_such_package.BySite")
+    with pytest.raises(ConfigError, match=r"split\._target_=no_such_package\.BySite: cannot be imported"):
+        choose_people(recording_table(people_dataset), config)

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from omegaconf import OmegaConf
 
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.config.data import WindowConfig
-from gesturelab.config.training import TrainConfig
-from gesturelab.models.lstm import LSTMClassifier
+from gesturelab.config.training import TrainConfig, to_values, typed_config
+from gesturelab.models.network import build_network
 from gesturelab.models.recogniser import Recogniser
 from gesturelab.preprocessing.features import Features
 from gesturelab.preprocessing.scaler import Scaler
@@ -21,7 +21,7 @@ CAUSAL = ("features.centre=frame", "features.body_scale=false", "features.displa
 
 @cache
 def _composed(*options: str) -> TrainConfig:
-    return compose_training(["model=tiny", "model.hidden=16", "window.length_frames=8", *options])
+    return compose(["model=tiny", "model.hidden=16", "window.length_frames=8", *options])
 
 
 def made_network(*overrides: str) -> tuple[Recogniser, WindowConfig]:
@@ -32,15 +32,15 @@ def made_network(*overrides: str) -> tuple[Recogniser, WindowConfig]:
     """
     options = [each for each in overrides if "." not in each.split("=")[0]]
     values = [each for each in overrides if each not in options]
-    composed = OmegaConf.structured(_composed(*options))
+    composed = OmegaConf.create(to_values(_composed(*options)))
     composed.merge_with_dotlist(values)
-    config: TrainConfig = OmegaConf.to_object(composed)
+    config = typed_config(OmegaConf.to_container(composed))
     torch.manual_seed(0)
     features = Features(config.features, KINECT_V2)
     draws = np.random.default_rng(0)
     count = len(features.names)
     scaler = Scaler(features.names, draws.normal(0, 0.1, count), draws.uniform(0.05, 0.5, count))
-    classifier = LSTMClassifier(count, len(MIRRORED), config.model, features.summaries)
+    classifier = build_network(config.model, features, len(MIRRORED), config.window.length_frames)
     for layer in classifier.layers:
         for weight in layer.parameters():
             weight.data *= 3

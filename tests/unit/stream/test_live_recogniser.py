@@ -12,7 +12,7 @@ from gesturelab.config.data import WindowConfig
 from gesturelab.models.causal import is_causal
 from gesturelab.models.recogniser import Recogniser
 from gesturelab.preprocessing.frame_store import FrameStore
-from gesturelab.preprocessing.live_windows import cut_live
+from gesturelab.preprocessing.windows import cut_live
 from gesturelab.stream.live import LiveRecogniser, Said
 
 MODELS = {

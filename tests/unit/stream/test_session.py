@@ -11,7 +11,7 @@ import torch
 from made_stream import CAUSAL, MIRRORED, made_network, moving
 from test_segments import body, seconds, up_and_down
 
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.config.data import Target
 from gesturelab.errors import DataError
 from gesturelab.export.contents import Contents
@@ -36,7 +36,7 @@ def made_model(*overrides: str, temperature: float = 1.0) -> Model:
         size="tiny",
         target=Target.gesture,
         classes=CLASSES,
-        model=compose_training(["model=tiny"]).model,
+        model=compose(["model=tiny"]).model,
         features=network.features.config,
         window=window,
         skeleton=KINECT_V2,

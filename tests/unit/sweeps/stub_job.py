@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from gesturelab.runs.info import Epoch
-from gesturelab.runs.reporter import reported
+from gesturelab.runs.lifecycle import report_status
 from gesturelab.sweeps.local import end_with_parent
 
 
@@ -17,7 +17,7 @@ def main(folder):
         sys.exit(3)
     if kind == "leaves":
         sys.exit(75)
-    with reported(folder, 5) as reporter:
+    with report_status(folder, 5) as reporter:
         (folder / "threads").write_text(os.environ.get("OMP_NUM_THREADS", ""))
         values = {"train_loss": 1.0, "train_accuracy": 0.5, "validation_loss": 1.0, "validation_accuracy": 0.5}
         reporter.epoch(Epoch(epoch=0, **values, learning_rate=0.1))

@@ -4,7 +4,7 @@ import pytest
 from made_run import begin, composed, finish
 
 from gesturelab.errors import ConfigError, RunError
-from gesturelab.runs.reporter import reported
+from gesturelab.runs.lifecycle import report_status
 from gesturelab.runs.status import State, end_status, queue
 from gesturelab.sweeps.plan import Action, OnChange, plan
 
@@ -47,7 +47,7 @@ def test_a_job_that_only_waited_starts(tmp_path):
 
 def test_a_run_that_another_process_works_on_is_left_alone(tmp_path):
     run = begin(composed(tmp_path))
-    with reported(run.path, 3):
+    with report_status(run.path, 3):
         assert one(composed(tmp_path)).action is Action.busy
     assert one(composed(tmp_path)).action is Action.resume
 

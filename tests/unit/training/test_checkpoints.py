@@ -139,7 +139,7 @@ def test_a_checkpoint_within_an_epoch_is_used_until_the_epoch_is_over(tmp_path):
     assert not (tmp_path / WITHIN).exists()
 
 
-def test_a_stack_of_models_begins_the_epoch_again(tmp_path):
+def test_a_training_that_cannot_go_on_within_an_epoch_begins_it_again(tmp_path):
     train(tmp_path, 2)
     VerifiedCheckpoints().save_checkpoint(checkpoint(2, within=True), tmp_path / WITHIN)
     assert find_checkpoint(tmp_path, Keep.best, within=False) == tmp_path / LAST

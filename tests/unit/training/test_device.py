@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.config.training import Precision
 from gesturelab.errors import ConfigError, DeviceError
 from gesturelab.training import device
@@ -42,7 +42,7 @@ def test_a_torch_without_rocm_is_named():
 
 @pytest.mark.parametrize(("frames", "hidden", "most"), [(32, 128, 2048), (512, 1024, 128), (2, 1_000_000, 178)])
 def test_batches_that_amd_computes_wrongly_are_refused(frames, hidden, most):
-    model = compose_training([f"model.hidden={hidden}"]).model
+    model = compose([f"model.hidden={hidden}"]).model
     check_miopen(model, frames, most)
     with pytest.raises(ConfigError, match=rf"trainer.batch_size={most + 1}: .* at most {most}"):
         check_miopen(model, frames, most + 1)
@@ -60,7 +60,7 @@ def test_rocm_jobs_get_miopen_folders_of_their_own_but_keep_yours(monkeypatch, t
     monkeypatch.setenv("MIOPEN_USER_DB_PATH", str(tmp_path))
     monkeypatch.setenv("MIOPEN_CUSTOM_CACHE_DIR", "")
     monkeypatch.delenv("MIOPEN_CUSTOM_CACHE_DIR")
-    config = compose_training(["trainer=rocm"]).trainer
+    config = compose(["trainer=rocm"]).trainer
     if torch.version.hip is None:
         with pytest.raises(DeviceError, match="is not a ROCm build"):
             prepare_device(config)
@@ -73,15 +73,15 @@ def test_rocm_jobs_get_miopen_folders_of_their_own_but_keep_yours(monkeypatch, t
 
 def test_auto_takes_the_cpu_where_there_is_no_gpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert prepare_device(compose_training(["trainer=auto"]).trainer) == "cpu"
+    assert prepare_device(compose(["trainer=auto"]).trainer) == "cpu"
     with pytest.raises(DeviceError, match="sees no GPU; use trainer=cpu"):
-        prepare_device(compose_training(["trainer=gpu"]).trainer)
+        prepare_device(compose(["trainer=gpu"]).trainer)
 
 
 def test_threads_are_set():
     before = torch.get_num_threads()
     try:
-        prepare_device(compose_training(["trainer=cpu", "trainer.threads=3"]).trainer)
+        prepare_device(compose(["trainer=cpu", "trainer.threads=3"]).trainer)
         assert torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)
@@ -90,7 +90,7 @@ def test_threads_are_set():
 def test_auto_precision_is_bf16_on_a_gpu_and_full_on_a_cpu():
     assert lightning_precision(Precision.auto, "gpu") == "bf16-mixed"
     assert lightning_precision(Precision.auto, "cpu") == "32-true"
-    assert lightning_precision(compose_training(["trainer=gpu"]).trainer.precision, "gpu") == "bf16-mixed"
+    assert lightning_precision(compose(["trainer=gpu"]).trainer.precision, "gpu") == "bf16-mixed"
 
 
 @pytest.mark.parametrize(
@@ -109,8 +109,8 @@ def test_bf16_is_warned_of_where_the_processor_lacks_it(listed, computes, tmp_pa
         path.write_text(listed, encoding="utf-8")
     assert computes_bf16(path) is computes
     monkeypatch.setattr(device, "computes_bf16", lambda: computes)
-    prepare_device(compose_training(["trainer=cpu", "trainer.precision=bf16"]).trainer)
-    prepare_device(compose_training(["trainer=cpu"]).trainer)
+    prepare_device(compose(["trainer=cpu", "trainer.precision=bf16"]).trainer)
+    prepare_device(compose(["trainer=cpu"]).trainer)
     assert [record.message[:22] for record in caplog.records] == ["trainer.precision=bf16"] * (computes is False)
 
 

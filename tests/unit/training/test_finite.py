@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from gesturelab.preprocessing.frame_store import Batch
-from gesturelab.training.nonfinite import NonFiniteError, Step, Watch
-from gesturelab.training.nonfinite import explain as explain_with
+from gesturelab.training.steps import FiniteCheck, NonFiniteError, Step
+from gesturelab.training.steps import explain as explain_with
 
 NAMES = tuple("abcdefgh")
 NAN, INF = float("nan"), float("inf")
@@ -73,45 +73,45 @@ def test_a_large_finite_logit_can_have_an_infinite_loss():
 
 @pytest.mark.parametrize(("every", "noticed_at"), [(1, 3), (5, 5), (2, 4)])
 def test_a_look_now_and_then_still_names_the_first_bad_step(every, noticed_at):
-    watch = Watch(NAMES, as_they_are, every=every)
+    check = FiniteCheck(NAMES, as_they_are, every=every)
     for number in range(1, noticed_at):
-        watch.see(step(number, norm=NAN if number >= 3 else 1.0))
+        check.add(step(number, norm=NAN if number >= 3 else 1.0))
     with pytest.raises(NonFiniteError, match="step 3 of 40") as found:
-        watch.see(step(noticed_at, norm=NAN))
+        check.add(step(noticed_at, norm=NAN))
     assert (found.value.epoch, found.value.step, found.value.learning_rate) == (4, 3, 1e-3)
 
 
 def test_what_nobody_has_looked_at_is_found_when_a_look_is_asked_for():
-    watch = Watch(NAMES, as_they_are, every=None)
+    check = FiniteCheck(NAMES, as_they_are, every=1000)
     for number in range(1, 200):
-        watch.see(step(number))
-    watch.look()
-    watch.see(step(1, loss=INF))
+        check.add(step(number))
+    check.check()
+    check.add(step(1, loss=INF))
     with pytest.raises(NonFiniteError):
-        watch.look()
-    watch.look()  # it was told
+        check.check()
+    check.check()  # it was told
 
 
 def test_all_processes_stop_when_one_does():
-    watch = Watch(NAMES, as_they_are, every=None, agree=lambda here: True)
-    watch.see(step())
+    check = FiniteCheck(NAMES, as_they_are, every=1000, agree=lambda here: True)
+    check.add(step())
     with pytest.raises(NonFiniteError, match="on another device"):
-        watch.look()
+        check.check()
 
 
 def test_the_process_that_found_it_tells_the_others_before_it_leaves():
     told = []
-    watch = Watch(NAMES, as_they_are, every=None, agree=lambda here: told.append(here) or here)
-    watch.see(step())
-    watch.look()
-    watch.see(step(loss=NAN))
+    check = FiniteCheck(NAMES, as_they_are, every=1000, agree=lambda here: told.append(here) or here)
+    check.add(step())
+    check.check()
+    check.add(step(loss=NAN))
     with pytest.raises(NonFiniteError, match="step 1 of 40"):
-        watch.look()
+        check.check()
     assert told == [False, True]
 
 
 def test_float16_may_overflow_in_a_gradient():
-    watch = Watch(NAMES, as_they_are, of_gradient=False)
-    watch.see(step(norm=INF))
+    check = FiniteCheck(NAMES, as_they_are, of_gradient=False)
+    check.add(step(norm=INF))
     with pytest.raises(NonFiniteError):
-        watch.see(step(loss=NAN))
+        check.add(step(loss=NAN))

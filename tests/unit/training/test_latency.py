@@ -7,17 +7,17 @@ import pytest
 import torch
 
 from gesturelab.cli.compare import run as compare
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
+from gesturelab.config.options import to_plain
 from gesturelab.config.training import TrainConfig
 from gesturelab.errors import RunError
-from gesturelab.models.lstm import LSTMClassifier
+from gesturelab.models.network import build_network
 from gesturelab.models.recogniser import Recogniser
 from gesturelab.models.saved import read_recogniser
 from gesturelab.preprocessing.features import Features
 from gesturelab.preprocessing.scaler import no_scaler
 from gesturelab.runs.folder import RunDir
 from gesturelab.skeletons.skeleton import KINECT_V2
-from gesturelab.training.artefacts import plain
 from gesturelab.training.latency import LEAST, measure
 from info_builder import make_info, write_run
 
@@ -27,17 +27,19 @@ MIRRORED = (1, 0, 3, 2, 5, 4, 6, 8, 7)
 
 def write_weights(folder: Path, *overrides: str) -> tuple[RunDir, TrainConfig, Recogniser]:
     """A run's folder with weights that were never trained."""
-    config = compose_training(["model=tiny", "model.hidden=16", *overrides])
+    config = compose(["model=tiny", "model.hidden=16", *overrides])
     run = RunDir(write_run(folder, make_info()), "tiny")
     scaler = no_scaler(Features(config.features, KINECT_V2).names)
     scaler.save(run.scaler)
-    classifier = LSTMClassifier(len(scaler.names), GESTURES, config.model).eval()
+    classifier = build_network(
+        config.model, Features(config.features, KINECT_V2), GESTURES, config.window.length_frames
+    ).eval()
     mirrored = MIRRORED if config.augment.mirror_at_test else None
     contents = {
-        "model": plain(config.model),
-        "features": plain(config.features),
+        "model": to_plain(config.model),
+        "features": to_plain(config.features),
         "feature_names": list(scaler.names),
-        "window": plain(config.window),
+        "window": to_plain(config.window),
         "gestures": list("abcdefghi"),
         "mirror_at_test": config.augment.mirror_at_test,
         "mirrored_gestures": list(MIRRORED),
@@ -78,7 +80,9 @@ def test_a_window_is_timed_on_one_thread_and_the_threads_are_given_back(tmp_path
 def test_compare_measures_and_says_what_it_cannot(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("gesturelab.training.latency.measure", lambda run: measure(run, seconds=0))
+    monkeypatch.setattr(
+        "gesturelab.training.latency.measure", lambda run, **options: measure(run, seconds=0, **options)
+    )
     run, _, _ = write_weights(tmp_path / "tiny")
     write_run(tmp_path / "large", make_info("large", 9_000_000))
     assert compare([str(tmp_path), "--latency", "--json", str(tmp_path / "c.json")]) == 0

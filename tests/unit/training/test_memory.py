@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gesturelab.preprocessing.frame_store import Batch
-from gesturelab.training.micro_batching import Division, NoMemoryError, is_out_of_memory, memory_told
+from gesturelab.training.micro_batching import MicroBatches, NoMemoryError, explain_out_of_memory, is_out_of_memory
 
 FULL = "CUDA out of memory. Tried to allocate 2.00 GiB"
 
@@ -16,13 +16,13 @@ def batch(windows):
     return Batch(positions, torch.arange(windows), torch.arange(windows))
 
 
-def divided(division, windows, limit):
+def divided(micro_batches, windows, limit):
     """What a device with room for so many windows computes of a step; and how often it was asked to undo."""
     done, undone = [], []
 
     def compute():
-        part = division.part(batch(windows))
-        done.append((division.begins, part.classes.tolist()))
+        part = micro_batches.select(batch(windows))
+        done.append((micro_batches.is_first, part.classes.tolist()))
         if len(part.classes) > limit:
             raise torch.OutOfMemoryError(FULL)
         return len(done)
@@ -31,7 +31,7 @@ def divided(division, windows, limit):
         undone.append(len(done))
         done.clear()
 
-    division.whole(compute, undo)
+    micro_batches.run_step(compute, undo)
     return done, len(undone)
 
 
@@ -66,20 +66,20 @@ def test_torch_s_own_error_of_the_cpu_is_known():
 
 
 def test_a_step_is_halved_until_it_fits_and_keeps_all_its_windows():
-    division = Division()
-    done, undone = divided(division, 10, limit=3)
+    micro_batches = MicroBatches()
+    done, undone = divided(micro_batches, 10, limit=3)
     assert done == [(True, [0, 1, 2]), (False, [3, 4, 5]), (False, [6, 7, 8]), (False, [9])]
     assert undone == 2  # 10, then 5, then 3
-    assert division.size == 3
-    done, undone = divided(division, 10, limit=3)
+    assert micro_batches.size == 3
+    done, undone = divided(micro_batches, 10, limit=3)
     assert (len(done), undone) == (4, 0), "the next step begins with what fitted"
-    done, undone = divided(division, 2, limit=3)
+    done, undone = divided(micro_batches, 2, limit=3)
     assert (done, undone) == ([(True, [0, 1])], 0), "a small last batch needs no division"
 
 
 def test_it_is_warned_of_once(caplog):
     caplog.set_level(logging.INFO)
-    divided(Division(), 64, limit=5)
+    divided(MicroBatches(), 64, limit=5)
     levels = [record.levelname for record in caplog.records]
     assert levels == ["WARNING", "INFO", "INFO", "INFO"]
     assert "32 windows at a time" in caplog.text
@@ -87,23 +87,23 @@ def test_it_is_warned_of_once(caplog):
 
 def test_one_window_that_does_not_fit_is_an_error_with_advice():
     with pytest.raises(NoMemoryError, match=r"with one window at a time .*smaller model.*window.length_frames"):
-        divided(Division(), 8, limit=0)
+        divided(MicroBatches(), 8, limit=0)
 
 
 def test_several_devices_are_told_what_to_change():
-    division = Division()
-    division.alone = False
+    micro_batches = MicroBatches()
+    micro_batches.single_process = False
     with pytest.raises(NoMemoryError, match=r"several devices halve trainer\.batch_size"):
-        divided(division, 8, limit=4)
+        divided(micro_batches, 8, limit=4)
 
 
 def test_other_errors_go_their_way():
     with pytest.raises(ZeroDivisionError):
-        Division().whole(lambda: 1 / 0, lambda: None)
+        MicroBatches().run_step(lambda: 1 / 0, lambda: None)
 
 
 def test_evaluation_is_halved_too_and_gives_the_same():
-    division, asked = Division(), []
+    micro_batches, asked = MicroBatches(), []
 
     def compute(positions):
         asked.append(len(positions))
@@ -112,15 +112,15 @@ def test_evaluation_is_halved_too_and_gives_the_same():
         return positions.flatten(1)[:, :2]
 
     positions = batch(8).positions
-    assert torch.equal(division.evaluate(compute, positions), positions.flatten(1)[:, :2])
+    assert torch.equal(micro_batches.evaluate(compute, positions), positions.flatten(1)[:, :2])
     assert asked == [8, 4, 2, 2, 2, 2]
-    division.evaluate(compute, positions)
+    micro_batches.evaluate(compute, positions)
     assert asked[6:] == [2, 2, 2, 2]
-    assert division.size is None, "steps are another matter"
+    assert micro_batches.size is None, "steps are another matter"
 
 
 def test_what_cannot_be_divided_is_told_plainly():
-    with pytest.raises(NoMemoryError, match="smaller model"), memory_told():
+    with pytest.raises(NoMemoryError, match="smaller model"), explain_out_of_memory():
         raise torch.OutOfMemoryError(FULL)
-    with pytest.raises(KeyError), memory_told():
+    with pytest.raises(KeyError), explain_out_of_memory():
         raise KeyError("other")

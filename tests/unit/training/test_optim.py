@@ -2,13 +2,13 @@ import pytest
 import torch
 from torch import nn
 
-from gesturelab.config.compose import compose_training
+from gesturelab.config.compose import compose
 from gesturelab.errors import ConfigError
 from gesturelab.training.optimizers import cosine_share, make_optimizer, refuse_clipped_scaled
 
 
 def options(*overrides):
-    return dict(vars(compose_training(overrides).optimizer))
+    return dict(vars(compose(overrides).optimizer))
 
 
 @pytest.mark.parametrize(
@@ -29,8 +29,8 @@ def test_an_optimizer_that_does_not_exist_is_named():
 
 
 def test_cosine_rises_then_falls_to_its_last_value():
-    schedule = compose_training(["scheduler=cosine"]).scheduler
-    shares = [cosine_share(step, 200, schedule) for step in range(201)]
+    schedule = compose(["scheduler=cosine"]).scheduler
+    shares = [cosine_share(step, 200, schedule.warmup_fraction, schedule.final_fraction) for step in range(201)]
     assert shares[:20] == sorted(shares[:20])
     assert shares[19] == pytest.approx(1)
     assert shares[20:] == sorted(shares[20:], reverse=True)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from gesturelab.config.compose import compose_training
-from gesturelab.config.data import Centre, FeaturesConfig
+from gesturelab.config.compose import compose
+from gesturelab.config.data import FeaturesConfig
+from gesturelab.config.options import read_free
 from gesturelab.datasets.recording import Recording, pack
 from gesturelab.errors import ConfigError, RunError
 from gesturelab.models.saved import read_recogniser
@@ -34,11 +35,12 @@ def test_weights_and_info_file_hold_the_skeleton(tmp_path):
             subject=person,
             group="",
             gesture=gesture,
+            skeleton=HAND,
             correctness=1,
             posture="",
         )
         for person in "abcdef"
-        for gesture in range(2)
+        for gesture in ("left", "right")
     ]
     dataset = pack(
         recordings,
@@ -49,7 +51,7 @@ def test_weights_and_info_file_hold_the_skeleton(tmp_path):
         fingerprint="x",
         skeleton=HAND,
     )
-    config = compose_training(["model.hidden=8"])
+    config = compose(["model.hidden=8"])
     data = make_data(config, dataset)
     scaler = make_scaler(config, data)
     module = make_module(config, data, scaler).eval()
@@ -76,10 +78,7 @@ def test_weights_and_info_file_hold_the_skeleton(tmp_path):
     [("face_sensor", "shoulders"), ("angles", "bends"), ("summary", "arms"), ("body_scale", "scale_bone")],
 )
 def test_features_say_what_the_skeleton_lacks(key, part):
-    off = dict.fromkeys(
-        ("body_scale", "face_sensor", "velocities", "displacements", "bones", "angles", "summary", "scaler"), False
-    )
     bare = from_plain({"name": "bare", "joints": [["A"], ["B", "A"]], "pairs": []})
-    config = FeaturesConfig(**(off | {"centre": Centre.frame, "positions": True, "joints": None, key: True}))
+    config = read_free(FeaturesConfig, {"centre": "frame", "body_scale": False, key: True}, "features")
     with pytest.raises(ConfigError, match=rf"features\.{key}=true needs {part}, which skeleton bare does not name"):
         Features(config, bare)

@@ -3,8 +3,7 @@
 import numpy as np
 from jaxtyping import Float64
 
-from gesturelab.datasets.irds.decimals import parse_decimals
-from gesturelab.datasets.irds.parse import MAX_FRAMES
+from gesturelab.datasets.irds.parse import MAX_FRAMES, parse_numbers
 from gesturelab.errors import RecordingError
 from gesturelab.skeletons.landmarks import Layout
 
@@ -24,7 +23,7 @@ def columns(skeleton: Layout) -> list[str]:
 def holds_numbers(line: bytes) -> bool:
     """Whether a line is numbers with commas between them."""
     try:
-        return len(parse_decimals(line)) > 0
+        return len(parse_numbers(line)) > 0
     except ValueError:
         return False
 
@@ -101,7 +100,7 @@ def _block(
     cells = b",".join(rows).split(b",")
     chosen = [cell.strip() or b"nan" for place in places for cell in cells[place::width]]
     try:
-        return parse_decimals(b",".join(chosen)).reshape(len(places), len(rows)).T
+        return parse_numbers(b",".join(chosen)).reshape(len(places), len(rows)).T
     except ValueError:
         for at, cell in enumerate(chosen):
             if not holds_numbers(cell):

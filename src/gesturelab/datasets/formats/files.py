@@ -14,14 +14,15 @@ from pathlib import Path
 from tokenize import TokenError
 
 import numpy as np
-from jaxtyping import Float32, Float64
+from jaxtyping import Bool, Float32, Float64
 
 from gesturelab.config.data import Form
 from gesturelab.datasets.formats.csv_table import MAX_COLUMNS, MAX_HEADER_BYTES, columns, holds_numbers, parse_table
-from gesturelab.datasets.formats.validate import usable
+from gesturelab.datasets.formats.validate import validate
 from gesturelab.datasets.irds.files import MAX_FILE_BYTES
 from gesturelab.datasets.irds.parse import COLUMNS, HEADER, MAX_FRAMES, fill_untracked, impossible_values, parse
 from gesturelab.datasets.irds.read import resample
+from gesturelab.datasets.recording import Motion
 from gesturelab.errors import DataError, RecordingError
 from gesturelab.files import refuse_special_file, why
 from gesturelab.skeletons.landmarks import Layout
@@ -37,32 +38,28 @@ _NUMPY = b"\x93NUMPY"
 
 
 @dataclass(frozen=True, eq=False)
-class Motion:
-    """How joints move, frame by frame.
-
-    Attributes:
-        positions: Metres, y up, in the skeleton's order of joints.
-        rate_hz: Frames a second.
-    """
-
-    positions: Float32[np.ndarray, "frames joints 3"]
-    rate_hz: float
-
-
-@dataclass(frozen=True, eq=False)
 class Frames:
     """What a file holds, before times become a rate.
 
     Attributes:
         positions: Metres.
         times_ms: When each frame was taken; None if the file does not say.
+        lost: Which joints (or landmarks) were lost by the sensor, so that they were filled in.
     """
 
     positions: Float32[np.ndarray, "frames joints 3"]
     times_ms: Float64[np.ndarray, " frames"] | None
+    lost: Bool[np.ndarray, "frames landmarks"]
 
 
-def read_motion(path: Path, skeleton: Layout, *, rate_hz: float | None = None, fill_frames: int = 0) -> Motion:
+def read_motion(
+    path: Path,
+    skeleton: Layout,
+    *,
+    rate_hz: float | None = None,
+    fill_frames: int = 0,
+    zero_is_missing: bool = True,
+) -> Motion:
     """Reads a recording.
 
     Args:
@@ -72,12 +69,14 @@ def read_motion(path: Path, skeleton: Layout, *, rate_hz: float | None = None, f
         rate_hz: Frames a second: files without times are taken to have it, files with times are brought to it. None
             leaves files with times their own (median) rate, and refuses those without.
         fill_frames: A joint that is missing for at most so many frames is put between the frames where it is seen.
+        zero_is_missing: Whether a joint at exactly 0, 0, 0 was lost by its sensor: it is put between the frames where
+            it is seen (of OpenPose it counts as missing). False: it is where it says.
 
     Raises:
         DataError: Naming the file and what is wrong in it (line, column, joint or frame).
     """
     try:
-        return to_motion(read_frames(path, skeleton, fill_frames=fill_frames), rate_hz)
+        return to_motion(read_frames(path, skeleton, fill_frames=fill_frames, zero_is_missing=zero_is_missing), rate_hz)
     except RecordingError as error:
         raise DataError(f"{path}: {error}") from error
 
@@ -128,7 +127,7 @@ def own_rate_hz(times_ms: Float64[np.ndarray, " frames"]) -> float:
     return rate
 
 
-def read_frames(path: Path, skeleton: Layout, *, fill_frames: int = 0) -> Frames:
+def read_frames(path: Path, skeleton: Layout, *, fill_frames: int = 0, zero_is_missing: bool = True) -> Frames:
     """Reads what a file holds; the arguments are those of `read_motion`.
 
     Raises:
@@ -140,17 +139,19 @@ def read_frames(path: Path, skeleton: Layout, *, fill_frames: int = 0) -> Frames
             start = file.read(len(_NUMPY))
             data = b"" if start == _NUMPY else start + file.read(MAX_FILE_BYTES)
         if start == _NUMPY:
-            return Frames(usable(_load_npy(path, skeleton), skeleton, "frame", 1, fill_frames), None)
+            return _frames(
+                validate(_load_npy(path, skeleton), skeleton, "frame", 1, fill_frames, zero_is_missing), None
+            )
     except FileNotFoundError:
         raise RecordingError("there is no such file") from None
     except OSError as error:
         raise RecordingError(f"it cannot be read: {why(error)}") from error
     except ValueError as error:  # it is no plain file, or too large
         raise RecordingError(str(error)) from error
-    return parse_frames(data, skeleton, fill_frames=fill_frames)
+    return parse_frames(data, skeleton, fill_frames=fill_frames, zero_is_missing=zero_is_missing)
 
 
-def parse_frames(data: bytes, skeleton: Layout, *, fill_frames: int = 0) -> Frames:
+def parse_frames(data: bytes, skeleton: Layout, *, fill_frames: int = 0, zero_is_missing: bool = True) -> Frames:
     """Parses text: CSV with a header, or a form of IntelliRehabDS.
 
     Raises:
@@ -169,12 +170,20 @@ def parse_frames(data: bytes, skeleton: Layout, *, fill_frames: int = 0) -> Fram
         return _parse_irds(data, Form.raw, skeleton)
     if not holds_numbers(first):
         values, times_ms = parse_table(data, skeleton)
-        return Frames(usable(values, skeleton, "line", 2, fill_frames), times_ms)
+        return _frames(validate(values, skeleton, "line", 2, fill_frames, zero_is_missing), times_ms)
     if width == COLUMNS[Form.simplified]:
         return _parse_irds(data, Form.simplified, skeleton)
     raise RecordingError(
         f"line 1 holds numbers: it must name the columns, such as time_s and {', '.join(columns(skeleton)[:3])}"
     )
+
+
+def _frames(
+    validated: tuple[Float32[np.ndarray, "frames joints 3"], Bool[np.ndarray, "frames landmarks"]],
+    times_ms: Float64[np.ndarray, " frames"] | None,
+) -> Frames:
+    positions, lost = validated
+    return Frames(positions, times_ms, lost)
 
 
 def _load_npy(path: Path, skeleton: Layout) -> Float64[np.ndarray, "frames landmarks 3"]:
@@ -201,4 +210,4 @@ def _parse_irds(data: bytes, form: Form, skeleton: Layout) -> Frames:
     track = parse(data, form)
     if (problem := impossible_values(track)) is not None:
         raise RecordingError(problem)
-    return Frames(fill_untracked(track), track.times_ms)
+    return Frames(fill_untracked(track), track.times_ms, ~track.tracked)

@@ -9,10 +9,15 @@ from gesturelab.skeletons.landmarks import Layout
 from gesturelab.skeletons.skeleton import Skeleton
 
 
-def usable(
-    values: Float64[np.ndarray, "frames landmarks 3"], skeleton: Layout, unit: str, first: int, fill_frames: int = 0
-) -> Float32[np.ndarray, "frames joints 3"]:
-    """Positions, once nothing in them is missing or impossible.
+def validate(
+    values: Float64[np.ndarray, "frames landmarks 3"],
+    skeleton: Layout,
+    unit: str,
+    first: int,
+    fill_frames: int = 0,
+    zero_is_missing: bool = True,
+) -> tuple[Float32[np.ndarray, "frames joints 3"], Bool[np.ndarray, "frames landmarks"]]:
+    """Positions, once nothing in them is missing or impossible; and which were lost, so that they were filled in.
 
     Args:
         values: Metres; NaN where a joint is missing.
@@ -20,12 +25,18 @@ def usable(
         unit: What errors count: line or frame.
         first: The number of the first frame, counted so.
         fill_frames: As for `read_motion`.
+        zero_is_missing: As there.
 
     Raises:
         RecordingError: Naming the frame and the joint.
     """
-    if not isinstance(skeleton, Skeleton) and skeleton.zero_is_missing:
-        values = np.where((values == 0).all(axis=2, keepdims=True), np.nan, values)
+    lost: Bool[np.ndarray, "frames landmarks"] = np.asarray((values == 0).all(axis=2)) & zero_is_missing
+    if isinstance(skeleton, Skeleton):
+        values, lost = _fill_lost(values, lost)
+    elif skeleton.zero_is_missing:
+        values = np.where(lost[..., None], np.nan, values)
+    else:
+        lost = np.zeros_like(lost)
     missing: Bool[np.ndarray, "frames landmarks"] = np.asarray(np.isnan(values).any(axis=2))
     if missing.any():
         values, missing = _fill(values, missing, fill_frames)
@@ -47,12 +58,39 @@ def usable(
         )
     if not isinstance(skeleton, Skeleton):
         values = skeleton.onto_skeleton(values)
-    return values.astype(np.float32)
+    return values.astype(np.float32), lost
 
 
 def _advice(typical: float) -> str:
     looks, factor = ("millimetres", 1000) if typical > 500 else ("centimetres", 100)
     return f"; positions must be in metres, and these look like {looks} (divide by {factor}) or pixels"
+
+
+def _fill_lost(
+    values: Float64[np.ndarray, "frames joints 3"], lost: Bool[np.ndarray, "frames joints"]
+) -> tuple[Float64[np.ndarray, "frames joints 3"], Bool[np.ndarray, "frames joints"]]:
+    """Lost joints put between the frames where they are seen, held at the ends.
+
+    A joint that is at 0, 0, 0 throughout was not lost: positions are measured from it.
+
+    Raises:
+        RecordingError: If no joint is ever anywhere else.
+    """
+    if not lost.any():
+        return values, lost
+    if lost.all():
+        raise RecordingError("every joint is at exactly 0, 0, 0 in every frame: the sensor saw nobody")
+    values, lost = values.copy(), lost & ~lost.all(axis=0)
+    for joint in np.flatnonzero(lost.any(axis=0)):
+        seen, gaps = (
+            np.flatnonzero(~lost[:, joint] & np.isfinite(values[:, joint]).all(axis=1)),
+            np.flatnonzero(lost[:, joint]),
+        )
+        if not len(seen):
+            continue
+        for axis in range(3):
+            values[gaps, joint, axis] = np.interp(gaps, seen, values[seen, joint, axis])
+    return values, lost
 
 
 def _fill(

@@ -4,19 +4,46 @@ Miron, Sadawi, Ismail, Hussain, Grosan, "IntelliRehabDS (IRDS) - A Dataset of Ph
 2021, 6(5), 46, doi 10.3390/data6050046; Zenodo record 4610859.
 """
 
+import lzma
 import os
 import re
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from gesturelab.config.data import Form
-from gesturelab.datasets.irds.archive import DAMAGED, grows_absurdly
 from gesturelab.datasets.recording import CORRECTNESS
 from gesturelab.errors import DataError, RecordingError
 from gesturelab.files import refuse_special_file, why
+
+DAMAGED = (
+    OSError,
+    EOFError,
+    LookupError,
+    RuntimeError,
+    ValueError,
+    OverflowError,
+    lzma.LZMAError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What Python's zipfile raises on bytes that are no archive, or a damaged, encrypted or unknown kind of one."""
+
+MAX_RATIO = 200
+"""Text packs to a tenth; a member that packs better than this is a bomb."""
+
+_SMALL = 2**20
+
+
+def grows_absurdly(member: zipfile.ZipInfo) -> bool:
+    """Whether a member says that it would grow as nothing but a bomb does."""
+    return member.file_size > _SMALL and member.file_size > MAX_RATIO * member.compress_size
+
 
 GESTURES = (
     "elbow_flexion_left",

@@ -7,19 +7,21 @@ hold.
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 
-from gesturelab.config.data import SyntheticConfig
-from gesturelab.datasets.recording import Dataset, Recording, only_gestures, pack
-from gesturelab.datasets.selection import chosen_gestures, spread
+from gesturelab.config.options import TARGET
+from gesturelab.datasets.recording import Dataset, Motion
+from gesturelab.datasets.source import RecordingSource, Unread
 from gesturelab.datasets.synthetic.kinematics import RIGHT, forward
 from gesturelab.datasets.synthetic.movements import GESTURES, MIRRORED, SEATED, moved_side, poses
-from gesturelab.datasets.synthetic.people import POSTURES, Person, draw_correctness, execute, make_person, person_id
+from gesturelab.datasets.synthetic.people import Person, draw_correctness, execute, make_person
 from gesturelab.datasets.synthetic.sensor import kept_frames, observe, place, stand_on
-from gesturelab.errors import DataError
+from gesturelab.skeletons.skeleton import KINECT_V2
 
 VERSION = "1"
 """Raised whenever the same settings would give other recordings."""
@@ -49,55 +51,63 @@ class Trial:
         return f"{self.person.id}_18_{self.gesture}_{self.repetition}_{self.correctness}_{self.posture}"
 
 
-def make_synthetic(config: SyntheticConfig) -> Dataset:
-    """Makes up people and records them.
+class Synthetic(RecordingSource):
+    """Made-up people and their recordings.
 
     A person is the same whatever the number of people, and a repetition whatever the number of repetitions and the
     filters. As in IntelliRehabDS the view is mirrored: a gesture called "left" moves the joints named Right.
 
-    Raises:
-        DataError: If a person or gesture to keep is unknown, or the filters leave nothing.
+    Args:
+        people: How many.
+        repetitions: How often each person repeats each gesture.
+        seed: Which made-up world.
+        rate_hz: Frames a second.
     """
-    gestures = chosen_gestures(config.gestures, GESTURES)
-    trials = [trial for trial in _trials(config) if trial.gesture in gestures and _kept(trial, config)]
-    if not trials:
-        raise DataError(
-            f"no made-up recording has one of data.correctness={list(config.correctness)} and of "
-            f"data.postures={config.postures} (postures are {', '.join(POSTURES)}); "
-            "widen the filters, or raise data.people or data.repetitions"
-        )
-    chosen = spread([trial.person.id for trial in trials], [trial.gesture for trial in trials], config.max_files)
-    recordings = sorted((_record(trials[index], config.rate_hz) for index in chosen), key=lambda made: made.name)
-    dataset = pack(
-        recordings,
-        source="synthetic",
-        synthetic=True,
-        gesture_names=GESTURES,
-        mirrored_gestures=MIRRORED,
-        fingerprint=_fingerprint(config, recordings),
-    )
-    return only_gestures(dataset, gestures)
 
+    gestures = GESTURES
+    mirrored = {name: GESTURES[image] for name, image in zip(GESTURES, MIRRORED, strict=True)}  # noqa: RUF012
+    mirror_key = ""
+    synthetic = True
+    skeleton = KINECT_V2
 
-def _trials(config: SyntheticConfig) -> Iterator[Trial]:
-    """Every repetition of everybody, each with its own generator."""
-    ids = [person_id(index) for index in range(config.people)]
-    wanted = ids if config.subjects is None else config.subjects
-    if unknown := sorted(set(wanted) - set(ids)):
-        known = ", ".join(sorted(ids))
-        raise DataError(f"data.subjects: nobody is called {', '.join(unknown)}; the made-up people are {known}")
-    for index, person_name in enumerate(ids):
-        if person_name not in wanted:
-            continue
-        person = make_person(index, _generator(config.seed, index))
-        for gesture in range(len(GESTURES)):
-            for repetition in range(1, config.repetitions + 1):
-                rng = _generator(config.seed, index, gesture, repetition)
-                yield Trial(person, gesture, repetition, draw_correctness(person, rng), rng)
+    def __init__(self, people: int, repetitions: int, seed: int, rate_hz: float) -> None:
+        self._people, self._repetitions, self._seed = people, repetitions, seed
+        self._rate_hz = rate_hz
 
+    def __iter__(self) -> Iterator[Unread]:
+        """Every repetition of everybody, each with its own random generator."""
+        for index in range(self._people):
+            person = make_person(index, _generator(self._seed, index))
+            for gesture in range(len(GESTURES)):
+                for repetition in range(1, self._repetitions + 1):
+                    rng = _generator(self._seed, index, gesture, repetition)
+                    trial = Trial(person, gesture, repetition, draw_correctness(person, rng), rng)
+                    yield Unread(
+                        name=trial.name,
+                        subject=person.id,
+                        gesture=GESTURES[gesture],
+                        read=partial(_record, trial, self._rate_hz),
+                        group=person.group,
+                        correctness=trial.correctness,
+                        posture=trial.posture,
+                    )
 
-def _kept(trial: Trial, config: SyntheticConfig) -> bool:
-    return trial.correctness in config.correctness and (config.postures is None or trial.posture in config.postures)
+    def refuse_lone_subjects(self, gestures: Sequence[str], subjects: Mapping[str, set[str]]) -> None:
+        """Every person does everything; whom a split lacks, it says."""
+
+    def fingerprint(self, dataset: Dataset, options: Mapping[str, Any]) -> str:
+        """Hash of the generator's version, the settings that matter to it, and all that was made."""
+        settings = {key: value for key, value in options.items() if key not in ("strict", TARGET)}
+        if settings["gestures"] is None:
+            del settings["gestures"]  # as before there was a choice, so that older runs keep their fingerprint
+        settings = {key: sorted(value) if isinstance(value, list) else value for key, value in settings.items()}
+        settings["source"] = dataset.source
+        digest = hashlib.sha256(json.dumps(["synthetic", VERSION, settings], sort_keys=True).encode())
+        for number, name in enumerate(dataset.names):
+            digest.update(name.encode())
+            frames = dataset.positions[dataset.offsets[number] : dataset.offsets[number + 1]]
+            digest.update(frames.astype("<f4").tobytes())
+        return digest.hexdigest()
 
 
 def _generator(seed: int, *key: int) -> np.random.Generator:
@@ -105,7 +115,7 @@ def _generator(seed: int, *key: int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
 
 
-def _record(trial: Trial, rate_hz: float) -> Recording:
+def _record(trial: Trial, rate_hz: float) -> Motion:
     """Makes up one recording.
 
     Positions are rounded to a tenth of a millimetre, so that the last bit of a sine, which differs between machines,
@@ -122,26 +132,4 @@ def _record(trial: Trial, rate_hz: float) -> Recording:
         body = stand_on(body, "AnkleLeft" if moved_side(gesture) == RIGHT else "AnkleRight")
     moved_m = rng.normal(0, 0.02, 3)
     seen = observe(place(body, person.place_m + moved_m, person.yaw_deg, person.tilt_deg), times_s, person.jitter, rng)
-    return Recording(
-        name=trial.name,
-        positions=np.round(seen, 4).astype(np.float32),
-        rate_hz=rate_hz,
-        subject=person.id,
-        group=person.group,
-        gesture=gesture,
-        correctness=trial.correctness,
-        posture=trial.posture,
-    )
-
-
-def _fingerprint(config: SyntheticConfig, recordings: Sequence[Recording]) -> str:
-    """Hash of the generator's version, the settings that matter to it, and all that was made."""
-    settings = {key: value for key, value in asdict(config).items() if key not in ("strict", "cache_dir", "target")}
-    if config.gestures is None:
-        del settings["gestures"]  # as before there was a choice, so that older runs keep their fingerprint
-    settings |= {key: sorted(value) for key, value in settings.items() if isinstance(value, list)}
-    digest = hashlib.sha256(json.dumps(["synthetic", VERSION, settings], sort_keys=True).encode())
-    for recording in recordings:
-        digest.update(recording.name.encode())
-        digest.update(recording.positions.astype("<f4").tobytes())
-    return digest.hexdigest()
+    return Motion(np.round(seen, 4).astype(np.float32), rate_hz)

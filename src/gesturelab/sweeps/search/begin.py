@@ -17,13 +17,13 @@ from gesturelab.config.search import SearchConfig
 from gesturelab.config.store import job_folder
 from gesturelab.errors import ConfigError
 from gesturelab.files import write_text
-from gesturelab.runs.locking import alone
+from gesturelab.runs.locking import single_instance
 from gesturelab.sweeps.compose import JobComposer, composed_job
 from gesturelab.sweeps.local import Watcher
 from gesturelab.sweeps.plan import Composed, Job, require_sweep_folder
 from gesturelab.sweeps.search.result import Result
 from gesturelab.sweeps.search.space import HINT, Parameter, Value, as_override, parameter, replicates
-from gesturelab.sweeps.search.trial import trial_name
+from gesturelab.sweeps.search.trial import find_objective, trial_name
 from gesturelab.sweeps.search.view import SearchView, summary
 
 log = logging.getLogger("gesturelab.sweeps")
@@ -150,15 +150,17 @@ def search(
 
     bases = given.bases()
     root = bases[0].root
+    objective = find_objective(given.options.objective, yaml.safe_load(bases[0].text)["metrics"])
     require_sweep_folder(root)
     max_epochs = max(int(yaml.safe_load(base.text)["trainer"]["max_epochs"]) for base in bases)
-    with alone(root, ".search.lock", "another search is at work in"):
+    with single_instance(root, ".search.lock", "another search is at work in"):
         write_text(root / "multirun.yaml", OmegaConf.to_yaml(config))
-        study = Study(root, given.options, given.space, max_epochs)
+        study = Study(root, given.options, given.space, max_epochs, maximise=objective.maximise)
         study.take_up(given.about(bases[0]))
         parts = Parts(
             root=root,
             options=given.options,
+            objective=objective,
             space={each.key: str(each) for each in given.space},
             compose=given.compose,
             launch=launch,

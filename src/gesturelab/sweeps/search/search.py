@@ -10,7 +10,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 from optuna.trial import Trial
 
-from gesturelab.config.search import OBJECTIVES, SearchConfig
+from gesturelab.config.search import SearchConfig
 from gesturelab.errors import GesturelabError
 from gesturelab.runs.status import State, queue, read_status
 from gesturelab.runs.stop_request import PRUNED, ask_to_stop, withdraw
@@ -19,7 +19,7 @@ from gesturelab.sweeps.plan import Action, Composed, Job, OnChange, plan
 from gesturelab.sweeps.search.result import SEARCH_SCHEMA, Result, Search, TrialResult, best_of, write_search
 from gesturelab.sweeps.search.space import Value
 from gesturelab.sweeps.search.study import Study
-from gesturelab.sweeps.search.trial import Judgement, SearchTrial, judge, mean_losses
+from gesturelab.sweeps.search.trial import Judgement, Objective, SearchTrial, judge, mean_losses
 from gesturelab.sweeps.search.view import SearchView
 
 log = logging.getLogger("gesturelab.sweeps")
@@ -35,6 +35,7 @@ class Parts:
     Attributes:
         root: The sweep's folder.
         options: How to search.
+        objective: What to make small or large.
         space: In words, by key.
         compose: From a trial's number and values to its runs.
         launch: Begins jobs, and returns when all have ended.
@@ -44,6 +45,7 @@ class Parts:
 
     root: Path
     options: SearchConfig
+    objective: Objective
     space: dict[str, str]
     compose: Callable[[int, dict[str, Value]], list[Composed]]
     launch: Callable[[Sequence[Job], Watcher], None]
@@ -57,7 +59,7 @@ class Searcher:
     def __init__(self, parts: Parts, study: Study) -> None:
         self._parts = parts
         self._study = study
-        self._objective = OBJECTIVES[parts.options.objective]
+        self._objective = parts.objective
         self._asked: dict[int, Trial] = {}
 
     def run(self) -> bool:

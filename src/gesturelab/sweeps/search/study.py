@@ -16,7 +16,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from gesturelab.config.difference import differences
-from gesturelab.config.search import OBJECTIVES, SearchConfig
+from gesturelab.config.search import SearchConfig
 from gesturelab.errors import RunError
 from gesturelab.sweeps.search.result import FEWEST, Result, TrialResult
 from gesturelab.sweeps.search.space import Numbers, Parameter, Value
@@ -44,18 +44,22 @@ class Study:
         options: How to search.
         space: What to search.
         max_epochs: The most that a trial can be trained (hyperband).
+        maximise: Whether more of the objective is better.
     """
 
-    def __init__(self, root: Path, options: SearchConfig, space: Sequence[Parameter], max_epochs: int) -> None:
+    def __init__(
+        self, root: Path, options: SearchConfig, space: Sequence[Parameter], max_epochs: int, *, maximise: bool
+    ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._options = options
+        self._maximise = maximise
         self._space = space
         self._study = optuna.create_study(
             study_name=root.name,
             storage=_storage(root, options.storage),
             sampler=self._sampler(0),
             pruner=_pruner(options, max_epochs),
-            direction="maximize" if OBJECTIVES[options.objective].maximise else "minimize",
+            direction="maximize" if maximise else "minimize",
             load_if_exists=True,
         )
 
@@ -103,7 +107,7 @@ class Study:
         if epoch in trial._cached_frozen_trial.intermediate_values:  # pyright: ignore[reportPrivateUsage]
             return False
         # the pruner compares in the direction of the objective
-        trial.report(-validation_loss if OBJECTIVES[self._options.objective].maximise else validation_loss, epoch)
+        trial.report(-validation_loss if self._maximise else validation_loss, epoch)
         return bool(trial.should_prune())  # numpy.bool otherwise
 
     def end(self, trial: Trial, result: TrialResult) -> None:

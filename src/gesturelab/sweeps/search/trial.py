@@ -1,11 +1,12 @@
 """One trial of a search, and what its runs' own files say became of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
-from typing import cast
+from typing import Any
 
-from gesturelab.config.search import Objective
+from gesturelab.errors import ConfigError
+from gesturelab.evaluation.metrics import METRICS, read_definitions
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.status import GRADIENT_NOT_FINITE, NOT_FINITE, State, Status, read_status
 from gesturelab.runs.stop_request import PRUNED, asked_to_stop
@@ -13,6 +14,46 @@ from gesturelab.sweeps import outcome
 from gesturelab.sweeps.plan import Composed, Job
 from gesturelab.sweeps.search.result import Result
 from gesturelab.sweeps.search.space import Value
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What a search makes small or large; always of validation people, with the weights that a run keeps.
+
+    Attributes:
+        name: As in the option.
+        level: Of ``metrics.validation`` in the info file: window or recording.
+        metric: Of that level.
+        maximise: Whether more is better.
+    """
+
+    name: str
+    level: str
+    metric: str
+    maximise: bool
+
+
+def find_objective(name: str, options: Mapping[str, Any]) -> Objective:
+    """The objective of a name such as validation_loss or validation_recording_accuracy.
+
+    Args:
+        name: validation_<metric> (of windows) or validation_recording_<metric>.
+        options: The users' own metrics, as they stand in the configuration.
+
+    Raises:
+        ConfigError: If there is no such metric; the message names all.
+
+    >>> find_objective("validation_recording_balanced_accuracy", {}).metric
+    'balanced_accuracy'
+    """
+    higher = {"loss": False, **{metric.name: metric.higher_is_better for metric in METRICS if not metric.with_people}}
+    higher |= {key: definition["higher_is_better"] for key, definition in read_definitions(options).items()}
+    of_level = {f"validation_{metric}": ("window", metric) for metric in higher}
+    of_level |= {f"validation_recording_{metric}": ("recording", metric) for metric in higher}
+    if name not in of_level:
+        raise ConfigError(f"hydra.sweeper.objective={name}: must be one of {', '.join(of_level)}")
+    level, metric = of_level[name]
+    return Objective(name, level, metric, higher[metric])
 
 
 @dataclass
@@ -117,4 +158,4 @@ def mean_losses(jobs: Sequence[Job]) -> list[float | None]:
 def _score(run: RunDir, objective: Objective) -> float | None:
     validation = run.read_info()["metrics"]["validation"]
     scores = validation["window"] if objective.level == "window" else validation["recording"]
-    return cast(dict[str, float | None], scores)[objective.score]
+    return scores.get(objective.metric)

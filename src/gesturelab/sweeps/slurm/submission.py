@@ -18,7 +18,7 @@ from gesturelab.config.launcher import SlurmLauncherConfig
 from gesturelab.errors import ConfigError, RunError
 from gesturelab.files import read_json, write_json, write_text
 from gesturelab.runs.info import GitInfo
-from gesturelab.runs.locking import alone
+from gesturelab.runs.locking import single_instance
 from gesturelab.runs.slurm import forget, largest_array, only_our_wishes, partitions, require_slurm
 from gesturelab.runs.status import Status, is_alive, queue, read_status
 from gesturelab.sweeps.plan import Job
@@ -116,7 +116,7 @@ def submit(
     ids: list[str] = []
     with ExitStack() as locks:
         for root in sorted({job.composed.root for job in jobs}):
-            locks.enter_context(alone(root, ".submit.lock", "another command is submitting jobs of"))
+            locks.enter_context(single_instance(root, ".submit.lock", "another command is submitting jobs of"))
         forget()  # the command that held the lock before may have submitted them
         jobs = [job for job in jobs if not is_alive(job.folder, read_status(job.folder))]
         ids += [_submit(array, options, function, git) for array in arrays(jobs, largest_array())]

@@ -1,14 +1,13 @@
 """Waits for jobs in Slurm; and what Slurm says of them, joined with their own status files."""
 
 import logging
-import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from gesturelab.runs.folder import is_finished
+from gesturelab.runs.signals import defer_signals, sleep
 from gesturelab.runs.slurm import SlurmTask, ended_tasks, find_task, my_tasks
-from gesturelab.runs.status import State, Status, end_status, read_status
+from gesturelab.runs.status import OVER, State, Status, read_status, settle_status
 from gesturelab.sweeps.local import Task, Watcher
 from gesturelab.sweeps.slurm.submission import job_id
 
@@ -24,9 +23,9 @@ ENDINGS = {
     "BOOT_FAIL": "its node did not start",
     "PREEMPTED": "was preempted",
 }
-OVER = (State.done, State.failed, State.stopped)
 
 
+@defer_signals()
 def wait(tasks: Sequence[Task], poll_s: float, watcher: Watcher) -> None:
     """Returns when Slurm has none of the jobs any more; ended ones that could not say how get it said for them.
 
@@ -34,6 +33,9 @@ def wait(tasks: Sequence[Task], poll_s: float, watcher: Watcher) -> None:
         tasks: Folders of jobs that were submitted.
         poll_s: Time between looks.
         watcher: Is told what happens.
+
+    Raises:
+        KeyboardInterrupt: If a signal asks to leave; the jobs go on.
     """
     waiting = list(tasks)
     begun: list[Task] = []
@@ -59,16 +61,12 @@ def wait(tasks: Sequence[Task], poll_s: float, watcher: Watcher) -> None:
                 watcher.ended(task)
         watcher.tick(begun)
         if waiting:
-            time.sleep(poll_s)
+            sleep(poll_s)
 
 
 def settle(folder: Path) -> None:
-    """Says how a job ended that was killed before it could say so."""
-    status = read_status(folder) or Status()
-    if status.get("state") in OVER:
-        return
-    state, reason = (State.done, "") if is_finished(folder) else ending(folder, status)
-    end_status(folder, state, reason)
+    """Completes the status file of a job that was killed before it could write how it ended."""
+    settle_status(folder, lambda: ending(folder, read_status(folder) or Status()))
 
 
 def ending(folder: Path, status: Status) -> tuple[State, str]:

@@ -12,7 +12,7 @@ from lightning.pytorch.loggers import MLFlowLogger
 from gesturelab.errors import ConfigError
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.info import Epoch, Info
-from gesturelab.runs.locking import in_turn
+from gesturelab.runs.locking import exclusive_lock
 from gesturelab.training.trackers.tracker import TrackedRun, Tracker, attachments, epoch_values, scores
 
 SQLITE = "sqlite:///"
@@ -104,7 +104,7 @@ def _in_turn(store: str) -> AbstractContextManager[None]:
     """Lets one job at a time make the tables of a local store; MLflow's own lock fails when two begin together."""
     if not store.startswith(SQLITE):
         return nullcontext()
-    return in_turn(Path(store.removeprefix(SQLITE)).with_suffix(".lock"))
+    return exclusive_lock(Path(store.removeprefix(SQLITE)).with_suffix(".lock"))
 
 
 def _place(run: TrackedRun, uri: str) -> tuple[str, str | None]:

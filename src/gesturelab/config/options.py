@@ -1,0 +1,258 @@
+"""Doors: options that are free, named in a configuration by ``_target_``: an importable class or function.
+
+What comes with gesturelab has a schema (a dataclass whose ``_target_`` has a default); a guest needs none. Both become
+an object of the group's base schema, so that the rest of the program reads the same attributes of either.
+"""
+
+import hashlib
+import inspect
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar, cast
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from gesturelab.errors import ConfigError, GesturelabError
+
+TARGET = "_target_"
+
+_Schema = TypeVar("_Schema")
+
+
+@dataclass
+class GuestOptions:
+    """Mixed into a group's base schema for what comes from outside: its own keys, as its file gives them."""
+
+    FREE: ClassVar[str] = "arguments"
+    """The field that holds the keys of the file that the schema does not have."""
+
+    arguments: dict[str, Any] = field(default_factory=dict[str, Any])
+    """Keyword arguments of the guest's class or function."""
+
+    @property
+    def free(self) -> dict[str, Any]:
+        """The keys of the file that the schema does not have."""
+        return self.arguments
+
+
+def from_values(schema: type[_Schema], values: Any, key: str = "") -> _Schema:
+    """A schema's object from plain values; they are values only, never references to others.
+
+    Args:
+        schema: A dataclass of `gesturelab.config`; keys that are missing have its defaults.
+        values: Keys and values.
+        key: Where they stand, such as ``model``; errors begin with it.
+
+    Raises:
+        ConfigError: If a key is unknown, or a value has the wrong type or breaks a rule.
+    """
+    where = key or schema.__name__
+    try:
+        if "${" in json.dumps(values, default=str):  # OmegaConf would look it up, in the environment for one
+            raise ConfigError(f"{where}: a saved value refers to another one")
+        if not isinstance(values, Mapping):
+            raise ConfigError(f"{where}={values}: must be a group of keys, as its options have")
+        known = [each.name for each in fields(cast(Any, schema))]
+        if unknown := [str(name) for name in cast(Mapping[Any, Any], values) if name not in known]:
+            prefix = f"{key}." if key else ""
+            raise ConfigError(f"{prefix}{unknown[0]}: there is no such key; {where} has {', '.join(known)}")
+        return cast(_Schema, OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), values)))
+    except (OmegaConfBaseException, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def read_option(
+    key: str, values: Any, schemas: Iterable[type[Any]], base: type[_Schema], guest: type[_Schema]
+) -> _Schema:
+    """The typed option of a group: by its schema if it is built in, else as a guest.
+
+    Args:
+        key: The group, such as ``model``.
+        values: The option's keys and values; ``_target_`` says which class or function it is.
+        schemas: Of the options that are built in.
+        base: Schema with the keys that every option of the group has.
+        guest: The base with `GuestOptions`.
+
+    Raises:
+        ConfigError: Naming the key, if there is no ``_target_``, or a value breaks a rule.
+    """
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{key}={values}: must be an option of the group {key}, with keys of its own")
+    plain = dict(cast(Mapping[str, Any], values))
+    target = plain.get(TARGET)
+    if not isinstance(target, str) or not target:
+        raise ConfigError(f"{key}._target_: names the class or function, such as mypackage.MyClass; it is missing")
+    for schema in schemas:
+        if target == target_of(schema):
+            return from_values(schema, plain, key)
+    own = {each.name for each in fields(cast(Any, base))}
+    options = from_values(base, {name: value for name, value in plain.items() if name in own}, key)
+    arguments = {name: value for name, value in plain.items() if name not in own}
+    return cast(Any, guest)(**{name: getattr(options, name) for name in own}, arguments=arguments)
+
+
+def read_free(schema: type[_Schema], values: Any, key: str) -> _Schema:
+    """A group's object; keys that its schema does not have become the dictionary that ``schema.FREE`` names.
+
+    They may also stand in a dictionary of that name, as the object itself has them.
+
+    Raises:
+        ConfigError: Naming the key, if a value has the wrong type or breaks a rule.
+    """
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{key}={values}: must be a group of keys, as its options have")
+    free: str = cast(Any, schema).FREE
+    own = {each.name for each in fields(cast(Any, schema))} - {free}
+    plain = {str(name): value for name, value in cast(Mapping[Any, Any], values).items()}
+    if isinstance(nested := plain.get(free), Mapping) and not is_guest(nested):
+        del plain[free]
+        plain = dict(cast(Mapping[str, Any], nested)) | plain
+    options = from_values(schema, {name: value for name, value in plain.items() if name in own}, key)
+    others = {name: value for name, value in plain.items() if name not in own}
+    return replace(cast(Any, options), **{free: others})
+
+
+def is_guest(value: Any) -> bool:
+    """Whether a value names a class or function by its ``_target_``."""
+    target = cast(Mapping[str, Any], value).get(TARGET) if isinstance(value, Mapping) else None
+    return isinstance(target, str) and bool(target)
+
+
+def guests_of(config: Any) -> dict[str, dict[str, Any]]:
+    """The entries of a group that name classes or functions, in the order of their names."""
+    return {name: dict(value) for name, value in sorted(config.free.items()) if is_guest(value)}
+
+
+def target_of(config: Any) -> str:
+    """The ``_target_`` of an option, or of a schema by default; empty where it has none."""
+    if isinstance(config, Mapping):
+        return str(cast(Mapping[str, Any], config).get(TARGET) or "")
+    return str(getattr(config, TARGET, ""))
+
+
+def to_plain(config: Any) -> dict[str, Any]:
+    """An option's keys as plain JSON values, a guest's own keys among them."""
+    plain: dict[str, Any] = dict(config) if isinstance(config, dict) else vars(config) | asdict(config)
+    if free := getattr(config, "FREE", ""):
+        del plain[free]
+        plain |= cast(Any, config).free
+    # an enum is a string already, but YAML and JSON print it differently
+    return {key: str(value) if isinstance(value, str) else value for key, value in plain.items()}
+
+
+def arguments_of(config: Any, base: type[Any]) -> dict[str, Any]:
+    """The keyword arguments of an option's class: its keys but for those of the group's base schema."""
+    if isinstance(config, GuestOptions):
+        return dict(config.arguments)
+    own = {each.name for each in fields(base)}
+    return {key: value for key, value in vars(config).items() if key not in own and is_dataclass(config)}
+
+
+def locate(key: str, target: str) -> Any:
+    """The class or function that a ``_target_`` names.
+
+    Args:
+        key: Where it stands, such as ``model``.
+        target: Dotted name.
+
+    Raises:
+        ConfigError: Naming the key, if nothing of that name can be imported.
+    """
+    module, _, name = target.rpartition(".")
+    try:
+        if not module:
+            raise ImportError("a dotted name is needed, such as mypackage.MyClass")
+        try:
+            return getattr(import_module(module), name)
+        except (ModuleNotFoundError, AttributeError):
+            outer, _, inner = module.rpartition(".")  # a method of a class
+            if not outer:
+                raise
+            return getattr(getattr(import_module(outer), inner), name)
+    except Exception as error:  # importing a module runs it, so anything may be raised
+        hint = "" if module.startswith("gesturelab") else "; install its package, or put its file beside --config-dir"
+        raise ConfigError(f"{key}._target_={target}: cannot be imported: {error}{hint}") from error
+
+
+def construct(
+    key: str, target: str, arguments: Mapping[str, Any], context: Mapping[str, Any] | None = None, *args: Any
+) -> Any:
+    """What a ``_target_`` makes of its arguments; nested ``_target_`` are constructed first.
+
+    Args:
+        key: Where it stands, such as ``model``.
+        target: Dotted name of a class or function.
+        arguments: Keyword arguments from the configuration.
+        context: What the framework knows, given as far as the signature names it.
+        args: Positional arguments.
+
+    Raises:
+        ConfigError: Naming the key, if it cannot be imported or refuses its arguments.
+    """
+    made = locate(key, target)
+    if not callable(made):
+        raise ConfigError(f"{key}._target_={target}: must be a class or function, not {type(made).__name__}")
+    given = {name: _nested(f"{key}.{name}", value) for name, value in arguments.items()}
+    try:
+        known = accepted(made, context or {})
+        return made(*args, **{**known, **given})
+    except GesturelabError:
+        raise
+    except Exception as error:
+        shown = ", ".join(f"{name}={value!r}"[:80] for name, value in given.items()) or "no keys of its own"
+        raise ConfigError(f"{key}: {target} cannot be made from {shown}: {error}") from error
+
+
+def accepted(function: Callable[..., Any], context: Mapping[str, Any]) -> dict[str, Any]:
+    """As much of the context as a signature names; all of it where the signature cannot be read."""
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return dict(context)
+    return {name: value for name, value in context.items() if name in parameters}
+
+
+def _nested(key: str, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        values = dict(cast(Mapping[str, Any], value))
+        if isinstance(target := values.pop(TARGET, None), str):
+            return construct(key, target, values)
+        return {name: _nested(f"{key}.{name}", each) for name, each in values.items()}
+    if isinstance(value, list):
+        return [_nested(f"{key}[{at}]", each) for at, each in enumerate(cast(list[Any], value))]
+    return value
+
+
+def add_search_path(folders: Iterable[str]) -> None:
+    """Makes the files in some folders importable, after everything that is installed."""
+    for folder in folders:
+        if folder not in sys.path:
+            sys.path.append(folder)
+
+
+def provenance(target: str) -> dict[str, str | None]:
+    """Which class of which version of which file a ``_target_`` is, for the info file.
+
+    Returns:
+        ``class``, ``package`` and ``version`` (null where it is in no installed package), ``sha256`` of its source file
+        (null where there is none).
+    """
+    located = locate("", target)
+    package = str(getattr(located, "__module__", target)).partition(".")[0]
+    installed = packages_distributions().get(package, [])
+    try:
+        known = version(installed[0]) if installed else None
+    except PackageNotFoundError:
+        known = None
+    try:
+        source = inspect.getsourcefile(located)
+    except TypeError:
+        source = None
+    digest = hashlib.sha256(Path(source).read_bytes()).hexdigest() if source and Path(source).is_file() else None
+    return {"class": target, "package": installed[0] if installed else None, "version": known, "sha256": digest}

@@ -1,0 +1,370 @@
+"""The door for datasets: what ``data._target_`` names gives recordings; everything else is done for it here.
+
+A dataset is a class (best derived from `RecordingSource`), a function or a generator function. It gives `Recording`s,
+and nothing more is asked of it. Which of them are used, that they are sound, the cache and the fingerprint are the
+framework's business.
+"""
+
+import hashlib
+import inspect
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+from gesturelab.config.data import DataConfig
+from gesturelab.config.options import arguments_of, construct, locate, target_of, to_plain
+from gesturelab.datasets.mirror_names import mirrored_gestures
+from gesturelab.datasets.recording import (
+    Dataset,
+    Motion,
+    Recording,
+    Rejected,
+    fingerprint,
+    only_gestures,
+    pack,
+)
+from gesturelab.datasets.selection import chosen_gestures, spread
+from gesturelab.errors import ConfigError, DataError, GesturelabError, RecordingError
+from gesturelab.files import sha256
+from gesturelab.runs.signals import raise_if_received
+from gesturelab.skeletons.skeleton import Skeleton
+
+
+@dataclass(frozen=True, eq=False)
+class Unread:
+    """A recording that is known but not read yet: a quick try (``data.max_files``) then reads no more than it uses.
+
+    Attributes:
+        name: As the others, of `Recording`.
+        read: Reads it; may raise RecordingError, whose message says why the recording cannot be used.
+        file: What errors call it; its name if empty.
+    """
+
+    name: str
+    subject: str
+    gesture: str
+    read: Callable[[], Motion]
+    group: str = ""
+    correctness: int = 1
+    posture: str = ""
+    file: str = ""
+
+    def recording(self, skeleton: Skeleton) -> Recording:
+        """Reads it.
+
+        Raises:
+            RecordingError: If it cannot be used.
+        """
+        motion = self.read()
+        return Recording(
+            name=self.name,
+            positions=motion.positions,
+            rate_hz=motion.rate_hz,
+            subject=self.subject,
+            gesture=self.gesture,
+            group=self.group,
+            correctness=self.correctness,
+            posture=self.posture,
+            skeleton=skeleton,
+        )
+
+
+class RecordingSource:
+    """Base class of datasets: derive, and give recordings in ``__iter__``.
+
+    The constructor takes the keys of the YAML file that are not those of every dataset (``gestures``, ``subjects`` and
+    so on, see `gesturelab.config.data.DataConfig`), and ``rate_hz`` where it names it. It is called at each start, so
+    it only keeps what it is given. `__iter__` is called only when the cache does not hold the recordings.
+
+    Attributes:
+        root: The folder or file that is read, if there is one; ``audit --data-root`` moves it.
+        gestures: Names of all gestures, in order; None: those that occur, sorted.
+        mirrored: What gestures become when left and right are swapped, as far as their names do not tell (see
+            `gesturelab.datasets.mirror_names`); a name that is no gesture means none of these.
+        mirror_key: Where a user can say so; empty where it is known for certain.
+        synthetic: True when no real person moved; every result says so.
+        skeleton: Whose joints they are; None: as the recordings say.
+    """
+
+    root: str | Path | None = None
+    gestures: Sequence[str] | None = None
+    mirrored: Mapping[str, str] = {}
+    mirror_key: str = "the attribute mirrored of the dataset's class"
+    synthetic: bool = False
+    skeleton: Skeleton | None = None
+
+    def __iter__(self) -> Iterator[Recording | Unread | Rejected]:
+        """The recordings; in their midst those that cannot be used, with reasons."""
+        raise NotImplementedError
+
+    def stamp(self) -> list[Any]:
+        """What changes when the recordings do, as plain JSON values: size and times of every file below the root."""
+        if self.root is None:
+            return []
+        root = Path(self.root).expanduser()
+        files = sorted(path for path in root.rglob("*") if path.is_file()) if root.is_dir() else [root]
+        stats = [(file, file.stat()) for file in files if file.exists()]
+        return [[str(file), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns] for file, stat in stats]
+
+    def refuse_lone_subjects(self, gestures: Sequence[str], subjects: Mapping[str, set[str]]) -> None:
+        """Refuses gestures that one person alone does: nobody would be left to test them on.
+
+        Args:
+            gestures: Those that are kept.
+            subjects: For each gesture that occurs, who does it.
+
+        Raises:
+            DataError: Naming the gesture.
+        """
+        everybody = set[str]().union(*subjects.values())
+        if len(everybody) == 1:
+            raise DataError(
+                f"data: there is one subject only, {everybody.pop()}: to learn from some people and test on others "
+                "there must be three or more"
+            )
+        for gesture in gestures:
+            if len(people := subjects.get(gesture, set())) == 1:
+                others = ",".join(sorted(subjects.keys() - {gesture}))
+                raise DataError(
+                    f"data: gesture {gesture} is done by {next(iter(people))} only, so nobody is left to test it on: "
+                    f"record it with others, or leave it out with 'data.gestures=[{others}]'"
+                )
+
+    def fingerprint(self, dataset: Dataset, options: Mapping[str, Any]) -> str:
+        """SHA-256 of everything that a result can depend on.
+
+        Args:
+            dataset: The recordings used.
+            options: The configuration's keys and values.
+        """
+        del options
+        return hashlib.sha256(json.dumps([fingerprint(dataset), dataset.mirrored_gestures]).encode()).hexdigest()
+
+
+class _Wrapped(RecordingSource):
+    """Anything that gives recordings, as a source; attributes that it lacks have their defaults."""
+
+    def __init__(self, given: Any, recordings: Callable[[], Any], root: Any) -> None:
+        self._recordings = recordings
+        self.root = getattr(given, "root", root)
+        for name in ("gestures", "mirrored", "mirror_key", "synthetic", "skeleton"):
+            if hasattr(given, name):
+                setattr(self, name, getattr(given, name))
+        if callable(stamp := getattr(given, "stamp", None)):
+            self.stamp = cast(Callable[[], list[Any]], stamp)
+
+    def __iter__(self) -> Iterator[Recording | Unread | Rejected]:
+        recordings = self._recordings()
+        if not isinstance(recordings, Iterable):
+            raise TypeError(f"it gives {type(recordings).__name__}, not recordings one after another")
+        yield from cast(Iterable[Any], recordings)
+
+
+def open_source(config: DataConfig) -> RecordingSource:
+    """What ``data._target_`` names, ready to be read; a function is called only when recordings are asked for.
+
+    Raises:
+        ConfigError: If it cannot be imported, or refuses its keys.
+    """
+    target, arguments = target_of(config), arguments_of(config, DataConfig)
+    located = locate("data", target)
+    context = {"rate_hz": config.rate_hz}
+
+    def make() -> Any:
+        return construct("data", target, arguments, context)
+
+    if not inspect.isclass(located):
+        if callable(located):
+            return _Wrapped(located, make, arguments.get("root"))
+        raise ConfigError(f"data._target_={target}: must be a class or function, not {type(located).__name__}")
+    source = make()
+    if isinstance(source, RecordingSource):
+        return source
+    if not (hasattr(source, "__iter__") or callable(source)):
+        raise ConfigError(f"data._target_={target}: has neither __iter__ nor __call__, so it gives no recordings")
+    return _Wrapped(source, (lambda: source) if hasattr(source, "__iter__") else source, arguments.get("root"))
+
+
+def options_of(config: DataConfig) -> dict[str, Any]:
+    """The keys and values of a configuration on which recordings can depend, the place of their files resolved."""
+    options = {key: value for key, value in to_plain(config).items() if key not in ("cache_dir", "target")}
+    if isinstance(root := options.get("root"), str):
+        options["root"] = str(Path(root).expanduser().resolve())
+    return options
+
+
+def stamp_of(config: DataConfig, source: RecordingSource) -> list[Any]:
+    """What changes when the files of a dataset do, or the code that reads them."""
+    try:
+        return [source.stamp(), _code(locate("data", target_of(config)))]
+    except OSError as error:
+        raise DataError(f"{_where(config)}: {error}") from error
+
+
+def _code(located: Any) -> str | None:
+    """The checksum of the file in which a class or function stands; None if it is in none."""
+    try:
+        file = inspect.getsourcefile(located)
+    except TypeError:
+        return None
+    return sha256(Path(file)) if file and Path(file).is_file() else None
+
+
+def read_dataset(config: DataConfig, source: RecordingSource | None = None) -> Dataset:
+    """Reads the recordings that a configuration asks for, whatever the cache holds.
+
+    Raises:
+        DataError: If there are none, a person, posture or gesture does not occur, or (strict) one cannot be used.
+        ConfigError: If there is no such dataset.
+    """
+    source = open_source(config) if source is None else source
+    entries, rejected = _list_recordings(config, source)
+    if config.strict and rejected:
+        raise DataError(_refusal(rejected[0].file or rejected[0].recording, rejected[0].reason))
+    names = list(source.gestures) if source.gestures is not None else sorted({entry.gesture for entry in entries})
+    gestures = chosen_gestures(config.gestures, names)
+    chosen = _select(config, source, entries, names, gestures, rejected)
+    skeleton = source.skeleton or _skeleton(config, chosen)
+    recordings: list[Recording] = []
+    reasons = [f"{each.file or each.recording}: {each.reason}" for each in rejected]
+    for entry in chosen:
+        raise_if_received()
+        if isinstance(entry, Recording):
+            recordings.append(entry)
+            continue
+        try:
+            recordings.append(entry.recording(skeleton))
+        except RecordingError as error:
+            rejected.append(Rejected(entry.name, str(error)))
+            reasons.append(f"{entry.file or entry.name}: {error}")
+            if config.strict:
+                raise DataError(_refusal(entry.file or entry.name, str(error))) from error
+        except Exception as error:
+            raise DataError(f"{_where(config)}: {entry.file or entry.name} cannot be read: {error!r}") from error
+    if not recordings:
+        first = f", for one {reasons[0]}" if reasons else ""
+        raise DataError(f"{_where(config)} holds no usable recording: {len(rejected)} cannot be used{first}")
+    try:
+        dataset = pack(
+            recordings,
+            source=config.source,
+            synthetic=source.synthetic,
+            gesture_names=names,
+            mirrored_gestures=mirrored_gestures(names, source.mirrored),
+            fingerprint="",
+            skeleton=skeleton,
+            rejected=sorted(rejected, key=lambda each: each.recording),
+            mirror_key=source.mirror_key,
+        )
+    except DataError as error:
+        raise DataError(f"{_where(config)}: {error}") from error
+    dataset = only_gestures(dataset, gestures)
+    return replace(dataset, fingerprint=source.fingerprint(dataset, options_of(config)))
+
+
+def _where(config: DataConfig) -> str:
+    root = arguments_of(config, DataConfig).get("root")
+    return f"data._target_={target_of(config)}" if root is None else f"data.root={root}"
+
+
+def _refusal(file: str, reason: str) -> str:
+    return f"{file}: {reason} (data.strict=false leaves it out instead)"
+
+
+def _list_recordings(config: DataConfig, source: RecordingSource) -> tuple[list[Recording | Unread], list[Rejected]]:
+    """Everything that a source gives.
+
+    Raises:
+        DataError: Naming the class and the recording, if the source breaks off, or gives something else.
+    """
+    entries: list[Recording | Unread] = []
+    rejected: list[Rejected] = []
+    where = f"data._target_={target_of(config)}"
+    try:
+        for entry in cast(Iterable[Any], source):
+            if isinstance(entry, Rejected):
+                rejected.append(entry)
+            elif isinstance(entry, Recording | Unread):
+                entries.append(entry)
+            else:
+                raise DataError(f"{where} gives {type(entry).__name__}, not a gesturelab Recording")
+    except Exception as error:
+        if isinstance(error, RecordingError) and error.recording:
+            raise DataError(f"{where}: recording {error.recording!r}: {error}") from error
+        if isinstance(error, GesturelabError) and not isinstance(error, RecordingError):
+            raise
+        after = f" after recording {entries[-1].name!r}" if entries else ""
+        raise DataError(f"{where} breaks off{after}: {type(error).__name__}: {error}") from error
+    if not entries and not rejected:
+        raise DataError(f"{_where(config)}: {target_of(config)} gives no recording")
+    return entries, rejected
+
+
+def _select(
+    config: DataConfig,
+    source: RecordingSource,
+    entries: Sequence[Recording | Unread],
+    names: Sequence[str],
+    gestures: Sequence[int],
+    rejected: Sequence[Rejected],
+) -> list[Recording | Unread]:
+    """The recordings that the configuration asks for.
+
+    Raises:
+        DataError: If a person or posture does not occur, nothing is left, or one person alone does a gesture.
+    """
+    subjects: defaultdict[str, set[str]] = defaultdict(set)
+    for entry in entries:
+        if entry.gesture not in names:
+            raise DataError(
+                f"{_where(config)}: recording {entry.name!r} has the gesture {entry.gesture!r}, but gestures are "
+                f"{', '.join(names)}"
+            )
+        subjects[entry.gesture].add(entry.subject)
+    kept_names = [names[number] for number in gestures]
+    if entries:
+        source.refuse_lone_subjects(kept_names, subjects)
+    _refuse_unknown("subjects", config.subjects, {entry.subject for entry in entries})
+    _refuse_unknown("postures", config.postures, {entry.posture for entry in entries})
+    kept = [
+        entry
+        for entry in entries
+        if entry.gesture in kept_names
+        and entry.correctness in config.correctness
+        and (config.subjects is None or entry.subject in config.subjects)
+        and (config.postures is None or entry.posture in config.postures)
+    ]
+    if not kept:
+        first = f"; for one {rejected[0].file or rejected[0].recording}: {rejected[0].reason}" if rejected else ""
+        raise DataError(
+            f"no recording of {_where(config)} has data.correctness={config.correctness}, "
+            f"data.subjects={config.subjects}, data.postures={config.postures}, data.gestures={config.gestures}{first}"
+        )
+    kinds = [kept_names.index(entry.gesture) for entry in kept]
+    return [kept[index] for index in spread([entry.subject for entry in kept], kinds, config.max_files)]
+
+
+def _refuse_unknown(key: str, wanted: Sequence[str] | None, occurring: set[str]) -> None:
+    if unknown := sorted(set(wanted or ()) - occurring):
+        raise DataError(f"data.{key}: no recording of {', '.join(unknown)}; there are {', '.join(sorted(occurring))}")
+
+
+def _skeleton(config: DataConfig, entries: Sequence[Recording | Unread]) -> Skeleton:
+    """The skeleton of all recordings.
+
+    Raises:
+        DataError: If two have different ones, or it is not known before a recording is read.
+    """
+    read = [entry for entry in entries if isinstance(entry, Recording)]
+    if len(read) < len(entries):
+        raise DataError(f"data._target_={target_of(config)}: its attribute skeleton must say whose joints files name")
+    for recording in read:
+        if recording.skeleton != read[0].skeleton:
+            raise DataError(
+                f"{_where(config)}: recording {recording.name!r} has the skeleton {recording.skeleton.name}, "
+                f"{read[0].name!r} has {read[0].skeleton.name}; all must have one"
+            )
+    return read[0].skeleton

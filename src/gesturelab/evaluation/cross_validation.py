@@ -1,0 +1,190 @@
+"""Cross-validation: runs that differ in fold and seed only, as one result on everybody."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from gesturelab.errors import JoinError
+from gesturelab.evaluation.calibration import calibrated
+from gesturelab.evaluation.predictions import Predictions, put_together
+from gesturelab.runs.info import Info, is_peer, target_of
+
+OUTCOMES = frozenset({"epochs", "best_epoch", "stopped_early", "seconds", "device", "history"})
+"""Keys of ``training`` that tell what happened; the others tell what was asked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class FoldRun:
+    """A run of one fold.
+
+    Attributes:
+        label: What to call it in a message.
+        info: What it wrote.
+        predictions: Of its test people.
+    """
+
+    label: str
+    info: Info
+    predictions: Predictions
+
+    @property
+    def fold(self) -> int:
+        """The number of its fold."""
+        return int(self.info["split"]["options"]["fold"])
+
+
+@dataclass(frozen=True, eq=False)
+class CrossValidation:
+    """Out-of-fold predictions: each person was predicted by a model that never saw that person.
+
+    Attributes:
+        seeds: In order.
+        by_seed: For each seed the predictions; all of the same recordings.
+        calibrated: The same with each run's temperature; empty when a run has none.
+        folds: Numbers of the folds that are there.
+        planned: How many folds make everybody a test person once.
+        missing: People whom no fold here tested.
+        groups: Each person's group, as far as known.
+        postures: Each recording's posture, as far as known.
+        notes: What was left out, in words.
+    """
+
+    seeds: tuple[int, ...]
+    by_seed: tuple[Predictions, ...]
+    calibrated: tuple[Predictions, ...]
+    folds: tuple[int, ...]
+    planned: int
+    missing: tuple[str, ...]
+    groups: dict[str, str]
+    postures: dict[str, str]
+    notes: tuple[str, ...]
+
+    @property
+    def partial(self) -> bool:
+        """Whether folds are missing, so that not everybody was tested."""
+        return len(self.folds) < self.planned
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Ids of the people who were tested."""
+        return self.by_seed[0].people
+
+
+def join_folds(runs: Sequence[FoldRun]) -> CrossValidation:
+    """Joins the folds of each seed; of two runs of one fold and seed, takes the one that finished last.
+
+    Seeds that lack folds which another seed has are left out, so that all seeds are scored on the same people.
+
+    Raises:
+        JoinError: If the runs differ in anything but fold and seed (the message names the key), or a person or a
+            recording was tested in two folds.
+    """
+    first = runs[0]
+    for other in runs[1:]:
+        if keys := differing(first.info, other.info):
+            raise JoinError(f"runs {first.label} and {other.label} cannot be joined: {'; '.join(keys)}")
+    notes: list[str] = []
+    by_seed: dict[int, dict[int, FoldRun]] = {}
+    for run in sorted(runs, key=lambda run: str(run.info.get("finished", ""))):
+        folds = by_seed.setdefault(run.info["seed"], {})
+        if run.fold in folds:
+            notes.append(f"fold {run.fold}, seed {run.info['seed']}, was run again: {run.label} is used, the last one")
+        folds[run.fold] = run
+    most = max(by_seed.values(), key=len)
+    for seed, folds in sorted(by_seed.items()):
+        if lacking := sorted(set(most) - set(folds)):
+            notes.append(f"seed {seed} is left out: it lacks fold {', '.join(map(str, lacking))}")
+        elif extra := sorted(set(folds) - set(most)):
+            notes.append(f"seed {seed} is left out: it alone has fold {', '.join(map(str, extra))}")
+    kept = {seed: folds for seed, folds in sorted(by_seed.items()) if set(folds) == set(most)}
+    joined = tuple(_of_seed(folds) for folds in kept.values())
+    for seed, one in zip(kept, joined, strict=True):
+        if one.names != joined[0].names:
+            raise JoinError(f"seed {seed} was tested on other recordings than seed {next(iter(kept))}")
+    return CrossValidation(
+        tuple(kept),
+        joined,
+        tuple(_of_seed(folds, scaled=True) for folds in kept.values()) if _all_scaled(kept) else (),
+        tuple(sorted(most)),
+        planned_folds(first.info),
+        tuple(sorted(set(_everybody(first.info)) - set(joined[0].people))),
+        {person: group for run in runs for person, group in run.info["data"].get("groups", {}).items()},
+        {name: posture for run in runs for name, posture in run.info["data"].get("postures", {}).items()},
+        tuple(notes),
+    )
+
+
+def _all_scaled(kept: dict[int, dict[int, FoldRun]]) -> bool:
+    return all("temperature" in run.info for folds in kept.values() for run in folds.values())
+
+
+def _of_seed(folds: dict[int, FoldRun], *, scaled: bool = False) -> Predictions:
+    tested: dict[str, int] = {}
+    for number, run in sorted(folds.items()):
+        for person in run.predictions.people:
+            if person in tested:
+                raise JoinError(f"subject {person} was tested in folds {tested[person]} and {number}")
+            tested[person] = number
+    line = [run for _, run in sorted(folds.items())]
+    if scaled:
+        return put_together([calibrated(run.predictions, run.info.get("temperature", 1.0)) for run in line])
+    return put_together([run.predictions for run in line])
+
+
+def planned_folds(info: Info) -> int:
+    """How many folds there are in the split of a run."""
+    match info["split"]["kind"]:
+        case "loso":
+            return len(_everybody(info))
+        case "folds_file":
+            return len(info["split"]["options"]["people"])
+        case _:
+            return int(info["split"]["options"]["folds"])
+
+
+def _everybody(info: Info) -> list[str]:
+    """The people who are a test person in some fold."""
+    split = info["split"]
+    if split["kind"] == "folds_file":
+        return [person for fold in split["options"]["people"] for person in fold]
+    return [person for side in ("train", "validation", "test") for person in split[side]["subjects"]]
+
+
+def differing(one: Info, other: Info) -> list[str]:
+    """Which keys keep two runs from being folds or seeds of one result; empty when nothing does.
+
+    >>> from gesturelab.evaluation.cross_validation import _apart
+    >>> _apart({"features": {"centre": "frame"}}, {"features": {"centre": "none"}})
+    ['features.centre differs (none, not frame)']
+    """
+    return _apart(asked(one), asked(other))
+
+
+def asked(info: Info) -> dict[str, Any]:
+    """What a run was made from, without fold, seed, name and machine.
+
+    How many numbers a peer holds is left out too: the nearest neighbour stores its training people, others each fold.
+    """
+    options = {key: value for key, value in info["split"]["options"].items() if key != "fold"}
+    return {
+        "data": {"fingerprint": info["data"]["fingerprint"], "target": target_of(info)},
+        "gestures": info.get("gestures"),
+        "split": {"kind": info["split"]["kind"], "options": options},
+        "window": info["window"],
+        "features": info["features"],
+        "model": {key: value for key, value in info["model"].items() if key != "parameters" or not is_peer(info)},
+        "training": {key: value for key, value in info.get("training", {}).items() if key not in OUTCOMES},
+    }
+
+
+def _apart(one: Any, other: Any, key: str = "") -> list[str]:
+    if isinstance(one, dict) and isinstance(other, dict):
+        here, there = cast(dict[str, Any], one), cast(dict[str, Any], other)
+        names = [*here, *(name for name in there if name not in here)]
+        return [text for name in names for text in _apart(here.get(name), there.get(name), f"{key}.{name}".lstrip("."))]
+    return [] if one == other else [f"{key} differs ({_short(other)}, not {_short(one)})"]
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else text[:37] + "..."

@@ -1,0 +1,252 @@
+"""One run, from the lock on its folder to what ``status.json`` says of its end; used by the run itself."""
+
+import os
+import signal
+import socket
+import threading
+import traceback
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gesturelab.config.difference import differences
+from gesturelab.config.training import TrainConfig
+from gesturelab.errors import BusyError, GesturelabError, PreemptedError, Requeued, RunError, StoppedError
+from gesturelab.files import write_text
+from gesturelab.runs.folder import RunDir
+from gesturelab.runs.info import Epoch
+from gesturelab.runs.locking import LOCK, exclusive_lock
+from gesturelab.runs.signals import defer_signals, raise_if_received, received_signal, stop_error
+from gesturelab.runs.status import (
+    HEARTBEAT_S,
+    State,
+    Status,
+    is_first_process,
+    now,
+    read_status,
+    reason_of,
+    slurm_job,
+    write_status,
+)  # fmt: skip
+from gesturelab.runs.stop_request import asked_to_stop
+
+MOMENT_S = 1.0
+"""For so long `is_alive` may hold the lock when it looks."""
+
+
+class Reporter:
+    """Keeps a run's status file up to date."""
+
+    def __init__(self, folder: Path, status: Status) -> None:
+        self._folder = folder
+        self._status = status
+        self._writing = threading.Lock()
+        self._over = threading.Event()
+        self._began = datetime.now(UTC)
+        self._epochs = 0
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Reports a finished epoch."""
+        accuracy = epoch["validation_accuracy"]
+        self._epochs += 1
+        with self._writing:
+            status = self._status
+            status.setdefault("first_epoch", epoch["epoch"])
+            status["epoch"] = epoch["epoch"] + 1
+            # NaN is not JSON
+            status["metrics"] = {
+                key: value
+                for key, value in epoch.items()
+                if key != "epoch" and isinstance(value, float) and value - value == 0
+            }
+            before = status.get("validation_losses", [])[: epoch["epoch"]]
+            unknown: list[float | None] = [None] * (epoch["epoch"] - len(before))
+            status["validation_losses"] = [*before, *unknown, status["metrics"].get("validation_loss")]
+            status["best_validation_accuracy"] = max(accuracy, status.get("best_validation_accuracy", 0.0))
+            status["epoch_s"] = round((datetime.now(UTC) - self._began).total_seconds() / self._epochs, 3)
+        self.beat()
+
+    def beat(self) -> None:
+        """Writes the file."""
+        with self._writing:
+            write_status(self._folder, self._status)
+
+    def end(self, state: State, reason: str = "", trace: str = "") -> None:
+        """Writes how the run ended."""
+        self._over.set()
+        with self._writing:
+            self._status["state"] = state
+            self._status["finished"] = now()
+            if reason:
+                self._status["reason"] = reason
+            if trace:
+                self._status["traceback"] = trace
+        self.beat()
+
+    def keep_beating(self) -> None:
+        """Writes the file every 15 seconds until the run ends."""
+        while not self._over.wait(HEARTBEAT_S):
+            with suppress(RunError):  # a full disk must not end a training; the next beat may succeed
+                self.beat()
+
+
+@contextmanager
+def begin_run(folder: Path, config: TrainConfig, config_text: str) -> Generator[Reporter]:
+    """A run from beginning to end: its folder, lock, configuration and status; signals are deferred meanwhile.
+
+    What ends the block decides what ``status.json`` says. Of a run that never began nothing is left, unless its folder
+    was there before.
+
+    Args:
+        folder: Of a new run, or of one to resume.
+        config: Of the training.
+        config_text: The same as YAML; it is written into the folder.
+
+    Raises:
+        RunError: If the folder holds a finished run, or a checkpoint of another configuration.
+        BusyError: If another process is working in the folder.
+        StoppedError: If a signal came, or somebody asked the run to stop.
+    """
+    run = check_folder(folder, config, config_text)
+    with (
+        defer_signals(),
+        _remove_unbegun(run),
+        report_status(folder, config.trainer.max_epochs) as reporter,
+        _preempted(run, config_text),
+    ):
+        raise_if_received()
+        check_folder(folder, config, config_text)  # whoever was at work before may have finished
+        if reason := asked_to_stop(folder):
+            raise StoppedError(reason)
+        run.info.unlink(missing_ok=True)  # with another artefact gone it is not finished
+        if is_first_process():
+            write_text(run.config, config_text)
+        yield reporter
+
+
+def check_folder(folder: Path, config: TrainConfig, config_text: str) -> RunDir:
+    """The folder as a run to begin or to resume.
+
+    A checkpoint may only be resumed with its own configuration: another one could test people whom it has seen.
+
+    Raises:
+        RunError: If it holds a finished run, or a checkpoint of another configuration, naming each key that differs.
+    """
+    run = RunDir(folder, config.model.name)
+    if run.complete:
+        raise RunError(f"{folder} already holds a finished run; give this one another folder or name")
+    if not run.begun or not run.config.exists():
+        return run
+    if changed := differences(run.config.read_text(encoding="utf-8"), config_text):
+        listed = "\n  ".join(map(str, changed))
+        raise RunError(f"{run.path} holds a run of another configuration; give this one another folder\n  {listed}")
+    return run
+
+
+@contextmanager
+def _preempted(run: RunDir, config_text: str) -> Generator[None]:
+    """Names the signal that came before or after the training's steps; leaves what resumes the run."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if received_signal() in (None, signal.SIGINT):
+            raise
+        if not run.config.exists():
+            write_text(run.config, config_text)
+        raise stop_error(f"; go on with: gesturelab resume {run.path}") from None
+
+
+@contextmanager
+def _remove_unbegun(run: RunDir) -> Generator[None]:
+    """Removes the folder of a run that never began, unless it was there before or belongs to a sweep."""
+    there_before = run.status.exists() or run.config.exists()
+    try:
+        yield
+    except (BusyError, PreemptedError):
+        raise
+    except (GesturelabError, KeyboardInterrupt):
+        if not there_before and not run.checkpoints.exists():
+            run.config.unlink(missing_ok=True)
+            remove_empty_folder(run.path)
+        raise
+
+
+def remove_empty_folder(folder: Path) -> None:
+    """Removes a folder that holds no more than a log, a status and a lock of a run that never began."""
+    if folder.is_dir() and {path.name for path in folder.iterdir()} <= {"train.log", "status.json", LOCK}:
+        for path in folder.iterdir():
+            path.unlink()
+        with suppress(OSError):  # something came into it
+            folder.rmdir()
+
+
+@contextmanager
+def report_status(folder: Path, max_epochs: int) -> Generator[Reporter]:
+    """Locks a run's folder, and reports what happens in the block: running, then done, stopped, failed or queued.
+
+    Other processes of a multi-GPU run neither lock nor report. An exception is written to ``status.json`` and, with
+    its traceback, to ``train.log``, and goes on its way.
+
+    Raises:
+        BusyError: If another process is working in the folder.
+    """
+    if not is_first_process():
+        yield Reporter(folder, Status())
+        return
+    with _locked(folder):
+        before = read_status(folder) or Status()
+        kept = before if RunDir(folder, "").begun else Status()
+        status = Status(
+            state=State.running,
+            attempt=before.get("attempt", 0) + 1,
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            slurm_job=slurm_job(),
+            started=now(),
+            max_epochs=max_epochs,
+        )
+        if "slurm_name" in before and before["slurm_name"] == os.environ.get("SLURM_JOB_NAME"):
+            status["slurm_name"] = before["slurm_name"]
+            status["slurm_index"] = before.get("slurm_index")
+            status["requeues"] = int(os.environ.get("SLURM_RESTART_COUNT") or 0)
+            status["node"] = os.environ.get("SLURMD_NODENAME", socket.gethostname())
+        if "epoch" in kept:
+            status["epoch"] = kept["epoch"]
+        if "best_validation_accuracy" in kept:
+            status["best_validation_accuracy"] = kept["best_validation_accuracy"]
+        if "validation_losses" in kept:
+            status["validation_losses"] = kept["validation_losses"]
+        reporter = Reporter(folder, status)
+        reporter.beat()
+        threading.Thread(target=reporter.keep_beating, daemon=True).start()
+        try:
+            yield reporter
+        except Requeued as leaving:
+            reporter.end(State.queued, str(leaving))
+            raise
+        except (KeyboardInterrupt, StoppedError) as error:
+            reporter.end(State.stopped, str(error) or "stopped by Ctrl-C")
+            raise
+        except BaseException as error:
+            trace = traceback.format_exc().encode("utf-8", "backslashreplace").decode()
+            with suppress(OSError), RunDir(folder, "").log.open("a", encoding="utf-8") as file:
+                file.write(trace)
+            with suppress(RunError):  # the folder may be what failed
+                reporter.end(State.failed, reason_of(error), trace)
+            raise
+        reporter.end(State.done)
+
+
+@contextmanager
+def _locked(folder: Path) -> Generator[None]:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(exclusive_lock(folder / LOCK, MOMENT_S))
+        except TimeoutError:
+            owner = read_status(folder) or Status()
+            raise BusyError(
+                f"{folder} is being trained by process {owner.get('pid')} on {owner.get('host')}; "
+                "wait for it, or end it first"
+            ) from None
+        yield

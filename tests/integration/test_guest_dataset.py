@@ -1,0 +1,165 @@
+"""A dataset from outside keeps every promise: resume, sweep, compare, audit, report, model file."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import gesturelab
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "extending" / "dataset"
+UNMEASURED = True
+QUICK = ("trainer=cpu", "trainer.max_epochs=3", "model.hidden=8", "augment=none", "callbacks=none")
+
+KILLER = """
+import os, signal
+from pathlib import Path
+from lightning.pytorch import Callback
+
+class Killer(Callback):
+    def on_train_epoch_start(self, trainer, pl_module):
+        mark = Path(os.environ["KILLED"])
+        if trainer.current_epoch == 2 and not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+FUNCTION = """
+import numpy as np
+from gesturelab.datasets.recording import Recording
+
+def dataset(kind="good"):
+    rng = np.random.default_rng(0)
+    for person in range(4):
+        for gesture in ("nod", "bow"):
+            positions = rng.normal(0, 0.2, (30, 25, 3)) + 1
+            name = f"{person}-{gesture}"
+            last = person == 3 and gesture == "bow"
+            if last and kind == "flat":
+                positions = positions.reshape(30, 75)
+            if last and kind == "lost":
+                positions[7] = np.nan
+            if last and kind == "millimetres":
+                positions *= 1000
+            if last and kind == "joints":
+                positions = positions[:, :20]
+            if last and kind == "twice":
+                name = "3-nod"
+            if last and kind == "lonely":
+                gesture = "jump"
+            if last and kind == "breaks":
+                raise OSError("the disk is gone")
+            subject = "only one" if kind == "one" else f"p{person}"
+            yield {"a": 1} if last and kind == "other" else Recording(name, positions, 30.0, subject, gesture)
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the example's class and options, 24 recordings, and a callback that kills the process once."""
+    folder = tmp_path_factory.mktemp("guest")
+    shutil.copytree(EXAMPLE, folder / "conf")
+    (folder / "conf" / "killer.py").write_text(KILLER)
+    sys.path.append(str(EXAMPLE))
+    from test_npz_folder import write_files
+
+    write_files(folder / "npz")
+    return folder
+
+
+def train(place: Path, folder: str, *more: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    overrides = ("data=npz_folder", "data.root=npz", f"data.cache_dir={place / 'cache'}", *QUICK, *more)
+    where = f"hydra.run.dir={folder}" if "-m" not in more else f"hydra.sweep.dir={folder}"
+    flags = ("-m",) if "-m" in more else ()
+    overrides = tuple(each for each in overrides if each != "-m")
+    return gesturelab("train", *flags, "--config-dir", "conf", *overrides, where, folder=place, **environment)
+
+
+def test_a_killed_training_ends_as_if_it_had_not_been(place: Path) -> None:
+    killer = "+callbacks.killer._target_=killer.Killer"
+    (place / "whole-mark").touch()
+    whole = train(place, "whole", killer, KILLED=str(place / "whole-mark"))
+    assert whole.returncode == 0, whole.stderr
+    killed = train(place, "killed", killer, KILLED=str(place / "mark"))
+    assert killed.returncode == -9
+    resumed = gesturelab("resume", "killed", folder=place, KILLED=str(place / "mark"))
+    assert resumed.returncode == 0, resumed.stderr
+    infos = [json.loads((place / name / "info_tiny.json").read_text()) for name in ("whole", "killed")]
+    assert infos[0]["metrics"] == infos[1]["metrics"]
+    assert infos[0]["data"] == infos[1]["data"]
+    known = infos[0]["classes"]["data"]
+    assert (known["class"], len(known["sha256"])) == ("npz_folder.NpzFolder", 64)
+    assert str(place) not in json.dumps(infos[0]["data"]), "paths of this machine stay here"
+    audited = gesturelab("audit", "killed", folder=place)
+    assert audited.returncode == 0, audited.stdout + audited.stderr
+
+
+def test_sweep_compare_report_and_model_file(place: Path) -> None:
+    swept = train(place, "sweep", "-m", "seed=0,1")
+    assert swept.returncode == 0, swept.stderr
+    again = train(place, "sweep", "-m", "seed=0,1")
+    assert "2 skipped" in again.stdout
+    for command in (("compare", "sweep"), ("report", "sweep")):
+        answered = gesturelab(*command, folder=place)
+        assert answered.returncode == 0, answered.stderr
+    exported = gesturelab("export", "sweep/seed=0", "-o", "model.zip", folder=place)
+    assert exported.returncode == 0, exported.stderr
+    np.save(place / "one.npy", np.load(place / "npz" / "p1_bow_0.npz")["positions"])
+    predicted = gesturelab("predict", "model.zip", "one.npy", "--rate", "30", folder=place)
+    assert predicted.returncode == 0, predicted.stderr
+    assert any(gesture in predicted.stdout for gesture in ("bow", "wave"))
+
+
+def test_data_that_moved_or_changed_are_noticed_by_the_audit(place: Path) -> None:
+    trained = train(place, "moving")
+    assert trained.returncode == 0, trained.stderr
+    shutil.copytree(place / "npz", place / "elsewhere")
+    moved = gesturelab("audit", "moving", "--data-root", str(place / "elsewhere"), folder=place)
+    assert moved.returncode == 0, moved.stdout
+    with np.load(place / "elsewhere" / "p0_bow_0.npz") as file:
+        values = dict(file)
+    values["positions"][0, 0, 0] += 0.001
+    np.savez(place / "elsewhere" / "p0_bow_0.npz", **values)
+    changed = gesturelab("audit", "moving", "--data-root", str(place / "elsewhere"), folder=place)
+    assert changed.returncode == 1
+    assert "data fingerprint" in changed.stdout
+
+
+def test_data_check_names_what_is_wrong(place: Path) -> None:
+    checked = gesturelab("data", "check", "--config-dir", "conf", "data=npz_folder", "data.root=npz", folder=place)
+    assert checked.returncode == 0, checked.stderr
+    assert "24 recordings" in checked.stdout
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (
+            "flat",
+            "own.dataset: recording '3-bow': its positions are float64 of the shape (30, 75); they must be numbers",
+        ),
+        ("lost", "own.dataset: recording '3-bow': frame 8 holds a value that is not finite"),
+        ("millimetres", "own.dataset: recording '3-bow': frame 1 has a joint"),
+        ("joints", "own.dataset: recording '3-bow' has 20 joints, but its skeleton kinect_v2 has 25"),
+        ("twice", "two recordings are called '3-nod'; names must be unique"),
+        ("lonely", "gesture jump is done by p3 only"),
+        ("one", "there is one subject only, only one"),
+        ("breaks", "own.dataset breaks off after recording '3-nod': OSError: the disk is gone"),
+        ("other", "own.dataset gives dict, not a gesturelab Recording"),
+    ],
+)
+def test_wrong_recordings_meet_one_clear_error(place: Path, kind: str, said: str) -> None:
+    (place / "conf" / "own.py").write_text(FUNCTION)
+    (place / "conf" / "data" / "own.yaml").write_text(
+        "defaults:\n  - /schema/dataset@_here_\n  - _self_\n_target_: own.dataset\nkind: good\n"
+    )
+    refused = gesturelab(
+        *("train", "--config-dir", "conf", "data=own", f"data.kind={kind}", *QUICK, "hydra.run.dir=refused"),
+        folder=place,
+    )
+    assert refused.returncode == 1, refused.stdout + refused.stderr
+    assert said in refused.stderr
+    assert "Traceback" not in refused.stderr

@@ -1,0 +1,99 @@
+"""A feature and an augmentation of the user's own keep each promise of a run: resume, sweep, compare, audit, export."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from command import gesturelab
+
+from gesturelab.export.load import load
+
+UNMEASURED = True
+EXAMPLE = Path(__file__).parents[2] / "examples" / "extending" / "feature" / "conf"
+SHIFT = """
+import os
+import torch
+
+class Shift:
+    calls = 0  # two of them look whether it fits
+
+    def __call__(self, positions, generator):
+        self.calls += 1
+        if self.calls == int(os.environ.get("KILLED_AT", 0)):
+            os.kill(os.getpid(), 9)
+        return positions + 0.05 * torch.randn(len(positions), 1, 1, 3, generator=generator)
+"""
+QUICK = ("data.people=8", "data.repetitions=1", "trainer=cpu", "trainer.max_epochs=2", "model.hidden=8")
+OWN = ("features=mine", "augment=mine", "trainer.batch_size=16", "trainer.checkpoint_minutes=1e-9", *QUICK)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Where options of the user's own are, and where runs go."""
+    folder = tmp_path_factory.mktemp("guest")
+    shutil.copytree(EXAMPLE, folder / "conf")
+    (folder / "conf" / "shifts.py").write_text(SHIFT)
+    (folder / "conf" / "augment").mkdir()
+    option = "defaults: [default, _self_]\nshift: {_target_: shifts.Shift}\n"
+    (folder / "conf" / "augment" / "mine.yaml").write_text(option)
+    return folder
+
+
+def run(folder, *arguments, status=0, **environment):
+    done = gesturelab(*arguments, folder=folder, **environment)
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def sweep(folder) -> Path:
+    """Two seeds."""
+    run(folder, "train", "-m", "--config-dir", "conf", *OWN, "seed=0,1", "name=own")
+    return folder / "multirun" / "own"
+
+
+def test_a_run_that_was_killed_ends_as_if_it_had_not_been(folder):
+    where = ("train", "--config-dir", "conf", *OWN)
+    run(folder, *where, "hydra.run.dir=whole")
+    run(folder, *where, "hydra.run.dir=killed", status=-9, KILLED_AT="5")
+    assert (folder / "killed" / "checkpoints" / "within.ckpt").exists()
+    run(folder, "resume", "killed")
+    whole, killed = (torch.load(folder / each / "model_tiny.pth", weights_only=True) for each in ("whole", "killed"))
+    assert whole["features"] == killed["features"]
+    for name, value in whole["state_dict"].items():
+        assert torch.equal(value, killed["state_dict"][name])
+    for name in ("predictions_tiny.csv", "scaler_tiny.json"):
+        assert (folder / "whole" / name).read_bytes() == (folder / "killed" / name).read_bytes()
+
+
+def test_a_sweep_skips_what_is_done_and_the_tables_read_it(folder, sweep):
+    again = run(folder, "train", "-m", "--config-dir", "conf", *OWN, "seed=0,1", "name=own")
+    assert "2 skipped" in again
+    infos = [json.loads(path.read_text()) for path in sorted(sweep.glob("*/info_tiny.json"))]
+    assert len(infos) == 2
+    for info in infos:
+        feature, change = info["classes"]["features"]["distances"], info["classes"]["augment"]["shift"]
+        assert (feature["class"], change["class"]) == ("joint_distances.JointDistances", "shifts.Shift")
+        assert len(feature["sha256"]) == 64
+        assert info["features"]["distances"]["_target_"] == "joint_distances.JointDistances"
+    assert "tiny" in run(folder, "compare", str(sweep))
+    run(folder, "report", str(sweep), "--output", "page.html")
+    assert (folder / "page.html").stat().st_size > 10_000
+    run(folder, "audit", str(next(sweep.glob("*/info_tiny.json")).parent))
+
+
+def test_graphs_and_the_model_file_answer_as_the_network(folder, sweep, monkeypatch):
+    trained = next(sweep.glob("*/info_tiny.json")).parent
+    graph = ("--format", "onnx")
+    for name, arguments in (("model.onnx", graph), ("steps.onnx", (*graph, "--stateful")), ("model.zip", ())):
+        # compares the answers before it writes; the feature looks at one frame, so that there is a state
+        run(folder, "export", str(trained), "-o", name, *arguments, PYTHONPATH="conf")
+        assert (folder / name).exists()
+    monkeypatch.syspath_prepend(str(folder / "conf"))
+    motion = np.random.default_rng(0).normal(size=(60, 25, 3)).cumsum(axis=0).astype(np.float32) * 0.05
+    answers = (load(path).predict(motion, rate_hz=10.0) for path in (folder / "model.zip", trained))
+    bundle, network = (answer.values for answer in answers)
+    np.testing.assert_array_equal(bundle, network)

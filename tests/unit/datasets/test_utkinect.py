@@ -1,0 +1,63 @@
+"""UTKinect-Action3D: actions cut out by their labels, and the facts of the published files where they are present."""
+
+import os
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gesturelab.config.compose import compose
+from gesturelab.datasets.recording import Dataset
+from gesturelab.datasets.source import read_dataset
+from gesturelab.errors import DataError
+
+REAL = Path(os.environ.get("GESTURELAB_UTKINECT", Path(__file__).parents[4] / "shared" / "utkinect"))
+
+
+def read(root: Path, *overrides: str) -> Dataset:
+    return read_dataset(compose(["data=utkinect", f"data.root={root}", *overrides]).data)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Two people; the x of every joint is the frame's number / 100; a frame is repeated, two are missing."""
+    for sequence in ("s01_e01", "s02_e01"):
+        numbers = [*range(100, 120, 2), 118, *range(124, 160, 2)]
+        rows = [f"{number} " + f" {number / 100} 1 2" * 20 for number in numbers]
+        (tmp_path / f"joints_{sequence}.txt").write_text("\n".join(rows) + "\n")
+    labels = "walk: 104 130\nsitDown: 140 150 \ncarry: NaN NaN\n"
+    (tmp_path / "actionLabel.txt").write_text(f"s01_e01\n{labels}s02_e01\n{labels}")
+    return tmp_path
+
+
+def test_actions_are_cut_out_by_their_frames(root):
+    dataset = read(root)
+    assert dataset.names == ("s01_e01_sitDown", "s01_e01_walk", "s02_e01_sitDown", "s02_e01_walk")
+    assert [left.recording for left in dataset.rejected] == ["s01_e01_carry", "s02_e01_carry"]
+    np.testing.assert_allclose(dataset[1].positions[:, 7, 0], np.arange(104, 131, 2) / 100, atol=1e-6)
+    assert (dataset[1].subject, dataset[1].gesture, dataset[1].rate_hz) == ("s01", "walk", 15)
+
+
+def test_labels_that_mend_others_come_first(root):
+    text = (root / "actionLabel.txt").read_text()
+    (root / "actionLabel_modified.txt").write_text(text.replace("104 130", "104 118"))
+    assert len(read(root)[1].positions) == 8
+    (root / "actionLabel_modified.txt").write_text(text.replace("walk:", "fly:"))
+    with pytest.raises(DataError, match=r"actionLabel_modified\.txt, line 2: 'fly: 104 130' is no action"):
+        read(root)
+    for path in root.glob("actionLabel*"):
+        path.unlink()
+    with pytest.raises(DataError, match=r"holds no actionLabel_modified\.txt or actionLabel\.txt"):
+        read(root)
+
+
+def test_the_published_files():
+    if not REAL.is_dir():
+        pytest.skip(f"UTKinect-Action3D is not at {REAL} (set GESTURELAB_UTKINECT)")
+    dataset = read(REAL)
+    assert (len(dataset), len(dataset.people)) == (199, 10)
+    assert [left.recording for left in dataset.rejected] == ["s10_e02_carry"]
+    counts = Counter(dataset[at].gesture for at in range(len(dataset)))
+    assert counts == {name: 19 if name == "carry" else 20 for name in dataset.gesture_names}
+    assert 1 < np.median(dataset.seconds) < 5
