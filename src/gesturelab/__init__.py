@@ -3,20 +3,40 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gesturelab.config.composing import compose as compose
+    from gesturelab.datasets.recording import Dataset as Dataset
+    from gesturelab.datasets.recording import Recording as Recording
+    from gesturelab.datasets.source import RecordingSource as RecordingSource
     from gesturelab.export.load import load as load
     from gesturelab.export.model import Model as Model
     from gesturelab.export.model import Prediction as Prediction
+    from gesturelab.models.network import FittedNetwork as FittedNetwork
+    from gesturelab.models.network import Network as Network
+    from gesturelab.preprocessing.features import Feature as Feature
+    from gesturelab.skeletons.skeleton import Skeleton as Skeleton
+    from gesturelab.splits.split import Fold as Fold
+    from gesturelab.splits.split import RecordingTable as RecordingTable
     from gesturelab.training.train import TrainResult as TrainResult
     from gesturelab.training.train import train as train
 
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "load": "export.load",
+    "Dataset": "datasets.recording",
+    "Feature": "preprocessing.features",
+    "FittedNetwork": "models.network",
+    "Fold": "splits.split",
     "Model": "export.model",
+    "Network": "models.network",
     "Prediction": "export.model",
-    "train": "training.train",
+    "Recording": "datasets.recording",
+    "RecordingSource": "datasets.source",
+    "RecordingTable": "splits.split",
+    "Skeleton": "skeletons.skeleton",
     "TrainResult": "training.train",
+    "compose": "config.composing",
+    "load": "export.load",
+    "train": "training.train",
 }
 """What is there from Python, and its module, which is imported when it is asked for."""
 

@@ -9,7 +9,7 @@ import time
 import zipfile
 from pathlib import Path
 
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.config.saved import read_config
 from gesturelab.datasets.source import read_dataset
 from gesturelab.errors import GesturelabError
@@ -19,7 +19,7 @@ from gesturelab.preprocessing.scaler import Scaler
 from gesturelab.report.collect import collect
 from gesturelab.runs.status import read_status
 from gesturelab.runs.stop_request import asked_to_stop
-from gesturelab.splits.split import choose_people
+from gesturelab.splits.split import RecordingTable, choose_people
 from gesturelab.sweeps.search.result import read_search
 
 LIMIT = 900 * 2**20

@@ -92,7 +92,7 @@ def _check_folder(options: argparse.Namespace) -> int:
 def _check_dataset(options: argparse.Namespace) -> int:
     from hydra.errors import HydraException
 
-    from gesturelab.config.compose import compose
+    from gesturelab.config.composing import compose
     from gesturelab.datasets.folder.check import check_dataset
 
     try:
