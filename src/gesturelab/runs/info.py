@@ -182,7 +182,7 @@ class TrainingInfo(TypedDict):
 class CostInfo(TypedDict):
     """What tells how far the costs of two runs can be compared."""
 
-    flops_per_window: int
+    flops_per_window: int | None
     """Operations of the network's matrix products for the probabilities of one window."""
     cpu: str
     """Name of the processor."""
