@@ -306,8 +306,8 @@ def _split(place: Path, value: object, option: str, kind: type) -> Case:
 
 def info(place: Path) -> Case:
     """`compare` beside a good run: the damaged one is named, or compared."""
-    from gesturelab.report.markdown import markdown
-    from gesturelab.report.table import comparison
+    from gesturelab.report.comparison import compare_groups
+    from gesturelab.report.page import render_markdown
 
     value = make_info(epochs=3)
     write_run(place / "good", make_info(seed=1, epochs=3))
@@ -319,9 +319,9 @@ def info(place: Path) -> Case:
         finished, unread = collect([place])
         assert len(finished) + len(unread) == 2
         assert "good" in {run.path.name for run in finished}
-        report = comparison(group(finished), unread)
-        json.dumps(report, allow_nan=False).encode()
-        markdown(report).encode()
+        comparison = compare_groups(group(finished), unread)
+        json.dumps(comparison.to_json(), allow_nan=False).encode()
+        render_markdown(comparison).encode()
         if unread:
             raise RunError(unread[0].reason)
 
@@ -330,9 +330,9 @@ def info(place: Path) -> Case:
 
 def report(place: Path) -> Case:
     """The page, and folds joined: a damaged info, predictions or windows file beside good ones; pictures left out."""
-    from gesturelab.report.page import build
-    from gesturelab.report.page.motion import Motion
-    from gesturelab.report.table import comparison
+    from gesturelab.report import page
+    from gesturelab.report.comparison import compare_groups
+    from gesturelab.report.player import Motion
 
     for fold in range(3):
         write_windows_of(write_fold_run(place / f"{fold}", run := fold_run(fold, epochs=2)), run)
@@ -355,8 +355,9 @@ def report(place: Path) -> Case:
             (bad / each).write_bytes(content if each == name.decode() else right)
         finished, unread = collect([place])
         groups = group(finished)
-        with patch.object(build, "pictures", lambda *_: []), patch.object(build, "curves", lambda *_: []):
-            said = build.page(groups, comparison(groups, unread), {one.basis.fingerprint: motion for one in groups})
+        with patch.object(page, "pictures", lambda *_: []), patch.object(page, "curves", lambda *_: []):
+            motions = {one.basis.fingerprint: motion for one in groups}
+            said = page.render_page(compare_groups(groups, unread), motions)
         said.encode()
         assert len(finished) + len(unread) == 3
 
@@ -567,7 +568,7 @@ def _yaml_bomb() -> bytes:
 
 def search(place: Path) -> Case:
     """A search's file on the page."""
-    from gesturelab.report.page.searches import section
+    from gesturelab.report.page import importance_table, trial_table
     from gesturelab.sweeps.search.result import Search
 
     trial = {"number": 0, "state": "completed", "value": 0.5, "params": {"optimizer.lr": 0.1}, "folders": ["trial-0"],
@@ -581,7 +582,8 @@ def search(place: Path) -> Case:
     def read(data: bytes) -> None:
         file.write_bytes(data)
         if (found := read_search(place)) is not None:
-            section([found]).encode()
+            assert importance_table(found).numeric is not None
+            assert trial_table(found).numeric is not None
 
     read(json.dumps(value).encode())
     assert read_search(place) is not None

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from gesturelab.models.network import FittedNetwork as FittedNetwork
     from gesturelab.models.network import Network as Network
     from gesturelab.preprocessing.features import Feature as Feature
+    from gesturelab.report.comparison import compare as compare
+    from gesturelab.report.results import Comparison as Comparison
     from gesturelab.skeletons.skeleton import Skeleton as Skeleton
     from gesturelab.splits.split import Fold as Fold
     from gesturelab.splits.split import RecordingTable as RecordingTable
@@ -33,6 +35,8 @@ _PUBLIC = {
     "RecordingSource": "datasets.source",
     "RecordingTable": "splits.split",
     "Skeleton": "skeletons.skeleton",
+    "compare": "report.comparison",
+    "Comparison": "report.results",
     "TrainResult": "training.train",
     "compose": "config.composing",
     "load": "export.load",

@@ -3,6 +3,7 @@
 import csv
 import json
 import logging
+import shutil
 
 import numpy as np
 import pytest
@@ -18,13 +19,11 @@ from gesturelab.datasets.load import load
 from gesturelab.errors import RunError, SplitError
 from gesturelab.evaluation.cross_validation import differing
 from gesturelab.evaluation.predictions import read_predictions
-from gesturelab.report.collect import collect
+from gesturelab.report.comparison import compare
 from gesturelab.report.console import show
-from gesturelab.report.groups import group
-from gesturelab.report.joined_figures import draw_joined
-from gesturelab.report.markdown import markdown
-from gesturelab.report.page.build import page
-from gesturelab.report.table import comparison, frame
+from gesturelab.report.cross_validation_figures import draw_cross_validation
+from gesturelab.report.page import render_markdown, render_page
+from gesturelab.runs.folder import RunDir
 from gesturelab.sweeps.search.trial import find_objective
 from gesturelab.training.audit import audit
 from gesturelab.training.trackers.tracker import scores
@@ -104,15 +103,15 @@ def test_people_who_do_everything_correctly_have_no_balanced_accuracy(folds, cap
     with caplog.at_level(logging.INFO):
         print_result(run, info)
     said = caplog.text
-    assert "tiny: balanced accuracy of" in said
-    assert "length alone (recordings)" in said
+    assert "tiny: test balanced accuracy - on" in said
+    assert "length alone" in said
     assert "one class only, so balanced accuracy is undefined" in said
 
 
 def test_folds_are_joined_into_the_right_balanced_accuracy(folds):
-    finished, unread = collect([folds[0][0].path.parent])
-    assert not unread
-    report = comparison(group(finished), unread)
+    compared = compare(folds[0][0].path.parent)
+    assert not compared.unread
+    report = compared.to_json()
     json.dumps(report, allow_nan=False)
     (item,) = report["joined"]
     rows = [row for run, _ in folds for row in table_of(run)]
@@ -139,21 +138,19 @@ def test_folds_are_joined_into_the_right_balanced_accuracy(folds):
 
 
 def test_balanced_accuracy_leads_in_every_form(folds):
-    finished, unread = collect([folds[0][0].path.parent])
-    groups = group(finished)
-    report = comparison(groups, unread)
+    comparison = compare(folds[0][0].path.parent)
     console = Console(width=120, record=True, file=None, quiet=True)
     console.quiet = False
     with console.capture() as shown:
-        show(report, console)
-    html = page(groups, report, {})
-    for text in (shown.get(), markdown(report), html):
+        show(comparison, console, full=True)
+    html = render_page(comparison, {})
+    for text in (shown.get(), render_markdown(comparison), html):
         assert "balanced" in text
         assert text.index("balanced") < text.index("accuracy", text.index("balanced") + 20)
         assert "length alone" in text
         assert "majority class" in text
         assert "look at patients alone" in " ".join(text.split())
-    table = frame(groups)
+    table = comparison.runs_to_frame()
     assert table["length_balanced_accuracy"].notna().tolist() == [True, False]
 
 
@@ -164,7 +161,7 @@ def test_the_two_tasks_are_not_joined(folds, tmp_path):
     assert "data.target differs (gesture, not correctness)" in differing(info, other)
     (tmp_path / "config.yaml").write_text("name: other\n")
     (tmp_path / run.info.name).write_text(json.dumps(other))
-    report = comparison(group(collect([run.path, tmp_path])[0]), [])
+    report = compare([run.path, tmp_path]).to_json()
     assert len(report["groups"]) == 2
     assert "another task (data.target=" in report["groups"][1]["differs"][0]
 
@@ -175,6 +172,24 @@ def test_the_audit_knows_the_baselines(folds):
     (own,) = [check for claim, check in checks.items() if "baselines" in claim]
     assert own.passed
     assert all(check.passed for check in checks.values())
+
+
+def test_the_audit_takes_baselines_without_metrics_that_came_later(folds, tmp_path):
+    shutil.copytree(folds[0][0].path, tmp_path / "run")
+    path = tmp_path / "run/info_tiny.json"
+    info = json.loads(path.read_text(encoding="utf-8"))
+    for baseline in info["baselines"].values():
+        del baseline["cohen_kappa"]
+    path.write_text(json.dumps(info), encoding="utf-8")
+    assert own_check(RunDir(tmp_path / "run", "tiny")).passed
+    info["baselines"]["length"]["balanced_accuracy"] += 0.1
+    path.write_text(json.dumps(info), encoding="utf-8")
+    assert not own_check(RunDir(tmp_path / "run", "tiny")).passed
+
+
+def own_check(run):
+    (own,) = [check for check in audit(run) if "baselines" in check.claim]
+    return own
 
 
 def test_a_damaged_file_is_refused(folds, tmp_path):
@@ -204,14 +219,14 @@ def test_a_single_run_shows_the_baselines_too(folds, tmp_path):
     alone["split"] |= {"kind": "named", "options": {"seed": 0}}
     (tmp_path / "config.yaml").write_text("name: alone\n")
     (tmp_path / run.info.name).write_text(json.dumps(alone))
-    groups = group(collect([tmp_path])[0])
-    report = comparison(groups, [])
+    comparison = compare(tmp_path)
+    report = comparison.to_json()
     console = Console(width=120)
     with console.capture() as shown:
-        show(report, console)
+        show(comparison, console, full=True)
     expected = f"{100 * info['baselines']['length']['balanced_accuracy']:.1f} %"
     assert expected in shown.get()
-    html = page(groups, report, {})
+    html = render_page(comparison, {})
     assert "Correct or incorrect, test recordings of each run" in html
     assert expected in html
     test = info["metrics"]["test"]["recording"]["balanced_accuracy"]
@@ -222,9 +237,7 @@ def test_a_single_run_shows_the_baselines_too(folds, tmp_path):
 
 
 def test_pictures_are_of_balanced_accuracy(folds, tmp_path):
-    groups = group(collect([folds[0][0].path.parent])[0])
-    report = comparison(groups, [])
-    drawn = draw_joined(report["joined"][0], report["groups"][0], tmp_path, "svg")
+    drawn = draw_cross_validation(compare(folds[0][0].path.parent).groups[0], tmp_path, "svg")
     assert [path.stem for path in drawn] == ["sizes", "people", "reliability", "ranks"], "no coverage"
     svg = drawn[0].read_text()
     assert "Balanced accuracy on unseen people" in svg

@@ -147,7 +147,7 @@ def test_damaged_runs_are_named_and_the_others_shown(run, tmp_path, capsys):
     main(["status", str(tmp_path)])
     said = capsys.readouterr().out
     assert all(name in said for name in ("good", "scaler", "status"))
-    assert main(["compare", str(tmp_path)]) == 0
+    assert main(["compare", str(tmp_path), "--full"]) == 0
     said = capsys.readouterr().out
     assert said.count("unreadable") == 2
     assert main(["report", str(tmp_path), "-o", str(tmp_path / "page.html")]) == 0

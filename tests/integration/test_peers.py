@@ -54,7 +54,17 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def comparison(trained: Path) -> dict[str, Any]:
-    arguments = ("multirun/sweep", "multirun/sweep-peers", "--json", "c.json", "--figures", "figures", "--png", "s.png")
+    arguments = (
+        "multirun/sweep",
+        "multirun/sweep-peers",
+        "--full",
+        "--json",
+        "c.json",
+        "--figures",
+        "figures",
+        "--png",
+        "s.png",
+    )
     done = gesturelab("compare", *arguments, folder=trained)
     assert done.returncode == 0, done.stderr
     said = " ".join(done.stdout.split())

@@ -7,11 +7,9 @@ import numpy as np
 import pytest
 
 from browser import Browser
-from gesturelab.report.collect import collect
-from gesturelab.report.groups import group
-from gesturelab.report.page.build import page
-from gesturelab.report.page.motion import Motion
-from gesturelab.report.table import comparison
+from gesturelab.report.comparison import compare
+from gesturelab.report.page import render_page
+from gesturelab.report.player import Motion
 from gesturelab.skeletons.skeleton import KINECT_V2
 from predictions_builder import fold_run, write_fold_run, write_windows_of
 
@@ -40,10 +38,8 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
             write_fold_run(folder / size / str(fold), one)
             if size == "tiny":  # the other size is of before there were windows files
                 write_windows_of(folder / size / str(fold), one)
-    finished, unread = collect([folder])
-    groups = group(finished)
     path = folder / "report.html"
-    path.write_text(page(groups, comparison(groups, unread), {"f1": waving}), encoding="utf-8")
+    path.write_text(render_page(compare(folder), {"f1": waving}), encoding="utf-8")
     return path
 
 

@@ -49,8 +49,8 @@ def test_wheel_carries_every_file_of_conf_and_nothing_of_the_tests(wheel):
     inside = set(zipfile.ZipFile(wheel).namelist())
     for path in (PROJECT / "conf").rglob("*.yaml"):
         assert f"gesturelab/conf/{path.relative_to(PROJECT / 'conf').as_posix()}" in inside
-    for name in ("page.css", "page.js", "player.js", "player.html"):
-        assert f"gesturelab/report/page/{name}" in inside
+    for path in (PROJECT / "src/gesturelab/report/templates").iterdir():
+        assert f"gesturelab/report/templates/{path.name}" in inside
     assert "gesturelab/py.typed" in inside
     assert any(name.endswith("licenses/LICENSE") for name in inside)
     assert {name.split("/")[0].split("-")[0] for name in inside} == {"gesturelab", "hydra_plugins"}

@@ -55,7 +55,7 @@ def test_all_artefacts_appear_and_compare_shows_four_rows(sizes):
         run = RunDir(folder / "multirun" / "gestures" / f"model={size}", size)
         assert run.complete
         assert "epoch   2 of 2" in run.log.read_text()
-    shown = gesturelab("compare", folder=folder)
+    shown = gesturelab("compare", "--full", folder=folder)
     assert shown.returncode == 0, shown.stderr
     rows = [line.split() for line in shown.stdout.splitlines() if re.match(r"[0-9]  ", line)]
     assert [row[1] for row in rows[:4]] == ["tiny", "small", "medium", "large"]

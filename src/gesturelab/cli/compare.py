@@ -3,10 +3,13 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from gesturelab.cli.latency import add_option, measure_sizes
+from gesturelab.cli.latency import add_option, latencies
 from gesturelab.errors import RunError
+
+if TYPE_CHECKING:
+    from gesturelab.report.results import Comparison
 
 DEFAULTS = ("outputs", "multirun")
 STANDARD_OUTPUT = "-"
@@ -14,21 +17,23 @@ STANDARD_OUTPUT = "-"
 
 def parser() -> argparse.ArgumentParser:
     """What the command takes."""
-    made = argparse.ArgumentParser(
+    command = argparse.ArgumentParser(
         prog="gesturelab compare",
         description="Compare finished runs, recommend a size by validation accuracy, and judge overfitting. Runs that "
         "differ in fold and seed only are joined into one result a size, with intervals over people.",
     )
-    made.add_argument("dirs", nargs="*", metavar="DIR", type=Path, help="folders of runs (default: outputs, multirun)")
-    made.add_argument("--csv", metavar="FILE", help="write one row a run; - is standard output")
-    made.add_argument("--joined", metavar="FILE", help="write joined folds as CSV, one row a size and part; - as above")
-    made.add_argument("--json", metavar="FILE", help="write everything; - is standard output")
-    made.add_argument("--markdown", metavar="FILE", help="write everything, for reading; - is standard output")
-    made.add_argument("--png", metavar="FILE", help="draw accuracy against parameters")
-    made.add_argument("--figures", metavar="DIR", help="draw accuracy against cost, and joined folds")
-    made.add_argument("--leakage", metavar="FILE", help="draw random windows and recordings beside unseen people")
-    add_option(made)
-    return made
+    add = command.add_argument
+    add("dirs", nargs="*", metavar="DIR", type=Path, help="folders of runs (default: outputs, multirun)")
+    add("--full", action="store_true", help="print windows, losses, cost, overfitting by run and findings too")
+    add("--csv", metavar="FILE", help="write one row a run; - is standard output")
+    add("--joined", metavar="FILE", help="write joined folds as CSV, one row a size and part; - as above")
+    add("--json", metavar="FILE", help="write everything; - is standard output")
+    add("--markdown", metavar="FILE", help="write everything, for reading; - is standard output")
+    add("--png", metavar="FILE", help="draw accuracy against parameters")
+    add("--figures", metavar="DIR", help="draw accuracy against cost, and joined folds")
+    add("--leakage", metavar="FILE", help="draw random windows and recordings beside unseen people")
+    add_option(command)
+    return command
 
 
 def run(arguments: list[str]) -> int:
@@ -40,85 +45,87 @@ def run(arguments: list[str]) -> int:
     Raises:
         RunError: If a folder does not exist, or a file cannot be written.
     """
-    asked = parser()
-    given = asked.parse_args(arguments)
-    if [given.csv, given.joined, given.json, given.markdown].count(STANDARD_OUTPUT) > 1:
-        asked.error("only one of --csv, --joined, --json and --markdown can go to standard output")
-    if given.png == STANDARD_OUTPUT:
-        asked.error("--png needs a file name")
-    dirs: list[Path] = given.dirs or [Path(name) for name in DEFAULTS if Path(name).is_dir()]
+    command = parser()
+    options = command.parse_args(arguments)
+    if [options.csv, options.joined, options.json, options.markdown].count(STANDARD_OUTPUT) > 1:
+        command.error("only one of --csv, --joined, --json and --markdown can go to standard output")
+    if options.png == STANDARD_OUTPUT:
+        command.error("--png needs a file name")
+    dirs: list[Path] = options.dirs or [Path(name) for name in DEFAULTS if Path(name).is_dir()]
     if not dirs:
         raise RunError(
             f"there is neither {' nor '.join(DEFAULTS)} in {Path.cwd()}: make runs with 'gesturelab train' "
             "(or 'gesturelab train -m model=tiny,small'), or name the folders that hold them"
         )
-    return _compare(dirs, given)
+    from gesturelab.report.comparison import compare
+
+    comparison = compare(dirs, measure=latencies(options), trust=options.trust)
+    quiet = _write(comparison, options)
+    _draw(comparison, options)
+    where = ", ".join(str(path) for path in dirs)
+    if quiet and comparison.unread:
+        print(f"not compared: {len(comparison.unread)} unfinished or unreadable below {where}", file=sys.stderr)
+    if not comparison.groups:
+        print(f"no finished run in {where}: make one with 'gesturelab train'", file=sys.stderr)
+    return 0 if comparison.groups else 1
 
 
-def _compare(dirs: list[Path], given: argparse.Namespace) -> int:
+def _write(comparison: "Comparison", options: argparse.Namespace) -> bool:
+    """Prints the comparison, unless a table goes to standard output, and writes the files; returns whether one did."""
     import json
 
     from rich.console import Console
 
     from gesturelab.files import write_text
-    from gesturelab.report.collect import collect
     from gesturelab.report.console import show
-    from gesturelab.report.groups import group
-    from gesturelab.report.markdown import markdown
-    from gesturelab.report.table import comparison, frame, joined_frame
 
-    finished, unread = collect(dirs)
-    groups = group(finished)
-    latencies = measure_sizes(groups, given.trust) if given.latency else None
-    report = comparison(groups, unread, latencies, given.trust)
+    def markdown() -> str:
+        from gesturelab.report.page import render_markdown  # jinja2 is not needed without it
+
+        return render_markdown(comparison)
+
     written = [
-        (given.csv, lambda: frame(groups).to_csv(index=False, lineterminator="\n")),
-        (given.joined, lambda: joined_frame(report["joined"]).to_csv(index=False, lineterminator="\n")),
-        (given.json, lambda: json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n"),
-        (given.markdown, lambda: markdown(report)),
+        (options.csv, lambda: comparison.runs_to_frame().to_csv(index=False, lineterminator="\n")),
+        (options.joined, lambda: comparison.parts_to_frame().to_csv(index=False, lineterminator="\n")),
+        (options.json, lambda: json.dumps(comparison.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"),
+        (options.markdown, markdown),
     ]
     quiet = any(name == STANDARD_OUTPUT for name, _ in written)
     if not quiet:
-        show(report, Console(width=None if sys.stdout.isatty() else _columns(), highlight=False))
+        console = Console(width=None if sys.stdout.isatty() else _columns(), highlight=False)
+        show(comparison, console, full=options.full)
     for name, text in written:
         if name == STANDARD_OUTPUT:
             sys.stdout.write(text())
         elif name is not None:
             write_text(Path(name), text())
-    if given.png is not None and any(one.sizes for one in groups):
+    return quiet
+
+
+def _draw(comparison: "Comparison", options: argparse.Namespace) -> None:
+    """Draws the pictures that were asked for."""
+    if options.png is not None:
         from gesturelab.report.figures import draw_sizes
 
-        draw_sizes(frame(groups), Path(given.png))
-    if given.figures is not None or given.leakage is not None:
-        _draw_more(given, report)
-    where = ", ".join(str(path) for path in dirs)
-    if quiet and unread:
-        print(f"not compared: {len(unread)} unfinished or unreadable below {where}", file=sys.stderr)
-    if not finished:
-        print(f"no finished run in {where}: make one with 'gesturelab train'", file=sys.stderr)
-    return 0 if finished else 1
+        draw_sizes(comparison.runs, Path(options.png))
+    if options.figures is not None:
+        from gesturelab.report.cost_figure import draw_cost
+        from gesturelab.report.cross_validation_figures import draw_cross_validation
 
+        for group in comparison.groups:
+            draw_cross_validation(group, Path(options.figures))
+            if group.cost.informative:
+                number = "" if group.number == 1 else f"_{group.number}"
+                draw_cost(group, Path(options.figures) / f"cost{number}.png")
+    if options.leakage is not None and any(not row.peer for row in comparison.runs):
+        from gesturelab.report.leakage import draw_leakage
 
-def _draw_more(given: argparse.Namespace, report: dict[str, Any]) -> None:
-    from gesturelab.report.cost_figure import draw_cost, titles
-    from gesturelab.report.cost_words import worth_showing
-    from gesturelab.report.joined_figures import draw_joined
-    from gesturelab.report.leakage import draw_leakage
-
-    groups = {group["group"]: group for group in report["groups"]}
-    if given.figures is not None:
-        for item in report["joined"]:
-            draw_joined(item, groups[item["group"]], Path(given.figures))
-        for item in filter(worth_showing, report["costs"]):
-            number = "" if item["group"] == 1 else f"_{item['group']}"
-            draw_cost(item, Path(given.figures) / f"cost{number}.png", *titles(groups[item["group"]]))
-    if given.leakage is not None and any(not row["peer"] for row in report["runs"]):
-        draw_leakage(report["runs"], Path(given.leakage))
+        draw_leakage(comparison.runs, Path(options.leakage))
 
 
 def _columns() -> int:
     """Width of a pipe: what COLUMNS says, or 100."""
     import os
 
-    said = os.environ.get("COLUMNS", "")
-    return int(said) if said.isdigit() else 100
+    columns = os.environ.get("COLUMNS", "")
+    return int(columns) if columns.isdigit() else 100

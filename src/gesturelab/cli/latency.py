@@ -1,7 +1,8 @@
 """The option ``--latency`` of ``gesturelab compare`` and ``gesturelab report``."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,11 @@ def add_option(parser: argparse.ArgumentParser) -> None:
         "--latency", action="store_true", help="measure how long each size needs for a window on this machine"
     )
     trust.add_option(parser)
+
+
+def latencies(options: argparse.Namespace) -> "Callable[[Sequence[Group]], Latencies] | None":
+    """What measures the latency of each size; None where nobody asked for it."""
+    return partial(measure_sizes, trusted=options.trust) if options.latency else None
 
 
 def measure_sizes(groups: "Sequence[Group]", trusted: "Sequence[str]") -> "Latencies":

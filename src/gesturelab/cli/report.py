@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from gesturelab.cli.latency import add_option, measure_sizes
+from gesturelab.cli.latency import add_option, latencies
 from gesturelab.errors import GesturelabError, RunError
 
 if TYPE_CHECKING:
     from gesturelab.datasets.recording import Dataset
     from gesturelab.report.collect import Finished
-    from gesturelab.report.page.motion import Motion, Motions
+    from gesturelab.report.player import Motion, Motions
 
 
 def run(arguments: list[str]) -> int:
@@ -33,25 +33,22 @@ def run(arguments: list[str]) -> int:
                         "(default: report.html)")  # fmt: skip
     parser.add_argument("--data-root", metavar="DIR", help="where the data are, if not where the runs found them")
     add_option(parser)
-    given = parser.parse_args(arguments)
-    dirs, output = cast(list[Path], given.dirs), cast(Path, given.output)
+    options = parser.parse_args(arguments)
+    dirs, output = cast(list[Path], options.dirs), cast(Path, options.output)
 
     from gesturelab.files import write_text
-    from gesturelab.report.collect import collect
-    from gesturelab.report.groups import group
-    from gesturelab.report.page.build import page
-    from gesturelab.report.table import comparison
+    from gesturelab.report.comparison import compare
+    from gesturelab.report.page import render_page
 
-    finished, unread = collect(dirs)
-    if not finished:
+    comparison = compare(dirs, measure=latencies(options), trust=options.trust)
+    if not comparison.groups:
         raise RunError(f"no finished run in {', '.join(map(str, dirs))}: make one with 'gesturelab train'")
-    groups = group(finished)
-    motions = {one.basis.fingerprint: _motions(one.runs, given.data_root) for one in groups}
-    latencies = measure_sizes(groups, given.trust) if given.latency else None
-    write_text(output, page(groups, comparison(groups, unread, latencies, given.trust), motions))
-    for why in {why for why in motions.values() if isinstance(why, str)}:
-        print(f"no player: {why}")
-    print(f"{output.as_posix()}: {len(finished)} runs, {output.stat().st_size / 1e6:.1f} MB")
+    groups = [group.group for group in comparison.groups]
+    motions = {group.basis.fingerprint: _motions(group.runs, options.data_root) for group in groups}
+    write_text(output, render_page(comparison, motions))
+    for reason in {reason for reason in motions.values() if isinstance(reason, str)}:
+        print(f"no player: {reason}")
+    print(f"{output.as_posix()}: {len(comparison.runs)} runs, {output.stat().st_size / 1e6:.1f} MB")
     return 0
 
 
@@ -61,29 +58,29 @@ def _motions(runs: "Sequence[Finished]", data_root: str | None) -> "Motions | st
     from gesturelab.datasets.load import load
     from gesturelab.runs.folder import RunDir
 
-    one = runs[0]
+    first = runs[0]
     try:
-        config = read_data_config(RunDir(one.path, one.info["model"]["size"]).config)
+        config = read_data_config(RunDir(first.path, first.info["model"]["size"]).config)
         if data_root is not None:
             config.move(data_root)
         dataset = load(config)
     except GesturelabError as error:
         return str(error)
-    if dataset.fingerprint != one.info["data"]["fingerprint"]:
+    if dataset.fingerprint != first.info["data"]["fingerprint"]:
         return f"the {dataset.source} data are not those that the runs were made with (the fingerprint differs)"
     return _finder(dataset)
 
 
 def _finder(dataset: "Dataset") -> "Motions":
-    from gesturelab.report.page.motion import Motion
+    from gesturelab.report.player import Motion
 
     places = {name: at for at, name in enumerate(dataset.names)}
 
     def find(name: str) -> "Motion | None":
         if name not in places:
             return None
-        one = dataset[places[name]]
-        skeleton = dataset.skeleton
-        return Motion(one.positions, one.rate_hz, skeleton.joints, skeleton.parents, one.group, one.posture)
+        recording, skeleton = dataset[places[name]], dataset.skeleton
+        joints, parents = skeleton.joints, skeleton.parents
+        return Motion(recording.positions, recording.rate_hz, joints, parents, recording.group, recording.posture)
 
     return find

@@ -4,8 +4,11 @@ import logging
 from pathlib import Path
 from typing import Any, cast
 
-from gesturelab.evaluation.metrics import metric_named, primary_metric, table_metrics
-from gesturelab.report.words import BASELINES, percent
+from gesturelab.evaluation.metrics import CORRECTNESS, primary_metric
+from gesturelab.report.overfitting import band, gap
+from gesturelab.report.results import BASELINES
+from gesturelab.report.sections import table_columns
+from gesturelab.report.texts import metric_value, percent
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.info import Info, target_of
 
@@ -16,30 +19,34 @@ FEW_PEOPLE = 10
 
 
 def print_result(run: RunDir, info: Info) -> None:
-    """Prints the scores, what must be said with them, and where the files are."""
-    log.info("")
-    target = target_of(info)
-    primary = primary_metric(target)
-    head = f"{info['model']['size']}: {primary.title} of"
-    log.info("%-28s %12s %12s %12s", head, "training", "validation", "test")
-    metrics = info["metrics"]
-    for level, what in (("recording", "recordings"), ("window", "windows")):
-        scores = [
-            cast(Any, metrics[side][level])[primary_metric(target).name] for side in ("train", "validation", "test")
-        ]
-        log.info("%-28s %12s %12s %12s", what, *map(percent, scores))
-    for name, baseline in info.get("baselines", {}).items():
-        said = f"{BASELINES[name]} (recordings)"
-        log.info("%-28s %12s %12s %12s", said, "", "", percent(baseline["balanced_accuracy"]))
-    test = metrics["test"]["recording"]
+    """Prints the answer first, then the other scores, what must be said with them, and where the files are."""
+    target, metrics = target_of(info), info["metrics"]
     people = info["split"]["test"]["subjects"]
+    listed = ", ".join(people) if len(people) <= 12 else f"{', '.join(people[:12])} ..."
+    train, validation, test = _primary(info, "recording")
+    difference = None if train is None or test is None else gap(train, test)
+    judged = "" if difference is None else f"; gap {percent(difference)}: {band(difference)}"
+    log.info("")
     log.info(
-        "test recordings: %s, %d recordings of %d people: %s",
-        _more_scores(info),
-        test["count"],
+        "%s: test %s %s on %d recordings of %d people (%s); validation %s, training %s%s",
+        info["model"]["size"],
+        primary_metric(target).title,
+        percent(test),
+        metrics["test"]["recording"]["count"],
         len(people),
-        ", ".join(people) if len(people) <= 12 else f"{', '.join(people[:12])} ...",
+        listed,
+        percent(validation),
+        percent(train),
+        judged,
     )
+    log.info("recordings: %s", _more_scores(info))
+    train, validation, test = map(percent, _primary(info, "window"))
+    log.info("windows: test %s, validation %s, training %s", test, validation, train)
+    if baselines := info.get("baselines", {}):
+        scores = (
+            f"{BASELINES[name]} {percent(one[primary_metric(CORRECTNESS).name])}" for name, one in baselines.items()
+        )
+        log.info("trivial answers (recordings): %s", ", ".join(scores))
     if len(people) < FEW_PEOPLE and not info["split"]["leaky"]:
         log.info(
             "%d people are few: other people may give a very different number. Test everybody once with "
@@ -50,18 +57,21 @@ def print_result(run: RunDir, info: Info) -> None:
         log.warning(warning)
     for finding in info.get("findings", []):
         log.warning("%s: %s %s", finding["name"], finding["text"], finding["advice"])
-    log.info("")
-    for path in run.artefacts:
-        log.info(path.as_posix() if not path.is_relative_to(Path.cwd()) else path.relative_to(Path.cwd()).as_posix())
+    folder = run.path if not run.path.is_relative_to(Path.cwd()) else run.path.relative_to(Path.cwd())
+    log.info("%s: %s", folder.as_posix(), ", ".join(path.name for path in run.artefacts))
+
+
+def _primary(info: Info, level: str) -> list[float | None]:
+    """The primary metric of training, validation and test."""
+    metrics = cast(Any, info["metrics"])
+    return [metrics[subset][level][primary_metric(target_of(info)).name] for subset in ("train", "validation", "test")]
 
 
 def _more_scores(info: Info) -> str:
     """The metrics of the test recordings besides the primary one."""
-    test, target = info["metrics"]["test"]["recording"], target_of(info)
-    primary = primary_metric(target)
-    metrics = [metric for metric in table_metrics(target) if metric.name in test and metric is not primary]
-    metrics += [metric_named(name, target) for name in info.get("metric_definitions", {})]
-    shown = ", ".join(f"{metric.title} {metric.show(test[metric.name])}{' %' * metric.percent}" for metric in metrics)
+    test = info["metrics"]["test"]["recording"]
+    primary, *others = table_columns(target_of(info), test)
+    shown = ", ".join(f"{metric.title} {metric_value(test[metric.name], metric)}" for metric in others)
     if test[primary.name] is None:
         shown += f" (they are of one class only, so {primary.title} is undefined)"
     return shown

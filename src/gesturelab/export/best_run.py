@@ -8,7 +8,7 @@ from gesturelab.errors import RunError
 from gesturelab.evaluation.metrics import primary_metric
 from gesturelab.report.collect import Finished, collect
 from gesturelab.report.groups import Candidate, best, group, split_name
-from gesturelab.report.words import percent
+from gesturelab.report.texts import percent
 from gesturelab.runs.folder import RunDir
 
 

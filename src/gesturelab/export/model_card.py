@@ -7,7 +7,7 @@ from gesturelab.config.options import target_of
 from gesturelab.config.training import LSTMConfig
 from gesturelab.export.contents import UNSURE_BELOW, Contents
 from gesturelab.report.groups import split_name
-from gesturelab.report.words import percent
+from gesturelab.report.texts import percent
 
 LICENCES = {
     "irds": "IntelliRehabDS (Miron et al., *Data* 2021, 6(5), 46, [doi 10.3390/data6050046]"

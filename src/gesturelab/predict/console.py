@@ -10,7 +10,7 @@ from gesturelab.export.model import Model
 from gesturelab.predict.answers import Answer
 from gesturelab.predict.files import TOP
 from gesturelab.predict.score import Scored, caveats
-from gesturelab.report.words import percent
+from gesturelab.report.texts import percent
 
 MOST_ROWS = 60
 """More than a reader reads; files hold them all."""

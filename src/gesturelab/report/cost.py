@@ -1,15 +1,25 @@
 """Accuracy against cost: what each size of a group costs, and which sizes no other one beats."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 from gesturelab.evaluation.cost import Latency, beaten_by
 from gesturelab.evaluation.metrics import primary_metric
+from gesturelab.evaluation.result import Value
 from gesturelab.report.collect import Finished
 from gesturelab.report.groups import Candidate, Group
-from gesturelab.report.recommendation import taken
+from gesturelab.report.recommendation import selected, without_peers
+from gesturelab.report.results import (
+    CandidateResult,
+    Choice,
+    Cost,
+    CostRow,
+    CrossValidationResult,
+    LatencyConditions,
+    MissingLatency,
+)
 
 Latencies = Mapping[Path, Latency | str]
 """Of the first run of each size: how long a window took, or why it could not be measured."""
@@ -24,87 +34,81 @@ DISTURBED = 0.9
 """A latency is disturbed when the processor worked for us in a smaller share of the time."""
 
 
-def cost(
-    group: Group, item: dict[str, Any] | None, recommended: dict[str, Any] | None, latencies: Latencies
-) -> dict[str, Any]:
-    """What the sizes of a group cost beside how accurate they are, as plain values.
+def cost_of(
+    group: Group, joined: CrossValidationResult | None, recommended: Choice | None, latencies: Latencies
+) -> Cost:
+    """What the candidates of a group cost beside how accurate they are.
 
     Args:
         group: Of runs that may be compared.
-        item: Its joined folds, as `gesturelab.report.joined.joined` gives them; None where nothing was joined.
+        joined: Its folds; None where nothing was joined.
         recommended: The size with the best validation accuracy.
         latencies: As far as measured.
-
-    Returns:
-        ``group``: its number.
-        ``score``: what leads, accuracy or balanced accuracy; a size that has none is left out.
-        ``recommended``: the candidate that the verdict says to take, else the one with the best validation accuracy.
-        ``rows``, sizes first: ``candidate``, ``peer``, ``accuracy`` (the score: ``value``, ``low``, ``high``; of joined
-        folds with their interval, otherwise the mean over runs), ``parameters``, ``flops_per_window``, ``seconds`` (of
-        one training, the mean over runs), ``latency_ms``, ``latency_p95_ms`` (null where unknown), ``beaten_by`` (a
-        candidate that is at least as accurate and costs no more; null for Pareto-optimal ones and where it is not
-        judged), ``partial`` (not tested on everybody), ``apart`` (a size tested on other people than most, so that it
-        is not judged; nor are peers).
-        ``by``: the costs that ``beaten_by`` follows from.
-        ``seconds_differ``: why training times cannot be compared; empty where nothing speaks against it.
-        ``latency``: ``cpu``, ``torch``, ``repeats`` (fewest), ``disturbed`` (candidates), ``missing`` (candidate and
-        reason); null where none was asked for.
     """
-    results = {result["candidate"]: result for result in item["results"]} if item else {}
-    rows = [_row(candidate, results.get(candidate.label), latencies) for candidate in group.candidates]
-    if results:
-        rows = [row for row in rows if row["candidate"] in results]
-    rows = [row for row in rows if row["accuracy"]["value"] is not None]
-    sizes = [row for row in rows if not row["peer"]]
-    folds = [tuple(results[row["candidate"]]["folds"]) if results else () for row in sizes]
-    for row, own_folds in zip(sizes, folds, strict=True):
-        row["apart"] = own_folds != max(folds, key=len)
-    sizes = [row for row in sizes if not row["apart"]]
-    by = [kind for kind in OF_USE if sizes and all(row[kind] is not None for row in sizes)]
-    beaten = beaten_by([row["accuracy"]["value"] for row in sizes], [[row[kind] for kind in by] for row in sizes])
-    for row, at in zip(sizes, beaten, strict=True):
-        row["beaten_by"] = None if at is None else sizes[at]["candidate"]
-    own = [result for result in results.values() if not result["peer"]]
-    names = {result["candidate"] for result in own}
-    between = [pair for pair in item["pairs"] if {pair["first"], pair["second"]} <= names] if item else []
-    return {
-        "group": group.number,
-        "score": primary_metric(group.target).title,
-        "recommended": taken(own, between) or (recommended["candidate"] if recommended else None),
-        "rows": rows,
-        "by": by,
-        "seconds_differ": not_comparable([run for one in group.candidates for run in one.runs]),
-        "latency": _latency([one for one in group.sizes if one.label in {row["candidate"] for row in rows}], latencies),
-    }
+    results = {result.candidate: result for result in joined.results} if joined else {}
+    rows = [
+        _row(candidate, results.get(candidate.label), latencies)
+        for candidate in group.candidates
+        if not results or candidate.label in results
+    ]
+    rows = _judge([row for row in rows if row.accuracy["value"] is not None], results)
+    names = {row.candidate for row in rows}
+    chosen = selected(*without_peers(joined.results, joined.pairs)) if joined else None
+    return Cost(
+        group.number,
+        primary_metric(group.target).title,
+        chosen or (recommended.candidate if recommended else None),
+        rows,
+        _judging([row for row in rows if not row.peer and not row.apart]),
+        not_comparable(group.runs),
+        _conditions([size for size in group.sizes if size.label in names], latencies),
+    )
 
 
-def _row(candidate: Candidate, result: dict[str, Any] | None, latencies: Latencies) -> dict[str, Any]:
+def _judging(sizes: Sequence[CostRow]) -> list[str]:
+    """The costs that all sizes have."""
+    return [kind for kind in OF_USE if sizes and all(getattr(row, kind) is not None for row in sizes)]
+
+
+def _judge(rows: Sequence[CostRow], results: Mapping[str, CandidateResult]) -> list[CostRow]:
+    """Says of each size by which one it is beaten, or that it was tested on other people than most."""
+    sizes = [row for row in rows if not row.peer]
+    folds = {row.candidate: results[row.candidate].scores["folds"] if results else [] for row in sizes}
+    most = max(folds.values(), key=len, default=[])
+    judged = [row for row in sizes if folds[row.candidate] == most]
+    by = _judging(judged)
+    accuracies = [row.value for row in judged]
+    beaten = beaten_by(accuracies, [[getattr(row, kind) for kind in by] for row in judged])
+    winners = {row.candidate: judged[at].candidate for row, at in zip(judged, beaten, strict=True) if at is not None}
+    return [
+        replace(row, beaten_by=winners.get(row.candidate), apart=not row.peer and row not in judged) for row in rows
+    ]
+
+
+def _row(candidate: Candidate, result: CandidateResult | None, latencies: Latencies) -> CostRow:
     info = candidate.runs[0].info
-    found = latencies.get(candidate.runs[0].path)
-    measured = found if isinstance(found, Latency) else None
+    latency = latencies.get(candidate.runs[0].path)
+    measured = latency if isinstance(latency, Latency) else None
     known = info["cost"]["flops_per_window"] if "cost" in info else None
-    flat = {"value": candidate.score("test"), "low": None, "high": None}
-    return {
-        "candidate": candidate.label,
-        "peer": candidate.peer,
-        "accuracy": result["all"][primary_metric(candidate.target).name] if result else flat,
-        "parameters": candidate.parameters,
-        "flops_per_window": known if measured is None else measured.flops_per_window,
-        "seconds": fmean(run.info["training"]["seconds"] for run in candidate.runs),
-        "latency_ms": measured and measured.median_ms,
-        "latency_p95_ms": measured and measured.p95_ms,
-        "beaten_by": None,
-        "partial": bool(result and result["partial"]),
-        "apart": False,
-    }
+    return CostRow(
+        candidate.label,
+        candidate.peer,
+        result.primary if result else Value(value=candidate.score("test"), low=None, high=None),
+        candidate.parameters,
+        known if measured is None else measured.flops_per_window,
+        fmean(run.info["training"]["seconds"] for run in candidate.runs),
+        measured and measured.median_ms,
+        measured and measured.p95_ms,
+        partial=bool(result and result.partial),
+    )
 
 
 def not_comparable(runs: Sequence[Finished]) -> list[str]:
     """Why the training times of some runs cannot be compared; empty where nothing speaks against it."""
     reasons = [
-        f"{what} differ ({'; '.join(found)})"
-        for what, of in _CONDITIONS.items()
-        if len(found := sorted({of(run) for run in runs} - {""})) > 1
+        f"{what} differ ({'; '.join(values)})"
+        for what, read in _CONDITIONS.items()
+        if len(values := sorted({read(run) for run in runs} - {""})) > 1
     ]
     if unknown := sum("cost" not in run.info for run in runs):
         which = "the runs do" if unknown == len(runs) else f"{unknown} of {len(runs)} runs do"
@@ -126,20 +130,20 @@ _CONDITIONS: dict[str, Callable[[Finished], str]] = {
 
 
 def _crowded(run: Finished) -> bool:
-    said = run.info.get("cost")
-    return said is not None and said["load"] > said["threads"] + SPARE
+    cost = run.info.get("cost")
+    return cost is not None and cost["load"] > cost["threads"] + SPARE
 
 
-def _latency(sizes: Sequence[Candidate], latencies: Latencies) -> dict[str, Any] | None:
-    found = {one.label: latencies[one.runs[0].path] for one in sizes if one.runs[0].path in latencies}
-    measured = {name: one for name, one in found.items() if isinstance(one, Latency)}
-    if not found:
+def _conditions(sizes: Sequence[Candidate], latencies: Latencies) -> LatencyConditions | None:
+    timed = {size.label: latencies[size.runs[0].path] for size in sizes if size.runs[0].path in latencies}
+    if not timed:
         return None
+    measured = {name: latency for name, latency in timed.items() if isinstance(latency, Latency)}
     first = next(iter(measured.values()), None)
-    return {
-        "cpu": first and first.cpu,
-        "torch": first and first.torch,
-        "repeats": min((one.repeats for one in measured.values()), default=0),
-        "disturbed": [name for name, one in measured.items() if one.undisturbed < DISTURBED],
-        "missing": [{"candidate": name, "reason": one} for name, one in found.items() if isinstance(one, str)],
-    }
+    return LatencyConditions(
+        first and first.cpu,
+        first and first.torch,
+        min((latency.repeats for latency in measured.values()), default=0),
+        [name for name, latency in measured.items() if latency.undisturbed < DISTURBED],
+        [MissingLatency(name, reason) for name, reason in timed.items() if isinstance(reason, str)],
+    )

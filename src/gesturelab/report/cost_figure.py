@@ -10,12 +10,12 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import NullFormatter, PercentFormatter
+from matplotlib.ticker import NullFormatter
 
 from gesturelab.evaluation.cost import beaten_by
-from gesturelab.report.figures import GROUPS, LABEL, SMALL, WARNING, dress, save
-from gesturelab.report.words import percent
-from gesturelab.runs.info import LEAKY, SYNTHETIC
+from gesturelab.report.figures import GROUPS, LABEL, SMALL, WARNING, dress, percent_axis, save
+from gesturelab.report.results import Cost, CostRow, GroupComparison
+from gesturelab.report.texts import percent
 
 COLOUR, PEER = GROUPS[0], "#666666"
 SHORT, FEW = 9, 8
@@ -40,6 +40,10 @@ class Panel:
     tick: Callable[[float], str]
     ticks: Sequence[float]
     peers: bool
+
+    def of(self, row: CostRow) -> float | None:
+        """What a candidate costs."""
+        return getattr(row, self.kind)
 
 
 def _round(value: float) -> str:
@@ -69,76 +73,66 @@ PANELS = (
 )
 
 
-def titles(group: dict[str, Any]) -> tuple[str, list[str]]:
-    """Second line of the title and warnings of a group, as `gesturelab.report.table.comparison` gives it."""
-    marks = ((LEAKY, group["leaky"]), (SYNTHETIC, group["synthetic"]))
-    return f"{group['data']}, {group['split']['kind']}", [text for text, applies in marks if applies]
-
-
-def draw_cost(item: dict[str, Any], path: Path, split: str, said: Sequence[str]) -> None:
+def draw_cost(group: GroupComparison, path: Path) -> None:
     """Accuracy with its interval against parameters, latency (if measured) and training time.
 
     Args:
-        item: As `gesturelab.report.cost.cost` gives it.
+        group: Of runs that may be compared.
         path: The file, SVG or PNG.
-        split: The second line of the title.
-        said: Warnings.
 
     Raises:
         RunError: If the file cannot be written.
     """
-    rows: list[dict[str, Any]] = item["rows"]
-    panels = [one for one in PANELS if any(row[one.kind] is not None and not row["peer"] for row in rows)]
-    names = [row["candidate"] for row in rows]
+    cost, rows = group.cost, group.cost.rows
+    panels = [one for one in PANELS if any(one.of(row) is not None and not row.peer for row in rows)]
+    names = [row.candidate for row in rows]
     marks = _marks(names)
     wide = 4.2 * len(panels) + 0.6
     key = [] if marks == names else textwrap.wrap(_key(marks, names), int(wide * 13), break_long_words=True)
     figure = Figure(figsize=(wide, 4.6))
     for axes, panel in zip(figure.subplots(1, len(panels), sharey=True, squeeze=False)[0], panels, strict=True):
-        unsure = panel.kind == "seconds" and bool(item["seconds_differ"])
-        _draw_panel(axes, panel, rows, marks, item["recommended"], unsure)
+        unsure = panel.kind == "seconds" and bool(cost.seconds_differ)
+        _draw_panel(axes, panel, rows, marks, cost.recommended, unsure)
     first = figure.axes[0]
-    first.set_ylabel(f"{item['score']} of test recordings", fontsize=LABEL)
-    first.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    first.set_ylabel(f"{cost.score} of test recordings", fontsize=LABEL)
+    percent_axis(first.yaxis)
     first.set_ylim(*_heights(rows))
-    handles = _handles(rows, item["recommended"])
+    handles = _handles(rows, cost.recommended)
     where: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (0, -0.16), "ncols": len(handles)}
     first.legend(handles=handles, fontsize=SMALL, frameon=False, borderaxespad=0, **where)
-    partial = [row["candidate"] for row in rows if row["partial"]]
-    said = [*said, f"PARTIAL: {', '.join(partial)}: not tested on everybody"] if partial else said
-    save(
-        figure,
-        path,
-        f"{item['score'].capitalize()} against cost\n{split}",
-        said,
-        "\n".join([*key, *_notes(item, rows, wide)]),
-    )
+    partial = [row.candidate for row in rows if row.partial]
+    warned = group.figure_warnings
+    warned += [f"PARTIAL: {', '.join(partial)}: not tested on everybody"] if partial else []
+    title = f"{cost.score.capitalize()} against cost\n{group.title}"
+    save(figure, path, title, warned, "\n".join([*key, *_notes(cost, wide)]))
 
 
-def _notes(item: dict[str, Any], rows: Sequence[dict[str, Any]], wide: float) -> list[str]:
-    lines: list[str] = []
-    if any(row["accuracy"]["low"] is not None for row in rows):
-        lines.append("95 % intervals from a bootstrap over people; the Pareto set goes by the accuracies as they are")
-    lines[:] = ["; ".join([*lines, "costs are logarithmic, points of nearly the same cost side by side"])]
+def _notes(cost: Cost, wide: float) -> list[str]:
+    rows = cost.rows
+    first = "costs are logarithmic, points of nearly the same cost side by side"
+    if any(row.accuracy["low"] is not None for row in rows):
+        people = "95 % intervals from a bootstrap over people; the Pareto set goes by the accuracies as they are"
+        first = f"{people}; {first}"
+    lines = [first]
     low, high = _heights(rows)
-    if out := [row for row in rows if row["peer"] and not low <= row["accuracy"]["value"] <= high]:
-        said = ", ".join(f"{row['candidate']} ({percent(row['accuracy']['value'])})" for row in out)
-        lines.append(f"outside the picture: {said}")
-    if item["latency"] is not None and item["latency"]["cpu"]:
-        disturbed = ", DISTURBED by other work" if item["latency"]["disturbed"] else ""
-        lines.append(f"latency: median on {item['latency']['cpu']}, torch {item['latency']['torch']}{disturbed}")
-    if item["seconds_differ"]:
-        lines.append(f"training times are NOT COMPARABLE: {'; '.join(item['seconds_differ'])}")
+    if out := [row for row in rows if row.peer and not low <= row.value <= high]:
+        names = ", ".join(f"{row.candidate} ({percent(row.accuracy['value'])})" for row in out)
+        lines.append(f"outside the picture: {names}")
+    if cost.latency is not None and cost.latency.cpu:
+        disturbed = ", DISTURBED by other work" if cost.latency.disturbed else ""
+        lines.append(f"latency: median on {cost.latency.cpu}, torch {cost.latency.torch}{disturbed}")
+    if cost.seconds_differ:
+        lines.append(f"training times are NOT COMPARABLE: {'; '.join(cost.seconds_differ)}")
     return [part for line in lines for part in textwrap.wrap(line, int(wide * 13))]
 
 
-def _heights(rows: Sequence[dict[str, Any]]) -> tuple[float, float]:
+def _heights(rows: Sequence[CostRow]) -> tuple[float, float]:
     """Ends of the axis of accuracy: of the sizes with their intervals; a peer outside is not drawn."""
     values = [
         end
         for row in rows
-        if not row["peer"]
-        for end in (row["accuracy"]["value"], row["accuracy"]["low"], row["accuracy"]["high"])
+        if not row.peer
+        for end in (row.accuracy["value"], row.accuracy["low"], row.accuracy["high"])
         if end is not None
     ]
     room = 0.14 * max(max(values) - min(values), 0.02)
@@ -163,27 +157,27 @@ def _key(marks: Sequence[str], names: Sequence[str]) -> str:
 def _draw_panel(
     axes: Axes,
     panel: Panel,
-    rows: Sequence[dict[str, Any]],
+    rows: Sequence[CostRow],
     marks: Sequence[str],
     recommended: str | None,
     unsure: bool,
 ) -> None:
     """One kind of cost; the Pareto set is joined where costs can be compared."""
     shown = [
-        (max(row[panel.kind], 1e-6), row, mark)
+        (max(panel.of(row) or 0, 1e-6), row, mark)
         for row, mark in zip(rows, marks, strict=True)
-        if row[panel.kind] is not None and (panel.peers or not row["peer"])
+        if panel.of(row) is not None and (panel.peers or not row.peer)
     ]
     low, high = _heights(rows)
-    shown = [one for one in shown if low <= one[1]["accuracy"]["value"] <= high]
-    shown.sort(key=lambda one: (one[0], one[1]["accuracy"]["value"]))
+    shown = [one for one in shown if low <= one[1].value <= high]
+    shown.sort(key=lambda one: (one[0], one[1].value))
     least, most = shown[0][0], shown[-1][0]
     room = max(most / least, 2.0) ** 0.14
     limits = (least / room, most * room) if most / least > 1.5 else (least / 2, most * 2)
     apart = min(APART, 0.6 / len(shown)) * math.log(limits[1] / limits[0])
     places = side_by_side([x for x, _, _ in shown], apart)
-    judged = [not row["peer"] and not row["apart"] for _, row, _ in shown]
-    own = [(x, one[1]["accuracy"]["value"]) for x, one, kept in zip(places, shown, judged, strict=True) if kept]
+    judged = [not row.peer and not row.apart for _, row, _ in shown]
+    own = [(x, one[1].value) for x, one, kept in zip(places, shown, judged, strict=True) if kept]
     costs = [[one[0]] for one, kept in zip(shown, judged, strict=True) if kept]
     best = [at for at, beaten in enumerate(beaten_by([y for _, y in own], costs)) if beaten is None]
     if not unsure:
@@ -191,7 +185,7 @@ def _draw_panel(
         axes.step([x for x, _ in front], [y for _, y in front], where="post", color=COLOUR, linewidth=1.4, gid="front")
     optimal = {own[at] for at in best} if not unsure else set[tuple[float, float]]()
     for at, (x, (_, row, mark)) in enumerate(zip(places, shown, strict=True)):
-        _draw_point(axes, x, row, mark, (x, row["accuracy"]["value"]) in optimal, row["candidate"] == recommended, at)
+        _draw_point(axes, x, row, mark, (x, row.value) in optimal, row.candidate == recommended, at)
     dress(axes, f"{panel.label} (NOT COMPARABLE)" if unsure else panel.label, "")
     if unsure:
         axes.xaxis.label.set_color(WARNING)
@@ -232,18 +226,18 @@ def side_by_side(values: Sequence[float], apart: float) -> list[float]:
 
 
 def _draw_point(
-    axes: Axes, x: float, row: dict[str, Any], mark: str, optimal: bool, recommended: bool, at: int
+    axes: Axes, x: float, row: CostRow, mark: str, optimal: bool, recommended: bool, at: int
 ) -> None:  # fmt: skip
-    accuracy = row["accuracy"]
-    colour = PEER if row["peer"] else COLOUR
-    ends = [end if end is not None else accuracy["value"] for end in (accuracy["low"], accuracy["high"])]
+    accuracy = row.accuracy
+    colour = PEER if row.peer else COLOUR
+    ends = [row.value if end is None else end for end in (accuracy["low"], accuracy["high"])]
     if accuracy["low"] is not None:
         axes.plot([x, x], ends, color=colour, linewidth=1.2, alpha=0.8)
     fill = colour if optimal else "white"
-    shape = "D" if row["peer"] else "o"
-    axes.plot([x], [accuracy["value"]], shape, color=colour, markerfacecolor=fill, markersize=7)
+    shape = "D" if row.peer else "o"
+    axes.plot([x], [row.value], shape, color=colour, markerfacecolor=fill, markersize=7)
     if recommended:
-        axes.plot([x], [accuracy["value"]], "o", color="black", markerfacecolor="none", markersize=13)
+        axes.plot([x], [row.value], "o", color="black", markerfacecolor="none", markersize=13)
     above = at % 2 == 0 or accuracy["low"] is None
     where: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "va": "bottom" if above else "top"}
     gap = 9 if recommended else 6
@@ -252,7 +246,7 @@ def _draw_point(
     )
 
 
-def _handles(rows: Sequence[dict[str, Any]], recommended: str | None) -> list[Line2D]:
+def _handles(rows: Sequence[CostRow], recommended: str | None) -> list[Line2D]:
     def handle(label: str, marker: str = "o", line: Any = "", size: int = 7, **colours: str) -> Line2D:
         colour, fill = colours.get("colour", COLOUR), colours.get("fill", COLOUR)
         return Line2D(
@@ -260,8 +254,8 @@ def _handles(rows: Sequence[dict[str, Any]], recommended: str | None) -> list[Li
         )
 
     handles = [handle("Pareto set", line="-"), handle("others", fill="white")]
-    if any(row["candidate"] == recommended for row in rows):
+    if any(row.candidate == recommended for row in rows):
         handles.append(handle("recommended", size=13, colour="black", fill="none"))
-    if any(row["peer"] for row in rows):
+    if any(row.peer for row in rows):
         handles.append(handle("peer", "D", colour=PEER, fill="white"))
     return handles

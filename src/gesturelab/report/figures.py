@@ -3,14 +3,16 @@
 import textwrap
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
@@ -20,16 +22,17 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, Percent
 
 from gesturelab.evaluation.metrics import CORRECTNESS, primary_metric
 from gesturelab.files import atomic_write
-from gesturelab.report.words import count, of_row, percent
+from gesturelab.report.results import RunRow
+from gesturelab.report.texts import count, percent
 from gesturelab.runs.info import LEAKY, SYNTHETIC, Info, target_of
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 DPI = 200
 TRAIN, VALIDATION, BEST, WARNING = "#0072B2", "#D55E00", "#009E73", "#B00020"
 GROUPS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Colours that colour-blind people tell apart: M. Okabe and K. Ito, Color Universal Design, 2008."""
+MARKERS = "osD^vP"
+LONGEST = 40
+"""Letters of a label that loses its middle."""
 LABEL, TITLE, SMALL = 11, 13, 9
 """Font sizes in points."""
 
@@ -121,91 +124,92 @@ def _whole(share: float) -> str:
     return f"{shown} %" if shown else "<1 %"
 
 
-def draw_sizes(table: "pd.DataFrame", path: Path) -> None:
-    """Recording accuracy against the number of parameters: test filled, validation hollow, seeds faint.
+@dataclass(frozen=True)
+class _Point:
+    """A run in the picture of sizes, with its scores of recordings."""
+
+    row: RunRow
+    validation: float
+    test: float
+
+
+def draw_sizes(rows: Sequence[RunRow], path: Path) -> None:
+    """The primary metric of recordings against parameters: test filled, validation hollow, seeds faint.
 
     Args:
-        table: As `gesturelab.report.table.frame` gives it.
+        rows: Of runs; peers are left out, since their parameters say nothing of a size.
         path: The PNG file.
 
     Raises:
         RunError: If the file cannot be written.
     """
-    rows: list[dict[str, Any]] = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
-    rows = [row for row in rows if not row["peer"]]  # their parameters say nothing of a size
-    rows = [row | {side: of_row(row, side) for side in ("validation", "test")} for row in rows]
-    rows = [row for row in rows if not any(_missing(row[side]) for side in ("validation", "test"))]
-    if not rows:
+    points: list[_Point] = []
+    for row in rows:
+        validation, test = row.score("validation"), row.score("test")
+        if not row.peer and validation is not None and test is not None:
+            points.append(_Point(row, validation, test))
+    if not points:
         return
     figure = Figure(figsize=(8, 5))
     axes = figure.subplots()
-    groups = sorted({row["group"] for row in rows})
+    groups = sorted({point.row.group for point in points})
     handles: list[Artist] = [Line2D([], [], marker="o", color="black", label="test")]
     handles.append(
         Line2D([], [], marker="s", color="black", linestyle=":", markerfacecolor="white", label="validation")
     )
     for place, group in enumerate(groups):
-        members = [row for row in rows if row["group"] == group]
+        members = [point for point in points if point.row.group == group]
         colour = GROUPS[place % len(GROUPS)]
         _draw_group(axes, members, colour)
         if len(groups) > 1 and place < len(GROUPS):
-            said = " ".join(members[0][key] for key in ("data", "split", "flags"))
-            handles.append(Patch(color=colour, label=f"group {group}: {said}"))
-    sizes = sorted({row["parameters"] for row in rows})
+            first = members[0].row
+            label = f"group {group}: {first.data} {first.split} {first.flags}"
+            handles.append(Patch(color=colour, label=label))
+    sizes = sorted({point.row.parameters for point in points})
     axes.set_xscale("log")
     axes.set_xlim(sizes[0] / 1.6, sizes[-1] * 1.6)
     ticks = [size for at, size in enumerate(sizes) if at == 0 or size / sizes[at - 1] > 1.25]
     axes.set_xticks(ticks, [count(tick) for tick in ticks])
     axes.xaxis.set_minor_formatter(NullFormatter())
-    names = " or ".join(dict.fromkeys(primary_metric(row["target"]).title for row in rows))
+    names = " or ".join(dict.fromkeys(primary_metric(point.row.target).title for point in points))
     dress(axes, "parameters (logarithmic)", f"{names} of recordings")
     axes.tick_params(axis="x", which="minor", length=0)
     axes.yaxis.set_major_formatter(FuncFormatter(_tick))
     axes.margins(y=0.18)
     where: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (0, -0.14), "ncols": 1 if len(groups) > 1 else 2}
-    for text in axes.legend(handles=handles, fontsize=SMALL, frameon=False, **where).get_texts():
-        text.set_parse_math(False)
-    flags = " ".join(row["flags"] for row in rows)
+    plain_legend(axes, handles=handles, frameon=False, **where)
+    flags = " ".join(point.row.flags for point in points)
     warned = [text for mark, text in (("LEAKY", LEAKY), ("SYNTHETIC", SYNTHETIC)) if mark in flags]
     left_out = f"; the legend leaves out {len(groups) - len(GROUPS)} groups" if len(groups) > len(GROUPS) else ""
-    several = len({(row["group"], row["candidate"]) for row in rows}) < len(rows)
+    several = len({(point.row.group, point.row.candidate) for point in points}) < len(points)
     faint = "means over seeds, single runs faint; " if several else ""
-    save(
-        figure,
-        path,
-        f"{names.capitalize()} against size",
-        warned,
-        f"{faint}choose a size by validation, not by test{left_out}",
-    )
-
-
-def _missing(value: float | None) -> bool:
-    """Whether a table has no number there."""
-    return value is None or bool(np.isnan(value))
+    note = f"{faint}choose a size by validation, not by test{left_out}"
+    save(figure, path, f"{names.capitalize()} against size", warned, note)
 
 
 def _tick(value: float, place: int | None = None) -> str:
     return f"{100 * value:g} %"
 
 
-def _draw_group(axes: Axes, rows: list[dict[str, Any]], colour: str) -> None:
-    by_candidate: dict[str, list[dict[str, Any]]] = {}
-    for row in sorted(rows, key=lambda row: row["parameters"]):
-        by_candidate.setdefault(row["candidate"], []).append(row)
-    sizes = [runs[0]["parameters"] for runs in by_candidate.values()]
+def _draw_group(axes: Axes, points: Sequence[_Point], colour: str) -> None:
+    by_candidate: dict[str, list[_Point]] = {}
+    for point in sorted(points, key=lambda point: point.row.parameters):
+        by_candidate.setdefault(point.row.candidate, []).append(point)
+    sizes = [runs[0].row.parameters for runs in by_candidate.values()]
     means: dict[str, list[float]] = {}
     for side, marker, fill, line in (("validation", "s", "white", ":"), ("test", "o", colour, "-")):
         style: dict[str, Any] = {"marker": marker, "color": colour}
-        if len(rows) > len(sizes):
-            places, values = [row["parameters"] for row in rows], [row[side] for row in rows]
+        values = [getattr(point, side) for point in points]
+        if len(points) > len(sizes):
+            places = [point.row.parameters for point in points]
             axes.plot(places, values, markersize=4, alpha=0.35, linestyle="", **style)
-        means[side] = [fmean(run[side] for run in runs) for runs in by_candidate.values()]
+        means[side] = [fmean(getattr(point, side) for point in runs) for runs in by_candidate.values()]
         axes.plot(sizes, means[side], line, markerfacecolor=fill, markersize=8, linewidth=1.3, **style)
     for at, (label, runs) in enumerate(by_candidate.items()):
-        tests = [run["test"] for run in runs]
+        tests = [point.test for point in runs]
         above = means["test"][at] > means["validation"][at]
         axes.annotate(
-            textwrap.shorten(label, 28, placeholder="…"),
+            shorten(label),
             (sizes[at], max(tests) if above else min(tests)),
             (0, 8) if above else (0, -9),
             textcoords="offset points",
@@ -233,10 +237,35 @@ def dress(axes: Axes, x: str, y: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def save(figure: Figure, path: Path, title: str, said: Sequence[str], note: str = "") -> None:
+def shorten(name: str) -> str:
+    """A name of at most 28 letters, cut at the end."""
+    return textwrap.shorten(name, 28, placeholder="…")
+
+
+def shorten_middle(name: str) -> str:
+    """A name of at most `LONGEST` letters that loses its middle, since the ends tell sizes apart.
+
+    >>> shorten_middle("tiny"), shorten_middle("a" * 30 + "b" * 30)
+    ('tiny', 'aaaaaaaaaaaaaaaaaaaaa…bbbbbbbbbbbbbbbbbb')
+    """
+    return name if len(name) <= LONGEST else f"{name[: LONGEST // 2 + 1]}…{name[-(LONGEST // 2 - 2) :]}"
+
+
+def plain_legend(axes: Axes, **options: Any) -> None:
+    """A legend whose texts are drawn as they are: a dollar begins no formula."""
+    for text in axes.legend(**{"fontsize": SMALL, "framealpha": 1, "edgecolor": "white", **options}).get_texts():
+        text.set_parse_math(False)
+
+
+def percent_axis(axis: Axis) -> None:
+    """Numbers of an axis as per cent."""
+    axis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+
+
+def save(figure: Figure, path: Path, title: str, warned: Sequence[str], note: str = "") -> None:
     """Title, note and warnings around the axes, then the file (SVG or PNG by its ending), whole or not at all."""
     inches_wide, inches_high = figure.get_size_inches()
-    lines = [line for text in said for line in textwrap.wrap(text, int(inches_wide * 12.8))]
+    lines = [line for text in warned for line in textwrap.wrap(text, int(inches_wide * 12.8))]
     heading = 0.28 * len(title.splitlines()) + 0.1
     banner = 0.19 * len(lines) + (0.2 if lines else 0)
     foot = 0.07 + 0.18 * len(note.splitlines()) if note else 0.0

@@ -1,120 +1,128 @@
 """Which size to take, in plain words."""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 from gesturelab.evaluation.metrics import primary_metric
-
-SHARES = (
-    (1 / 2, "half"),
-    (1 / 3, "a third"),
-    (2 / 3, "two thirds"),
-    (1 / 4, "a quarter"),
-    (3 / 4, "three quarters"),
-    (1 / 5, "a fifth"),
-    (1 / 10, "a tenth"),
-)
+from gesturelab.report.results import CandidateResult, PairResult
+from gesturelab.report.texts import p_value, points, share
 
 
-def verdict(results: Sequence[dict[str, Any]], pairs: Sequence[dict[str, Any]]) -> list[str]:
-    """Which size to take: the smallest that cannot be told from the one with the best validation accuracy.
+def select_model(results: Sequence[CandidateResult], pairs: Sequence[PairResult]) -> list[str]:
+    """Which size to take: the smallest that does not differ from the one with the best validation accuracy.
 
     Args:
-        results: As `gesturelab.report.joined.joined` gives them.
-        pairs: The same.
+        results: Of sizes.
+        pairs: Of the same.
     """
     if len(results) < 2 or not pairs:
         return []
-    what = primary_metric(results[0].get("target", "gesture")).title
-    people = pairs[0]["people"]
-    said = ["Some folds are missing, so this verdict is provisional."] if any(one["partial"] for one in results) else []
+    metric = primary_metric(results[0].target).title
+    people = pairs[0].people
+    partial = any(result.partial for result in results)
+    sentences = ["Some folds are missing, so this verdict is provisional."] if partial else []
     top = _best(results)
-    name = top["candidate"]
+    name = top.candidate
     if (needed := fewest_people(len(pairs))) > people:
         which = "two sizes" if len(results) == 2 else f"{len(results)} sizes"
-        return [*said, f"{people} people are too few to tell {which} apart: at least {needed} are needed."]
-    against = {one["candidate"]: _from(name, one["candidate"], pairs) for one in results if one is not top}
-    alike = [one for one in results if one is top or _alike(against[one["candidate"]])]
+        return [*sentences, f"{people} people are too few to tell {which} apart: at least {needed} are needed."]
+    against = {other.candidate: _pair(name, other.candidate, pairs) for other in results if other is not top}
+    alike = [one for one in results if one is top or _alike(against[one.candidate])]
     chosen = _smallest(alike)
-    if len(alike) == 1 and any(not _alike(pair) and pair["difference"] < 0 for pair in against.values()):
-        said.append(f"Validation and test people disagree: {name} has the best validation {what}.")
+    if len(alike) == 1 and any(pair.difference < 0 for pair in against.values()):
+        sentences.append(f"Validation and test people disagree: {name} has the best validation {metric}.")
     elif len(alike) == 1:
-        said.append(f"{name} has the best validation {what}, and no other size is as good as far as one can tell.")
-        said[-1] += f" Take {name}."
+        sentences.append(
+            f"{name} has the best validation {metric}, and no other size is as good as far as one can tell. "
+            f"Take {name}."
+        )
     else:
-        names = _listed([one["candidate"] for one in alike])
-        said.append(f"{names} are not distinguishable on these {people} people; take {chosen['candidate']}")
-        if chosen is not top:
-            said[-1] += f": {share(chosen['parameters'], top['parameters'])} of {name}'s parameters"
-            said[-1] += f". {name} minus {chosen['candidate']}: {_difference(against[chosen['candidate']], what)}."
+        names = [one.candidate for one in alike]
+        listed = f"{', '.join(names[:-1])} and {names[-1]}"
+        start = f"{listed} are not distinguishable on these {people} people; take {chosen.candidate}: "
+        if chosen is top:
+            reason = f"it has the fewest parameters of them, and the best validation {metric}."
         else:
-            said[-1] += f": it has the fewest parameters of them, and the best validation {what}."
+            reason = f"{share(chosen.parameters, top.parameters)} of {name}'s parameters. "
+            reason += f"{name} minus {chosen.candidate}: {_difference(against[chosen.candidate], metric)}."
+        sentences.append(start + reason)
     for other, pair in against.items():
         if _alike(pair):
             continue
-        word = "better" if pair["difference"] < 0 else "worse"
-        caution = " (choosing by these test people would be optimistic)" if pair["difference"] < 0 else ""
-        doubt = "" if pair["distinguishable"] else "perhaps "
-        said.append(f"{other} is {doubt}{word} than {name}{caution}: {name} minus {other}: {_difference(pair, what)}.")
-    return said
+        word = "better" if pair.difference < 0 else "worse"
+        caution = " (choosing by these test people would be optimistic)" if pair.difference < 0 else ""
+        doubt = "" if pair.distinguishable else "perhaps "
+        difference = _difference(pair, metric)
+        sentences.append(f"{other} is {doubt}{word} than {name}{caution}: {name} minus {other}: {difference}.")
+    return sentences
 
 
-def taken(results: Sequence[dict[str, Any]], pairs: Sequence[dict[str, Any]]) -> str | None:
-    """The size that the verdict says to take; None where it cannot say.
+def selected(results: Sequence[CandidateResult], pairs: Sequence[PairResult]) -> str | None:
+    """The size that `select_model` says to take; None where it cannot say.
 
     Args:
-        results: As `gesturelab.report.joined.joined` gives them, of sizes.
-        pairs: The same.
+        results: Of sizes.
+        pairs: Of the same.
     """
-    if len(results) < 2 or not pairs or fewest_people(len(pairs)) > pairs[0]["people"]:
+    if len(results) < 2 or not pairs or fewest_people(len(pairs)) > pairs[0].people:
         return None
     top = _best(results)
-    against = [_from(top["candidate"], one["candidate"], pairs) for one in results if one is not top]
-    if all(not _alike(pair) for pair in against) and any(pair["difference"] < 0 for pair in against):
+    against = [_pair(top.candidate, other.candidate, pairs) for other in results if other is not top]
+    if all(not _alike(pair) for pair in against) and any(pair.difference < 0 for pair in against):
         return None
-    alike = [one for one in results if one is top or _alike(_from(top["candidate"], one["candidate"], pairs))]
-    return _smallest(alike)["candidate"]
+    return _smallest(
+        [one for one in results if one is top or _alike(_pair(top.candidate, one.candidate, pairs))]
+    ).candidate
 
 
-def _best(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def without_peers(
+    results: Sequence[CandidateResult], pairs: Sequence[PairResult]
+) -> tuple[list[CandidateResult], list[PairResult]]:
+    """The sizes, and the pairs of them."""
+    sizes = [result for result in results if not result.peer]
+    names = {size.candidate for size in sizes}
+    return sizes, [pair for pair in pairs if {pair.first, pair.second} <= names]
+
+
+def _best(results: Sequence[CandidateResult]) -> CandidateResult:
     """The best by validation accuracy."""
-    return min(results, key=lambda one: (-(one["validation_accuracy"] or 0), one["parameters"], one["candidate"]))
+    return min(results, key=lambda one: (-(one.validation_accuracy or 0), one.parameters, one.candidate))
 
 
-def _smallest(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    return min(results, key=lambda one: (one["parameters"], -(one["validation_accuracy"] or 0), one["candidate"]))
+def _smallest(results: Sequence[CandidateResult]) -> CandidateResult:
+    return min(results, key=lambda one: (one.parameters, -(one.validation_accuracy or 0), one.candidate))
 
 
-def beside_peers(results: Sequence[dict[str, Any]], pairs: Sequence[dict[str, Any]]) -> list[str]:
-    """How the size with the best validation accuracy does beside methods from elsewhere, best first.
-
-    Args:
-        results: As `gesturelab.report.joined.joined` gives them.
-        pairs: The same.
-    """
-    sizes = [one for one in results if not one["peer"]]
-    peers = [one for one in results if one["peer"]]
+def beside_peers(results: Sequence[CandidateResult], pairs: Sequence[PairResult]) -> list[str]:
+    """How the size with the best validation accuracy does beside methods from elsewhere, best first."""
+    sizes = [result for result in results if not result.peer]
+    peers = [result for result in results if result.peer]
     if not sizes or not peers or not pairs:
         return []
-    own = _best(sizes)["candidate"]
-    target = sizes[0].get("target", "gesture")
-    metric = primary_metric(target)
-    what, score = metric.title, "person_accuracy" if target == "gesture" else metric.name
-    said: list[str] = []
-    for peer in sorted(peers, key=lambda one: -(one["all"][score]["value"] or 0)):
-        pair = _from(own, peer["candidate"], pairs)
-        word = "better than" if pair["difference"] > 0 else "worse than"
-        word = word if pair["distinguishable"] else "not distinguishable from"
-        kind = "baseline" if peer.get("baseline") else "peer"
-        said.append(f"{own} is {word} {peer['candidate']}, a {kind}, on these {pair['people']} people: {own} minus ")
-        said[-1] += f"{peer['candidate']}: {_difference(pair, what)}."
-    return said
+    own = _best(sizes).candidate
+    target = sizes[0].target
+    sentences: list[str] = []
+
+    def accuracy(peer: CandidateResult) -> float:
+        value = peer.scores["all"]["person_accuracy"] if target == "gesture" else peer.primary
+        return value["value"] or 0
+
+    for peer in sorted(peers, key=accuracy, reverse=True):
+        pair = _pair(own, peer.candidate, pairs)
+        word = "better than" if pair.difference > 0 else "worse than"
+        word = word if pair.distinguishable else "not distinguishable from"
+        kind = "baseline" if peer.baseline else "peer"
+        sentences.append(
+            f"{own} is {word} {peer.candidate}, a {kind}, on these {pair.people} people: "
+            f"{own} minus {peer.candidate}: {_difference(pair, primary_metric(target).title)}."
+        )
+    return sentences
 
 
-def _alike(pair: dict[str, Any]) -> bool:
+def _alike(pair: PairResult) -> bool:
     """Neither the test nor the interval tells the two sizes apart."""
-    within = pair["low"] is None or pair["low"] <= 0 <= pair["high"]
-    return within and not pair["distinguishable"]
+    within = pair.low is None or pair.high is None or pair.low <= 0 <= pair.high
+    return within and not pair.distinguishable
 
 
 def fewest_people(pairs: int) -> int:
@@ -129,56 +137,18 @@ def fewest_people(pairs: int) -> int:
     return people
 
 
-def _from(first: str, second: str, pairs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _pair(first: str, second: str, pairs: Sequence[PairResult]) -> PairResult:
     """The pair of two sizes, with the difference taken first minus second."""
     for pair in pairs:
-        if (pair["first"], pair["second"]) == (first, second):
+        if (pair.first, pair.second) == (first, second):
             return pair
-        if (pair["first"], pair["second"]) == (second, first):
-            turned = {key: None if pair[key] is None else -pair[key] for key in ("difference", "effect", "low", "high")}
-            return {**pair, **turned, "low": turned["high"], "high": turned["low"]}
+        if (pair.first, pair.second) == (second, first):
+            low, high = (None if end is None else -end for end in (pair.high, pair.low))
+            return replace(pair, difference=-pair.difference, effect=-pair.effect, low=low, high=high)
     raise AssertionError(f"every pair of sizes was compared, but not {first} and {second}")
 
 
-def _difference(pair: dict[str, Any], what: str) -> str:
-    """Points of (balanced) accuracy, with the interval and the test."""
-    return (
-        f"{points(pair['difference'])} points of {what} ({points(pair['low'])} to {points(pair['high'])}), "
-        f"p = {p_value(pair['adjusted'])}"
-    )
-
-
-def points(fraction: float | None) -> str:
-    """A difference in points, signed.
-
-    >>> points(0.0123), points(-0.004), points(0.0)
-    ('+1.2', '-0.4', '0.0')
-    """
-    if fraction is None:
-        return "?"
-    shown = f"{100 * fraction:+.1f}"
-    return "0.0" if shown in ("+0.0", "-0.0") else shown
-
-
-def p_value(p: float) -> str:
-    """A p value with as many digits as matter.
-
-    >>> p_value(0.4312), p_value(0.0431), p_value(0.00001)
-    ('0.43', '0.043', '<0.001')
-    """
-    return "<0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
-
-
-def share(part: int, whole: int) -> str:
-    """How much of the parameters a smaller size has.
-
-    >>> share(1_500_000, 4_600_000), share(70, 1000)
-    ('a third', '7 %')
-    """
-    ratio = part / whole
-    near = [word for value, word in SHARES if abs(ratio / value - 1) < 0.08]
-    return near[0] if near else f"{100 * ratio:.0f} %" if ratio >= 0.01 else f"{100 * ratio:.1f} %"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]])
+def _difference(pair: PairResult, metric: str) -> str:
+    """Points of the primary metric, with the interval and the test."""
+    between = f"{points(pair.low)} to {points(pair.high)}"
+    return f"{points(pair.difference)} points of {metric} ({between}), p = {p_value(pair.adjusted)}"

@@ -183,7 +183,7 @@ class CostInfo(TypedDict):
     """What tells how far the costs of two runs can be compared."""
 
     flops_per_window: int | None
-    """Operations of the network's matrix products for the probabilities of one window."""
+    """Operations of the network's matrix products for the probabilities of one window; null where unknown."""
     cpu: str
     """Name of the processor."""
     cores: int

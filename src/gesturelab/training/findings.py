@@ -12,7 +12,7 @@ from typing import Any, cast
 from gesturelab.config.training import Keep
 from gesturelab.evaluation.metrics import primary_metric
 from gesturelab.report import overfitting
-from gesturelab.report.words import percent
+from gesturelab.report.texts import percent
 from gesturelab.runs.info import Epoch, Finding, Metrics, RestartInfo, SkippedInfo
 
 LEAST_EPOCHS = 3

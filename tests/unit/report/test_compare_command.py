@@ -9,6 +9,7 @@ from pathlib import Path
 import matplotlib.image
 import pytest
 
+import gesturelab
 from gesturelab.cli.compare import run
 from gesturelab.errors import RunError
 from info_builder import make_info, write_run
@@ -33,7 +34,7 @@ def test_every_number_is_shown_in_full(
     runs: Path, columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("COLUMNS", str(columns))
-    assert run([]) == 0
+    assert run(["--full"]) == 0
     out = capsys.readouterr().out
     for fraction in (0.971, 0.912, 0.884, 0.963, 0.902, 0.876, 1.0, 0.853, 0.799, 0.834, 0.749):
         assert f"{100 * fraction:.1f} %" in out
@@ -47,7 +48,7 @@ def test_tables_fit_the_width(runs: Path, capsys: pytest.CaptureFixture[str], mo
     (runs / "multirun/sizes/1/info_tiny.json").unlink()  # its seed has ten digits
     for columns in (80, 100):
         monkeypatch.setenv("COLUMNS", str(columns))
-        run([])
+        run(["--full"])
         assert max(len(line.rstrip()) for line in capsys.readouterr().out.splitlines()) <= columns
 
 
@@ -60,9 +61,49 @@ def test_the_recommendation_is_printed(runs: Path, capsys: pytest.CaptureFixture
     assert "Group 2 is not compared with group 1: another split (random_window, not subject_holdout)." in out
 
 
+def test_the_answer_of_four_runs_fits_a_screen_and_comes_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("COLUMNS", "80")
+    sizes = {
+        "tiny": (499_912, 0.884),
+        "small": (1_503_100, 0.91),
+        "medium": (4_503_100, 0.905),
+        "large": (9_000_000, 0.7),
+    }
+    for size, (parameters, accuracy) in sizes.items():
+        write_run(tmp_path / size, make_info(size, parameters, validation=accuracy - 0.01, test=accuracy))
+    run([str(tmp_path)])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 25
+    assert lines[0].startswith("Recommended (by validation accuracy of recordings): small (1.50 M parameters")
+    rows = [line for line in lines if line.split()[:1] and line.split()[0] in sizes]
+    for row, (size, (_, accuracy)) in zip(rows, sizes.items(), strict=True):
+        assert row.startswith(size)
+        assert f"{100 * accuracy:.1f} %" in row
+        assert f"{95 - 100 * accuracy:.1f} %" in row, "the gap"
+    assert ["severe" in row for row in rows] == [False, False, False, True]
+    assert ["recommended" in row for row in rows] == [False, True, False, False]
+    assert "--full" in lines[-1]
+
+
+def test_the_same_from_python(runs: Path):
+    comparison = gesturelab.compare(["multirun", "outputs"])
+    table = comparison.to_frame()
+    assert table["candidate"].tolist() == ["tiny", "xxlarge", "tiny"]
+    assert table["test"].tolist() == pytest.approx([0.88, 0.799, 0.88])
+    assert table["runs"].tolist() == [2, 1, 1]
+    assert table["band"].tolist() == ["slight", "severe", "slight"]
+    assert table["marks"].tolist() == ["recommended", "", "LEAKY SYNTHETIC"]
+    assert run(["multirun", "outputs", "--json", "c.json"]) == 0
+    assert json.loads((runs / "c.json").read_text()) == json.loads(json.dumps(comparison.to_json()))
+    with pytest.raises(RunError, match="does not exist"):
+        gesturelab.compare("nowhere")
+
+
 def test_markup_in_names_is_printed_as_it_is(runs: Path, capsys: pytest.CaptureFixture[str]):
     write_run(runs / "outputs/x", make_info(name="[red]\x1b[2J", fingerprint="f3"))
-    run([])
+    run(["--full"])
     out = capsys.readouterr().out
     assert "a[bold]b|c" in out
     assert "[red]" in out
@@ -96,7 +137,7 @@ def test_markdown_tables_have_as_many_cells_as_columns(runs: Path):
     assert run(["--markdown", "c.md"]) == 0
     text = (runs / "c.md").read_text()
     tables = re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)
-    assert len(tables) == 5  # two groups, costs of the one with two sizes, overfitting, not compared
+    assert len(tables) == 7  # two groups with their metrics, costs of the one with two sizes, overfitting, not compared
     for table in tables:
         cells = {len(re.split(r"(?<!\\)\|", line)) for line in table.splitlines()}
         assert len(cells) == 1

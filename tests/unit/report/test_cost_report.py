@@ -9,10 +9,9 @@ from gesturelab.cli.compare import run
 from gesturelab.evaluation.cost import Latency
 from gesturelab.report import cost_figure
 from gesturelab.report.collect import collect
+from gesturelab.report.comparison import compare
 from gesturelab.report.cost import not_comparable
-from gesturelab.report.groups import group
-from gesturelab.report.page.sections import tables
-from gesturelab.report.table import comparison
+from gesturelab.report.page import render_page
 from info_builder import make_info, write_run
 from predictions_builder import fold_run, write_fold_run
 
@@ -33,12 +32,11 @@ SIZES = {"tiny": (500_000, 0.90, 60.0), "small": (1_500_000, 0.93, 90.0), "large
 
 
 def costs_of(folder: Path, latencies: dict[Path, Latency | str] | None = None) -> dict[str, Any]:
-    finished, unread = collect([folder])
-    return comparison(group(finished), unread, latencies)["costs"][0]
+    return compare(folder, measure=lambda _: latencies or {}).to_json()["costs"][0]
 
 
 def test_the_table_says_what_is_recommended_optimal_and_beaten(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    run([str(write_sizes(tmp_path, SIZES)), "--markdown", str(tmp_path / "c.md")])
+    run([str(write_sizes(tmp_path, SIZES)), "--full", "--markdown", str(tmp_path / "c.md")])
     out = " ".join(capsys.readouterr().out.split())
     assert "tiny 90.0 500,000 30.0 1 min 00 s - Pareto-optimal" in out
     assert "small 93.0 1,500,000 90.0 1 min 30 s - recommended; Pareto-optimal" in out
@@ -50,11 +48,11 @@ def test_the_table_says_what_is_recommended_optimal_and_beaten(tmp_path: Path, c
 
 
 def test_one_size_has_no_table_of_costs(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    run([str(write_sizes(tmp_path, {"tiny": SIZES["tiny"]}))])
+    run([str(write_sizes(tmp_path, {"tiny": SIZES["tiny"]})), "--full"])
     assert "MFLOP" not in capsys.readouterr().out
 
 
-def test_latencies_stand_in_the_table_with_their_machine(tmp_path: Path):
+def test_latencies_stand_in_the_table_with_their_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     write_sizes(tmp_path, SIZES)
     quick = Latency(2.0, 2.5, 200, 1.0, 7, "AMD EPYC", "2.13")
     measured: dict[Path, Latency | str] = {
@@ -72,8 +70,9 @@ def test_latencies_stand_in_the_table_with_their_machine(tmp_path: Path):
         "disturbed": ["small"],
         "missing": [{"candidate": "large", "reason": "model_large.pth is missing"}],
     }
-    finished, unread = collect([tmp_path])
-    page = tables(comparison(group(finished), unread, measured))
+    monkeypatch.setattr("gesturelab.report.page.pictures", lambda *_: [])
+    monkeypatch.setattr("gesturelab.report.page.curves", lambda *_: [])
+    page = render_page(compare(tmp_path, measure=lambda _: measured), {})
     assert "Accuracy against cost" in page
     assert "2.00 ms" in page
     assert "DISTURBED the measurement of small" in page
@@ -105,7 +104,7 @@ def test_training_times_of_different_conditions_are_said_to_be_not_comparable(
     path.write_text(json.dumps(info))
     [reason] = not_comparable(collect([tmp_path])[0])
     assert said in reason
-    run([str(tmp_path)])
+    run([str(tmp_path), "--full"])
     assert f"NOT COMPARABLE: {reason}" in " ".join(capsys.readouterr().out.split())
 
 

@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 from gesturelab.errors import RunError
 from gesturelab.report import figures
 from gesturelab.report.collect import Finished
+from gesturelab.report.comparison import compare_groups
 from gesturelab.report.figures import draw_confusion, draw_curves, draw_sizes
 from gesturelab.report.groups import group
-from gesturelab.report.table import frame
 from info_builder import make_info
 
 
@@ -36,7 +36,8 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def table_of(*infos: dict[str, Any]):
-    return frame(group([Finished(Path(f"r/{at}"), str(at), info) for at, info in enumerate(infos)]))  # type: ignore[arg-type]
+    finished = [Finished(Path(f"r/{at}"), str(at), info) for at, info in enumerate(infos)]  # type: ignore[arg-type]
+    return compare_groups(group(finished), []).runs
 
 
 def pixels(path: Path) -> tuple[int, int]:

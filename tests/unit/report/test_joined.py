@@ -2,14 +2,15 @@ import csv
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from gesturelab.cli.compare import run
-from gesturelab.report.collect import collect
-from gesturelab.report.groups import group
-from gesturelab.report.joined import joined
+from gesturelab.cli.main import main
+from gesturelab.evaluation.metrics import read_definitions
+from gesturelab.report.comparison import compare
+from info_builder import make_info, write_run
 from predictions_builder import FoldRun, fold_run, write_fold_run
 
 
@@ -29,13 +30,12 @@ def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def result_of(folder: Path) -> dict[str, Any]:
-    finished, _ = collect([folder])
-    (only,) = group(finished)
-    return joined(only)
+    (only,) = compare(folder).to_json()["joined"]
+    return only
 
 
 def test_a_sweep_is_one_section_within_100_columns(sweep: Path, capsys: pytest.CaptureFixture[str]):
-    assert run([]) == 0
+    assert run(["--full"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert max(len(line.rstrip()) for line in lines) <= 100
     out = " ".join(" ".join(lines).split())
@@ -80,14 +80,14 @@ def test_markdown_carries_intervals_and_verdict(sweep: Path):
     text = Path("c.md").read_text()
     for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
         assert len({len(re.split(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
-    assert "person 101 (healthy)" in text
+    assert "| person | 101 | healthy | 12 |" in text
     assert "tiny minus large" in text
 
 
 def test_missing_folds_mark_the_result_partial(sweep: Path, capsys: pytest.CaptureFixture[str]):
     for seed in (0, 1):
         (sweep / f"tiny-2-{seed}/info_tiny.json").unlink()
-    run([])
+    run(["--full"])
     out = " ".join(capsys.readouterr().out.split())
     assert "tiny: 5 of 6 folds" in out
     assert "PARTIAL: not tested yet: 103" in out
@@ -97,7 +97,7 @@ def test_missing_folds_mark_the_result_partial(sweep: Path, capsys: pytest.Captu
 
 def test_one_fold_says_that_there_is_no_interval(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     write_fold_run(tmp_path / "a", fold_run(0))
-    run([str(tmp_path)])
+    run([str(tmp_path), "--full"])
     out = " ".join(capsys.readouterr().out.split())
     assert "one fold only: no intervals" in out
 
@@ -169,3 +169,60 @@ def test_the_verdict_about_sizes_is_the_same_beside_a_peer(sweep: Path, capsys: 
     rows = list(csv.DictReader(Path("c.csv").read_text().splitlines()))
     assert {row["validation_recording_accuracy"] for row in rows if row["peer"] == "True"} == {""}
     assert "rocket is a peer" in Path("c.md").read_text()
+
+
+def first_share(truth: Any, predicted: Any) -> float:
+    """A metric of the user's own."""
+    return float((predicted == 0).mean())
+
+
+OWN = {
+    "agreement": {"_target_": "sklearn.metrics.cohen_kappa_score"},
+    "first_share": {"_target_": f"{__name__}.first_share"},
+}
+
+
+@pytest.fixture
+def own_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three folds whose runs have two metrics of the user's own, and a run that is no fold."""
+    monkeypatch.chdir(tmp_path)
+    folds = [fold_run(fold) for fold in range(3)]
+    single = make_info("tiny", 500_000)
+    for info in (*(cast(Any, fold.info) for fold in folds), single):
+        info["metric_definitions"] = read_definitions(OWN)
+        info["metrics"]["test"]["recording"] |= {"agreement": 0.4321, "first_share": 0.25}
+    for fold in folds:
+        write_fold_run(Path("sweep") / str(fold.fold), fold)
+    write_run(Path("single"), single)
+    return tmp_path
+
+
+def test_metrics_of_the_users_own_stand_in_every_table(own_metrics: Path, capsys: pytest.CaptureFixture[str]):
+    files = ["--csv", "runs.csv", "--json", "c.json", "--markdown", "c.md", "--joined", "j.csv"]
+    assert main(["compare", "sweep", "single", "--full", *files, "--trust", f"{__name__}.first_share"]) == 0
+    assert main(["report", "sweep", "single", "-o", "r.html", "--trust", f"{__name__}.first_share"]) == 0
+    for text in (capsys.readouterr().out, Path("c.md").read_text(), Path("r.html").read_text()):
+        assert re.search(r"kappa\W.*agreement\W.*first_share", text)
+        assert "0.432" in text
+    assert {"test_recording_agreement", "test_recording_first_share"} <= set(csv_rows("runs.csv")[0])
+    whole = json.loads(Path("c.json").read_text())["joined"][0]["results"][0]["all"]
+    assert whole["agreement"]["value"] == pytest.approx(whole["cohen_kappa"]["value"])
+    assert whole["first_share"]["low"] <= whole["first_share"]["value"] <= whole["first_share"]["high"]
+    assert float(csv_rows("j.csv")[0]["agreement"]) == pytest.approx(whole["agreement"]["value"])
+
+
+def csv_rows(name: str) -> list[dict[str, str]]:
+    with Path(name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_metric_that_is_not_trusted_is_left_out_by_one_sentence(
+    own_metrics: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert main(["compare", "sweep", "--json", "c.json"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert out.count("Metric first_share has no interval") == 1
+    assert f"--trust {__name__}.first_share" in out
+    whole = json.loads(Path("c.json").read_text())["joined"][0]["results"][0]["all"]
+    assert "agreement" in whole
+    assert "first_share" not in whole

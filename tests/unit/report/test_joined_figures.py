@@ -14,15 +14,15 @@ from predictions_builder import fold_run, write_fold_run
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is written on the pictures."""
     texts: list[str] = []
-    from gesturelab.report import joined_figures
+    from gesturelab.report import cross_validation_figures
 
-    kept = joined_figures.save
+    kept = cross_validation_figures.save
 
     def remember(figure: Figure, *rest: Any) -> None:
         kept(figure, *rest)
         texts.extend(text.get_text() for text in figure.findobj(match=lambda artist: hasattr(artist, "get_text")))
 
-    monkeypatch.setattr(joined_figures, "save", remember)
+    monkeypatch.setattr(cross_validation_figures, "save", remember)
     return texts
 
 

@@ -8,10 +8,8 @@ from matplotlib.figure import Figure
 from gesturelab.cli.compare import run
 from gesturelab.evaluation.cross_validation import FoldRun
 from gesturelab.report import leakage as module
-from gesturelab.report.collect import collect
-from gesturelab.report.groups import group
+from gesturelab.report.comparison import compare
 from gesturelab.report.leakage import interval_of_mean, leakage
-from gesturelab.report.table import rows
 from info_builder import make_info, write_run
 from predictions_builder import GESTURES, PEOPLE, predictions_of, random_predictions, write_fold_run
 
@@ -54,7 +52,7 @@ def test_random_windows_and_recordings_stand_beside_unseen_people_with_intervals
     assert any(text.startswith("LEAKY: the same people") for text in said)
     lines = [line.get_ydata() for line in drawn[0].axes[0].lines if line.get_gid() == "interval"]
     assert len(lines) == 6
-    found = leakage(rows(group(collect([tmp_path / "runs"])[0])))  # type: ignore[arg-type]
+    found = leakage(compare(tmp_path / "runs").runs)
     assert [one.kind for one in found[::2]] == ["random_window", "random_recording", "subject_holdout"]
     for one in found:
         assert len(one.runs) == 3

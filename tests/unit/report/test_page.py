@@ -13,12 +13,11 @@ from hypothesis import strategies as st
 from gesturelab.cli.main import main
 from gesturelab.config.composing import compose
 from gesturelab.report.collect import collect
+from gesturelab.report.comparison import compare
 from gesturelab.report.groups import group
-from gesturelab.report.page.build import MOST_BYTES, page
-from gesturelab.report.page.html import table
-from gesturelab.report.page.motion import Motion, downsample, encode
-from gesturelab.report.page.player import player
-from gesturelab.report.table import comparison
+from gesturelab.report.page import MOST_BYTES, render_page, render_table
+from gesturelab.report.player import Motion, build_player, downsample, encode
+from gesturelab.report.sections import Table
 from info_builder import make_info, write_run
 from predictions_builder import fold_run, write_fold_run, write_windows_of
 
@@ -35,7 +34,7 @@ def motion(name: str, frames: int = 60) -> Motion:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures take a second each, and have tests of their own."""
     for name in ("pictures", "curves"):
-        monkeypatch.setattr(f"gesturelab.report.page.build.{name}", lambda *_: [])
+        monkeypatch.setattr(f"gesturelab.report.page.{name}", lambda *_: [])
 
 
 def write_folds(folder: Path, folds: int = 6, **changes: Any) -> Path:
@@ -45,9 +44,8 @@ def write_folds(folder: Path, folds: int = 6, **changes: Any) -> Path:
 
 
 def made(folder: Path, motions: Any = motion) -> str:
-    finished, unread = collect([folder])
-    groups = group(finished)
-    return page(groups, comparison(groups, unread), {one.basis.fingerprint: motions for one in groups})
+    comparison = compare(folder)
+    return render_page(comparison, {one.group.basis.fingerprint: motions for one in comparison.groups})
 
 
 def data_of(text: str) -> dict[str, Any]:
@@ -82,7 +80,7 @@ def test_verdict_and_warnings_come_first(tmp_path: Path):
     write_run(tmp_path / "leaky", make_info(kind="random_window"))
     said = made(tmp_path)
     before = said[: said.index('id="tables"')]
-    report = comparison(group(collect([tmp_path])[0]), [])
+    report = compare(tmp_path).to_json()
     accuracy = report["joined"][0]["results"][0]["all"]["accuracy"]["value"]
     assert f"<strong>{100 * accuracy:.1f} %</strong>" in before
     warned = re.findall(r'<p class="warning">(.*?)</p>', before)
@@ -127,16 +125,16 @@ def test_player_has_misclassified_recordings_first_with_their_probabilities(tmp_
 def test_seeds_are_averaged(tmp_path: Path):
     for seed in (0, 1):
         write_folds(tmp_path / f"s{seed}", seed=seed)
-    found = player(group(collect([tmp_path])[0]), {"f1": motion}, 10**6)
+    found = build_player(group(collect([tmp_path])[0]), {"f1": motion}, 10**6)
     assert {tuple(one["runs"].items()) for one in found.data["recordings"]} == {(("0", 2),)}
     assert found.tested == 72
 
 
 def test_budget_is_kept_and_what_is_left_out_is_counted(tmp_path: Path):
     groups = group(collect([write_folds(tmp_path, accuracy=0.3)])[0])
-    whole = player(groups, {"f1": motion}, 10**7)
+    whole = build_player(groups, {"f1": motion}, 10**7)
     size = len(whole.data["recordings"][0]["motion"])
-    few = player(groups, {"f1": motion}, 3 * size)
+    few = build_player(groups, {"f1": motion}, 3 * size)
     assert few.shown == few.shown_wrong == 3
     assert (few.tested, few.wrong) == (whole.tested, whole.wrong) == (72, whole.shown_wrong)
 
@@ -155,7 +153,7 @@ def test_windows_are_averaged_over_seeds_and_old_runs_say_that_they_have_none(tm
         for fold in range(6):
             write_windows_of(tmp_path / f"s{seed}" / str(fold), fold_run(fold, seed=seed))
     write_folds(tmp_path / "old", size="large", parameters=9_000_000)
-    found = player(group(collect([tmp_path])[0]), {"f1": motion}, 10**6)
+    found = build_player(group(collect([tmp_path])[0]), {"f1": motion}, 10**6)
     assert found.evolving
     assert list(found.data["still"]) == ["1"]
     assert "have no windows_<size>.csv" in found.data["still"]["1"]
@@ -173,16 +171,16 @@ def test_windows_keep_their_budget_and_changed_files_are_not_shown(tmp_path: Pat
     for fold in range(2):
         write_windows_of(tmp_path / str(fold), fold_run(fold))
     groups = group(collect([tmp_path])[0])
-    whole = player(groups, {"f1": motion}, 10**6).data["recordings"]
+    whole = build_player(groups, {"f1": motion}, 10**6).data["recordings"]
     size = len(json.dumps(whole[0]["windows"]["0"]))
-    few = player(groups, {"f1": motion}, 10**6, 2 * size).data["recordings"]
+    few = build_player(groups, {"f1": motion}, 10**6, 2 * size).data["recordings"]
     assert sum(bool(one["windows"]) for one in few) == 2
     for fold in range(2):
         path = tmp_path / str(fold) / "info_tiny.json"
         info = json.loads(path.read_text())
         info["files"]["windows_tiny.csv"] = "0" * 64
         path.write_text(json.dumps(info))
-    changed = player(group(collect([tmp_path])[0]), {"f1": motion}, 10**6)
+    changed = build_player(group(collect([tmp_path])[0]), {"f1": motion}, 10**6)
     assert not changed.evolving
     assert "SHA-256" in changed.data["still"]["0"]
 
@@ -199,7 +197,8 @@ def test_motion_is_ten_frames_a_second_to_half_a_millimetre(frames: int, rate: f
 
 
 def test_cells_sort_by_the_number_they_begin_with():
-    said = table("t", ("a", "b"), [("x", "91.2 (85.0-95.5)"), ("10", "1,234"), ("9", ""), ("", ("2 M", 2e6))])
+    rows = (("x", "91.2 (85.0-95.5)"), ("10", "1,234"), ("9", ""), ("8", "-"), ("", ("2 M", 2e6)))
+    said = render_table(Table("t", ("a", "b"), rows))
     assert re.findall(r'data-sort="(.*?)"', said) == ["91.2", "1234", "2000000"]
 
 

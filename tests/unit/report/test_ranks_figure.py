@@ -10,35 +10,37 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from gesturelab.evaluation.pairs import Pair, compare_pairs, rank_sizes
-from gesturelab.report import ranks_figure
-from gesturelab.report.ranks_figure import draw_ranks, place_bars, place_labels
+from gesturelab.report import cross_validation_figures
+from gesturelab.report.cross_validation_figures import draw_ranks, place_bars, place_labels
+from gesturelab.report.results import CandidateResult, CrossValidationResult, RankResult
 
 
-def item_of(names: list[str], values: np.ndarray, peers: int = 0) -> dict[str, Any]:
+def item_of(names: list[str], values: np.ndarray, peers: int = 0) -> CrossValidationResult:
     kinds = [at >= len(names) - peers for at in range(len(names))]
     found = rank_sizes(values, compare_pairs(values, kinds))
-    return {
-        "results": [{"candidate": name, "peer": kind} for name, kind in zip(names, kinds, strict=True)],
-        "ranks": {
-            "people": values.shape[1],
-            "mean": dict(zip(names, found.mean, strict=True)),
-            "friedman_p": None if np.isnan(found.friedman_p) else found.friedman_p,
-            "critical_difference": found.critical_difference,
-            "cliques": [[names[at] for at in clique] for clique in found.cliques],
-        },
-    }
+    scores: Any = {}
+    results = [CandidateResult(name, name, kind, False, 1, "gesture", None, None, scores)
+               for name, kind in zip(names, kinds, strict=True)]  # fmt: skip
+    ranks = RankResult(
+        people=values.shape[1],
+        mean=dict(zip(names, found.mean, strict=True)),
+        friedman_p=None if np.isnan(found.friedman_p) else found.friedman_p,
+        critical_difference=found.critical_difference,
+        cliques=[[names[at] for at in clique] for clique in found.cliques],
+    )
+    return CrossValidationResult(tuple(results), (), ranks, (), (), ())
 
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     kept: list[Figure] = []
-    real = ranks_figure.save
+    real = cross_validation_figures.save
 
     def remember(figure: Figure, *rest: Any) -> None:
         real(figure, *rest)
         kept.append(figure)
 
-    monkeypatch.setattr(ranks_figure, "save", remember)
+    monkeypatch.setattr(cross_validation_figures, "save", remember)
     return kept
 
 
@@ -76,11 +78,12 @@ def test_bars_are_the_cliques_of_the_corrected_tests_and_the_line_is_the_critica
     better = np.linspace(0.7, 0.99, 12)
     values = np.stack([better, np.roll(better, 5), better - 0.2])  # the third is worse than the first for everybody
     item = item_of(["a", "b", "c"], values)
-    assert item["ranks"]["cliques"] == [["a", "b"]]
+    assert item.ranks is not None
+    assert item.ranks.cliques == [["a", "b"]]
     draw_ranks(item, tmp_path / "ranks.png", "irds, loso", ["PARTIAL: a lacks 202"])
     lines = {line.get_gid(): line.get_xdata() for line in drawn[0].axes[0].lines}
     low, high = sorted(lines["clique"])  # type: ignore[arg-type]
-    mean = item["ranks"]["mean"]
+    mean = item.ranks.mean
     assert low < min(mean["a"], mean["b"]) < max(mean["a"], mean["b"]) < high < mean["c"]
     width = abs(lines["critical difference"][0] - lines["critical difference"][1])  # type: ignore[operator]
     assert width == pytest.approx(2.343 * np.sqrt(3 * 4 / (6 * 12)), abs=0.005), "Demsar 2006, table 5a: q = 2.343"

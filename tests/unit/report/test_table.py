@@ -5,18 +5,22 @@ from typing import Any
 import pytest
 
 from gesturelab.report.collect import Finished, Unread
-from gesturelab.report.findings import lines
+from gesturelab.report.comparison import compare_groups
 from gesturelab.report.groups import group
 from gesturelab.report.overfitting import ADVICE, band, gap
-from gesturelab.report.table import comparison, frame
-from gesturelab.report.words import count, duration, percent, recommendation
+from gesturelab.report.results import Comparison
+from gesturelab.report.texts import count, duration, findings, percent, recommendation
 from gesturelab.runs.info import LEAKY
 from info_builder import make_info
 
 
-def compared(*infos: dict[str, Any], unread: tuple[Unread, ...] = ()) -> dict[str, Any]:
+def compare_infos(*infos: dict[str, Any], unread: tuple[Unread, ...] = ()) -> Comparison:
     finished = [Finished(Path(f"r/{at}"), str(at), info) for at, info in enumerate(infos)]  # type: ignore[arg-type]
-    return comparison(group(finished), list(unread))
+    return compare_groups(group(finished), list(unread))
+
+
+def compared(*infos: dict[str, Any]) -> dict[str, Any]:
+    return compare_infos(*infos).to_json()
 
 
 @pytest.mark.parametrize(
@@ -70,7 +74,7 @@ def test_a_row_holds_what_the_info_file_says():
 
 
 def test_the_table_has_its_columns_without_runs():
-    empty = frame([])
+    empty = compare_infos().runs_to_frame()
     assert len(empty) == 0
     assert {"model", "test_recording_accuracy", "flags"} <= set(empty.columns)
 
@@ -86,17 +90,16 @@ def test_groups_refer_to_their_runs_and_say_why_they_are_apart():
 
 
 def test_a_leaky_recommendation_says_that_it_means_nothing_for_new_people():
-    clean, leaky = compared(make_info(), make_info(kind="random_window"))["recommendations"]
+    clean, leaky = compare_infos(make_info(), make_info(kind="random_window")).groups
     assert "means nothing for new people" in recommendation(leaky)[0]
     assert "Recommended" not in recommendation(leaky)[0]
     assert "new people" not in recommendation(clean)[0]
 
 
 def test_the_choice_by_test_accuracy_is_marked_optimistic():
-    (item,) = compared(make_info("tiny", 1, validation=0.9, test=0.8), make_info("small", 2, validation=0.8, test=0.9))[
-        "recommendations"
-    ]
-    chosen, optimistic = recommendation(item)
+    infos = make_info("tiny", 1, validation=0.9, test=0.8), make_info("small", 2, validation=0.8, test=0.9)
+    chosen, optimistic = recommendation(compare_infos(*infos).groups[0])
+    (item,) = compared(*infos)["recommendations"]
     assert "tiny" in chosen
     assert "80.0 %" in chosen
     assert "small" in optimistic
@@ -118,12 +121,12 @@ def test_findings_are_counted_and_older_runs_have_none():
     told["findings"] = [{"name": "overfits", "text": "", "advice": ""}]
     twice["findings"] = [{"name": name, "text": "", "advice": ""} for name in ("overfits", "not-finished")]
     damaged["findings"] = [{"name": 3}, "overfits", None]
-    rows = compared(told, twice, damaged, make_info("large", 4))["runs"]
-    assert [row["findings"] for row in rows] == ["overfits", "overfits not-finished", "", ""]
-    said = lines(rows)
+    rows = compare_infos(told, twice, damaged, make_info("large", 4)).runs
+    assert [row.findings for row in rows] == ["overfits", "overfits not-finished", "", ""]
+    said = findings(rows)
     assert said[:2] == ["overfits: 2 of 4 runs (#1, #2)", "not-finished: 1 of 4 runs (#2)"]
     assert "train.log" in said[2]
-    assert lines(rows[2:]) == []
+    assert findings(rows[2:]) == []
 
 
 @pytest.mark.parametrize(

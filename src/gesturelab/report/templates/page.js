@@ -12,8 +12,9 @@ for (const heading of document.querySelectorAll("table.sorts th")) {
     const rows = [...body.rows];
     const compare = (a, b) => {
       const [one, two] = [a.cells[column], b.cells[column]];
-      const empty = (one.textContent === "") - (two.textContent === "");
-      if (empty) return empty; /* empty cells stay last */
+      const blank = (cell) => cell.textContent === "" || cell.textContent === "-";
+      const empty = blank(one) - blank(two);
+      if (empty || blank(one)) return empty; /* empty cells stay last */
       if (one.dataset.sort !== undefined) return sign * (one.dataset.sort - two.dataset.sort);
       return sign * one.textContent.localeCompare(two.textContent, "en", { numeric: true });
     };

@@ -11,20 +11,18 @@ from typing import Any, cast
 
 import numpy as np
 
-from gesturelab.report.cost_figure import draw_cost, titles
-from gesturelab.report.cost_words import worth_showing
+from gesturelab.report.cost_figure import draw_cost
+from gesturelab.report.cross_validation_figures import draw_cross_validation
 from gesturelab.report.figures import draw_confusion, draw_curves, draw_sizes
 from gesturelab.report.groups import Candidate, Group
-from gesturelab.report.joined_figures import draw_joined
 from gesturelab.report.leakage import draw_leakage
-from gesturelab.report.page.html import text
-from gesturelab.report.table import frame
+from gesturelab.report.results import Comparison, GroupComparison
 from gesturelab.runs.info import Info
 
 MOST_CURVES = 12
 """More training curves than that make a page that nobody reads; each run's folder has its own."""
 
-JOINED = {
+OF_FOLDS = {
     "sizes": "Accuracy (or balanced accuracy) on unseen people against parameters, with intervals",
     "people": "Accuracy by person; patients are hatched",
     "reliability": "Confidence against the share recognised",
@@ -41,41 +39,28 @@ class Picture:
     svg: bytes
 
     @property
-    def html(self) -> str:
-        """An image that holds its own data; scripts do not run in it."""
-        data = base64.b64encode(self.svg).decode("ascii")
-        said = text(self.caption)
-        return (
-            f'<figure><img src="data:image/svg+xml;base64,{data}" alt="{said}">'
-            f"<figcaption>{said}</figcaption></figure>\n"
-        )
+    def base64(self) -> str:
+        """The picture as a data URI holds it; scripts do not run in it."""
+        return base64.b64encode(self.svg).decode("ascii")
 
 
-def pictures(groups: Sequence[Group], report: dict[str, Any]) -> list[Picture]:
-    """Of everything together, then of each group and size.
-
-    Args:
-        groups: Of runs that may be compared.
-        report: The comparison, as `gesturelab.report.table.comparison` gives it.
-    """
-    found: list[Picture] = []
-    if len({row["parameters"] for row in report["runs"] if not row["peer"]}) > 1:
-        table = frame(list(groups))
-        found.append(
-            _drawn("Accuracy against size: test filled, validation hollow", lambda path: draw_sizes(table, path))
-        )
+def pictures(comparison: Comparison) -> list[Picture]:
+    """Of everything together, then of each group and candidate."""
+    drawn: list[Picture] = []
+    rows = comparison.runs
+    groups = [group.group for group in comparison.groups]
+    if len({row.parameters for row in rows if not row.peer}) > 1:
+        caption = "Accuracy against size: test filled, validation hollow"
+        drawn.append(_draw(caption, lambda path: draw_sizes(rows, path)))
     if len({group.leaky for group in groups}) > 1:
-        found.append(
-            _drawn("The same model, divided differently: leaky splits beside unseen people",
-                   lambda path: draw_leakage(report["runs"], path))
-        )  # fmt: skip
-    described = {group["group"]: group for group in report["groups"]}
-    for item in report["joined"]:
-        found += _joined(item, described[item["group"]])
-    for cost in filter(worth_showing, report["costs"]):
-        caption = f"Accuracy against cost (group {cost['group']}); Pareto-optimal sizes are filled and joined"
-        said = titles(described[cost["group"]])
-        found.append(_drawn(caption, lambda path, cost=cost, said=said: draw_cost(cost, path, *said)))
+        caption = "The same model, divided differently: leaky splits beside unseen people"
+        drawn.append(_draw(caption, lambda path: draw_leakage(rows, path)))
+    for group in comparison.groups:
+        drawn += _of_folds(group)
+    for group in comparison.groups:
+        if group.cost.informative:
+            caption = f"Accuracy against cost (group {group.number}); Pareto-optimal sizes are filled and joined"
+            drawn.append(_draw(caption, lambda path, group=group: draw_cost(group, path)))
     for group in groups:
         for candidate in group.candidates:
             if not all(_has_confusion(run.info) for run in candidate.runs):
@@ -83,15 +68,15 @@ def pictures(groups: Sequence[Group], report: dict[str, Any]) -> list[Picture]:
             info = together(candidate)
             what = "gestures" if group.target == "gesture" else "classes"
             caption = f"Which {what} are taken for which: {_name(group, groups)}{candidate.label}, test recordings"
-            found.append(_drawn(caption, lambda path, info=info: draw_confusion(info, path)))
-    return found
+            drawn.append(_draw(caption, lambda path, info=info: draw_confusion(info, path)))
+    return drawn
 
 
 def curves(groups: Sequence[Group]) -> list[Picture]:
     """Training curves of the first runs."""
     runs = [(group, run) for group in groups for run in group.runs if run.info["training"].get("history")][:MOST_CURVES]
     return [
-        _drawn(
+        _draw(
             f"Training curves of {_name(group, groups)}{run.label}", lambda path, info=run.info: draw_curves(info, path)
         )
         for group, run in runs
@@ -117,19 +102,19 @@ def _has_confusion(info: Info) -> bool:
     return size > 0 and np.shape(cast(Any, info.get("confusion", ()))) == (size, size)
 
 
-def _joined(item: dict[str, Any], group: dict[str, Any]) -> Iterator[Picture]:
+def _of_folds(group: GroupComparison) -> Iterator[Picture]:
     with tempfile.TemporaryDirectory() as folder:
-        for path in draw_joined(item, group, Path(folder), "svg"):
+        for path in draw_cross_validation(group, Path(folder), "svg"):
             kind = path.stem.split("_")[0]
-            if kind != "sizes" or sum(not result["peer"] for result in item["results"]) > 1:
-                yield Picture(f"{JOINED[kind]} (group {group['group']})", path.read_bytes())
+            if kind != "sizes" or sum(not result.peer for result in group.results) > 1:
+                yield Picture(f"{OF_FOLDS[kind]} (group {group.number})", path.read_bytes())
 
 
 def _name(group: Group, groups: Sequence[Group]) -> str:
     return f"group {group.number}, " if len(groups) > 1 else ""
 
 
-def _drawn(caption: str, draw: Callable[[Path], None]) -> Picture:
+def _draw(caption: str, draw: Callable[[Path], None]) -> Picture:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "picture.svg"
         draw(path)

@@ -1,0 +1,343 @@
+"""The pictures of a cross-validation, as PNG or SVG files: scores, people, confidence, and the diagram of ranks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.textpath import TextPath
+from matplotlib.ticker import NullFormatter
+
+from gesturelab.evaluation.metrics import CORRECTNESS, primary_metric
+from gesturelab.report.figures import (
+    GROUPS,
+    LABEL,
+    MARKERS,
+    SMALL,
+    dress,
+    percent_axis,
+    plain_legend,
+    save,
+    shorten,
+    shorten_middle,
+)
+from gesturelab.report.results import CandidateResult, CrossValidationResult, GroupComparison
+from gesturelab.report.texts import count, p_value, percent
+from gesturelab.runs.info import SYNTHETIC
+
+NOTE = "95 % intervals from a bootstrap over people"
+
+
+NO_GROUP = "person"
+"""What a bar stands for where nothing is known of groups."""
+
+
+def draw_cross_validation(group: GroupComparison, folder: Path, form: str = "png") -> list[Path]:
+    """All pictures of a group of folds.
+
+    Args:
+        group: Of runs that are folds.
+        folder: Where the files go.
+        form: png or svg.
+
+    Returns:
+        The files: sizes, people, reliability, coverage, and of two or more candidates ranks; of peers only people and
+        ranks; none when nothing was joined.
+
+    Raises:
+        RunError: If a file cannot be written.
+    """
+    joined = group.cross_validation
+    if joined is None or not joined.results:
+        return []
+    warned = [SYNTHETIC] if group.group.synthetic else []
+    warned += [
+        f"PARTIAL: {result.candidate} lacks {', '.join(result.scores['missing_people']) or 'some people'}"
+        for result in joined.without_baselines
+        if result.partial
+    ]
+    number = "" if group.number == 1 else f"_{group.number}"
+    names = ("sizes", "people", "reliability", "coverage", "ranks")
+    files = {name: folder / f"{name}{number}.{form}" for name in names}
+    drawn = ["people"]
+    _draw_people(joined.without_baselines, files["people"], group.title, warned)
+    if joined.ranks is not None:
+        draw_ranks(joined, files["ranks"], group.title, warned)
+        drawn.append("ranks")
+    if sizes := joined.sizes:
+        baselines = [result for result in joined.results if result.baseline]
+        _draw_sizes(sizes, files["sizes"], group.title, warned, baselines)
+        _draw_reliability(sizes, files["reliability"], group.title, warned)
+        drawn += ["sizes", "reliability"]
+        if group.target != CORRECTNESS:
+            _draw_coverage(sizes, files["coverage"], group.title, warned)
+            drawn.append("coverage")
+    return [files[name] for name in names if name in drawn]
+
+
+def _draw_sizes(
+    results: Sequence[CandidateResult], path: Path, split: str, warned: list[str], baselines: Sequence[CandidateResult]
+) -> None:
+    """The score that leads with its interval against parameters, by group; dashed, the baselines on everybody."""
+    target = results[0].target
+    figure = Figure(figsize=(8, 4.8))
+    axes = figure.subplots()
+    names = list(dict.fromkeys(name for result in results for name in result.scores["by_group"]))
+    for place, name in enumerate(["everybody", *names]):
+        parts = [result.scores["all"] if place == 0 else result.scores["by_group"].get(name) for result in results]
+        shift = 1.03 ** (place - len(names) / 2)  # so that bars do not hide one another
+        style: dict[str, Any] = {"color": GROUPS[place % len(GROUPS)], "marker": MARKERS[place % len(MARKERS)]}
+        points = [
+            (result.parameters * shift, result.primary_of(part))
+            for result, part in zip(results, parts, strict=True)
+            if part is not None
+        ]
+        known = [(x, score["value"]) for x, score in points if score["value"] is not None]
+        axes.plot([x for x, _ in known], [y for _, y in known], linewidth=1.2, label=name, **style)
+        for x, score in points:
+            if score["low"] is not None and score["high"] is not None:
+                axes.plot([x, x], [score["low"], score["high"]], color=style["color"], linewidth=1.5)
+    for place, one in enumerate(baselines):
+        label = f"{one.candidate}, everybody"
+        style = {"color": "black", "linewidth": 1.2, "linestyle": ("--", ":")[place % 2]}
+        if (value := one.primary["value"]) is not None:
+            axes.axhline(value, label=label, **style)
+    sizes = sorted({result.parameters for result in results})
+    axes.set_xscale("log")
+    axes.set_xlim(sizes[0] / 1.6, sizes[-1] * 1.6)
+    labels = {result.parameters: result.candidate for result in results}
+    axes.set_xticks(sizes, [f"{shorten(labels[size])}\n{count(size)}" for size in sizes], parse_math=False)
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.tick_params(axis="x", which="minor", length=0)
+    name = primary_metric(target).title
+    dress(axes, "parameters (logarithmic)", f"{name} of recordings")
+    percent_axis(axes.yaxis)
+    plain_legend(axes)
+    save(figure, path, f"{name.capitalize()} on unseen people against size\n{split}", warned, NOTE)
+
+
+def _draw_people(results: Sequence[CandidateResult], path: Path, split: str, warned: list[str]) -> None:
+    """Accuracy by person: a panel a size, people in order of accuracy, each group its colour and hatching."""
+    most = max(len(result.scores["by_person"]) for result in results)
+    figure = Figure(figsize=(max(6.0, 0.32 * most + 2), 2.5 * len(results) + 0.5))
+    panels = figure.subplots(len(results), 1, squeeze=False)[:, 0]
+    groups = sorted({one["group"] or NO_GROUP for result in results for one in result.scores["by_person"].values()})
+    for axes, result in zip(panels, results, strict=True):
+        line = sorted(result.scores["by_person"].items(), key=lambda one: (one[1]["accuracy"], one[0]))
+        for at, (_, one) in enumerate(line):
+            place = groups.index(one["group"] or NO_GROUP)
+            hatch = "" if place == 0 else "///"
+            axes.bar(at, one["accuracy"], color=GROUPS[place % len(GROUPS)], hatch=hatch, edgecolor="white", width=0.85)
+        mean = result.scores["all"]["person_accuracy"]["value"]
+        axes.axhline(mean, color="black", linewidth=1, linestyle="--")
+        axes.set_xticks(range(len(line)), [person for person, _ in line], rotation=90, parse_math=False)
+        dress(axes, "", f"accuracy, {shorten(result.candidate)}")
+        axes.tick_params(axis="x", labelsize=SMALL, length=0)
+        axes.grid(visible=False, axis="x")
+        axes.set_ylim(0, 1.02)
+        percent_axis(axes.yaxis)
+    panels[-1].set_xlabel("person, never seen in training", fontsize=LABEL)
+    handles: list[Any] = [
+        Patch(facecolor=GROUPS[at % len(GROUPS)], hatch="" if at == 0 else "///", edgecolor="white", label=name)
+        for at, name in enumerate(groups)
+    ]
+    handles.append(Line2D([], [], color="black", linestyle="--", linewidth=1, label="mean over people"))
+    where: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1.0), "ncols": len(handles)}
+    panels[0].legend(handles=handles, fontsize=SMALL, frameon=False, **where)
+    save(figure, path, f"Accuracy by person\n{split}", warned)
+
+
+def _draw_reliability(results: Sequence[CandidateResult], path: Path, split: str, warned: list[str]) -> None:
+    """Accuracy against confidence; the larger a point, the more recordings."""
+    figure = Figure(figsize=(6, 5.4))
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="#888888", linewidth=1, linestyle=":")
+    for place, result in enumerate(results):
+        bins = result.scores["reliability"]
+        colour = GROUPS[place % len(GROUPS)]
+        total = sum(one["recordings"] for one in bins)
+        x, y = [one["confidence"] for one in bins], [one["accuracy"] for one in bins]
+        error = (result.scores["calibrated_error"] or result.scores["all"]["calibration_error"])["value"]
+        label = f"{shorten(result.candidate)}: calibration error {percent(error)}"
+        axes.plot(x, y, color=colour, linewidth=1.2, marker=MARKERS[place % len(MARKERS)], markersize=3, label=label)
+        axes.scatter(
+            x, y, [12 + 500 * one["recordings"] / total for one in bins], color=colour, alpha=0.35, linewidths=0
+        )
+    dress(axes, "confidence", "share recognised")
+    for axis in (axes.xaxis, axes.yaxis):
+        percent_axis(axis)
+    axes.set_xlim(0, 1.02)
+    axes.set_ylim(0, 1.02)
+    plain_legend(axes)
+    scaled = all(result.scores["calibrated_error"] for result in results)
+    note = "confidence after temperature scaling on validation people" if scaled else "confidence as predicted"
+    save(figure, path, f"Reliability\n{split}", warned, note)
+
+
+def _draw_coverage(results: Sequence[CandidateResult], path: Path, split: str, warned: list[str]) -> None:
+    """Accuracy of the recordings that are answered, against how many are."""
+    figure = Figure(figsize=(7, 4.6))
+    axes = figure.subplots()
+    for place, result in enumerate(results):
+        curve = result.scores["coverage_curve"]
+        ninety = next(one["accuracy"] for one in result.scores["answered"] if one["coverage"] == 0.9)
+        label = f"{shorten(result.candidate)}: {percent(ninety)} at 90 % coverage"
+        style: dict[str, Any] = {"color": GROUPS[place % len(GROUPS)], "linestyle": ("-", "--", "-.", ":")[place % 4]}
+        axes.plot([x for x, _ in curve], [y for _, y in curve], linewidth=1.8, label=label, **style)
+    for coverage in (0.9, 0.8):
+        axes.axvline(coverage, color="#888888", linewidth=0.8, linestyle=":")
+    axes.set_xlim(1.01, 0)
+    dress(axes, "coverage: share of recordings that get an answer", "accuracy of those")
+    for axis in (axes.xaxis, axes.yaxis):
+        percent_axis(axis)
+    plain_legend(axes)
+    save(figure, path, f"Accuracy when the least confident get no answer\n{split}", warned)
+
+
+BAR, ROW = 0.17, 0.34
+"""Inches from bar to bar and from label to label."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """Where a candidate's name stands.
+
+    Attributes:
+        name: Of the candidate.
+        rank: Its mean rank.
+        left: On the side of the worse ranks.
+        row: From the top; the outermost rank of a side has row 0, so that no two lines cross.
+    """
+
+    name: str
+    rank: float
+    left: bool
+    row: int
+
+
+def place_labels(mean: dict[str, float]) -> list[Label]:
+    """The worse half on the left, the better half (and the middle one) on the right, outermost first."""
+    line = sorted(mean.items(), key=lambda one: (one[1], one[0]))  # best first
+    few = len(line) // 2
+    better, worse = line[: len(line) - few], line[len(line) - few :]
+    return [
+        *(Label(name, rank, False, row) for row, (name, rank) in enumerate(better)),
+        *(Label(name, rank, True, row) for row, (name, rank) in enumerate(reversed(worse))),
+    ]
+
+
+def place_bars(spans: Sequence[tuple[float, float]], gap: float) -> list[int]:
+    """For each bar the highest level on which it keeps the gap from the others.
+
+    >>> place_bars([(1.0, 2.0), (1.5, 3.0), (2.5, 4.0)], 0.1)
+    [0, 1, 0]
+    """
+    levels: list[list[tuple[float, float]]] = []
+    found: list[int] = []
+    for low, high in spans:
+        free = [at for at, level in enumerate(levels) if all(low > b + gap or high < a - gap for a, b in level)]
+        at = free[0] if free else len(levels)
+        if not free:
+            levels.append([])
+        levels[at].append((low, high))
+        found.append(at)
+    return found
+
+
+def draw_ranks(joined: CrossValidationResult, path: Path, split: str, warned: Sequence[str]) -> None:
+    """Draws mean ranks as J. Demsar does (Journal of Machine Learning Research, 2006), the best on the right.
+
+    Bars join what Wilcoxon's tests with Holm's correction do not tell apart, as A. Benavoli et al. advise (same
+    journal, 2016), not what lies within the critical difference.
+
+    Args:
+        joined: With ranks.
+        path: The file, SVG or PNG.
+        split: The second line of the title.
+        warned: Warnings.
+
+    Raises:
+        RunError: If the file cannot be written.
+    """
+    ranks = joined.ranks
+    assert ranks is not None
+    mean = ranks.mean
+    peers = {result.candidate for result in joined.results if result.peer}
+    texts = {name: f"{shorten_middle(name)}, peer" if name in peers else shorten_middle(name) for name in mean}
+    most = len(mean)
+    cliques = sorted(([mean[name] for name in clique] for clique in ranks.cliques), key=min)
+    labels = place_labels(mean)
+    margin = max(map(_width, texts.values())) + 1.0  # the end of the line and the rank beside the name
+    across = 3.2 if most < 5 else 4.6 if most < 11 else 7.0  # inches from the best rank to the worst
+    scale = (most - 1) / across  # ranks an inch
+    levels = place_bars([(min(one), max(one)) for one in cliques], 0.2 * scale)
+    bars = BAR * (max(levels) + 1 if levels else 0)
+    under = 0.2 + bars + 0.25  # inches from the axis to the first label
+    rows = max(label.row for label in labels)
+    figure = Figure(figsize=(across + 2 * margin, 0.92 + under + ROW * (rows + 0.6)))
+    axes = figure.subplots()
+    axes.set_axis_off()
+    axes.set_xlim(most + margin * scale, 1 - margin * scale)  # the best on the right
+    axes.set_ylim(-(under + ROW * (rows + 0.6)), 0.92)
+    _axis(axes, most)
+    _critical_difference(axes, ranks.critical_difference, most)
+    for level, one in zip(levels, cliques, strict=True):
+        high = -0.2 - BAR * level
+        ends = (min(one) - 0.05 * scale, max(one) + 0.05 * scale)
+        axes.plot(ends, [high, high], color="black", linewidth=4, solid_capstyle="butt", gid="clique")
+    for label in labels:
+        _label(axes, label, texts[label.name], most, scale, -(under + ROW * label.row))
+    bars_say = "Joined by a bar: no two of them differ" if cliques else "No bar: every two of them differ"
+    note = f"{bars_say} (Wilcoxon's signed-rank test, Holm's correction, 0.05).\n"
+    note += "CD: Nemenyi's critical difference (0.05), for comparison; the bars do not follow from it."
+    title = f"Mean ranks of {most} candidates over {ranks.people} people, the best on the right\n{split}"
+    if ranks.friedman_p is not None:
+        title += f"; Friedman's test that all are alike: p {_is(ranks.friedman_p)}"
+    save(figure, path, title, warned, note)
+
+
+def _width(text: str) -> float:
+    """Inches that a label takes (a dollar would begin a formula)."""
+    return TextPath((0, 0), text.replace("$", "S"), size=LABEL).get_extents().width / 72
+
+
+def _is(p: float) -> str:
+    value = p_value(p)
+    return value.replace("<", "< ") if value.startswith("<") else f"= {value}"
+
+
+def _axis(axes: Axes, most: int) -> None:
+    axes.plot([1, most], [0, 0], color="black", linewidth=1.2)
+    for half in range(2, 2 * most + 1):
+        rank, whole = half / 2, half % 2 == 0
+        if whole or most < 11:
+            axes.plot([rank, rank], [0, 0.1 if whole else 0.05], color="black", linewidth=1.2 if whole else 0.8)
+        if whole:
+            axes.text(rank, 0.15, f"{rank:.0f}", ha="center", va="bottom", fontsize=LABEL)
+
+
+def _critical_difference(axes: Axes, difference: float, most: int) -> None:
+    """A line of the critical difference's length above the axis; the length in words where the axis is shorter."""
+    if difference > most - 1:
+        axes.text(most, 0.68, f"CD = {difference:.2f}, longer than the axis", fontsize=SMALL, va="center")
+        return
+    ends = [most, most - difference]
+    axes.plot(ends, [0.58, 0.58], color="#666666", linewidth=1.5, gid="critical difference")
+    for end in ends:
+        axes.plot([end, end], [0.52, 0.64], color="#666666", linewidth=1.5)
+    axes.text(most, 0.7, f"CD = {difference:.2f}", ha="left", va="bottom", fontsize=SMALL)
+
+
+def _label(axes: Axes, label: Label, text: str, most: int, scale: float, high: float) -> None:
+    """A line from the axis down and out to the name; the rank stands at its end."""
+    edge = most + 0.25 * scale if label.left else 1 - 0.25 * scale
+    axes.plot([label.rank, label.rank, edge], [0, high, high], color="#444444", linewidth=0.9)
+    axes.plot([label.rank], [0], "o", color="black", markersize=3.5, clip_on=False)
+    beside = f"{text}  {label.rank:.2f}" if label.left else f"{label.rank:.2f}  {text}"
+    at = edge + 0.07 * scale if label.left else edge - 0.07 * scale
+    side = "right" if label.left else "left"
+    axes.text(at, high, beside, ha=side, va="center", fontsize=LABEL, parse_math=False, gid="label")

@@ -1,0 +1,645 @@
+"""A comparison as dataclasses; console, Markdown, figures and page only render it."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, cast
+
+from gesturelab.evaluation.metrics import CORRECTNESS, GESTURE, METRICS, primary_metric
+from gesturelab.evaluation.result import Part, Result, Value
+from gesturelab.report.collect import SIDES, Unread
+from gesturelab.report.groups import Candidate, Group
+from gesturelab.report.overfitting import ADVICE, SEVERE, UNDEFINED, band, gap
+from gesturelab.runs.info import LEAKY, SYNTHETIC
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COMPARISON_SCHEMA = 1
+"""Version of the JSON form of a comparison."""
+
+PARTS = ("by_group", "by_correctness", "by_group_and_correctness", "by_posture", "by_gesture")
+"""The parts of a cross-validation's recordings that have scores of their own, as `Result` names them."""
+
+BASELINES = {"length": "length alone", "majority": "majority class"}
+"""What the trivial answers of an info file are called in tables."""
+
+SUBSET_SCORES = (primary_metric(GESTURE).name, primary_metric(CORRECTNESS).name, "loss")
+"""What a run has of each subset, of recordings and of windows."""
+
+_ACCURACY, _BALANCED, _LOSS = (
+    tuple(f"{subset}_{level}_{score}" for level in ("recording", "window") for subset in SIDES)
+    for score in SUBSET_SCORES
+)
+CORRECTNESS_SCORES = tuple(
+    f"test_{metric.name}" for metric in METRICS if metric.target == CORRECTNESS and metric.primary_for is None
+)
+BASELINE_SCORES = tuple(f"{baseline}_{primary_metric(CORRECTNESS).name}" for baseline in BASELINES)
+_BEFORE = ("run", "folder", "path", "name", "model", "peer", "parameters", "group", "candidate")
+_AFTER = ("seconds", "epochs", "best_epoch", "split", "data", "fingerprint", "seed", "flags", "findings")
+RUN_COLUMNS = (
+    *_BEFORE, *_ACCURACY, "target", *_BALANCED, *CORRECTNESS_SCORES, *BASELINE_SCORES, *_LOSS, *_AFTER
+)  # fmt: skip
+"""The columns of the table of runs that CSV and JSON always have; further metrics of test recordings follow."""
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """One run.
+
+    Attributes:
+        run: Its number in this comparison, from 1.
+        folder: The shortest end of its path that no other run shares.
+        path: Its folder, as found.
+        name: What its configuration calls it.
+        model: The size, or the peer's method.
+        peer: Whether it is a method from elsewhere; it has no validation scores.
+        parameters: How many numbers are trained.
+        group: Runs of one group may be compared.
+        candidate: Runs of one group and candidate differ in fold and seed only.
+        target: gesture or correctness.
+        scores: By column, such as ``test_recording_accuracy``: accuracies as fractions, losses in nats; None where a
+            run has none. Of correctness also the balanced ones, `CORRECTNESS_SCORES` and, of trivial answers on the
+            same test recordings, `BASELINE_SCORES`. Every further metric is ``test_recording_<name>``.
+        metrics: Of test recordings, by name: all that the info file has, users' own among them.
+        seconds: Training time.
+        epochs: How many.
+        best_epoch: The one whose weights were kept, from 0.
+        split: Kind, and fold if there is one.
+        data: The data set's name.
+        fingerprint: Of the recordings.
+        seed: Of the training.
+        flags: LEAKY, SYNTHETIC, both (with a space between) or nothing.
+        findings: Names of what the training found about itself, with spaces between.
+    """
+
+    run: int
+    folder: str
+    path: str
+    name: str
+    model: str
+    peer: bool
+    parameters: int
+    group: int
+    candidate: str
+    target: str
+    scores: Mapping[str, float | None]
+    metrics: Mapping[str, float | None]
+    seconds: float
+    epochs: int
+    best_epoch: int
+    split: str
+    data: str
+    fingerprint: str
+    seed: int
+    flags: str
+    findings: str
+
+    def score(self, subset: str, level: str = "recording") -> float | None:
+        """The primary metric on one subset; None where it needs a class that is missing."""
+        return self.scores[f"{subset}_{level}_{primary_metric(self.target).name}"]
+
+    def gap(self, level: str = "recording") -> float | None:
+        """Train minus test primary metric, as a fraction; None where one of them is missing."""
+        return _gap(self.score("train", level), self.score("test", level))
+
+    @property
+    def band(self) -> str:
+        """The word for the gap of recordings."""
+        return _band(self.gap())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Flat, with the keys of `RUN_COLUMNS` and of further metrics."""
+        flat = {**vars(self), **self.scores}
+        return {key: flat[key] for key in dict.fromkeys((*RUN_COLUMNS, *self.scores))}
+
+
+def _gap(train: float | None, test: float | None) -> float | None:
+    return None if train is None or test is None else gap(train, test)
+
+
+def _band(difference: float | None) -> str:
+    return UNDEFINED if difference is None else band(difference)
+
+
+@dataclass(frozen=True)
+class CandidateResult:
+    """The cross-validation of one size, peer or baseline.
+
+    Attributes:
+        candidate: Its name in this comparison.
+        size: The model option.
+        peer: Whether it is a method from elsewhere (baselines are too); nothing of it needs probabilities.
+        baseline: Whether it is a trivial answer to "correct or incorrect?".
+        parameters: How many numbers are trained.
+        target: gesture or correctness.
+        train_accuracy: Primary metric, the mean over runs; of baselines None.
+        validation_accuracy: The same; of peers None.
+        scores: Everything else.
+    """
+
+    candidate: str
+    size: str
+    peer: bool
+    baseline: bool
+    parameters: int
+    target: str
+    train_accuracy: float | None
+    validation_accuracy: float | None
+    scores: Result
+
+    @property
+    def partial(self) -> bool:
+        """Whether folds are missing, so that not everybody was tested."""
+        return self.scores["partial"]
+
+    @property
+    def primary(self) -> Value:
+        """The primary metric on everybody, with its interval."""
+        return self.primary_of(self.scores["all"])
+
+    def primary_of(self, part: Part) -> Value:
+        """The primary metric of some recordings."""
+        return part[primary_metric(self.target).name]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Flat: the scores beside the rest."""
+        own = {key: value for key, value in vars(self).items() if key != "scores"}
+        return {**own, **cast(dict[str, Any], self.scores)}
+
+
+@dataclass(frozen=True)
+class PairResult:
+    """Two candidates on the recordings that all were tested on, as `gesturelab.evaluation.pairs.Pair` explains them.
+
+    Attributes:
+        first: A candidate.
+        second: Another one.
+        people: How many all were tested on.
+        recordings: How many all were tested on.
+        difference: Of the primary metric, first minus second.
+        low: Lower bound of its 95 % interval; None without one.
+        high: Upper bound.
+        effect: Matched-pairs rank-biserial correlation, -1 to 1.
+        p: Of the test.
+        adjusted: After Holm's correction.
+        distinguishable: Whether ``adjusted`` is below 0.05.
+    """
+
+    first: str
+    second: str
+    people: int
+    recordings: int
+    difference: float
+    low: float | None
+    high: float | None
+    effect: float
+    p: float
+    adjusted: float
+    distinguishable: bool
+
+
+@dataclass(frozen=True)
+class RankResult:
+    """Mean ranks over people, by candidate; cliques are candidates that no test tells apart."""
+
+    people: int
+    mean: dict[str, float]
+    friedman_p: float | None
+    critical_difference: float
+    cliques: list[list[str]]
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A run that could not be joined with the other folds."""
+
+    run: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class CrossValidationResult:
+    """The folds of a group together: one result a candidate, and the candidates against each other.
+
+    Attributes:
+        results: Sizes, then peers, then baselines.
+        pairs: Every two of them.
+        ranks: None for one candidate.
+        model_selection: Sentences that say which size to take; the same with and without peers.
+        beside_peers: Sentences about a size and the peers.
+        left_out: Runs that could not be joined.
+        metrics_left_out: A sentence for each metric of the user's own that is not in the results.
+    """
+
+    results: tuple[CandidateResult, ...]
+    pairs: tuple[PairResult, ...]
+    ranks: RankResult | None
+    model_selection: tuple[str, ...]
+    beside_peers: tuple[str, ...]
+    left_out: tuple[LeftOut, ...]
+    metrics_left_out: tuple[str, ...] = ()
+
+    @property
+    def sizes(self) -> list[CandidateResult]:
+        """What one may choose: neither peers nor baselines."""
+        return [result for result in self.results if not result.peer]
+
+    @property
+    def without_baselines(self) -> list[CandidateResult]:
+        """The results that sentences are about."""
+        return [result for result in self.results if not result.baseline]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A candidate with its means over runs: the primary metric of recordings, here called accuracy."""
+
+    size: str
+    candidate: str
+    parameters: int
+    seeds: list[int]
+    runs: int
+    train_accuracy: float | None
+    validation_accuracy: float | None
+    test_accuracy: float | None
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """The candidate with the best validation accuracy, and, as an optimistic choice, the best by test accuracy.
+
+    Both None where there are only peers, or where no fold was run with every size.
+    """
+
+    candidates: int
+    recommended: Choice | None
+    best_by_test: Choice | None
+
+
+@dataclass(frozen=True)
+class CostRow:
+    """What a candidate costs.
+
+    Attributes:
+        candidate: Its name.
+        peer: Whether it is a method from elsewhere.
+        accuracy: The primary metric; of joined folds with its interval, otherwise the mean over runs.
+        parameters: How many numbers are trained.
+        flops_per_window: Operations for the answer to one window; None where unknown.
+        seconds: Of one training, the mean over runs.
+        latency_ms: Of one window; None where it was not measured.
+        latency_p95_ms: The same.
+        beaten_by: A candidate that is at least as accurate and costs no more; None for Pareto-optimal ones and where
+            it is not judged.
+        partial: Not tested on everybody.
+        apart: A size tested on other people than most, so that it is not judged; nor are peers.
+    """
+
+    candidate: str
+    peer: bool
+    accuracy: Value
+    parameters: int
+    flops_per_window: int | None
+    seconds: float
+    latency_ms: float | None
+    latency_p95_ms: float | None
+    beaten_by: str | None = None
+    partial: bool = False
+    apart: bool = False
+
+    @property
+    def value(self) -> float:
+        """The primary metric itself; a candidate without one has no row."""
+        return cast(float, self.accuracy["value"])
+
+
+@dataclass(frozen=True)
+class MissingLatency:
+    """Why the latency of a candidate is not there."""
+
+    candidate: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class LatencyConditions:
+    """How latencies were measured: ``repeats`` is the fewest, ``disturbed`` names candidates."""
+
+    cpu: str | None
+    torch: str | None
+    repeats: int
+    disturbed: list[str]
+    missing: list[MissingLatency]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What the candidates of a group cost beside how accurate they are.
+
+    Attributes:
+        group: Its number.
+        score: The primary metric in words; a size that has none is left out.
+        recommended: The candidate that model selection says to take, else the one with the best validation accuracy.
+        rows: Sizes first.
+        by: The costs that ``beaten_by`` follows from.
+        seconds_differ: Why training times cannot be compared; empty where nothing speaks against it.
+        latency: None where none was asked for.
+    """
+
+    group: int
+    score: str
+    recommended: str | None
+    rows: list[CostRow]
+    by: list[str]
+    seconds_differ: list[str]
+    latency: LatencyConditions | None
+
+    @property
+    def informative(self) -> bool:
+        """Whether there is something to choose, or somebody asked for the latency."""
+        return sum(not row.peer for row in self.rows) > 1 or self.latency is not None
+
+
+@dataclass(frozen=True)
+class CandidateSummary:
+    """A line of the table that answers first.
+
+    Attributes:
+        group: Its number.
+        candidate: Size, peer or baseline.
+        size: The model option.
+        peer: Whether it is a method from elsewhere.
+        parameters: How many numbers are trained; None for baselines.
+        runs: How many.
+        metric: The primary metric, in words; the next six are of recordings, as fractions.
+        train: Mean over runs.
+        validation: Mean over runs; None for peers.
+        test: Of all folds together; without folds the mean over runs.
+        low: Lower bound of the 95 % interval over people; None where there is none.
+        high: Upper bound.
+        gap: Train minus test.
+        band: The word for the gap.
+        seconds: Training time of one run, the mean; None for baselines.
+        marks: recommended, LEAKY, SYNTHETIC, PARTIAL, peer, baseline, as far as they apply.
+    """
+
+    group: int
+    candidate: str
+    size: str
+    peer: bool
+    parameters: int | None
+    runs: int
+    metric: str
+    train: float | None
+    validation: float | None
+    test: float | None
+    low: float | None
+    high: float | None
+    gap: float | None
+    band: str
+    seconds: float | None
+    marks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class GroupComparison:
+    """Runs that may be compared, and what they say.
+
+    Attributes:
+        group: The runs, by candidate.
+        runs: One row each.
+        warnings: What must be said of the numbers.
+        differs: Why it is not compared with the first group.
+        recommendation: By validation.
+        cross_validation: Of folds; None for other groups.
+        cost: Beside accuracy.
+    """
+
+    group: Group
+    runs: tuple[RunRow, ...]
+    warnings: tuple[str, ...]
+    differs: tuple[str, ...]
+    recommendation: Recommendation
+    cross_validation: CrossValidationResult | None
+    cost: Cost
+
+    @property
+    def number(self) -> int:
+        """From 1."""
+        return self.group.number
+
+    @property
+    def target(self) -> str:
+        """What is recognised: gesture or correctness."""
+        return self.group.target
+
+    @property
+    def metric(self) -> str:
+        """The primary metric, in words."""
+        return primary_metric(self.target).title
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Of the split, without the fold where folds are compared together."""
+        return json.loads(self.group.basis.options)
+
+    @property
+    def results(self) -> tuple[CandidateResult, ...]:
+        """Of its cross-validation; empty where there is none."""
+        return self.cross_validation.results if self.cross_validation else ()
+
+    @property
+    def model_selection(self) -> tuple[str, ...]:
+        """The sentences of its cross-validation; empty where there is none."""
+        return self.cross_validation.model_selection if self.cross_validation else ()
+
+    @property
+    def title(self) -> str:
+        """The second line of a figure's title."""
+        return f"{self.group.data}, {self.group.basis.kind}"
+
+    @property
+    def figure_warnings(self) -> list[str]:
+        """What stands on every figure."""
+        return [LEAKY] * self.group.leaky + [SYNTHETIC] * self.group.synthetic
+
+    def people(self) -> dict[str, list[str]]:
+        """The subjects by subset, over all folds."""
+        return {
+            side: sorted({person for run in self.group.runs for person in run.info["split"][side]["subjects"]})
+            for side in SIDES
+        }
+
+    def summaries(self) -> list[CandidateSummary]:
+        """One line a candidate, baselines last."""
+        results = {result.candidate: result for result in self.results}
+        lines = [self._summary(one, results.get(one.label)) for one in self.group.candidates]
+        return lines + [self._baseline_summary(result) for result in results.values() if result.baseline]
+
+    def _summary(self, candidate: Candidate, result: CandidateResult | None) -> CandidateSummary:
+        test = result.primary if result else Value(value=candidate.score("test"), low=None, high=None)
+        difference = _gap(candidate.score("train"), test["value"])
+        marks = {
+            "recommended": candidate.label == self.cost.recommended and not self.group.leaky,
+            "peer": candidate.peer,
+            "PARTIAL": result is not None and result.partial,
+            "LEAKY": self.group.leaky,
+            "SYNTHETIC": self.group.synthetic,
+        }
+        return CandidateSummary(
+            group=self.number,
+            candidate=candidate.label,
+            size=candidate.size,
+            peer=candidate.peer,
+            parameters=candidate.parameters,
+            runs=len(candidate.runs),
+            metric=self.metric,
+            train=candidate.score("train"),
+            validation=None if candidate.peer else candidate.score("validation"),
+            test=test["value"],
+            low=test["low"],
+            high=test["high"],
+            gap=difference,
+            band=_band(difference),
+            seconds=fmean(run.info["training"]["seconds"] for run in candidate.runs),
+            marks=tuple(mark for mark, applies in marks.items() if applies),
+        )
+
+    def _baseline_summary(self, result: CandidateResult) -> CandidateSummary:
+        head = (self.number, result.candidate, result.size, True, None, 0, self.metric, None, None)
+        test = (result.primary["value"], result.primary["low"], result.primary["high"])
+        return CandidateSummary(*head, *test, gap=None, band="", seconds=None, marks=("baseline",))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Finished runs side by side.
+
+    Attributes:
+        groups: Of runs that may be compared: honest splits first, then real data.
+        unread: Runs that cannot be compared, with the reason.
+    """
+
+    groups: tuple[GroupComparison, ...]
+    unread: tuple[Unread, ...] = field(default=())
+
+    @property
+    def runs(self) -> list[RunRow]:
+        """One row a run, group by group and by parameters."""
+        return [row for group in self.groups for row in group.runs]
+
+    @property
+    def not_joined(self) -> list[RunRow]:
+        """All runs but folds that were joined: overfitting is judged run by run only of them."""
+        return [row for group in self.groups if not group.results for row in group.runs]
+
+    @property
+    def several(self) -> bool:
+        """Whether there is more than one group."""
+        return len(self.groups) > 1
+
+    def to_frame(self) -> "pd.DataFrame":
+        """The candidates as a table, one row each; columns as in `CandidateSummary`."""
+        lines = [asdict(line) | {"marks": " ".join(line.marks)} for group in self.groups for line in group.summaries()]
+        return _frame(lines, list(CandidateSummary.__annotations__))
+
+    def runs_to_frame(self) -> "pd.DataFrame":
+        """The runs as a table, one row each; columns as in `RUN_COLUMNS`, also when there is no run, then others."""
+        further = (key for row in self.runs for key in row.scores)
+        return _frame([row.to_dict() for row in self.runs], list(dict.fromkeys((*RUN_COLUMNS, *further))))
+
+    def parts_to_frame(self) -> "pd.DataFrame":
+        """Joined folds as a table: one row a candidate and part (such as part ``group``, value ``patient``)."""
+        rows = [row for group in self.groups for result in group.results for row in _part_rows(group.number, result)]
+        return _frame(rows, None if rows else ["group", "part"])
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, as plain values: the layout of ``gesturelab compare --json``, version `COMPARISON_SCHEMA`."""
+        return {
+            "schema": COMPARISON_SCHEMA,
+            "runs": [row.to_dict() for row in self.runs],
+            "groups": [_group_json(group) for group in self.groups],
+            "recommendations": [_recommendation_json(group) for group in self.groups],
+            "joined": [_joined_json(group, group.cross_validation) for group in self.groups if group.cross_validation],
+            "costs": [asdict(group.cost) for group in self.groups],
+            "overfitting": [
+                {
+                    "run": row.run,
+                    "recording_gap": row.gap(),
+                    "window_gap": row.gap("window"),
+                    "band": row.band,
+                    "advice": ADVICE if row.band == SEVERE else None,
+                }
+                for row in self.runs
+            ],
+            "unfinished": [vars(run) | {"path": str(run.path)} for run in self.unread],
+        }
+
+
+def _frame(rows: Sequence[dict[str, Any]], columns: list[str] | None) -> "pd.DataFrame":
+    import pandas as pd  # slow to import
+
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _group_json(group: GroupComparison) -> dict[str, Any]:
+    return {
+        "group": group.number,
+        "runs": [row.run for row in group.runs],
+        "target": group.target,
+        "lead": primary_metric(group.target).name,
+        "data": group.group.data,
+        "fingerprint": group.group.basis.fingerprint,
+        "split": {"kind": group.group.basis.kind, "options": group.options},
+        "folded": group.group.folded,
+        "people": group.people(),
+        "leaky": group.group.leaky,
+        "synthetic": group.group.synthetic,
+        "warnings": list(group.warnings),
+        "differs": list(group.differs),
+    }
+
+
+def _recommendation_json(group: GroupComparison) -> dict[str, Any]:
+    plain = asdict(group.recommendation)
+    if plain["best_by_test"] is not None:
+        plain["best_by_test"]["optimistic"] = True
+    head = {"group": group.number, "leaky": group.group.leaky, "synthetic": group.group.synthetic}
+    return {**head, "target": group.target, "chosen_by": f"validation {group.metric} of recordings", **plain}
+
+
+def _joined_json(group: GroupComparison, found: CrossValidationResult) -> dict[str, Any]:
+    return {
+        "group": group.number,
+        "target": group.target,
+        "lead": primary_metric(group.target).name,
+        "results": [result.to_dict() for result in found.results],
+        "pairs": [asdict(pair) for pair in found.pairs],
+        "ranks": found.ranks and asdict(found.ranks),
+        "verdict": list(found.model_selection),
+        "beside_peers": list(found.beside_peers),
+        "left_out": [asdict(run) for run in found.left_out],
+    }
+
+
+def _part_rows(group: int, result: CandidateResult) -> Iterator[dict[str, Any]]:
+    """A candidate's parts, each with its scores and their intervals."""
+    head = {"group": group, "candidate": result.candidate, "size": result.size, "parameters": result.parameters}
+    scores = cast(dict[str, Any], result.scores)
+    named = [("all", "", scores["all"])]
+    named += [("ensemble", "", scores["ensemble"])] if scores["ensemble"] else []
+    named += [(kind.removeprefix("by_"), name, part) for kind in PARTS for name, part in scores[kind].items()]
+    for kind, name, part in named:
+        values = {
+            f"{score}{end}": part[score][key]
+            for score in part
+            if score not in ("recordings", "people")
+            for end, key in (("", "value"), ("_low", "low"), ("_high", "high"))
+        }
+        sizes = {"recordings": part["recordings"], "people": part["people"]}
+        yield {**head, "part": kind, "value": name, **sizes, **values}
+    for name, person in result.scores["by_person"].items():
+        counted = {"recordings": person["recordings"], "people": 1, "accuracy": person["accuracy"]}
+        yield {**head, "part": "person", "value": name, **counted}

@@ -1,0 +1,345 @@
+"""The tables of a comparison with what stands below them, for console, Markdown and page alike."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from gesturelab.evaluation.metrics import CORRECTNESS, RESERVED, Metric, metric_named, primary_metric, table_metrics
+from gesturelab.evaluation.result import Part
+from gesturelab.report import texts
+from gesturelab.report.results import (
+    BASELINE_SCORES,
+    BASELINES,
+    PARTS,
+    CandidateResult,
+    Comparison,
+    Cost,
+    CostRow,
+    CrossValidationResult,
+    GroupComparison,
+    RunRow,
+)
+from gesturelab.report.texts import count, duration, interval, percent
+
+Cell = str | tuple[str, float]
+"""A text, or a text with the number that it is sorted by."""
+
+EVERYBODY = "everybody"
+"""The part that holds all recordings."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of texts.
+
+    Attributes:
+        caption: What it shows.
+        columns: Headings.
+        rows: As many cells each as there are columns.
+    """
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+    @property
+    def numeric(self) -> list[bool]:
+        """The columns whose cells all begin with a number or have one to sort by, apart from empty ones and dashes."""
+        columns = [[row[at] for row in self.rows if row[at] != ""] for at in range(len(self.columns))]
+        return [bool(column) and all(cell == "-" or number(cell) is not None for cell in column) for column in columns]
+
+
+Block = Table | str
+"""A table or a paragraph."""
+
+
+def shown(cell: Cell) -> str:
+    """The text of a cell."""
+    return cell if isinstance(cell, str) else cell[0]
+
+
+def number(cell: Cell) -> float | None:
+    """What a cell is sorted by: the number that it begins with, None where there is none.
+
+    >>> number("91.2 (85.0-95.5)"), number("507,874"), number("<0.001"), number(("2 M", 2e6)), number("tiny")
+    (91.2, 507874.0, 0.001, 2000000.0, None)
+    """
+    if isinstance(cell, tuple):
+        return cell[1]
+    try:
+        value = float(cell.split(" ")[0].replace(",", "").lstrip("<#"))
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def summary_table(comparison: Comparison) -> Table:
+    """One line a candidate: how accurate, how far overfitted, at what cost."""
+    lines = [line for group in comparison.groups for line in group.summaries()]
+    columns = ("group", "model", "parameters", "train", "test", "gap", "band", "time", "marks")
+    rows = [
+        (
+            str(line.group),
+            line.candidate,
+            "" if line.parameters is None else count(line.parameters),
+            percent(line.train),
+            texts.score(line.test, line.low, line.high),
+            percent(line.gap),
+            line.band,
+            "" if line.seconds is None else duration(line.seconds),
+            ", ".join(line.marks),
+        )
+        for line in lines
+    ]
+    first = 0 if comparison.several else 1
+    return Table("Candidates", columns[first:], tuple(row[first:] for row in rows))
+
+
+RUN_COLUMNS = (
+    "#", "run", "name", "model", "parameters", "seed", "train (recordings)", "validation (recordings)",
+    "test (recordings)", "train (windows)", "test (windows)", "train loss (recordings)", "test loss (recordings)",
+    "train loss (windows)", "test loss (windows)", "time", "epochs", "data", "split", "flags", "findings",
+)  # fmt: skip
+
+
+def run_table(rows: Sequence[RunRow], caption: str = "Runs") -> Table:
+    """One line a run, with everything."""
+
+    def cells(row: RunRow) -> tuple[Cell, ...]:
+        scores = [row.score(subset) for subset in ("train", "validation", "test")]
+        scores += [row.score(subset, "window") for subset in ("train", "test")]
+        losses = [row.scores[f"{side}_{level}_loss"] for level in ("recording", "window") for side in ("train", "test")]
+        return (
+            str(row.run), row.folder, row.name, row.candidate, (count(row.parameters), row.parameters), str(row.seed),
+            *map(percent, scores), *(f"{loss:.4f}" for loss in losses), (duration(row.seconds), row.seconds),
+            str(row.epochs), row.data, row.split, row.flags, row.findings,
+        )  # fmt: skip
+
+    return Table(caption, RUN_COLUMNS, tuple(map(cells, rows)))
+
+
+def accuracy_table(group: GroupComparison) -> Table:
+    """The accuracies of runs, narrow."""
+    columns = ("#", "model", "parameters", "seed", *_levels("valid.", ("train", "validation", "test")))
+    several = any(row.candidate != row.model for row in group.runs)
+    rows = (
+        (
+            str(row.run), row.candidate if several else row.model, count(row.parameters), str(row.seed),
+            *(percent(row.score(subset, level))
+              for level in ("recording", "window") for subset in ("train", "validation", "test")),
+        )
+        for row in group.runs
+    )  # fmt: skip
+    return Table("Accuracies", columns, tuple(rows))
+
+
+def training_table(group: GroupComparison) -> Table:
+    """The trainings of runs and their losses, narrow."""
+    columns = ("#", "run", "name", "time", "epochs", *_levels("", ("train", "test"), "loss\n"))
+    rows = (
+        (
+            str(row.run), row.folder, row.name, (duration(row.seconds), row.seconds), str(row.epochs),
+            *(f"{row.scores[f'{side}_{level}_loss']:.4f}"
+              for level in ("recording", "window") for side in ("train", "test")),
+        )
+        for row in group.runs
+    )  # fmt: skip
+    return Table("Trainings", columns, tuple(rows))
+
+
+def _levels(validation: str, subsets: Sequence[str], what: str = "") -> list[str]:
+    short = {"validation": validation}
+    return [f"{level}\n{what}{short.get(subset, subset)}" for level in ("rec.", "win.") for subset in subsets]
+
+
+def table_columns(target: str, names: Iterable[str]) -> list[Metric]:
+    """The metrics that have a column: of the registry's those among the names, the primary one first; users' own last.
+
+    >>> [metric.name for metric in table_columns("gesture", ["loss", "mine", "macro_f1", "accuracy"])]
+    ['accuracy', 'macro_f1', 'mine']
+    """
+    known = dict.fromkeys(names)
+    own = (metric_named(name, target) for name in known if name not in RESERVED)
+    return [*(metric for metric in table_metrics(target) if metric.name in known), *own]
+
+
+def metric_blocks(rows: Sequence[RunRow]) -> list[Block]:
+    """All metrics of the test recordings of runs; of correct or incorrect beside what one gets for nothing."""
+    blocks: list[Block] = []
+    for target in dict.fromkeys(row.target for row in rows):
+        chosen = [row for row in rows if row.target == target]
+        first, *others = table_columns(target, (name for row in chosen for name in row.metrics))
+        baselines = dict(zip(BASELINES.values(), BASELINE_SCORES, strict=True)) if target == CORRECTNESS else {}
+        cells = (
+            (
+                str(row.run), row.candidate, texts.metric_value(row.metrics.get(first.name), first),
+                *(percent(row.scores[key]) for key in baselines.values()),
+                *(texts.metric_value(row.metrics.get(metric.name), metric) for metric in others),
+            )
+            for row in chosen
+        )  # fmt: skip
+        columns = ("#", "model", first.title, *baselines, *(metric.title for metric in others))
+        task = "Correct or incorrect" if target == CORRECTNESS else "Metrics"
+        blocks.append(Table(f"{task}, test recordings of each run", columns, tuple(cells)))
+        blocks += [texts.BALANCED] if target == CORRECTNESS else []
+    return blocks
+
+
+def group_blocks(group: GroupComparison, several: bool, *, narrow: bool = False) -> Iterator[Block]:
+    """The folds of a group joined, then what its candidates cost.
+
+    Args:
+        group: Of runs that may be compared.
+        several: Whether there are others, so that captions say which this is.
+        narrow: For a console: fewer columns, and intervals of the first scores only.
+    """
+    where = f", group {group.number}" if several else ""
+    joined = group.cross_validation
+    if joined is not None and joined.results:
+        headings = [metric.heading or metric.title for metric in _metrics(joined)]
+        labels = [result.candidate for result in joined.results]
+        parts, details = tuple(part_rows(joined, PARTS[:3] if narrow else PARTS)), tuple(detail_rows(joined.results))
+        part_columns, detail_columns = ("model", "part", "people", "rec.", *headings), ("by", "which", "group", "rec.")
+        if narrow:
+            whole = 4 if group.target == "gesture" else 3
+            parts = tuple(
+                (
+                    model if part == EVERYBODY else f"  {part}",
+                    *row[:whole],
+                    *(cell.split(" (")[0] for cell in row[whole:]),
+                )
+                for model, part, *row in parts
+            )
+            details = tuple(
+                (f"{by} {which} ({who})" if who else f"{by} {which}", *row) for by, which, who, *row in details
+            )
+            part_columns, detail_columns = ("", *part_columns[2:]), (f"{detail_name(group)}, %", "rec.")
+        yield Table(f"Folds joined{where}, in per cent", part_columns, parts)
+        yield texts.part_note(group.target)
+        yield from texts.about_results(joined)
+        caption = f"By posture, gesture and person{where}: {detail_name(group)} in per cent"
+        yield Table(caption, (*detail_columns, *labels), details)
+    if joined is not None:
+        yield from pair_blocks(group, joined, where)
+        for run in joined.left_out:
+            yield texts.not_joined(run)
+    yield from cost_blocks(group.cost, where)
+
+
+def pair_blocks(group: GroupComparison, joined: CrossValidationResult, where: str) -> Iterator[Block]:
+    """The candidates against each other."""
+    if joined.pairs and joined.ranks:
+        columns = ("pair", "difference in points", "effect", "p", "Holm", "verdict")
+        rows = (
+            (
+                f"{pair.first} minus {pair.second}",
+                f"{texts.points(pair.difference)} ({texts.points(pair.low)} to {texts.points(pair.high)})",
+                f"{pair.effect:+.2f}",
+                texts.p_value(pair.p),
+                texts.p_value(pair.adjusted),
+                "different" if pair.distinguishable else "not distinguishable",
+            )
+            for pair in joined.pairs
+        )
+        yield Table(f"Models against each other{where}", columns, tuple(rows))
+        yield texts.pair_note(joined, group.target)
+        yield texts.mean_ranks(joined.ranks)
+
+
+def part_rows(joined: CrossValidationResult, kinds: Sequence[str] = PARTS) -> Iterator[tuple[str, ...]]:
+    """Each candidate's metrics on everybody and on parts of the recordings."""
+    metrics = _metrics(joined)
+    for result in joined.results:
+        scores, of_gesture = cast(dict[str, Any], result.scores), result.target == "gesture"
+        named: list[tuple[str, str, Part]] = [("", EVERYBODY, result.scores["all"])]
+        if result.scores["ensemble"]:
+            named.append(("", f"ensemble of {len(scores['seeds'])} seeds", result.scores["ensemble"]))
+        for kind in kinds if of_gesture else [kind for kind in kinds if "correctness" not in kind]:
+            if len(scores[kind]) > 1 or kind == "by_group":
+                named += [(kind, name, part) for name, part in scores[kind].items()]
+        for kind, name, part in named:
+            one_class = kind == "by_gesture" and of_gesture  # the other metrics need several gestures
+            wanted = [metric for metric in metrics[: 1 if one_class else None] if metric.name in part]
+            values = [interval(part[metric.name], metric) if metric in wanted else "" for metric in metrics]
+            yield result.candidate, name, str(part["people"]), f"{part['recordings']:,}", *values
+            if name == EVERYBODY and of_gesture:
+                empty = [""] * (len(values) - 1)
+                yield result.candidate, "mean over people", "", "", interval(part["person_accuracy"]), *empty
+
+
+def _metrics(joined: CrossValidationResult) -> list[Metric]:
+    return table_columns(joined.results[0].target, (name for one in joined.results for name in one.scores["all"]))
+
+
+def detail_name(group: GroupComparison) -> str:
+    """What the table of postures, gestures and people shows; hardly anybody alone has a balanced accuracy."""
+    return "accuracy" if group.target == "gesture" else "balanced accuracy; of people accuracy"
+
+
+def detail_rows(results: Sequence[CandidateResult]) -> Iterator[tuple[str, ...]]:
+    """Accuracy by posture, gesture and person: kind, name, group of a person, recordings, one value a candidate."""
+    primary = primary_metric(results[0].target).name
+    for kind in ("by_posture", "by_gesture", "by_person"):
+        parts = [cast(dict[str, Any], result.scores)[kind] for result in results]
+        names = list(dict.fromkeys(name for by_name in parts for name in by_name))
+        for name in sorted(names) if kind == "by_person" else names:
+            found = [by_name.get(name) for by_name in parts]
+            first = next(part for part in found if part is not None)
+            values = [part and (part["accuracy"] if kind == "by_person" else part[primary]["value"]) for part in found]
+            cells = [
+                "" if part is None else "-" if value is None else f"{100 * value:.1f}"
+                for part, value in zip(found, values, strict=True)
+            ]
+            group = (first["group"] or "") if kind == "by_person" else ""
+            yield kind.removeprefix("by_"), name, group, str(first["recordings"]), *cells
+
+
+def cost_blocks(cost: Cost, where: str = "") -> Iterator[Block]:
+    """Accuracy against cost; nothing where there is nothing to choose."""
+    if not cost.informative:
+        return
+    columns = ("model", f"{cost.score}, %", "parameters", "MFLOP", "training", "latency", "verdict")
+    rows = (
+        (
+            row.candidate,
+            interval(row.accuracy),
+            f"{row.parameters:,}",
+            "-" if row.flops_per_window is None else f"{row.flops_per_window / 1e6:,.1f}",
+            (duration(row.seconds), row.seconds),
+            "-" if row.latency_ms is None else texts.milliseconds(row.latency_ms),
+            _judgement(row, cost),
+        )
+        for row in cost.rows
+    )
+    yield Table(f"Accuracy against cost{where}", columns, tuple(rows))
+    yield from texts.costs(cost)
+
+
+def _judgement(row: CostRow, cost: Cost) -> str:
+    if row.peer:
+        return "peer, PARTIAL" if row.partial else "peer"
+    if row.apart:
+        return "PARTIAL: other people, not judged"
+    place = "Pareto-optimal" if row.beaten_by is None else f"beaten by {row.beaten_by}"
+    place = f"PARTIAL; {place}" if row.partial else place
+    return f"recommended; {place}" if row.candidate == cost.recommended else place
+
+
+def overfitting_blocks(comparison: Comparison) -> list[Block]:
+    """The gaps of runs that are not folds of a joined result."""
+    rows = tuple(
+        (
+            str(row.run), str(row.group), row.candidate, str(row.seed), percent(row.score("train")),
+            percent(row.score("test")), percent(row.gap()), percent(row.gap("window")), row.band, row.flags,
+        )
+        for row in comparison.not_joined
+    )  # fmt: skip
+    columns = ("#", "group", "model", "seed", "train", "test", "gap", "gap of\nwindows", "band", "flags")
+    return [Table("Overfitting", columns, rows), *texts.overfitting(comparison)] if rows else []
+
+
+def unread_table(comparison: Comparison) -> Table:
+    """What could not be compared, and why."""
+    rows = tuple((str(run.path), run.state, run.reason) for run in comparison.unread)
+    return Table("Not compared", ("run", "state", "reason"), rows)
