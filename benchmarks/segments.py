@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.datasets.load import load
 from gesturelab.datasets.recording import Dataset
 from gesturelab.export.load import load as load_model

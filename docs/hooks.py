@@ -7,7 +7,7 @@ import gesturelab
 
 PROJECT = Path(__file__).parents[1]
 API = "<!-- public API -->"
-EXAMPLE = re.compile(r"<!-- code: (\S+) -->\n(.*?)<!-- end of code -->\n", re.DOTALL)
+EXAMPLE = re.compile(r"<!-- code: (\S+) -->\n")
 LANGUAGES = {".yaml": "yaml", ".py": "python"}
 
 
@@ -20,7 +20,7 @@ def public_names() -> list[str]:
 
 
 def example_files(folder: str) -> str:
-    """Snippets that show the files of an example package, its YAML first, without its tests; empty if it has none."""
+    """Snippets that show the files of an example package, its YAML first, without its tests."""
     paths = [
         path.relative_to(PROJECT).as_posix()
         for suffix in LANGUAGES
@@ -31,6 +31,6 @@ def example_files(folder: str) -> str:
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:
-    """Puts directives and snippets in place of the marks; an example that does not exist keeps the page's own text."""
-    markdown = EXAMPLE.sub(lambda mark: example_files(mark[1]) or mark[2], markdown)
+    """Puts directives and snippets in place of the marks."""
+    markdown = EXAMPLE.sub(lambda mark: example_files(mark[1]), markdown)
     return markdown.replace(API, "\n\n".join(f"::: gesturelab.{name}" for name in public_names()))

@@ -24,7 +24,7 @@ from omegaconf import OmegaConf
 from fuzzing_case import Case, require
 from fuzzing_inputs import as_json, damaged, damaged_value
 from fuzzing_use import bundle, definition, graph, labels, npy, table
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.config.data import Form, IrdsConfig
 from gesturelab.config.difference import differences
 from gesturelab.config.saved import read_config, read_data_config

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.config.saved import as_yaml
 from gesturelab.runs.folder import RunDir
 from gesturelab.training.train import train

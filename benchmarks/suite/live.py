@@ -6,7 +6,7 @@ from statistics import quantiles
 import numpy as np
 import torch
 
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.config.data import Target
 from gesturelab.datasets.irds.files import GESTURES, MIRRORED_GESTURES
 from gesturelab.export.contents import Contents

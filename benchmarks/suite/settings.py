@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.config.training import TrainConfig
 
 SIZES = ("tiny", "small", "medium", "large", "xlarge", "xxlarge")

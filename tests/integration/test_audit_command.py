@@ -8,7 +8,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from gesturelab.cli.audit import run
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.errors import RunError
 from trained import train_in
 

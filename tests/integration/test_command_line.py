@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from command import COMMAND, gesturelab, untraced
 
-from gesturelab.cli.main import VERBS
+from gesturelab.cli.main import COMMANDS
 
 LIGHT = [("--help",), ("--version",), ("train", "--help"), ("train", "--cfg", "job"), ("compare", "--help")]
 HEAVY = {"torch", "lightning", "torchmetrics", "pandas", "matplotlib", "numpy", "rich"}
@@ -61,18 +61,18 @@ def test_module_and_script_are_the_same_command(tmp_path):
 
 def test_help_names_every_verb_and_every_verb_has_help(tmp_path):
     said = gesturelab("--help", folder=tmp_path).stdout
-    for verb in VERBS:
-        assert re.search(rf"^  {verb} ", said, re.MULTILINE)
-        answer = gesturelab(verb, "--help", folder=tmp_path)
+    for command in COMMANDS:
+        assert re.search(rf"^  {command} ", said, re.MULTILINE)
+        answer = gesturelab(command, "--help", folder=tmp_path)
         assert (answer.returncode, answer.stderr) == (0, "")
-        assert f"gesturelab {verb}" in answer.stdout
+        assert f"gesturelab {command}" in answer.stdout
 
 
 def test_unknown_verb_is_a_wrong_call_and_lists_the_verbs(tmp_path):
     answer = gesturelab("trian", folder=tmp_path)
     assert (answer.returncode, answer.stdout) == (2, "")
     assert "'trian'" in answer.stderr
-    assert ", ".join(VERBS) in answer.stderr
+    assert ", ".join(COMMANDS) in answer.stderr
 
 
 MISTAKES = {
@@ -134,7 +134,7 @@ def completed(line: str, folder: Path) -> list[str]:
 
 def test_completion_knows_verbs_groups_options_and_keys(tmp_path):
     assert completed("gesturelab tr", tmp_path) == ["train"]
-    assert completed("gesturelab ", tmp_path) == list(VERBS)
+    assert completed("gesturelab ", tmp_path) == list(COMMANDS)
     assert "model=" in completed("gesturelab train mod", tmp_path)
     assert completed("gesturelab train model=x", tmp_path) == ["model=xlarge", "model=xxlarge"]
     assert completed("gesturelab train model=tiny trainer.max_e", tmp_path) == ["trainer.max_epochs="]

@@ -12,7 +12,7 @@ from rich.console import Console
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from gesturelab.cli.train_result import print_result
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.config.data import Target
 from gesturelab.config.split import NamedSplitConfig
 from gesturelab.datasets.load import load

@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 
 import gesturelab.training.experiment as train_module
 from gesturelab.cli.main import main
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.config.store import LONGEST_FOLDER_NAME, job_folder
 from gesturelab.errors import RunError
 from gesturelab.files import write_json, write_text

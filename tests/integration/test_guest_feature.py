@@ -12,7 +12,7 @@ from command import gesturelab
 from gesturelab.export.load import load
 
 UNMEASURED = True
-EXAMPLE = Path(__file__).parents[2] / "examples" / "extending" / "feature" / "conf"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "extending" / "feature"
 SHIFT = """
 import os
 import torch

@@ -27,7 +27,7 @@ QUICK = (
     "data.cache_dir=cache",
 )
 MARK = "imported.txt"
-TRUST = ("--trust", "tcn_network.TCN", "--trust", "joint_speed.JointSpeed")
+TRUST = ("--trust", "tcn_network.TCN", "--trust", "joint_distances.JointDistances")
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +156,7 @@ def test_a_bundle_is_refused_without_trust_and_no_code_of_it_runs(place, run, tm
         PYTHONPATH="mine",
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    for name in ("tcn_network", "joint_speed"):
+    for name in ("tcn_network", "joint_distances"):
         (tmp_path / f"{name}.py").write_text(f"from pathlib import Path\nPath({str(tmp_path / MARK)!r}).touch()\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(BundleError, match=r"trust"):

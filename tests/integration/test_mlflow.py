@@ -17,7 +17,7 @@ from command import gesturelab
 from omegaconf import OmegaConf
 from tracked import QUICK, assert_epochs, kill_after, killed_and_resumed, needs, train_quickly
 
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.errors import ConfigError
 from gesturelab.runs.folder import find_runs
 from gesturelab.runs.info import SYNTHETIC

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 
 import gesturelab.training.experiment as training_module
 from gesturelab.cli.train_result import print_result
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.datasets.load import load
 from gesturelab.errors import ConfigError, RunError
 from gesturelab.models.lstm import LSTMClassifier

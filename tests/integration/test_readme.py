@@ -13,7 +13,7 @@ from command import gesturelab, untraced
 
 import gesturelab as package
 from conftest import SLOW
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.preprocessing.features import Features
 from gesturelab.skeletons.definition import read_definition
 

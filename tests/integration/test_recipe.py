@@ -10,7 +10,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from gesturelab.config.compose import compose, options
+from gesturelab.config.composing import compose, options
 from gesturelab.datasets.load import load
 from gesturelab.evaluation.predictions import read_predictions
 from gesturelab.evaluation.windows import combine_windows

@@ -12,7 +12,7 @@ import torch
 from lightning.pytorch import Trainer
 from omegaconf import OmegaConf
 
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.config.saved import read_config
 from gesturelab.errors import BusyError, PreemptedError, StoppedError
 from gesturelab.runs import signals

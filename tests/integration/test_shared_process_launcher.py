@@ -11,7 +11,7 @@ from command import untraced
 from omegaconf import OmegaConf
 
 from gesturelab.cli.job import train_folder
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.runs.folder import RunDir, is_finished
 from gesturelab.runs.status import is_alive, read_status
 

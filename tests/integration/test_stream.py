@@ -14,7 +14,7 @@ from command import COMMAND, untraced
 from rich.console import Console
 
 from gesturelab.cli.stream import run
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.datasets.formats.csv_table import columns
 from gesturelab.datasets.load import load
 from gesturelab.errors import DataError, StreamError

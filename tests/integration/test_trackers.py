@@ -9,7 +9,7 @@ from importlib.util import find_spec
 import pytest
 from tracked import QUICK, assert_epochs, killed_and_resumed, needs, train_quickly
 
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.errors import ConfigError
 from gesturelab.runs.info import SYNTHETIC
 

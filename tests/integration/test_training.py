@@ -10,7 +10,7 @@ import torch
 from omegaconf import OmegaConf
 from sklearn.metrics import accuracy_score
 
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.config.saved import read_config
 from gesturelab.datasets.load import load
 from gesturelab.errors import DeviceError, RunError, SplitError

@@ -9,7 +9,7 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.datasets.load import load
 from gesturelab.errors import ConfigError, RunError
 from gesturelab.models.saved import read_recogniser

@@ -11,7 +11,7 @@ import pytest
 from command import gesturelab
 from omegaconf import OmegaConf
 
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from trained import train_in
 
 QUICK = ("data.people=8", "data.repetitions=1", "trainer=cpu", "model.hidden=16", "trainer.max_epochs=3")

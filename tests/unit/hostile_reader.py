@@ -9,7 +9,7 @@ import time
 import zipfile
 from pathlib import Path
 
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.config.saved import read_config
 from gesturelab.datasets.source import read_dataset
 from gesturelab.errors import GesturelabError
@@ -19,7 +19,7 @@ from gesturelab.preprocessing.scaler import Scaler
 from gesturelab.report.collect import collect
 from gesturelab.runs.status import read_status
 from gesturelab.runs.stop_request import asked_to_stop
-from gesturelab.splits.split import choose_people
+from gesturelab.splits.split import RecordingTable, choose_people
 from gesturelab.sweeps.search.result import read_search
 
 LIMIT = 900 * 2**20
@@ -51,11 +51,11 @@ def main(root: Path) -> None:
             make(folder / file)
             said[kind][name] = result_of(read, folder / file)
     said["recordings"] = {
-        "full size": result_of(read, one(root / "full", b"", 256 * 2**20)),
-        "a million columns": result_of(read, one(root / "columns", b"1," * 10**6)),
-        "a long number": result_of(read, one(root / "number", b"." * 10**7 + b",1" * 74)),
-        "a bomb": result_of(read, bomb(root / "bomb.zip", 40 * 2**20, None)),
-        "a lying bomb": result_of(read, bomb(root / "lie.zip", 1000 * 2**20, 100)),
+        "full size": result_of(read_recordings, one(root / "full", b"", 256 * 2**20)),
+        "a million columns": result_of(read_recordings, one(root / "columns", b"1," * 10**6)),
+        "a long number": result_of(read_recordings, one(root / "number", b"." * 10**7 + b",1" * 74)),
+        "a bomb": result_of(read_recordings, bomb(root / "bomb.zip", 40 * 2**20, None)),
+        "a lying bomb": result_of(read_recordings, bomb(root / "lie.zip", 1000 * 2**20, 100)),
     }
     said["torch"] = {"imported": str("torch" in sys.modules)}
     print(json.dumps(said))
@@ -91,7 +91,7 @@ def device(path: Path) -> None:
     path.symlink_to("/dev/zero")
 
 
-def read(folder: Path) -> object:
+def read_recordings(folder: Path) -> object:
     return read_dataset(irds(folder))
 
 

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from fuzzing_parsers import simplified_text
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.datasets.irds.fetch import unpack
 from gesturelab.datasets.source import read_dataset
 from gesturelab.errors import DataError, FetchError

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.datasets.load import load
 from gesturelab.errors import DataError
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.preprocessing.features import Features
 from gesturelab.skeletons.skeleton import KINECT_V2
 
-CONF = Path(__file__).parent / "conf"
+CONF = Path(__file__).parent
 
 
 def test_hands_that_are_3_and_4_cm_apart_along_x_and_y() -> None:

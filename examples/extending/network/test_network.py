@@ -4,12 +4,12 @@ from pathlib import Path
 
 import torch
 
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.models.network import build_network
 from gesturelab.preprocessing.features import Features
 from gesturelab.skeletons.skeleton import KINECT_V2
 
-CONF = Path(__file__).parent / "conf"
+CONF = Path(__file__).parent
 
 
 def test_a_step_at_a_time_is_the_whole_window() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.datasets.load import load
 from gesturelab.errors import SplitError
 from gesturelab.splits.split import choose_people, recording_table

@@ -1,1 +1,1 @@
-"""One thin file for each verb of the command line."""
+"""One thin file for each command of the command line."""

@@ -1,22 +1,22 @@
-"""Shell completion: verbs are ours, what follows ``train`` is Hydra's."""
+"""Shell completion: commands are ours, what follows ``train`` is Hydra's."""
 
 import io
 import os
 import sys
 from contextlib import redirect_stdout
 
-from gesturelab.cli.main import VERBS
+from gesturelab.cli.main import COMMANDS
 
 
 def run(arguments: list[str]) -> int:
     """Answers ``gesturelab -sc install=bash`` and the queries that the installed script makes.
 
     The shell's script calls ``gesturelab -sc query=bash`` with the typed line in ``COMP_LINE``. Hydra completes the
-    options of a whole program; the verb is therefore taken out of the line before Hydra sees it.
+    options of a whole program; the command is therefore taken out of the line before Hydra sees it.
     """
     words = os.environ.get("COMP_LINE", "").split(" ")
     if len(words) == 2 and "query" in arguments[-1]:
-        print(*(verb for verb in VERBS if verb.startswith(words[1])))
+        print(*(command for command in COMMANDS if command.startswith(words[1])))
         return 0
     if len(words) > 2 and words[1] != "train":
         return 0
@@ -29,5 +29,5 @@ def run(arguments: list[str]) -> int:
     said = io.StringIO()
     with redirect_stdout(said):
         train.run(arguments)
-    sys.stdout.write(said.getvalue().replace("gesturelab train", "gesturelab"))  # the program, not program and verb
+    sys.stdout.write(said.getvalue().replace("gesturelab train", "gesturelab"))  # the program, not program and command
     return 0

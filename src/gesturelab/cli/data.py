@@ -20,13 +20,13 @@ def run(arguments: list[str]) -> int:
         SystemExit: If the arguments are wrong (status 2), or ask for help (status 0).
     """
     options = _parser().parse_args(arguments)
-    return {"check": _check, "fetch": _fetch, "example": _example}[options.verb](options)
+    return {"check": _check, "fetch": _fetch, "example": _example}[options.command](options)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="gesturelab data", description="Check, fetch or make up recordings.")
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    check = verbs.add_parser("check", help="print a quality report on recordings, every defect by name")
+    commands = parser.add_subparsers(dest="command", required=True)
+    check = commands.add_parser("check", help="print a quality report on recordings, every defect by name")
     check.add_argument(
         "root",
         nargs="+",
@@ -44,9 +44,9 @@ def _parser() -> argparse.ArgumentParser:
         "--rate-hz", type=float, default=30.0, metavar="HZ", help="of a folder with labels.csv, as data.rate_hz"
     )
     check.add_argument("--json", action="store_true", help="print the report as JSON")
-    example = verbs.add_parser("example", help="write a folder of made-up recordings, to try things out")
+    example = commands.add_parser("example", help="write a folder of made-up recordings, to try things out")
     example.add_argument("folder", type=Path, help="a new folder")
-    fetch = verbs.add_parser("fetch", help="download and unpack a published data set")
+    fetch = commands.add_parser("fetch", help="download and unpack a published data set")
     fetch.add_argument("name", choices=["irds"], help="irds: IntelliRehabDS, Zenodo record 4610859, CC BY 4.0")
     fetch.add_argument(
         "--to", type=Path, default=Path("data/irds"), metavar="DIR", help="where to put it (default: data/irds)"
@@ -92,7 +92,7 @@ def _check_folder(options: argparse.Namespace) -> int:
 def _check_dataset(options: argparse.Namespace) -> int:
     from hydra.errors import HydraException
 
-    from gesturelab.config.compose import compose
+    from gesturelab.config.composing import compose
     from gesturelab.datasets.folder.check import check_dataset
 
     try:

@@ -48,7 +48,7 @@ def run(arguments: list[str]) -> int:
     given = parser.parse_intermixed_args(arguments)
     try:
         from gesturelab.cli.hydra_errors import plain_errors
-        from gesturelab.config.compose import compose
+        from gesturelab.config.composing import compose
         from gesturelab.doctor.child import Request
         from gesturelab.doctor.examine import examine, worst
         from gesturelab.doctor.finding import Verdict

@@ -1,4 +1,4 @@
-"""The command ``gesturelab``: hands each verb to its file; light imports only, so help is instant."""
+"""The command ``gesturelab``: hands each command to its file; light imports only, so help is instant."""
 
 import sys
 from importlib import import_module
@@ -7,7 +7,7 @@ from gesturelab import __version__
 from gesturelab.errors import GesturelabError
 from gesturelab.runs.signals import stop_error
 
-VERBS = {
+COMMANDS = {
     "train": "train one model size, or with -m a sweep, and test on unseen people",
     "resume": "go on with a run that was stopped",
     "status": "what the jobs of a sweep are doing",
@@ -25,16 +25,16 @@ VERBS = {
 }
 
 USAGE = (
-    "usage: gesturelab VERB ...\n\n"
+    "usage: gesturelab COMMAND ...\n\n"
     "Experiments in skeleton gesture recognition, with honest numbers on unseen people.\n\n"
-    + "".join(f"  {verb:<10}{text}\n" for verb, text in VERBS.items())
-    + "\nHelp for one verb: gesturelab VERB --help. Version: gesturelab --version.\n"
+    + "".join(f"  {command:<10}{text}\n" for command, text in COMMANDS.items())
+    + "\nHelp for one command: gesturelab COMMAND --help. Version: gesturelab --version.\n"
     + 'Shell completion: eval "$(gesturelab -sc install=bash)" (or zsh, fish).'
 )
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one verb.
+    """Runs one command.
 
     Returns:
         The exit status: 0 for success, 1 for an error the user can mend, 2 for a wrong call, 130 for Ctrl-C,
@@ -48,14 +48,14 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"gesturelab {__version__}")
         return 0
     if arguments[0] == "-sc":
-        verb = "completion"
-    elif arguments[0] in VERBS:
-        verb, arguments = arguments[0], arguments[1:]
+        command = "completion"
+    elif arguments[0] in COMMANDS:
+        command, arguments = arguments[0], arguments[1:]
     else:
-        print(f"gesturelab: there is no verb {arguments[0]!r}; verbs are {', '.join(VERBS)}", file=sys.stderr)
+        print(f"gesturelab: there is no command {arguments[0]!r}; commands are {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
     try:
-        return import_module(f"gesturelab.cli.{verb}").run(arguments)
+        return import_module(f"gesturelab.cli.{command}").run(arguments)
     except GesturelabError as error:
         print(f"gesturelab: error: {error}", file=sys.stderr)
         return error.exit_status

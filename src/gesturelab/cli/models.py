@@ -4,7 +4,7 @@ import argparse
 import json
 from typing import Any
 
-from gesturelab.config.compose import compose, options
+from gesturelab.config.composing import compose, options
 from gesturelab.config.options import arguments_of
 from gesturelab.config.training import ModelConfig
 

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from gesturelab.cli.hydra_errors import plain_errors
 from gesturelab.cli.train_help import own_folders, show_help
 from gesturelab.cli.train_result import print_result
-from gesturelab.config.compose import typed
+from gesturelab.config.composing import typed
 from gesturelab.config.options import add_search_path
 from gesturelab.config.store import conf_dir, register, search_in
 from gesturelab.config.training import TrainConfig, typed_config

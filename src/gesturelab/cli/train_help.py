@@ -17,7 +17,7 @@ Examples
   gesturelab train -m model=tiny,small,medium seed=0,1,2        a sweep; then: gesturelab compare
   gesturelab train --cfg job                                    every key and its value
 Your own options: put a file mine.yaml into a folder DIR/model/ and add --config-dir DIR model=mine.
-What every key means: README.md. The other commands: gesturelab --help. Hydra's flags: --hydra-help."""
+What every key means: docs/reference/configuration.md. Other commands: gesturelab -h. Hydra's flags: --hydra-help."""
 
 
 def show_help(arguments: list[str]) -> None:

@@ -37,7 +37,7 @@ def differences(old: str | None, new: str) -> list[Difference]:
         before = _flat(upgrade(yaml.load(old, Loader=_Loader)))
     except (yaml.YAMLError, RecursionError, ValueError, TypeError, LookupError, AttributeError):
         return [Difference("config.yaml", "(damaged)", "(this configuration)")]
-    after = _flat(yaml.load(new, Loader=_Loader))
+    after = _flat(upgrade(yaml.load(new, Loader=_Loader)))
     keys = [key for key in (*after, *(key for key in before if key not in after)) if not key.startswith(UNCOMPARED)]
     return [Difference(key, before.get(key), after.get(key)) for key in keys if not _same(key, before, after)]
 

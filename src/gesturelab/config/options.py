@@ -67,17 +67,14 @@ def from_values(schema: type[_Schema], values: Any, key: str = "") -> _Schema:
         raise ConfigError(f"{where}: {error}") from error
 
 
-def read_option(
-    key: str, values: Any, schemas: Iterable[type[Any]], base: type[_Schema], guest: type[_Schema]
-) -> _Schema:
+def read_option(key: str, values: Any, schemas: Iterable[type[Any]], guest: type[_Schema]) -> _Schema:
     """The typed option of a group: by its schema if it is built in, else as a guest.
 
     Args:
         key: The group, such as ``model``.
         values: The option's keys and values; ``_target_`` says which class or function it is.
         schemas: Of the options that are built in.
-        base: Schema with the keys that every option of the group has.
-        guest: The base with `GuestOptions`.
+        guest: Schema of the others: the keys that every option of the group has, with `GuestOptions`.
 
     Raises:
         ConfigError: Naming the key, if there is no ``_target_``, or a value breaks a rule.
@@ -91,10 +88,10 @@ def read_option(
     for schema in schemas:
         if target == target_of(schema):
             return from_values(schema, plain, key)
-    own = {each.name for each in fields(cast(Any, base))}
-    options = from_values(base, {name: value for name, value in plain.items() if name in own}, key)
-    arguments = {name: value for name, value in plain.items() if name not in own}
-    return cast(Any, guest)(**{name: getattr(options, name) for name in own}, arguments=arguments)
+    own = {each.name for each in fields(cast(Any, guest))} - {"arguments"}
+    option = from_values(guest, {name: value for name, value in plain.items() if name in own}, key)
+    cast(Any, option).arguments = {name: value for name, value in plain.items() if name not in own}
+    return option
 
 
 def read_free(schema: type[_Schema], values: Any, key: str) -> _Schema:

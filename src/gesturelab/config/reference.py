@@ -20,7 +20,7 @@ from typing import Any, cast, get_args, get_origin, get_type_hints
 
 from omegaconf import OmegaConf
 
-from gesturelab.config.compose import compose, options
+from gesturelab.config.composing import compose, options
 from gesturelab.config.launcher import LocalLauncherConfig, SharedProcessLauncherConfig, SlurmLauncherConfig
 from gesturelab.config.options import GuestOptions, locate, target_of
 from gesturelab.config.search import SearchConfig
@@ -104,7 +104,7 @@ def _rows(prefix: str, value: Any, but: Set[str] = frozenset()) -> Iterator[Row]
         if isinstance(value, GuestOptions):
             yield from _argument_rows(prefix, value)
             but = {*but, "arguments"}
-        free = getattr(schema, "FREE", "")
+        free = "" if isinstance(value, GuestOptions) else getattr(schema, "FREE", "")
         for name, entry in (cast(Any, value).free if free else {}).items():
             if isinstance(entry, bool):
                 yield Row(prefix + name, WORDS[bool], _shown(entry), _comments(prefix.rstrip("."))[name])

@@ -54,10 +54,9 @@ _search_path: list[str] = []
 
 
 def search_in(folder: Path) -> None:
-    """Lets a ``_target_`` name Python files in a user's folder of options, or beside it if it is called conf."""
+    """Lets a ``_target_`` name the Python files in a user's folder of options."""
     folder = folder.expanduser().resolve()
-    places = [folder, *([folder.parent] if folder.name == "conf" else [])]
-    _search_path[:] = [str(place) for place in places if any(place.glob("*.py")) or any(place.glob("*/__init__.py"))]
+    _search_path[:] = [str(folder)] if any(folder.glob("*.py")) or any(folder.glob("*/__init__.py")) else []
 
 
 def register() -> None:

@@ -9,7 +9,6 @@ from gesturelab.config.callbacks import EarlyStoppingConfig, WeightAveragingConf
 from gesturelab.config.data import (
     DATASETS,
     AugmentConfig,
-    DataConfig,
     FeaturesConfig,
     GuestDataConfig,
     SyntheticConfig,
@@ -18,7 +17,7 @@ from gesturelab.config.data import (
 from gesturelab.config.logger import LoggerConfig
 from gesturelab.config.options import TARGET, GuestOptions, from_values, read_free, read_option, target_of, to_plain
 from gesturelab.config.rules import at_least, fraction, positive
-from gesturelab.config.split import SPLITS, GuestSplitConfig, SplitConfig, SubjectHoldoutConfig
+from gesturelab.config.split import SPLITS, GuestSplitConfig, SubjectHoldoutConfig
 from gesturelab.errors import ConfigError
 
 FORBIDDEN = '/\\<>:"|?*'
@@ -427,11 +426,11 @@ def _read_group(key: str, values: Any) -> Any:
         entries = cast(Mapping[str, Any], values or {}).items()
         return {name: _read_open(f"{key}.{name}", each) for name, each in entries if each is not None}
     readers: dict[str, Any] = {
-        "data": lambda: read_option(key, values, DATASETS, DataConfig, GuestDataConfig),
-        "split": lambda: read_option(key, values, SPLITS, SplitConfig, GuestSplitConfig),
-        "model": lambda: read_option(key, values, (LSTMConfig,), ModelConfig, GuestModelConfig),
-        "loss": lambda: read_option(key, values, (CrossEntropyConfig,), LossConfig, GuestLossConfig),
-        "scheduler": lambda: read_option(key, values, SCHEDULES, SchedulerConfig, GuestSchedulerConfig),
+        "data": lambda: read_option(key, values, DATASETS, GuestDataConfig),
+        "split": lambda: read_option(key, values, SPLITS, GuestSplitConfig),
+        "model": lambda: read_option(key, values, (LSTMConfig,), GuestModelConfig),
+        "loss": lambda: read_option(key, values, (CrossEntropyConfig,), GuestLossConfig),
+        "scheduler": lambda: read_option(key, values, SCHEDULES, GuestSchedulerConfig),
         "optimizer": lambda: _read_open(key, values),
         "window": lambda: from_values(WindowConfig, values, key),
         "features": lambda: read_free(FeaturesConfig, values, key),

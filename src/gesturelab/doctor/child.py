@@ -10,7 +10,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from gesturelab.config.compose import compose, options
+from gesturelab.config.composing import compose, options
 from gesturelab.config.options import arguments_of
 from gesturelab.config.training import ModelConfig, Precision, TrainConfig
 from gesturelab.doctor.facts import Comparison, Shape, Torch

@@ -3,13 +3,13 @@
 from gesturelab.doctor.facts import Facts
 from gesturelab.doctor.finding import Finding, failure, ok, warning
 
-OTHER_TORCH = "install the build for this machine (README, 'AMD GPUs, and no GPU'), or use trainer=cpu"
+OTHER_TORCH = "install the build for this machine (the manual, guide/amd), or use trainer=cpu"
 
 
 def check_torch(facts: Facts) -> Finding:
     """Whether torch can be imported, and is a build for the hardware and the device asked for."""
     if facts.torch is None:
-        return failure("torch", f"cannot be imported: {facts.torch_error}", "make clean install; see README, 'Start'")
+        return failure("torch", f"cannot be imported: {facts.torch_error}", "make clean install; see README")
     torch, driver, asked = facts.torch, facts.driver, facts.asked.device
     said = f"{torch.version}, a {torch.build} build"
     if asked == "rocm" and torch.hip is None:

@@ -7,6 +7,7 @@ once and not once for each of its frames. The window that the frame completes go
 wait for the others.
 """
 
+import copy
 import math
 from dataclasses import dataclass
 
@@ -50,7 +51,7 @@ class Rolling:
         assert is_causal(recogniser), "a window of this network is not done step by step"
         assert isinstance(recogniser.classifier, Network)
         self.recogniser = recogniser
-        self.network = recogniser.classifier
+        self.network = _transposed(recogniser.classifier)
         self.every = every
         self.phases = phases
         self.length_frames = length_frames
@@ -150,3 +151,12 @@ class Rolling:
         if fresh:
             frame[-self.images :] += self.images
         return self.network.step_shared(torch.cat([self._running, self._fresh]), frame, state)
+
+
+def _transposed(network: Network) -> Network:
+    """A copy with the same values whose matrices lie transposed in memory: products with few rows take less time."""
+    copied = copy.deepcopy(network)
+    for weight in copied.parameters():
+        if weight.ndim == 2:
+            weight.data = weight.data.t().contiguous().t()
+    return copied

@@ -11,7 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from gesturelab.config.compose import typed
+from gesturelab.config.composing import typed
 from gesturelab.errors import ConfigError, GesturelabError
 from gesturelab.runs.signals import raise_if_received
 from gesturelab.sweeps.plan import Composed

@@ -99,7 +99,7 @@ def warm_up_rocm(torch: ModuleType) -> None:
     """
     if torch.version.hip is None:
         raise DeviceError(
-            f"trainer=rocm: torch {torch.__version__} is not a ROCm build; install one (see README, 'AMD GPUs'), "
+            f"trainer=rocm: torch {torch.__version__} is not a ROCm build; install one (see the manual, guide/amd), "
             "or use trainer=gpu or trainer=cpu"
         )
     if not torch.cuda.is_available():

@@ -1,8 +1,8 @@
 """What a finished training shows that should be looked at, each with a name and advice.
 
-The rules, with their numbers, are `RULES`; the README lists them word for word. They look at the history of losses and
-at the people of the validation and test sides; a finding is no caveat (see ``warnings`` in `gesturelab.runs.info`): it
-says nothing against the numbers, but something about the training.
+The rules, with their numbers, are `RULES`; docs/guide/robustness.md explains them. They look at the history of losses
+and at the validation and test people; a finding is no caveat (see ``warnings`` in `gesturelab.runs.info`): it says
+nothing against the numbers, but something about the training.
 """
 
 import math

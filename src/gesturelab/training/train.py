@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.config.saved import as_yaml
 from gesturelab.config.training import TrainConfig
 from gesturelab.errors import BusyError, PreemptedError, RunError, StoppedError
@@ -79,7 +79,7 @@ def train(
     >>> gesturelab.train(["model=small", "trainer.max_epochs=5"]).to_frame()  # doctest: +SKIP
 
     Args:
-        config: Overrides as on the command line, or what `gesturelab.config.compose.compose` made of them.
+        config: Overrides as on the command line, or what `gesturelab.config.compose` made of them.
         folder: Where the run's files go; None: ``outputs/<name>/<time>``.
         config_text: The configuration as YAML, if it is there already.
 

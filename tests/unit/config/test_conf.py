@@ -6,7 +6,7 @@ from dataclasses import fields, is_dataclass
 
 import pytest
 
-from gesturelab.config.compose import compose, options
+from gesturelab.config.composing import compose, options
 from gesturelab.config.data import SyntheticConfig
 from gesturelab.config.reference import default_options, meaning
 from gesturelab.config.store import SCHEMAS, conf_dir

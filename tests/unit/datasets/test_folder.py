@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.config.data import FolderConfig, Form, Target
 from gesturelab.datasets.folder.check import check_folder
 from gesturelab.datasets.folder.labels import read_labels

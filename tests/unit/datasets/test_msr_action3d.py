@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.datasets.recording import Dataset
 from gesturelab.datasets.source import read_dataset
 from gesturelab.errors import DataError

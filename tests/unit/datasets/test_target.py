@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from conftest import dataset_of, walker
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.config.data import Target
 from gesturelab.config.saved import read_config, read_data_config
 from gesturelab.datasets.load import load

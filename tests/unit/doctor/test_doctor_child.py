@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import torch
 
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.config.training import Precision
 from gesturelab.doctor.child import MARK, Request, _compare_all, _precisions, torch_facts
 from gesturelab.doctor.facts import Gpu

@@ -9,7 +9,7 @@ import torch
 
 import gesturelab
 from gesturelab.cli.main import main
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.errors import BundleError
 from gesturelab.export.onnx_file import session
 from gesturelab.export.stateful import Steps

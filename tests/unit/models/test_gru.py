@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.models.network import build_network
 from gesturelab.preprocessing.features import Features
 from gesturelab.skeletons.skeleton import KINECT_V2

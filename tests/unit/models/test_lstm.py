@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from gesturelab.config.compose import compose, options
+from gesturelab.config.composing import compose, options
 from gesturelab.config.training import LSTMConfig, Pooling
 from gesturelab.models.flops import flops_per_window, on_meta_device
 from gesturelab.models.lstm import LSTMClassifier

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.config.training import GuestModelConfig, typed_config
 from gesturelab.errors import ConfigError, TrustError
 from gesturelab.models.flops import flops_per_window

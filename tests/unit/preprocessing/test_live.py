@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.config.data import Short, Span, WindowConfig
 from gesturelab.datasets.load import load
 from gesturelab.datasets.recording import Dataset

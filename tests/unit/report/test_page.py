@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gesturelab.cli.main import main
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.report.collect import collect
 from gesturelab.report.comparison import compare
 from gesturelab.report.groups import group

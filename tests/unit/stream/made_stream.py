@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from omegaconf import OmegaConf
 
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.config.data import WindowConfig
 from gesturelab.config.training import TrainConfig, to_values, typed_config
 from gesturelab.models.network import build_network

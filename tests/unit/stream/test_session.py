@@ -11,7 +11,7 @@ import torch
 from made_stream import CAUSAL, MIRRORED, made_network, moving
 from test_segments import body, seconds, up_and_down
 
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.config.data import Target
 from gesturelab.errors import DataError
 from gesturelab.export.contents import Contents

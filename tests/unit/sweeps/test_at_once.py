@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.errors import BusyError
 from gesturelab.runs.lifecycle import report_status
 from gesturelab.runs.locking import LOCK

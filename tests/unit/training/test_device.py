@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.config.training import Precision
 from gesturelab.errors import ConfigError, DeviceError
 from gesturelab.training import device

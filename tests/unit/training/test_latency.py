@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gesturelab.cli.compare import run as compare
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.config.options import to_plain
 from gesturelab.config.training import TrainConfig
 from gesturelab.errors import RunError

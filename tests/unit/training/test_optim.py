@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.errors import ConfigError
 from gesturelab.training.optimizers import cosine_share, make_optimizer, refuse_clipped_scaled
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from gesturelab.config.compose import compose
+from gesturelab.config.composing import compose
 from gesturelab.config.data import FeaturesConfig
 from gesturelab.config.options import read_free
 from gesturelab.datasets.recording import Recording, pack

@@ -1,6 +1,6 @@
 """A feature of your own: how far apart pairs of joints are, such as both hands, or a hand and the head.
 
-Train with it: ``gesturelab train --config-dir examples/extending/feature/conf features=mine``.
+Train with it: ``gesturelab train --config-dir examples/extending/feature features=mine``.
 """
 
 import torch
