@@ -128,7 +128,7 @@ def test_a_sweep_is_skipped_when_it_is_done(place, sweep):
 
 def test_compare_has_intervals_of_the_metric(place, sweep):
     done = gesturelab(
-        "compare", str(sweep), "--json", "--trust", "least_recall.least_recall", folder=place, PYTHONPATH="mine"
+        "compare", str(sweep), "--json", "-", "--trust", "least_recall.least_recall", folder=place, PYTHONPATH="mine"
     )
     assert done.returncode == 0, done.stderr
     result = json.dumps(json.loads(done.stdout))

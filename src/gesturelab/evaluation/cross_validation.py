@@ -133,19 +133,16 @@ def _of_seed(folds: dict[int, FoldRun], *, scaled: bool = False) -> Predictions:
 
 def planned_folds(info: Info) -> int:
     """How many folds there are in the split of a run."""
-    match info["split"]["kind"]:
-        case "loso":
-            return len(_everybody(info))
-        case "folds_file":
-            return len(info["split"]["options"]["people"])
-        case _:
-            return int(info["split"]["options"]["folds"])
+    options = info["split"]["options"]
+    if "people" in options:  # of a file or a guest's function
+        return len(options["people"])
+    return len(_everybody(info)) if info["split"]["kind"] == "loso" else int(options["folds"])
 
 
 def _everybody(info: Info) -> list[str]:
     """The people who are a test person in some fold."""
     split = info["split"]
-    if split["kind"] == "folds_file":
+    if "people" in split["options"]:
         return [person for fold in split["options"]["people"] for person in fold]
     return [person for side in ("train", "validation", "test") for person in split[side]["subjects"]]
 
