@@ -19,7 +19,7 @@ from trained import trained_run  # noqa: F401 - a fixture
 TESTS = Path(__file__).parent
 SLOW = {
     "config": ("conf", "reference"),
-    "datasets": ("decimals", "irds", "quality", "synthetic", "target"),
+    "datasets": ("irds", "msr_action3d", "quality", "synthetic", "target", "utkinect"),
     "doctor": ("doctor_child", "doctor_command", "doctor_listen"),
     "export": ("bundle", "onnx", "stateful"),
     "report": ("figures", "joined_figures", "page", "ranks_figure"),

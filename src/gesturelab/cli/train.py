@@ -16,7 +16,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from gesturelab.cli.hydra_errors import plain_errors
 from gesturelab.cli.train_help import own_folders, show_help
-from gesturelab.cli.train_result import print_result
 from gesturelab.config.composing import typed
 from gesturelab.config.options import add_search_path
 from gesturelab.config.store import conf_dir, register, search_in
@@ -162,4 +161,6 @@ def train_and_print(folder: Path, config: TrainConfig, config_text: str) -> None
     with defer_signals():
         result = train(config, folder, config_text=config_text)
         if config.trainer.processes == 1:  # else the process that trained has printed it
+            from gesturelab.cli.train_result import print_result
+
             print_result(result.run, result.info)

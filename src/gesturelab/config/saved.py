@@ -99,7 +99,7 @@ def read_config(path: Path) -> TrainConfig:
         ConfigError: If the file is missing, is not YAML, or has a key or value that this version does not know.
     """
     try:
-        config = typed_config(upgrade(_load(path)))
+        config = typed_config(upgrade(_load(path)), saved=True)
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}; is this the folder of a run?") from error
     except _ODD as error:

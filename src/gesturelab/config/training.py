@@ -379,8 +379,13 @@ _OPEN: dict[str, type[Any]] = {
 """Schemas of classes that take other arguments as well."""
 
 
-def typed_config(values: Mapping[str, Any]) -> TrainConfig:
+def typed_config(values: Mapping[str, Any], *, saved: bool = False) -> TrainConfig:
     """The typed configuration of a training from plain values; keys that are missing have their defaults.
+
+    Args:
+        values: Groups and keys.
+        saved: Whether a run has been trained with it: callbacks, loggers and metrics are then taken as they stand, so
+            that an audit can say what is wrong with them.
 
     Raises:
         ConfigError: Naming the key that is unknown, has the wrong type or breaks a rule.
@@ -389,7 +394,7 @@ def typed_config(values: Mapping[str, Any]) -> TrainConfig:
     known = [each.name for each in fields(TrainConfig)]
     if unknown := [key for key in plain if key not in known]:
         raise ConfigError(f"{unknown[0]}: there is no such key; the root has {', '.join(known)}")
-    groups = {key: _read_group(key, plain.pop(key)) for key in (*GROUPS, *NAMED) if key in plain}
+    groups = {key: _read_group(key, plain.pop(key), saved) for key in (*GROUPS, *NAMED) if key in plain}
     config = from_values(_Root, plain, "")
     return TrainConfig(**{each.name: getattr(config, each.name) for each in fields(_Root)}, **groups)
 
@@ -419,12 +424,13 @@ class _Root:
     search_path: list[str] = field(default_factory=list[str])
 
 
-def _read_group(key: str, values: Any) -> Any:
+def _read_group(key: str, values: Any, saved: bool) -> Any:
     if key in NAMED:
         if not isinstance(values, Mapping | None):
             raise ConfigError(f"{key}={values}: must be options by names of your choice, each with a _target_")
         entries = cast(Mapping[str, Any], values or {}).items()
-        return {name: _read_open(f"{key}.{name}", each) for name, each in entries if each is not None}
+        read = (lambda _, each: each) if saved else _read_open
+        return {name: read(f"{key}.{name}", each) for name, each in entries if each is not None}
     readers: dict[str, Any] = {
         "data": lambda: read_option(key, values, DATASETS, GuestDataConfig),
         "split": lambda: read_option(key, values, SPLITS, GuestSplitConfig),
