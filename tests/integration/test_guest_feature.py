@@ -88,12 +88,14 @@ def test_a_sweep_skips_what_is_done_and_the_tables_read_it(folder, sweep):
 def test_graphs_and_the_model_file_answer_as_the_network(folder, sweep, monkeypatch):
     trained = next(sweep.glob("*/info_tiny.json")).parent
     graph = ("--format", "onnx")
+    trust = ("--trust", "joint_distances.JointDistances")
     for name, arguments in (("model.onnx", graph), ("steps.onnx", (*graph, "--stateful")), ("model.zip", ())):
         # compares the answers before it writes; the feature looks at one frame, so that there is a state
-        run(folder, "export", str(trained), "-o", name, *arguments, PYTHONPATH="conf")
+        run(folder, "export", str(trained), "-o", name, *arguments, *trust, PYTHONPATH="conf")
         assert (folder / name).exists()
     monkeypatch.syspath_prepend(str(folder / "conf"))
     motion = np.random.default_rng(0).normal(size=(60, 25, 3)).cumsum(axis=0).astype(np.float32) * 0.05
-    answers = (load(path).predict(motion, rate_hz=10.0) for path in (folder / "model.zip", trained))
+    models = (load(path, trust=[trust[1]]) for path in (folder / "model.zip", trained))
+    answers = (model.predict(motion, rate_hz=10.0) for model in models)
     bundle, network = (answer.values for answer in answers)
     np.testing.assert_array_equal(bundle, network)

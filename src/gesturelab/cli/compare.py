@@ -24,7 +24,11 @@ def parser() -> argparse.ArgumentParser:
     )
     add = command.add_argument
     add("dirs", nargs="*", metavar="DIR", type=Path, help="folders of runs (default: outputs, multirun)")
-    add("--full", action="store_true", help="print windows, losses, cost, overfitting by run and findings too")
+    add(
+        "--full",
+        action="store_true",
+        help="print windows, losses, cost, overfitting by run and findings too; so does --latency",
+    )
     add("--csv", metavar="FILE", help="write one row a run; - is standard output")
     add("--joined", metavar="FILE", help="write joined folds as CSV, one row a size and part; - as above")
     add("--json", metavar="FILE", help="write everything; - is standard output")
@@ -93,7 +97,7 @@ def _write(comparison: "Comparison", options: argparse.Namespace) -> bool:
     quiet = any(name == STANDARD_OUTPUT for name, _ in written)
     if not quiet:
         console = Console(width=None if sys.stdout.isatty() else _columns(), highlight=False)
-        show(comparison, console, full=options.full)
+        show(comparison, console, full=options.full or options.latency)
     for name, text in written:
         if name == STANDARD_OUTPUT:
             sys.stdout.write(text())

@@ -32,7 +32,7 @@ def test_a_training_from_python_is_the_run_of_the_command_line_and_its_scores_ar
         text=True,
         check=True,
     )
-    assert "test recordings" in again.stdout
+    assert "tiny: test accuracy" in again.stdout
     assert (tmp_path / "again" / "model_tiny.pth").read_bytes() == result.run.weights.read_bytes()
     with pytest.raises(RunError, match="already holds a finished run"):
         gesturelab.train([*QUICK, "name=notebook"], result.folder)
