@@ -27,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--full",
         action="store_true",
-        help="print windows, losses, cost, overfitting by run and findings too; so does --latency",
+        help="print windows, losses, cost, overfitting by run and findings too (as --latency)",
     )
     add("--csv", metavar="FILE", help="write one row a run; - is standard output")
     add("--joined", metavar="FILE", help="write joined folds as CSV, one row a size and part; - as above")

@@ -14,7 +14,7 @@ from gesturelab.config.data import (
     SyntheticConfig,
     WindowConfig,
 )
-from gesturelab.config.logger import LoggerConfig
+from gesturelab.config.logger import LoggerConfig, MlflowConfig, WandbConfig
 from gesturelab.config.options import TARGET, GuestOptions, from_values, read_free, read_option, target_of, to_plain
 from gesturelab.config.rules import at_least, fraction, positive
 from gesturelab.config.split import SPLITS, GuestSplitConfig, SubjectHoldoutConfig
@@ -375,6 +375,8 @@ _OPEN: dict[str, type[Any]] = {
     "torch.optim.SGD": SgdConfig,
     "lightning.pytorch.callbacks.EarlyStopping": EarlyStoppingConfig,
     "gesturelab.training.averaging.WeightAveraging": WeightAveragingConfig,
+    "gesturelab.training.trackers.mlflow.MlflowTracker": MlflowConfig,
+    "gesturelab.training.trackers.wandb.WandbTracker": WandbConfig,
 }
 """Schemas of classes that take other arguments as well."""
 
