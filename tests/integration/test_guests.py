@@ -144,39 +144,23 @@ def test_audit_and_report_take_the_run(place, sweep):
 
 
 def test_a_bundle_is_refused_without_trust_and_no_code_of_it_runs(place, run, tmp_path, monkeypatch):
-    done = gesturelab(
-        "export",
-        "whole",
-        "-o",
-        "model.zip",
-        "--trust",
-        "tcn_network.TCN",
-        *TRUST_FEATURE,
-        folder=place,
-        PYTHONPATH="mine",
-    )
+    done = gesturelab("export", "whole", "-o", "model.zip", *TRUST, folder=place, PYTHONPATH="mine")
     assert done.returncode == 0, done.stdout + done.stderr
     for name in ("tcn_network", "joint_distances"):
         (tmp_path / f"{name}.py").write_text(f"from pathlib import Path\nPath({str(tmp_path / MARK)!r}).touch()\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    with pytest.raises(BundleError, match=r"trust"):
-        load(place / "model.zip")
+    with monkeypatch.context() as patch:
+        patch.syspath_prepend(str(tmp_path))
+        with pytest.raises(BundleError, match=r"trust"):
+            load(place / "model.zip")
     assert not (tmp_path / MARK).exists()
+    monkeypatch.syspath_prepend(str(place / "mine"))
+    motion = np.random.default_rng(0).normal(0, 0.3, (60, 25, 3)).astype(np.float32)
+    bundle, whole = (load(path, trust=list(TRUST[1::2])).predict(motion, 30.0) for path in (place / "model.zip", run))
+    np.testing.assert_allclose(bundle.values, whole.values, atol=1e-6)
 
 
 def test_onnx_answers_as_the_run_does(place, run):
-    done = gesturelab(
-        "export",
-        "whole",
-        "--format",
-        "onnx",
-        "-o",
-        "model.onnx",
-        "--trust",
-        "tcn_network.TCN",
-        *TRUST_FEATURE,
-        folder=place,
-        PYTHONPATH="mine",
-    )
+    graph = ("export", "whole", "--format", "onnx", "-o", "model.onnx")  # written only if its answers are the run's
+    done = gesturelab(*graph, *TRUST, folder=place, PYTHONPATH="mine")
     assert done.returncode == 0, done.stdout + done.stderr
     assert (place / "model.onnx").stat().st_size > 0
