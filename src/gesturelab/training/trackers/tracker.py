@@ -5,11 +5,11 @@ import json
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
-from gesturelab.config.training import TrainConfig
+from gesturelab.config.training import TrainConfig, to_values
 from gesturelab.errors import RunError
 from gesturelab.files import read_json, why, write_json
 from gesturelab.runs.folder import RunDir
@@ -73,7 +73,8 @@ def tracked_run(config: TrainConfig, folder: Path, caveats: list[str]) -> Tracke
     Raises:
         RunError: If the folder cannot be written.
     """
-    settings = flat({key: value for key, value in asdict(config).items() if key != "logger"})
+    settings = flat({key: value for key, value in to_values(config).items() if key != "logger"})
+    settings |= {"data.source": config.data.source, "split.kind": config.split.kind}
     path = RunDir(folder, "").trackers
     known = _read(path)
     mark = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
