@@ -431,8 +431,8 @@ def _read_group(key: str, values: Any, saved: bool) -> Any:
         if not isinstance(values, Mapping | None):
             raise ConfigError(f"{key}={values}: must be options by names of your choice, each with a _target_")
         entries = cast(Mapping[str, Any], values or {}).items()
-        read = (lambda _, each: each) if saved else _read_open
-        return {name: read(f"{key}.{name}", each) for name, each in entries if each is not None}
+        given = {name: each for name, each in entries if each is not None}
+        return given if saved else {name: _read_open(f"{key}.{name}", each) for name, each in given.items()}
     readers: dict[str, Any] = {
         "data": lambda: read_option(key, values, DATASETS, GuestDataConfig),
         "split": lambda: read_option(key, values, SPLITS, GuestSplitConfig),
