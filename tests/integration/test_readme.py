@@ -142,7 +142,7 @@ def test_training_runs_in_a_fast_form(command, folder, request):
     elif "hydra/launcher=shared_process" in arguments:
         assert re.search(r"^4 jobs: 4 done$", done.stdout, re.MULTILINE)
     elif quick:
-        assert re.search(r"/info_\w+\.json$", done.stdout, re.MULTILINE), "the files of the run are named"
+        assert re.search(r"\binfo_\w+\.json\b", done.stdout), "the files of the run are named"
     if "experiment=original_tiny" in arguments:
         assert "LEAKY" in done.stdout
 
