@@ -4,6 +4,7 @@ What comes with gesturelab has a schema (a dataclass whose ``_target_`` has a de
 an object of the group's base schema, so that the rest of the program reads the same attributes of either.
 """
 
+import copy
 import hashlib
 import inspect
 import json
@@ -21,6 +22,9 @@ from omegaconf.errors import OmegaConfBaseException
 from gesturelab.errors import ConfigError, GesturelabError
 
 TARGET = "_target_"
+
+_read: dict[tuple[type[Any], str], Any] = {}
+"""What `from_values` made of values before: the jobs of a sweep have most groups in common."""
 
 _Schema = TypeVar("_Schema")
 
@@ -54,7 +58,8 @@ def from_values(schema: type[_Schema], values: Any, key: str = "") -> _Schema:
     """
     where = key or schema.__name__
     try:
-        if "${" in json.dumps(values, default=str):  # OmegaConf would look it up, in the environment for one
+        text = json.dumps(values, default=str)
+        if "${" in text:  # OmegaConf would look it up, in the environment for one
             raise ConfigError(f"{where}: a saved value refers to another one")
         if not isinstance(values, Mapping):
             raise ConfigError(f"{where}={values}: must be a group of keys, as its options have")
@@ -62,7 +67,9 @@ def from_values(schema: type[_Schema], values: Any, key: str = "") -> _Schema:
         if unknown := [str(name) for name in cast(Mapping[Any, Any], values) if name not in known]:
             prefix = f"{key}." if key else ""
             raise ConfigError(f"{prefix}{unknown[0]}: there is no such key; {where} has {', '.join(known)}")
-        return cast(_Schema, OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), values)))
+        if (schema, text) not in _read:
+            _read[schema, text] = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), values))
+        return cast(_Schema, copy.deepcopy(_read[schema, text]))
     except (OmegaConfBaseException, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise ConfigError(f"{where}: {error}") from error
 
