@@ -6,7 +6,6 @@ import logging
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
-from gesturelab.cli import train
 from gesturelab.cli.main import main
 from gesturelab.errors import DataError, StoppedError
 from gesturelab.files import write_text
@@ -39,7 +38,7 @@ def sweep(tmp_path, monkeypatch, capsys):
         return TrainResult(run, {})
 
     monkeypatch.setattr("gesturelab.training.train.train", quick)
-    monkeypatch.setattr(train, "print_result", lambda run, info: None)
+    monkeypatch.setattr("gesturelab.cli.train_result.print_result", lambda run, info: None)
     monkeypatch.setattr("sys.argv", ["gesturelab"])
 
     def run(*arguments):
