@@ -101,7 +101,7 @@ def test_cached_recordings_that_carry_code_do_not_run(tmp_path, caplog):
 
 @pytest.mark.parametrize("target", ["subprocess.Popen", "pathlib.Path", "torch.nn.Linear"])
 def test_a_configuration_starts_only_what_trains(target):
-    with pytest.raises(ConfigError, match=f"{target}: is no callback"):
+    with pytest.raises(ConfigError, match=f"{target}: must be a subclass of"):
         make_callback("mine", {"_target_": target, "args": "true"})
     with pytest.raises(ConfigError, match=f"{target}: must be a subclass of"):
         make_optimizer(nn.Linear(2, 2), {"_target_": target})

@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("files", nargs="+", metavar="FILE", help="files, folders, patterns; - is standard input")
     made.add_argument("--csv", metavar="FILE", help="write a row a recording; - is standard output")
     made.add_argument("--jsonl", metavar="FILE", help="write an object a recording, one a line; - as above")
-    made.add_argument("--windows", action="store_true", help="also what is said of each window")
+    made.add_argument("--windows", action="store_true", help="also the probabilities of each window")
     made.add_argument("--rate", metavar="HZ", type=float, help="frames a second: files without times have it, those "
                       "with times are brought to it (default: that of the model's training recordings)")  # fmt: skip
     made.add_argument("--skeleton", metavar="NAME", help="whose joints the files name, as data.skeleton: kinect_v2, "

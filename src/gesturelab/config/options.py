@@ -185,7 +185,12 @@ def locate(key: str, target: str) -> Any:
 
 
 def construct(
-    key: str, target: str, arguments: Mapping[str, Any], context: Mapping[str, Any] | None = None, *args: Any
+    key: str,
+    target: str,
+    arguments: Mapping[str, Any],
+    context: Mapping[str, Any] | None = None,
+    *args: Any,
+    kind: type | None = None,
 ) -> Any:
     """What a ``_target_`` makes of its arguments; nested ``_target_`` are constructed first.
 
@@ -195,11 +200,16 @@ def construct(
         arguments: Keyword arguments from the configuration.
         context: What the framework knows, given as far as the signature names it.
         args: Positional arguments.
+        kind: What it must be a subclass of, before it is called: a configuration from elsewhere starts nothing else.
 
     Raises:
-        ConfigError: Naming the key, if it cannot be imported or refuses its arguments.
+        ConfigError: Naming the key, if it cannot be imported, is of another kind, or refuses its arguments.
     """
+    if not target:
+        raise ConfigError(f"{key}._target_: names the class or function, such as mypackage.MyClass; it is missing")
     made = locate(key, target)
+    if kind is not None and not (isinstance(made, type) and issubclass(made, kind)):
+        raise ConfigError(f"{key}._target_={target}: must be a subclass of {kind.__module__}.{kind.__qualname__}")
     if not callable(made):
         raise ConfigError(f"{key}._target_={target}: must be a class or function, not {type(made).__name__}")
     given = {name: _nested(f"{key}.{name}", value) for name, value in arguments.items()}

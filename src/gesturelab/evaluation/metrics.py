@@ -19,6 +19,7 @@ from typing import Any, TypedDict, cast
 import numpy as np
 from jaxtyping import Float, Float64, Int64
 
+from gesturelab.config.options import locate
 from gesturelab.errors import ConfigError
 from gesturelab.evaluation.counts import INCORRECT, Cases, Draws, ratio
 
@@ -333,10 +334,9 @@ def make_metrics(definitions: Mapping[str, Definition]) -> tuple[Metric, ...]:
 def _make(name: str, definition: Definition) -> Metric:
     target = definition["_target_"]
     try:
-        found: Any = cast(Any, import_module("hydra._internal.utils"))._locate(target)
-    except Exception as error:  # importing a user's module can raise anything
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ConfigError(f"metrics.{name}: {target} cannot be imported ({reason}); expected {EXPECTED}") from error
+        found = locate(f"metrics.{name}", target)
+    except ConfigError as error:
+        raise ConfigError(f"{error}; expected {EXPECTED}") from error
     if not callable(found) or inspect.isclass(found):
         raise ConfigError(f"metrics.{name}: {target} is no function; expected {EXPECTED}")
     takes_predictions_first = False

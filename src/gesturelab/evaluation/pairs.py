@@ -55,7 +55,7 @@ def compare_pairs(
 ) -> list[Pair]:
     """Every pair of sizes, from a value a person (such as accuracy).
 
-    Pairs with a peer are corrected apart, so that what is said of the sizes does not depend on which peers stand beside
+    Pairs with a peer are corrected apart, so that the tests of the sizes do not depend on which peers stand beside
     them.
 
     Args:

@@ -65,7 +65,7 @@ def show(comparison: Comparison, console: Console, *, full: bool = False) -> Non
 
 
 def _print_rest(console: Console, comparison: Comparison) -> None:
-    """What is said of all groups together."""
+    """The lines about all groups together."""
     for line in texts.not_compared(comparison):
         _print_text(console, line)
     unread: list[Block] = [unread_table(comparison)] if comparison.unread else []

@@ -110,7 +110,7 @@ def _contents(comparison: Comparison) -> dict[str, Any]:
 
 
 def remarks(group: GroupComparison) -> list[str]:
-    """What is said of a group after the answer: the rest of model selection and recommendation, and the people."""
+    """The paragraphs of a group after the answer: the rest of model selection and recommendation, and the people."""
     return [*texts.rest(group), texts.people(group)]
 
 

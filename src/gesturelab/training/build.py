@@ -7,7 +7,6 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from hydra.utils import get_class
 from jaxtyping import Float, Int64
 from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
@@ -16,6 +15,7 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import RichProgressBar
 from torch import Tensor
 
+from gesturelab.config.options import TARGET, construct
 from gesturelab.config.training import Keep, OnNotFinite, TrainConfig, TrainerConfig
 from gesturelab.datasets.recording import Dataset
 from gesturelab.errors import ConfigError
@@ -182,16 +182,8 @@ def make_callback(name: str, entry: Any) -> Callback:
         ConfigError: If it cannot be made.
     """
     options = as_options(entry)
-    target = options.pop("_target_", None)
-    try:
-        found = get_class(str(target))
-        if not issubclass(found, Callback):  # a configuration from elsewhere starts what trains, nothing else
-            raise ConfigError(f"callbacks.{name}._target_={target}: is no callback of Lightning's")
-        return found(**options)
-    except ConfigError:
-        raise
-    except Exception as error:
-        raise ConfigError(f"callbacks.{name}: {target} cannot be made from {options}: {error}") from error
+    target = str(options.pop(TARGET, None) or "")
+    return construct(f"callbacks.{name}", target, options, kind=Callback)
 
 
 def as_options(entry: Any) -> dict[str, Any]:

@@ -220,7 +220,7 @@ def _confused(data: GestureData, rows: Float[np.ndarray, "windows classes"]) -> 
 
 
 def _confidence(data: GestureData, rows: Float[np.ndarray, "windows classes"]) -> tuple[float, float]:
-    """Temperature, and the confidence of those who are unsure, fitted on the validation recordings."""
+    """Temperature and confidence threshold, fitted on the validation recordings."""
     ids, combined = combine_windows(data.windows.recording[data.sides.validation], rows)
     temperature = round(fit_temperature(combined, data.dataset.classes[ids]), 6)
     return temperature, round(fit_confidence_threshold(combined, temperature), 6)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 
-from gesturelab.config.options import TARGET, arguments_of, construct, locate, target_of
+from gesturelab.config.options import TARGET, arguments_of, construct, target_of
 from gesturelab.config.training import Interval, LossConfig, SchedulerConfig
 from gesturelab.errors import ConfigError
 
@@ -24,10 +24,7 @@ def make_optimizer(network: nn.Module, options: Mapping[str, Any]) -> Optimizer:
     """
     arguments = {key: value for key, value in options.items() if key != TARGET}
     target = target_of(options)
-    located = locate("optimizer", target)
-    if not (isinstance(located, type) and issubclass(located, Optimizer)):
-        raise ConfigError(f"optimizer._target_={target}: must be a subclass of torch.optim.Optimizer")
-    return construct("optimizer", target, arguments, None, network.parameters())
+    return construct("optimizer", target, arguments, None, network.parameters(), kind=Optimizer)
 
 
 def with_schedule(optimizer: Optimizer, config: SchedulerConfig, steps: int, epochs: int) -> OptimizerLRScheduler:
