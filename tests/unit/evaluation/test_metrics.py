@@ -117,8 +117,8 @@ def test_where_it_raises_it_is_null_and_that_is_said_once(caplog):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"own": {"_target_": "nowhere.at_all"}}, r"metrics\.own: nowhere\.at_all cannot be imported"),
-        ({"own": {"_target_": "sklearn.metrics.no_such_score"}}, r"metrics\.own: .*no_such_score"),
+        ({"own": {"_target_": "nowhere.at_all"}}, r"metrics\.own\._target_=nowhere\.at_all: cannot be imported"),
+        ({"own": {"_target_": "sklearn.metrics.no_such_score"}}, r"metrics\.own\._target_=.*no_such_score"),
         ({"own": {"weights": "linear"}}, r"metrics\.own: it has no _target_"),
         ({"own": "sklearn.metrics.f1_score"}, r"metrics\.own: it has no _target_"),
         ({"accuracy": KAPPA}, r"metrics\.accuracy: this name is taken"),
