@@ -19,7 +19,8 @@ from gesturelab.cli.train_help import own_folders, show_help
 from gesturelab.config.composing import typed
 from gesturelab.config.options import add_search_path
 from gesturelab.config.store import conf_dir, register, search_in
-from gesturelab.config.training import TrainConfig, typed_config
+from gesturelab.config.training import TrainConfig
+from gesturelab.config.typed import typed_config
 from gesturelab.errors import BusyError, ConfigError, GesturelabError, StoppedError
 from gesturelab.runs.lifecycle import remove_empty_folder
 from gesturelab.runs.locking import make_new_folder

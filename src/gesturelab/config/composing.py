@@ -12,7 +12,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from gesturelab.config.options import add_search_path
 from gesturelab.config.store import conf_dir, register, search_in
-from gesturelab.config.training import TrainConfig, typed_config
+from gesturelab.config.training import TrainConfig
+from gesturelab.config.typed import typed_config
 from gesturelab.errors import ConfigError
 
 

@@ -19,9 +19,8 @@ from gesturelab.config.training import (
     LSTMConfig,
     PlateauConfig,
     TrainConfig,
-    to_values,
-    typed_config,
 )
+from gesturelab.config.typed import to_values, typed_config
 from gesturelab.errors import ConfigError
 from gesturelab.files import read_text
 

@@ -11,6 +11,7 @@ from omegaconf import MISSING, OmegaConf
 
 from gesturelab.config import callbacks, data, launcher, logger, search, split, training
 from gesturelab.config.options import target_of, to_plain
+from gesturelab.config.typed import GROUPS
 
 SCHEMAS: dict[str, type] = {
     **{each.NAME: each for each in data.DATASETS},
@@ -65,7 +66,7 @@ def register() -> None:
     OmegaConf.register_new_resolver("job_folder", job_folder, replace=True)
     store = ConfigStore.instance()
     root = OmegaConf.structured(training.TrainConfig)
-    for group in (*training.GROUPS, "callbacks", "logger"):
+    for group in (*GROUPS, "callbacks", "logger"):
         root[group] = MISSING  # conf/train.yaml chooses an option
     store.store(name="train_schema", node=root)
     for name, schema in SCHEMAS.items():

@@ -1,23 +1,20 @@
 """Schemas of what learns, and how: model, optimizer, schedule, trainer; and the root of a training's configuration."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, cast
+from typing import Any
 
-from gesturelab.config.callbacks import EarlyStoppingConfig, WeightAveragingConfig
+from gesturelab.config.callbacks import EarlyStoppingConfig
 from gesturelab.config.data import (
-    DATASETS,
     AugmentConfig,
     FeaturesConfig,
-    GuestDataConfig,
     SyntheticConfig,
     WindowConfig,
 )
-from gesturelab.config.logger import LoggerConfig, MlflowConfig, WandbConfig
-from gesturelab.config.options import TARGET, GuestOptions, from_values, read_free, read_option, target_of, to_plain
+from gesturelab.config.logger import LoggerConfig
+from gesturelab.config.options import TARGET, GuestOptions, target_of
 from gesturelab.config.rules import at_least, fraction, positive
-from gesturelab.config.split import SPLITS, GuestSplitConfig, SubjectHoldoutConfig
+from gesturelab.config.split import SubjectHoldoutConfig
 from gesturelab.errors import ConfigError
 
 FORBIDDEN = '/\\<>:"|?*'
@@ -362,105 +359,3 @@ class TrainConfig:
                 f"name={self.name!r}: it becomes a folder, so it cannot be empty, begin or end with a dot or a space, "
                 f"or hold any of {' '.join(FORBIDDEN)}"
             )
-
-
-GROUPS = ("data", "split", "window", "features", "augment", "model", "loss", "optimizer", "scheduler", "trainer")
-"""The keys of `TrainConfig` that hold one option each."""
-NAMED = ("callbacks", "logger", "metrics")
-"""The keys of `TrainConfig` that hold any number of options, each by a name."""
-
-_OPEN: dict[str, type[Any]] = {
-    "torch.optim.Adam": AdamConfig,
-    "torch.optim.AdamW": AdamConfig,
-    "torch.optim.SGD": SgdConfig,
-    "lightning.pytorch.callbacks.EarlyStopping": EarlyStoppingConfig,
-    "gesturelab.training.averaging.WeightAveraging": WeightAveragingConfig,
-    "gesturelab.training.trackers.mlflow.MlflowTracker": MlflowConfig,
-    "gesturelab.training.trackers.wandb.WandbTracker": WandbConfig,
-}
-"""Schemas of classes that take other arguments as well."""
-
-
-def typed_config(values: Mapping[str, Any], *, saved: bool = False) -> TrainConfig:
-    """The typed configuration of a training from plain values; keys that are missing have their defaults.
-
-    Args:
-        values: Groups and keys.
-        saved: Whether a run has been trained with it: callbacks, loggers and metrics are then taken as they stand, so
-            that an audit can say what is wrong with them.
-
-    Raises:
-        ConfigError: Naming the key that is unknown, has the wrong type or breaks a rule.
-    """
-    plain = dict(values)
-    known = [each.name for each in fields(TrainConfig)]
-    if unknown := [key for key in plain if key not in known]:
-        raise ConfigError(f"{unknown[0]}: there is no such key; the root has {', '.join(known)}")
-    groups = {key: _read_group(key, plain.pop(key), saved) for key in (*GROUPS, *NAMED) if key in plain}
-    config = from_values(_Root, plain, "")
-    return TrainConfig(**{each.name: getattr(config, each.name) for each in fields(_Root)}, **groups)
-
-
-def to_values(config: TrainConfig) -> dict[str, Any]:
-    """The plain values that `typed_config` makes this configuration from: what config.yaml holds."""
-    values: dict[str, Any] = {}
-    for key, value in vars(config).items():
-        if key in NAMED:
-            values[key] = {
-                name: to_plain(each) if isinstance(each, dict) or is_dataclass(each) else each
-                for name, each in value.items()
-            }
-        else:
-            values[key] = to_plain(value) if key in GROUPS else value
-    return values
-
-
-@dataclass
-class _Root:
-    """The keys of `TrainConfig` that are no groups."""
-
-    name: str = "gestures"
-    tags: list[str] = field(default_factory=list[str])
-    notes: str = ""
-    seed: int = 0
-    search_path: list[str] = field(default_factory=list[str])
-
-
-def _read_group(key: str, values: Any, saved: bool) -> Any:
-    if key in NAMED:
-        if not isinstance(values, Mapping | None):
-            raise ConfigError(f"{key}={values}: must be options by names of your choice, each with a _target_")
-        entries = cast(Mapping[str, Any], values or {}).items()
-        given = {name: each for name, each in entries if each is not None}
-        return given if saved else {name: _read_open(f"{key}.{name}", each) for name, each in given.items()}
-    readers: dict[str, Any] = {
-        "data": lambda: read_option(key, values, DATASETS, GuestDataConfig),
-        "split": lambda: read_option(key, values, SPLITS, GuestSplitConfig),
-        "model": lambda: read_option(key, values, (LSTMConfig,), GuestModelConfig),
-        "loss": lambda: read_option(key, values, (CrossEntropyConfig,), GuestLossConfig),
-        "scheduler": lambda: read_option(key, values, SCHEDULES, GuestSchedulerConfig),
-        "optimizer": lambda: _read_open(key, values),
-        "window": lambda: from_values(WindowConfig, values, key),
-        "features": lambda: read_free(FeaturesConfig, values, key),
-        "augment": lambda: read_free(AugmentConfig, values, key),
-        "trainer": lambda: from_values(TrainerConfig, values, key),
-    }
-    return readers[key]()
-
-
-SCHEDULES = (ConstantConfig, CosineConfig, PlateauConfig)
-
-
-def _read_open(key: str, values: Any) -> Any:
-    """An option that is constructed as it stands; where it has a schema, its values are checked by it."""
-    if not isinstance(values, Mapping):
-        return values  # whoever constructs it says what it needs
-    plain = dict(cast(Mapping[str, Any], values))
-    schema = _OPEN.get(str(plain.get(TARGET)))
-    if schema is None:
-        return plain
-    known = {each.name for each in fields(schema)}
-    config = from_values(schema, {name: value for name, value in plain.items() if name in known}, key)
-    for name in plain.keys() - known:
-        setattr(config, name, plain[name])
-    return config

@@ -10,7 +10,8 @@ from gesturelab.config.data import FeaturesConfig, Target, WindowConfig
 from gesturelab.config.options import from_values, read_free
 from gesturelab.config.options import to_plain as option_to_plain
 from gesturelab.config.saved import upgrade
-from gesturelab.config.training import ModelConfig, typed_config
+from gesturelab.config.training import ModelConfig
+from gesturelab.config.typed import typed_config
 from gesturelab.errors import BundleError, ConfigError
 from gesturelab.models.saved import refuse_excess
 from gesturelab.preprocessing.scaler import Scaler

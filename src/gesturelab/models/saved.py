@@ -12,7 +12,8 @@ from torch import nn
 from gesturelab.config.data import FeaturesConfig, Target, WindowConfig
 from gesturelab.config.options import add_search_path, arguments_of, from_values, read_free
 from gesturelab.config.saved import read_search_path, upgrade
-from gesturelab.config.training import ModelConfig, typed_config
+from gesturelab.config.training import ModelConfig
+from gesturelab.config.typed import typed_config
 from gesturelab.errors import RunError, TrustError
 from gesturelab.files import refuse_special_file, why
 from gesturelab.models.flops import flops_to_answer, on_meta_device

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from gesturelab.config.composing import compose
-from gesturelab.config.training import GuestModelConfig, typed_config
+from gesturelab.config.training import GuestModelConfig
+from gesturelab.config.typed import typed_config
 from gesturelab.errors import ConfigError, TrustError
 from gesturelab.models.flops import flops_per_window
 from gesturelab.models.network import FittedNetwork, Network, build_network, count_parameters

@@ -6,7 +6,7 @@ from torch import nn
 
 from gesturelab.config.data import AugmentConfig, FeaturesConfig
 from gesturelab.config.options import read_free, to_plain
-from gesturelab.config.training import typed_config
+from gesturelab.config.typed import typed_config
 from gesturelab.errors import ConfigError
 from gesturelab.preprocessing.augmentation import Augment
 from gesturelab.preprocessing.features import BUILT_IN, Feature, Features, check_feature

@@ -8,7 +8,8 @@ from omegaconf import OmegaConf
 
 from gesturelab.config.composing import compose
 from gesturelab.config.data import WindowConfig
-from gesturelab.config.training import TrainConfig, to_values, typed_config
+from gesturelab.config.training import TrainConfig
+from gesturelab.config.typed import to_values, typed_config
 from gesturelab.models.network import build_network
 from gesturelab.models.recogniser import Recogniser
 from gesturelab.preprocessing.features import Features

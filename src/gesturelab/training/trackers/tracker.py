@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
-from gesturelab.config.training import TrainConfig, to_values
+from gesturelab.config.training import TrainConfig
+from gesturelab.config.typed import to_values
 from gesturelab.errors import RunError
 from gesturelab.files import read_json, why, write_json
 from gesturelab.runs.folder import RunDir
