@@ -5,7 +5,6 @@ an object of the group's base schema, so that the rest of the program reads the 
 """
 
 import copy
-import hashlib
 import inspect
 import json
 import sys
@@ -20,6 +19,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gesturelab.errors import ConfigError, GesturelabError
+from gesturelab.files import sha256
 
 TARGET = "_target_"
 
@@ -264,9 +264,14 @@ def provenance(target: str) -> dict[str, str | None]:
         known = version(installed[0]) if installed else None
     except PackageNotFoundError:
         known = None
+    package = installed[0] if installed else None
+    return {"class": target, "package": package, "version": known, "sha256": source_sha256(located)}
+
+
+def source_sha256(located: Any) -> str | None:
+    """The checksum of the file in which a class or function stands; None if it is in none."""
     try:
-        source = inspect.getsourcefile(located)
+        file = inspect.getsourcefile(located)
     except TypeError:
-        source = None
-    digest = hashlib.sha256(Path(source).read_bytes()).hexdigest() if source and Path(source).is_file() else None
-    return {"class": target, "package": installed[0] if installed else None, "version": known, "sha256": digest}
+        return None
+    return sha256(Path(file)) if file and Path(file).is_file() else None

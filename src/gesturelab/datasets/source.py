@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from gesturelab.config.data import DataConfig
-from gesturelab.config.options import arguments_of, construct, locate, target_of, to_plain
+from gesturelab.config.options import arguments_of, construct, locate, source_sha256, target_of, to_plain
 from gesturelab.datasets.mirror_names import mirrored_gestures
 from gesturelab.datasets.recording import (
     Dataset,
@@ -28,7 +28,6 @@ from gesturelab.datasets.recording import (
 )
 from gesturelab.datasets.selection import chosen_gestures, spread
 from gesturelab.errors import ConfigError, DataError, GesturelabError, RecordingError
-from gesturelab.files import sha256
 from gesturelab.runs.signals import raise_if_received
 from gesturelab.skeletons.skeleton import Skeleton
 
@@ -199,18 +198,9 @@ def options_of(config: DataConfig) -> dict[str, Any]:
 def stamp_of(config: DataConfig, source: RecordingSource) -> list[Any]:
     """What changes when the files of a dataset do, or the code that reads them."""
     try:
-        return [source.stamp(), _code(locate("data", target_of(config)))]
+        return [source.stamp(), source_sha256(locate("data", target_of(config)))]
     except OSError as error:
         raise DataError(f"{_where(config)}: {error}") from error
-
-
-def _code(located: Any) -> str | None:
-    """The checksum of the file in which a class or function stands; None if it is in none."""
-    try:
-        file = inspect.getsourcefile(located)
-    except TypeError:
-        return None
-    return sha256(Path(file)) if file and Path(file).is_file() else None
 
 
 def read_dataset(config: DataConfig, source: RecordingSource | None = None) -> Dataset:

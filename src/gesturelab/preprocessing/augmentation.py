@@ -16,8 +16,8 @@ from torch import Generator, Tensor
 from gesturelab.config.data import AugmentConfig
 from gesturelab.config.options import TARGET, construct, guests_of
 from gesturelab.errors import ConfigError
-from gesturelab.preprocessing.features import Positions, pick, rotate_vertical
 from gesturelab.preprocessing.frame_store import Batch
+from gesturelab.preprocessing.geometry import Positions, pick, rotate_vertical
 from gesturelab.skeletons.skeleton import Skeleton
 
 Augmentation = Callable[[Positions, Generator], Positions]

@@ -10,7 +10,8 @@ import numpy as np
 
 from gesturelab.errors import GesturelabError, RunError
 from gesturelab.evaluation.cross_validation import CrossValidation, FoldRun, differing, join_folds
-from gesturelab.evaluation.metrics import metrics_of_runs
+from gesturelab.evaluation.guest_metrics import metrics_of_runs
+from gesturelab.evaluation.metrics import or_none
 from gesturelab.evaluation.predictions import Predictions, read_predictions
 from gesturelab.evaluation.result import Result, Value, primary_by_person, primary_difference, summarise
 from gesturelab.files import sha256
@@ -188,8 +189,8 @@ def _compare(
             len(people),
             len(shared),
             pair.difference,
-            _or_none(pair.low),
-            _or_none(pair.high),
+            or_none(pair.low),
+            or_none(pair.high),
             pair.effect,
             pair.p,
             pair.adjusted,
@@ -199,13 +200,9 @@ def _compare(
     )
     cliques = [[labels[at] for at in clique] for clique in ranks.cliques]
     mean = dict(zip(labels, ranks.mean, strict=True))
-    return compared, RankResult(len(people), mean, _or_none(ranks.friedman_p), ranks.critical_difference, cliques)
+    return compared, RankResult(len(people), mean, or_none(ranks.friedman_p), ranks.critical_difference, cliques)
 
 
 def _only(whole: CrossValidation, names: set[str]) -> CrossValidation:
     kept = np.array([at for at, name in enumerate(whole.by_seed[0].names) if name in names], dtype=np.int64)
     return replace(whole, by_seed=tuple(one.take(kept) for one in whole.by_seed))
-
-
-def _or_none(value: float) -> float | None:
-    return None if math.isnan(value) else value

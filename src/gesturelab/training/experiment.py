@@ -20,7 +20,8 @@ from gesturelab.config.training import Keep, TrainConfig
 from gesturelab.datasets.load import load
 from gesturelab.datasets.mirror_names import mirror_in_words
 from gesturelab.evaluation.calibration import fit_confidence_threshold, fit_temperature
-from gesturelab.evaluation.metrics import Metric, check_metrics, confusion, make_metrics, read_definitions, score
+from gesturelab.evaluation.guest_metrics import check_metrics, make_metrics, read_definitions
+from gesturelab.evaluation.metrics import Metric, confusion, score
 from gesturelab.evaluation.windows import combine_windows
 from gesturelab.files import sha256, write_json
 from gesturelab.models.network import count_parameters

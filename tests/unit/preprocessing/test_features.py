@@ -9,7 +9,8 @@ from gesturelab.config.data import Centre, FeaturesConfig
 from gesturelab.config.options import read_free
 from gesturelab.errors import ConfigError
 from gesturelab.preprocessing.augmentation import mirror
-from gesturelab.preprocessing.features import Features, Velocities, body_scale, face_sensor, rotate_vertical
+from gesturelab.preprocessing.features import Features, Velocities
+from gesturelab.preprocessing.geometry import body_scale, face_sensor, rotate_vertical
 from gesturelab.skeletons.skeleton import KINECT_V2 as K
 
 

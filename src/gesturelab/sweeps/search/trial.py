@@ -6,7 +6,8 @@ from statistics import fmean
 from typing import Any
 
 from gesturelab.errors import ConfigError
-from gesturelab.evaluation.metrics import METRICS, read_definitions
+from gesturelab.evaluation.guest_metrics import read_definitions
+from gesturelab.evaluation.metrics import METRICS
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.status import GRADIENT_NOT_FINITE, NOT_FINITE, State, Status, read_status
 from gesturelab.runs.stop_request import PRUNED, asked_to_stop

@@ -4,9 +4,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
-from hydra.utils import get_class
 from lightning.pytorch.loggers import Logger
 
+from gesturelab.config.options import TARGET, locate
 from gesturelab.config.training import TrainConfig
 from gesturelab.errors import ConfigError
 from gesturelab.runs.status import is_first_process
@@ -50,7 +50,7 @@ def make_loggers(config: TrainConfig, folder: Path, caveats: list[str]) -> list[
 def _make(name: str, entry: Any, config: TrainConfig, folder: Path, caveats: list[str]) -> Tracker | Logger:
     options = _options(name, entry)
     found = _find(name, options)
-    options.pop("_target_")
+    options.pop(TARGET)
     try:
         if issubclass(found, Tracker):
             return cast(Any, found)(tracked_run(config, folder, caveats), **options)
@@ -62,12 +62,9 @@ def _make(name: str, entry: Any, config: TrainConfig, folder: Path, caveats: lis
 
 
 def _find(name: str, options: dict[str, Any]) -> type:
-    target = options.get("_target_")
-    try:
-        found = get_class(str(target))
-    except Exception as error:
-        raise ConfigError(f"logger.{name}._target_={target}: there is no such class: {error}") from error
-    if not issubclass(found, (Tracker, Logger)):
+    target = str(options.get(TARGET))
+    found = locate(f"logger.{name}", target)
+    if not isinstance(found, type) or not issubclass(found, (Tracker, Logger)):
         raise ConfigError(f"logger.{name}._target_={target}: is no logger of Lightning's")
     if issubclass(found, Tracker) and find_spec(found.package) is None:
         raise ConfigError(f"logger.{name} needs {found.package}: pip install -e '.[{found.extra}]'")
