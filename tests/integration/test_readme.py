@@ -203,7 +203,7 @@ def test_tutorial_on_ones_own_recordings(tmp_path):
     assert "Cannot be read" not in said[1]
     assert "elbow_flexion_left <-> elbow_flexion_right" in said[1]
     assert "2 jobs: 2 done" in said[2]
-    assert "data folder | split subject_kfold" in said[3]
+    assert re.search(r"^tiny .* %", said[3], re.MULTILINE)
     assert "SYNTHETIC" in said[3], "made up, and it says so"
 
 
@@ -218,6 +218,8 @@ def test_table_of_sizes_is_what_the_command_says(tmp_path):
     sizes = json.loads(gesturelab("models", "--json", folder=tmp_path).stdout)
     rows = []
     for size in sizes:
+        if size["name"] == "gru":  # the table is of the LSTM's sizes
+            continue
         numbers = (f"{size['parameters']:,}", size["hidden"], size["layers"], size["head_layers"], size["dropout"])
         rows.append(f"| `{size['name']}` | {' | '.join(map(str, numbers))} | {size['use_case']} |\n")
     assert len(rows) == 6

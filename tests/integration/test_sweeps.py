@@ -47,7 +47,7 @@ def test_the_folds_are_saved(sweep: Path):
 
 
 def test_compare_joins_what_the_sweep_wrote(sweep: Path):
-    done = gesturelab(sweep, "compare", "--json", "c.json")
+    done = gesturelab(sweep, "compare", "--full", "--json", "c.json")
     assert done.returncode == 0, done.stderr
     assert "tiny: 5 of 5 folds, seed 0" in " ".join(done.stdout.split())
     assert max(len(line.rstrip()) for line in done.stdout.splitlines()) <= 100
