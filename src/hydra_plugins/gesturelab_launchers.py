@@ -11,7 +11,7 @@ from typing import Any
 from hydra.core.utils import JobReturn, JobStatus, filter_overrides
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 
 log = logging.getLogger("gesturelab.sweeps")
 
@@ -78,6 +78,11 @@ class FolderLauncher(Launcher):
         from gesturelab.config.launcher import TOGETHER_REMOVED
         from gesturelab.errors import ConfigError
 
+        if "trainer" not in config or "window" not in config:
+            target = f"{type(self).__module__}.{type(self).__name__}"
+            raise ConfigError(
+                f"hydra.launcher._target_={target} launches trainings of gesturelab only: gesturelab train -m"
+            )
         given = {
             key: OmegaConf.to_object(each) if OmegaConf.is_config(each) else each for key, each in self._given.items()
         }
@@ -101,9 +106,7 @@ class FolderLauncher(Launcher):
         sweep: list[Any] = []
         for number, overrides in enumerate(job_overrides, initial_job_idx):
             config = self._loader.load_sweep_config(self._config, list(overrides))
-            with open_dict(config):
-                config.hydra.job.id = config.hydra.job.num = number
-            sweep.append(composed_job(config, list(overrides), " ".join(filter_overrides(overrides))))
+            sweep.append(composed_job(config, list(overrides), " ".join(filter_overrides(overrides)), number))
         jobs = plan(sweep, OnChange.refuse)
         self.launch_jobs([job for job in jobs if job.to_do])
         returns: list[JobReturn] = []
@@ -132,7 +135,6 @@ class LocalLauncher(FolderLauncher):
             ConfigError: If a GPU is asked for that is not there, or more than one for a job.
         """
         from gesturelab.errors import ConfigError
-        from gesturelab.files import write_text
         from gesturelab.sweeps import progress
         from gesturelab.sweeps.local import Task, run_tasks
         from gesturelab.sweeps.resources import cpu_cores, find_gpus, places
@@ -147,7 +149,7 @@ class LocalLauncher(FolderLauncher):
             )
         slots = places(self._options, gpus, cpu_cores(), len(jobs))
         for job in jobs:
-            write_text(job.run.config, job.composed.text)
+            job.write_config()
         threads = slots[0]["OMP_NUM_THREADS"]
         if watcher is None:
             log.info("%d jobs, %d at a time, %s CPU threads each", len(jobs), len(slots), threads)
@@ -186,7 +188,6 @@ class SharedProcessLauncher(FolderLauncher):
         """
         from dataclasses import replace
 
-        from gesturelab.files import write_text
         from gesturelab.sweeps import progress
         from gesturelab.sweeps.resources import cpu_cores, find_gpus, places
         from gesturelab.sweeps.shared_process import group_jobs, run_groups
@@ -203,7 +204,7 @@ class SharedProcessLauncher(FolderLauncher):
         groups = group_jobs(jobs, options.models_at_once, processes)
         slots = places(options, gpus, cores, len(groups))
         for job in jobs:
-            write_text(job.run.config, job.composed.text)
+            job.write_config()
         if watcher is None:
             log.info(
                 "%d jobs in processes of %s, %d at a time",

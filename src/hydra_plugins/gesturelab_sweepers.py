@@ -33,6 +33,7 @@ class ResumingSweeper(BasicSweeper):
     ) -> None:
         super().__init__(max_batch_size, params)
         self._on_change = on_change
+        self._numbered = False
         self._dry_run = dry_run
 
     def sweep(self, arguments: list[str]) -> Any:
@@ -91,6 +92,7 @@ class ResumingSweeper(BasicSweeper):
         assert self.hydra_context is not None
         if self._on_change not in [*OnChange]:
             raise ConfigError(f"hydra.sweeper.on_change={self._on_change}: must be one of {', '.join(OnChange)}")
+        self._numbered = any("hydra:job" in text for text in (*arguments, OmegaConf.to_yaml(self.config)))
         loader = cast(ConfigLoaderImpl, self.hydra_context.config_loader)
         parser = OverridesParser.create(config_loader=loader)
         # the last of several overrides of a key counts, as in split_arguments
@@ -99,10 +101,10 @@ class ResumingSweeper(BasicSweeper):
         fixed = [item.key_or_group for key, item in parsed.items() if key not in varying]
         compose = JobComposer(loader, self.config, fixed)
         sweep: list[Composed] = []
-        for overrides in self.split_arguments(list(parsed.values()), None)[0]:
+        for number, overrides in enumerate(self.split_arguments(list(parsed.values()), None)[0]):
             config = compose(overrides)
             shown = [item for item, key in zip(overrides, parsed, strict=True) if key in varying]
-            sweep.append(composed_job(config, overrides, " ".join(shown)))
+            sweep.append(composed_job(config, overrides, " ".join(shown), number))
         return plan(sweep, OnChange(self._on_change)), compose.naming
 
     def _prepare(self, jobs: list[Any], marks: bool) -> None:
@@ -129,7 +131,8 @@ class ResumingSweeper(BasicSweeper):
         from gesturelab.errors import GesturelabError
 
         assert self.launcher is not None
-        size = self.max_batch_size or max(len(jobs), 1)
+        one_by_one = self._numbered and not isinstance(self.launcher, FolderLauncher)  # each with its own number
+        size = 1 if one_by_one else self.max_batch_size or max(len(jobs), 1)
         for first in range(0, len(jobs), size):
             batch = jobs[first : first + size]
             try:
@@ -137,9 +140,9 @@ class ResumingSweeper(BasicSweeper):
                     self.launcher.launch_jobs(batch)
                     continue
                 overrides = [
-                    [*job.composed.overrides, *naming, f"hydra.sweep.subdir='{job.folder.name}'"] for job in batch
+                    [*job.composed.overrides, *naming, f"hydra.sweep.subdir='{job.subfolder}'"] for job in batch
                 ]
-                self.launcher.launch(overrides, initial_job_idx=first)
+                self.launcher.launch(overrides, initial_job_idx=batch[0].composed.number)
             except GesturelabError:
                 raise
             except Exception:

@@ -1,34 +1,21 @@
 """Ready sweeps from the command line to a joined result, on made-up people."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from command import gesturelab
 
 UNMEASURED = True
 
 SYNTHETIC = ("data=synthetic", "data.people=5", "data.repetitions=1", "trainer=debug", "model.hidden=8", "name=sweep")
 
 
-def gesturelab(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "gesturelab", *arguments],
-        cwd=folder,
-        env={**os.environ, "COLUMNS": "100"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Leave one subject out over five people, without -m."""
     folder = tmp_path_factory.mktemp("sweep")
-    done = gesturelab(folder, "train", "experiment=irds_loso", *SYNTHETIC)
+    done = gesturelab("train", "experiment=irds_loso", *SYNTHETIC, folder=folder)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -47,7 +34,7 @@ def test_the_folds_are_saved(sweep: Path):
 
 
 def test_compare_joins_what_the_sweep_wrote(sweep: Path):
-    done = gesturelab(sweep, "compare", "--full", "--json", "c.json")
+    done = gesturelab("compare", "--full", "--json", "c.json", folder=sweep, COLUMNS="100")
     assert done.returncode == 0, done.stderr
     assert "tiny: 5 of 5 folds, seed 0" in " ".join(done.stdout.split())
     assert max(len(line.rstrip()) for line in done.stdout.splitlines()) <= 100
@@ -63,9 +50,9 @@ def test_compare_joins_what_the_sweep_wrote(sweep: Path):
 def test_folds_of_a_file_are_joined_too(sweep: Path, tmp_path: Path):
     (tmp_path / "mine.json").write_text('[["101", "201"], ["102", "202"]]')
     options = ("split=folds_file", "split.file=mine.json", "split.fold=0,1")
-    done = gesturelab(tmp_path, "train", "-m", *options, *SYNTHETIC)
+    done = gesturelab("train", "-m", *options, *SYNTHETIC, folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    done = gesturelab(tmp_path, "compare", "--json", "c.json")
+    done = gesturelab("compare", "--json", "c.json", folder=tmp_path)
     (item,) = json.loads((tmp_path / "c.json").read_text())["joined"]
     assert (item["results"][0]["planned_folds"], item["results"][0]["partial"]) == (2, False)
     assert list(item["results"][0]["by_person"]) == ["101", "102", "201", "202"]
@@ -73,7 +60,7 @@ def test_folds_of_a_file_are_joined_too(sweep: Path, tmp_path: Path):
 
 
 def test_data_that_are_not_there_are_one_clear_error(tmp_path: Path):
-    done = gesturelab(tmp_path, "train", "experiment=irds_loso", "data.root=nowhere")
+    done = gesturelab("train", "experiment=irds_loso", "data.root=nowhere", folder=tmp_path)
     assert done.returncode == 1
     assert done.stderr.startswith("gesturelab: error: data.root=nowhere does not exist")
     assert "Traceback" not in done.stderr

@@ -9,6 +9,7 @@ import pytest
 
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.slurm import my_tasks
+from noted import HONOURED, require_honoured
 from slurm_testbed import ONE_CORE, SMALL, gesturelab, slurm, status, until
 
 UNMEASURED = True
@@ -67,3 +68,10 @@ def test_the_plain_batch_script_says_which_module_is_not_there(testbed, tmp_path
     (log,) = (tmp_path / "logs").glob("gesturelab_*.log")
     assert "module" in log.read_text()
     assert not (tmp_path / "multirun").exists()
+
+
+def test_what_hydra_does_around_a_job_is_done_on_a_node(testbed, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", f"{Path(__file__).parents[1]}:{os.environ.get('PYTHONPATH', '')}")
+    done = gesturelab("train", "-m", "seed=1,2", *SMALL, "trainer.max_epochs=1", *ONE_CORE, *HONOURED, folder=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    require_honoured(tmp_path / "multirun" / "gestures", (1, 2))

@@ -8,10 +8,13 @@ from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 
 from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from gesturelab.config.launcher import TOGETHER_REMOVED
 from gesturelab.errors import ConfigError, GesturelabError, RunError
+
+FULL_ERROR = "HYDRA_FULL_ERROR"
+"""Set to 1, it lets errors end in a traceback, as in any application of Hydra's."""
 
 RENAMED = {
     r"'hydra/launcher/stacked'": "hydra/launcher=stacked is now called hydra/launcher=shared_process",
@@ -22,7 +25,7 @@ RENAMED = {
 
 def _similar_keys(error: BaseException | None) -> list[str]:
     """What a misspelt key may have been meant to be."""
-    if not isinstance(error, OmegaConfBaseException) or not is_dataclass(error.object_type) or error.key is None:
+    if not isinstance(error, ConfigKeyError | ConfigAttributeError) or not is_dataclass(error.object_type):
         return []
     keys = [field.name for field in fields(error.object_type)]
     close = get_close_matches(str(error.key), keys)
@@ -34,12 +37,15 @@ def plain_errors() -> Generator[None]:
     """Turns Hydra's errors, and a folder that cannot be made, into gesturelab's.
 
     Hydra would print them itself, some with a traceback that hides the sentence that matters; ``HYDRA_FULL_ERROR``
-    makes it leave that to us.
+    makes it leave that to us. Where the user has set it, errors stay as they are.
 
     Raises:
         GesturelabError: What went wrong, in a sentence.
     """
-    os.environ["HYDRA_FULL_ERROR"] = "1"
+    if os.environ.get(FULL_ERROR) == "1":
+        yield
+        return
+    os.environ[FULL_ERROR] = "1"
     try:
         yield
     except HydraException as error:
@@ -57,3 +63,5 @@ def plain_errors() -> Generator[None]:
         raise ConfigError(str(error)) from error
     except OSError as error:
         raise RunError(f"cannot write {error.filename or 'the output folder'}: {error.strerror or error}") from error
+    finally:
+        del os.environ[FULL_ERROR]

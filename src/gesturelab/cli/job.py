@@ -13,6 +13,7 @@ from gesturelab.errors import StoppedError
 from gesturelab.runs.folder import RunDir, is_finished
 from gesturelab.runs.signals import PREEMPTIONS, exit_status, listen
 from gesturelab.runs.status import State, end_status, is_first_process, read_status, reason_of
+from gesturelab.sweeps.hydra_job import around_job
 from gesturelab.sweeps.local import end_with_parent
 from gesturelab.training.train import train_in_process
 
@@ -32,14 +33,13 @@ def main(folder: Path) -> int:
 
 def train_folder(folder: Path) -> int:
     """Trains in a folder, in this process; see `main`."""
-    saved = RunDir(folder, "").config
+    folder = folder.absolute()  # hydra.job.chdir may lead elsewhere
     if is_finished(folder):  # it was killed between its last file and saying so
         end_status(folder, State.done, "")
         return 0
     try:
-        config = read_config(saved)
-        result = train_in_process(config, folder, saved.read_text(encoding="utf-8"))
-        print_result(result.run, result.info)
+        with around_job(folder, _train):
+            _train(folder)
     except StoppedError as error:
         return error.exit_status
     except KeyboardInterrupt:
@@ -52,6 +52,12 @@ def train_folder(folder: Path) -> int:
             traceback.print_exc()
         return 1
     return 0
+
+
+def _train(folder: Path) -> None:
+    saved = RunDir(folder, "").config
+    result = train_in_process(read_config(saved), folder, saved.read_text(encoding="utf-8"))
+    print_result(result.run, result.info)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The command ``gesturelab``: hands each command to its file; light imports only, so help is instant."""
 
+import os
 import sys
 from importlib import import_module
 
@@ -57,6 +58,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return import_module(f"gesturelab.cli.{command}").run(arguments)
     except GesturelabError as error:
+        if os.environ.get("HYDRA_FULL_ERROR") == "1":
+            raise
         print(f"gesturelab: error: {error}", file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from gesturelab.errors import RunError
 from gesturelab.runs.status import State
+from gesturelab.sweeps.plan import find_jobs
 from gesturelab.sweeps.progress import job_states, status_table
 
 REFRESH_S = 2.0
@@ -67,7 +68,7 @@ def job_folders(sweep: Path) -> list[Path]:
     Raises:
         RunError: If there is none.
     """
-    folders = sorted(path.parent for path in sweep.glob("*/status.json"))
+    folders = find_jobs(sweep, "status.json")
     if not folders:
         raise RunError(f"{sweep} is no sweep: none of its folders holds a status.json")
     return folders
@@ -76,7 +77,7 @@ def job_folders(sweep: Path) -> list[Path]:
 def _table(sweep: Path, folders: list[Path], states: list[tuple[str, str]]) -> Table:
     words = [str(state) for state, _ in states]
     counts = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
-    rows = [(folder.name, folder) for folder in folders]
+    rows = [(folder.relative_to(sweep).as_posix(), folder) for folder in folders]
     return status_table(rows, f"{sweep}: {len(folders)} jobs, {counts}", states)
 
 

@@ -4,11 +4,13 @@ import logging
 import re
 import signal
 import sys
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
 import hydra
+from hydra._internal.hydra import Hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException
 from hydra.types import RunMode
@@ -16,11 +18,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from gesturelab.cli.hydra_errors import plain_errors
 from gesturelab.cli.train_help import own_folders, show_help
-from gesturelab.config.composing import typed
+from gesturelab.config.composing import options, typed
 from gesturelab.config.options import add_search_path
 from gesturelab.config.store import conf_dir, register, search_in
 from gesturelab.config.training import TrainConfig
-from gesturelab.config.typed import typed_config
+from gesturelab.config.typed import GROUPS, typed_config
 from gesturelab.errors import BusyError, ConfigError, GesturelabError, StoppedError
 from gesturelab.runs.lifecycle import remove_empty_folder
 from gesturelab.runs.locking import make_new_folder
@@ -52,6 +54,8 @@ def run(arguments: list[str]) -> int:
     if {"-h", "--help"} & set(arguments):
         show_help(arguments)
         return 0
+    if {"--cfg", "-c"} & set(arguments) and {"-m", "--multirun"} & set(arguments):
+        raise ConfigError("--cfg prints one configuration: leave -m out; what a sweep would do: -m --dry-run")
     listen()
     register()
     for folder in own_folders(arguments):
@@ -59,11 +63,29 @@ def run(arguments: list[str]) -> int:
     OmegaConf.register_new_resolver("every_person", _every_person, replace=True)
     sys.argv = ["gesturelab train", *_flags_first(arguments)]
     try:
-        with plain_errors():
+        with plain_errors(), _validated_display():
             hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(_job)()
     except _SingleRunFailedError as failure:
         raise failure.error from failure.error.__cause__
     return 0
+
+
+@contextmanager
+def _validated_display() -> Generator[None]:
+    """Lets ``--cfg job`` print only what could be trained."""
+    sanitize = Hydra.get_sanitized_cfg
+
+    def validate(self: Hydra, cfg: DictConfig, cfg_type: str) -> DictConfig:
+        job = sanitize(self, cfg, cfg_type)
+        if cfg_type == "job":
+            typed(job)
+        return job
+
+    Hydra.get_sanitized_cfg = validate
+    try:
+        yield
+    finally:
+        Hydra.get_sanitized_cfg = sanitize
 
 
 class _SingleRunFailedError(BaseException):
@@ -75,12 +97,17 @@ class _SingleRunFailedError(BaseException):
 
 
 def _flags_first(arguments: list[str]) -> list[str]:
-    """Flags may stand anywhere; Hydra wants them before the overrides. Two short forms become what Hydra knows.
+    """Flags may stand anywhere; Hydra wants them before the overrides. Short forms become what Hydra knows.
 
     >>> _flags_first(["-m", "seed=0,1", "launcher.detach=true", "--dry-run"])
     ['-m', 'seed=0,1', 'hydra.launcher.detach=true', 'hydra.sweeper.dry_run=true']
     >>> _flags_first(["seed=1", "--config-dir", "my", "-m", "model=mine"])
     ['--config-dir', 'my', '-m', 'seed=1', 'model=mine']
+    >>> _flags_first(["logger=null", "~callbacks"])
+    ['logger=none', 'callbacks=none']
+
+    Raises:
+        ConfigError: If a group without which there is no training is set to null.
     """
     flags: list[str] = []
     overrides: list[str] = []
@@ -92,9 +119,20 @@ def _flags_first(arguments: list[str]) -> list[str]:
             flags.append(argument)
             if argument in FLAGS_WITH_A_VALUE:
                 flags += [value for value in [next(remaining, None)] if value is not None]
+        elif (absent := re.fullmatch(r"~?(\w+)(=null)?", argument)) and absent[0] != absent[1]:
+            overrides.append(_left_out(absent[0], absent[1]))
         else:
             overrides.append(re.sub(r"^(\+{0,2})launcher\.", r"\1hydra.launcher.", argument))
     return flags + overrides
+
+
+def _left_out(argument: str, group: str) -> str:
+    """The override that leaves a whole group out, which Hydra does not do for a group with a default."""
+    if group in ("callbacks", "logger"):
+        return f"{group}=none"
+    if group in GROUPS:
+        raise ConfigError(f"{argument}: every training needs one; choose {group}={'|'.join(options(group))}")
+    return argument
 
 
 def _every_person(_root_: DictConfig) -> str:

@@ -10,14 +10,18 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf.errors import InterpolationToMissingValueError
 
 from gesturelab.config.composing import typed
 from gesturelab.errors import ConfigError, GesturelabError
 from gesturelab.runs.signals import raise_if_received
+from gesturelab.sweeps.hydra_job import hydra_settings
 from gesturelab.sweeps.plan import Composed
 
 UNUSED = ("help", "hydra_help", "hydra_logging", "job_logging")
 """Parts of Hydra's own configuration that no job refers to; copying them takes half the time."""
+JOB_LOGGING = "run"
+"""The option of ``hydra/job_logging`` whose lines a launcher's jobs write anyway."""
 
 
 class JobComposer:
@@ -36,8 +40,11 @@ class JobComposer:
         self._master = master
         self._parser = OverridesParser.create(config_loader=loader)
         self._choices = set(master.hydra.runtime.choices)
-        self._naming = [f"hydra.job.config.override_dirname.exclude_keys=[{','.join(map(_quoted, sorted(fixed)))}]"]
+        excluded = {*fixed, *master.hydra.job.config.override_dirname.exclude_keys}
+        self._naming = [f"hydra.job.config.override_dirname.exclude_keys=[{','.join(map(_quoted, sorted(excluded)))}]"]
         self._bases: dict[tuple[str, ...], DictConfig] = {}
+        own_logging = master.hydra.runtime.choices["hydra/job_logging"] != JOB_LOGGING
+        self._unused = [key for key in UNUSED if not (own_logging and key == "job_logging")]
 
     @property
     def naming(self) -> list[str]:
@@ -80,22 +87,37 @@ class JobComposer:
         if overrides not in self._bases:
             base = self._loader.load_sweep_config(self._master, [*self._naming, *overrides])
             with open_dict(base.hydra):
-                for key in UNUSED:
+                for key in self._unused:
                     del base.hydra[key]
             self._bases[overrides] = base
         return self._bases[overrides]
 
 
-def composed_job(config: DictConfig, overrides: Sequence[str], varying: str) -> Composed:
+def composed_job(config: DictConfig, overrides: Sequence[str], varying: str, number: int) -> Composed:
     """Makes a job of a configuration, after checking it as training will.
 
+    Args:
+        config: With ``hydra``.
+        overrides: What Hydra was given.
+        varying: Those of them that vary over the sweep.
+        number: Its place in the sweep, from 0: ``hydra.job.num``.
+
     Raises:
-        ConfigError: If a value breaks a rule.
+        ConfigError: If a value breaks a rule, or the folder's name holds the number.
     """
     raise_if_received()  # there may be many
-    cast(Any, HydraConfig.instance()).cfg = OmegaConf.masked_copy(config, "hydra")  # for ${hydra:...} in values
-    root, name = Path(config.hydra.sweep.dir), str(config.hydra.sweep.subdir)
+    try:
+        root, name = Path(config.hydra.sweep.dir), str(config.hydra.sweep.subdir)
+    except InterpolationToMissingValueError as error:
+        raise ConfigError(
+            f"hydra.sweep.subdir: {str(error).splitlines()[0].rpartition(': ')[2]} cannot name a folder, for the same "
+            "command must find it again when values are added; leave it out, or use ${hydra.job.override_dirname}"
+        ) from error
     with read_write(config), open_dict(config):
+        config.hydra.job.id = config.hydra.job.num = number
+        config.hydra.runtime.output_dir = str((root / name).absolute())
+        cast(Any, HydraConfig.instance()).cfg = OmegaConf.masked_copy(config, "hydra")  # for ${hydra:...} in values
+        settings = hydra_settings(config.hydra)
         del config["hydra"]
     try:
         typed(config)
@@ -110,7 +132,9 @@ def composed_job(config: DictConfig, overrides: Sequence[str], varying: str) -> 
         device=str(config.trainer.device),
         devices=int(config.trainer.devices),
         nodes=int(config.trainer.num_nodes),
+        number=number,
         text=OmegaConf.to_yaml(config, resolve=True),
+        hydra=settings,
     )
 
 

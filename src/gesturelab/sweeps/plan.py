@@ -8,9 +8,10 @@ from pathlib import Path
 from gesturelab.config.difference import Difference, differences
 from gesturelab.config.saved import MAX_BYTES
 from gesturelab.errors import ConfigError, RunError
-from gesturelab.files import read_text
+from gesturelab.files import read_text, write_text
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.status import State, is_alive, read_status
+from gesturelab.sweeps.hydra_job import HYDRA
 
 MOST_DIFFERENCES = 5
 MOST_REFUSED = 5
@@ -49,7 +50,9 @@ class Composed:
         device: ``trainer.device``.
         devices: ``trainer.devices``.
         nodes: ``trainer.num_nodes``.
+        number: The job's place in the sweep, from 0.
         text: The configuration as YAML, as ``config.yaml`` will hold it.
+        hydra: What Hydra is asked to do around the job, as YAML; empty where it is asked for nothing.
     """
 
     overrides: tuple[str, ...]
@@ -60,7 +63,9 @@ class Composed:
     device: str
     devices: int
     nodes: int
+    number: int
     text: str
+    hydra: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,23 @@ class Job:
     def name(self) -> str:
         """What varies, or the folder's name if nothing does."""
         return self.composed.varying or self.folder.name
+
+    @property
+    def subfolder(self) -> str:
+        """The folder within that of the sweep."""
+        return self.folder.relative_to(self.composed.root).as_posix()
+
+    def write_config(self) -> None:
+        """Writes what the process that trains will read.
+
+        Raises:
+            RunError: If the folder cannot be written.
+        """
+        write_text(self.run.config, self.composed.text)
+        if self.composed.hydra:
+            write_text(self.folder / HYDRA, self.composed.hydra)
+        else:
+            (self.folder / HYDRA).unlink(missing_ok=True)
 
     @property
     def in_slurm(self) -> bool:
@@ -129,6 +151,11 @@ def plan(sweep: Sequence[Composed], on_change: OnChange) -> list[Job]:
     return jobs
 
 
+def find_jobs(root: Path, file: str) -> list[Path]:
+    """The folders of a sweep's jobs that hold a file; ``hydra.sweep.subdir`` may have two levels."""
+    return sorted(path.parent for pattern in (f"[!.]*/{file}", f"[!.]*/[!.]*/{file}") for path in root.glob(pattern))
+
+
 def require_sweep_folder(root: Path) -> None:
     """Makes sure that a sweep's jobs go nowhere else.
 
@@ -152,7 +179,7 @@ class _Shelf:
         if there is not None and (there == composed.text or not differences(there, composed.text)):
             return own
         if composed.root not in self._by_text:
-            folders = sorted(path.parent for path in composed.root.glob("*/config.yaml"))
+            folders = find_jobs(composed.root, "config.yaml")
             self._by_text[composed.root] = {_text(folder) or "": folder for folder in reversed(folders)}
         return self._by_text[composed.root].get(composed.text)
 

@@ -5,7 +5,7 @@ from gesturelab.sweeps.plan import Composed
 
 
 def composed(root, name="seed=1", text="seed: 1\n", size="tiny"):
-    return Composed((name,), name, root, name, size, "cpu", 1, 1, text)
+    return Composed((name,), name, root, name, size, "cpu", 1, 1, 0, text)
 
 
 def begin(job, *, epochs=1):

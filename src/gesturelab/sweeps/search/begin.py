@@ -62,14 +62,18 @@ class Given:
             ConfigError: If a value breaks a rule.
         """
         chosen = [as_override(key, value) for key, value in values.items()]
-        return [self._run(trial_name(number), [*chosen, *each], each) for each in self.replicates]
+        first = number * len(self.replicates)
+        return [
+            self._run(trial_name(number), [*chosen, *each], each, job)
+            for job, each in enumerate(self.replicates, first)
+        ]
 
     def bases(self) -> list[Composed]:
         """Runs whose configurations are right only if all are: each key at its extremes, and each replicate."""
         lowest = {each.key: each.extremes[0] for each in self.space}
         tried = [lowest, *({**lowest, each.key: value} for each in self.space for value in each.extremes[1:])]
         runs = [
-            self._run("trial", [*(as_override(*item) for item in values.items()), *self.replicates[0]], ())
+            self._run("trial", [*(as_override(*item) for item in values.items()), *self.replicates[0]], (), 0)
             for values in tried
         ]
         return runs + self.compose(0, lowest)[1:]
@@ -94,10 +98,10 @@ class Given:
         words = ["gesturelab", "train", *sweep, *flags, *self.fixed, *chosen, *self.options.average_over]
         return shlex.join(words)
 
-    def _run(self, name: str, overrides: Sequence[str], replicate: Sequence[str]) -> Composed:
+    def _run(self, name: str, overrides: Sequence[str], replicate: Sequence[str], number: int) -> Composed:
         given = [*self.fixed, *overrides]
         varying = " ".join([name, *replicate])
-        run = composed_job(self.composer(given), given, varying)
+        run = composed_job(self.composer(given), given, varying, number)
         return replace(run, name=job_folder(",".join([name, *replicate])))
 
 

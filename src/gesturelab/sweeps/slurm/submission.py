@@ -16,7 +16,7 @@ from typing import Any
 import gesturelab
 from gesturelab.config.launcher import SlurmLauncherConfig
 from gesturelab.errors import ConfigError, RunError
-from gesturelab.files import read_json, write_json, write_text
+from gesturelab.files import read_json, write_json
 from gesturelab.runs.info import GitInfo
 from gesturelab.runs.locking import single_instance
 from gesturelab.runs.slurm import forget, largest_array, only_our_wishes, partitions, require_slurm
@@ -126,7 +126,7 @@ def submit(
 def _submit(array: Array, options: SlurmLauncherConfig, function: Callable[[str], None], git: GitInfo | None) -> str:
     take_snapshot(array.folder / "code", git)
     for number, job in enumerate(array.jobs):
-        write_text(job.run.config, job.composed.text)
+        job.write_config()
         queue(job.folder, array.name, number if len(array.jobs) > 1 else None)
     asked = parameters(options, array.shape, array.name, array.folder / "code")
     try:
@@ -137,8 +137,8 @@ def _submit(array: Array, options: SlurmLauncherConfig, function: Callable[[str]
         said = str(getattr(error, "stderr", None) or error).strip()
         raise RunError(f"Slurm refuses the jobs: {said}") from error
     number = str(found[0].job_id).split("_")[0]
-    names = [job.folder.name for job in array.jobs]
-    write_json(array.folder / RECORD, {"id": number, "name": array.name, "folders": names})
+    folders = [job.subfolder for job in array.jobs]
+    write_json(array.folder / RECORD, {"id": number, "name": array.name, "folders": folders})
     return number
 
 
@@ -147,8 +147,9 @@ def job_id(folder: Path, status: Status) -> str | None:
     if (name := status.get("slurm_name")) is None:
         return None
     try:
-        record = read_json(folder.parent / FOLDER / name / RECORD)
-        number = record["folders"].index(folder.name)
+        root = folder.parent if (folder.parent / FOLDER).is_dir() else folder.parent.parent
+        record = read_json(root / FOLDER / name / RECORD)
+        number = record["folders"].index(folder.relative_to(root).as_posix())
         return f"{record['id']}_{number}" if len(record["folders"]) > 1 else str(record["id"])
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return status.get("slurm_job")
