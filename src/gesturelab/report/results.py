@@ -155,6 +155,11 @@ class CandidateResult:
         return self.scores["partial"]
 
     @property
+    def missing_people(self) -> str:
+        """Whom the tests of its folds lack."""
+        return ", ".join(self.scores["missing_people"]) or "some people"
+
+    @property
     def primary(self) -> Value:
         """The primary metric on everybody, with its interval."""
         return self.primary_of(self.scores["all"])

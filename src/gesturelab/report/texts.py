@@ -303,7 +303,7 @@ def completeness(result: CandidateResult) -> str:
         accuracies = ", ".join(percent(seed[primary_metric(result.target).name]) for seed in scores["seeds"])
         text += f" ({metric} {accuracies}; standard deviation {100 * scores['seed_deviation']:.1f} points)"
     if result.partial:
-        text += f". PARTIAL: not tested yet: {', '.join(scores['missing_people']) or 'some people'}"
+        text += f". PARTIAL: not tested yet: {result.missing_people}"
     train, test = result.train_accuracy, result.primary["value"]
     if train is None or test is None:
         return f"{text}."
@@ -403,7 +403,7 @@ def notes(comparison: Comparison) -> list[str]:
     """What must be known of the numbers, in one line each, the weightiest first."""
     lines = list(dict.fromkeys(text for group in comparison.groups for text in group.warnings))
     lines += [
-        f"PARTIAL: {result.candidate} was not tested on {', '.join(result.scores['missing_people']) or 'some people'}."
+        f"PARTIAL: {result.candidate} was not tested on {result.missing_people}."
         for group in comparison.groups
         for result in group.results
         if result.partial and not result.baseline
