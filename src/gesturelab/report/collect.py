@@ -10,15 +10,15 @@ from gesturelab.errors import RunError
 from gesturelab.runs.folder import RunDir, find_runs
 from gesturelab.runs.info import Info, is_peer
 
-SIDES = ("train", "validation", "test")
+SUBSETS = ("train", "validation", "test")
 LEVELS = ("window", "recording")
 
 NEEDED = (
     "name", "seed", "warnings", "window", "features", "data.source", "data.synthetic", "data.fingerprint",
     "split.kind", "split.leaky", "split.options", "model.size", "model.parameters", "model.hyperparameters",
     "training.epochs", "training.best_epoch", "training.seconds",
-    *(f"split.{side}.{key}" for side in SIDES for key in ("subjects", "recordings")),
-    *(f"metrics.{side}.{level}.{score}" for side in SIDES for level in LEVELS for score in ("loss", "accuracy")),
+    *(f"split.{subset}.{key}" for subset in SUBSETS for key in ("subjects", "recordings")),
+    *(f"metrics.{subset}.{level}.{score}" for subset in SUBSETS for level in LEVELS for score in ("loss", "accuracy")),
 )  # fmt: skip
 """The keys of an info file that a comparison reads; a file without the others is still compared."""
 

@@ -22,6 +22,7 @@ from gesturelab.report.figures import (
     percent_axis,
     save,
     styled,
+    warnings_of,
 )
 from gesturelab.report.results import Cost, CostRow, GroupComparison
 from gesturelab.report.texts import percent
@@ -110,7 +111,7 @@ def draw_cost(group: GroupComparison, path: Path) -> None:
     handles = _handles(rows, cost.recommended)
     legend_outside(first, handles, len(handles), -0.16, borderaxespad=0)
     partial = [row.candidate for row in rows if row.partial]
-    warned = group.figure_warnings
+    warned = warnings_of(group.runs)
     warned += [f"PARTIAL: {', '.join(partial)}: not tested on everybody"] if partial else []
     title = f"{cost.score.capitalize()} against cost\n{group.title}"
     save(figure, path, title, warned, "\n".join([*key, *_notes(cost, wide)]))
@@ -159,7 +160,7 @@ def _marks(names: Sequence[str]) -> list[str]:
 
 def _key(marks: Sequence[str], names: Sequence[str]) -> str:
     glued = (f"{mark}\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{name}" for mark, name in zip(marks, names, strict=True))
-    return ";  ".join(one.replace(" ", "\N{NO-BREAK SPACE}") for one in glued)
+    return ";  ".join(entry.replace(" ", "\N{NO-BREAK SPACE}") for entry in glued)
 
 
 def _draw_panel(

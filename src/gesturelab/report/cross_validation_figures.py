@@ -24,6 +24,7 @@ from gesturelab.report.figures import (
     shorten,
     shorten_middle,
     styled,
+    warnings_of,
 )
 from gesturelab.report.results import CandidateResult, CrossValidationResult, GroupComparison
 from gesturelab.report.texts import count, p_value, percent
@@ -53,7 +54,7 @@ def draw_cross_validation(group: GroupComparison, folder: Path, form: str = "png
     joined = group.cross_validation
     if joined is None or not joined.results:
         return []
-    warned = group.figure_warnings + [
+    warned = warnings_of(group.runs) + [
         f"PARTIAL: {result.candidate} lacks {result.missing_people}"
         for result in joined.without_baselines
         if result.partial
@@ -112,7 +113,9 @@ def _draw_people(results: Sequence[CandidateResult], path: Path, split: str, war
     most = max(len(result.scores["by_person"]) for result in results)
     figure = Figure(figsize=(max(6.0, 0.32 * most + 2), 2.5 * len(results) + 0.5))
     panels = figure.subplots(len(results), 1, squeeze=False)[:, 0]
-    groups = sorted({person["group"] or NO_GROUP for one in results for person in one.scores["by_person"].values()})
+    groups = sorted(
+        {person["group"] or NO_GROUP for result in results for person in result.scores["by_person"].values()}
+    )
     styles: dict[str, dict[str, Any]] = {
         name: {"facecolor": GROUPS[at % len(GROUPS)], "hatch": "" if at == 0 else "///", "edgecolor": "white"}
         for at, name in enumerate(groups)
@@ -143,12 +146,12 @@ def _draw_reliability(results: Sequence[CandidateResult], path: Path, split: str
     axes.plot([0, 1], [0, 1], color="#888888", linewidth=1, linestyle=":")
     for place, result in enumerate(results):
         bins, style = result.scores["reliability"], colour_and_marker(place)
-        total = sum(one["recordings"] for one in bins)
-        x, y = [one["confidence"] for one in bins], [one["accuracy"] for one in bins]
+        total = sum(level["recordings"] for level in bins)
+        x, y = [level["confidence"] for level in bins], [level["accuracy"] for level in bins]
         error = (result.scores["calibrated_error"] or result.scores["all"]["calibration_error"])["value"]
         label = f"{shorten(result.candidate)}: calibration error {percent(error)}"
         axes.plot(x, y, linewidth=1.2, markersize=3, label=label, **style)
-        areas = [12 + 500 * one["recordings"] / total for one in bins]
+        areas = [12 + 500 * level["recordings"] / total for level in bins]
         axes.scatter(x, y, areas, color=style["color"], alpha=0.35, linewidths=0)
     _dress_shares(axes, "confidence", "share recognised")
     axes.set_xlim(0, 1.02)
@@ -164,7 +167,7 @@ def _draw_coverage(results: Sequence[CandidateResult], path: Path, split: str, w
     axes = figure.subplots()
     for place, result in enumerate(results):
         curve = result.scores["coverage_curve"]
-        ninety = next(one["accuracy"] for one in result.scores["answered"] if one["coverage"] == 0.9)
+        ninety = next(part["accuracy"] for part in result.scores["answered"] if part["coverage"] == 0.9)
         label = f"{shorten(result.candidate)}: {percent(ninety)} at 90 % coverage"
         style: dict[str, Any] = {"color": GROUPS[place % len(GROUPS)], "linestyle": ("-", "--", "-.", ":")[place % 4]}
         axes.plot([x for x, _ in curve], [y for _, y in curve], linewidth=1.8, label=label, **style)
@@ -251,7 +254,7 @@ def draw_ranks(joined: CrossValidationResult, path: Path, split: str, warned: Se
     ranks = joined.ranks
     assert ranks is not None
     mean = ranks.mean
-    texts = {one.candidate: shorten_middle(one.candidate) + ", peer" * one.peer for one in joined.results}
+    texts = {result.candidate: shorten_middle(result.candidate) + ", peer" * result.peer for result in joined.results}
     most = len(mean)
     cliques = sorted(([mean[name] for name in clique] for clique in ranks.cliques), key=min)
     labels = place_labels(mean)

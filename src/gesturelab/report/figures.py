@@ -74,11 +74,11 @@ def draw_curves(info: Info, path: Path) -> None:
     best = info["training"]["best_epoch"] + 1
     alone = "o" if len(history) == 1 else ""
     for axes, score in zip(panels, ("loss", "accuracy"), strict=True):
-        for side, colour, line in (("train", TRAIN, "--"), ("validation", VALIDATION, "-")):
-            values = [cast(Any, entry)[f"{side}_{score}"] for entry in history]
-            axes.plot(epochs, values, line, color=colour, linewidth=1.8, marker=alone, label=side)
+        for subset, colour, line in (("train", TRAIN, "--"), ("validation", VALIDATION, "-")):
+            values = [cast(Any, entry)[f"{subset}_{score}"] for entry in history]
+            axes.plot(epochs, values, line, color=colour, linewidth=1.8, marker=alone, label=subset)
         if best in epochs:
-            shown = dict(zip(epochs, values, strict=True))[best]  # of validation, the side drawn last
+            shown = dict(zip(epochs, values, strict=True))[best]  # of validation, the subset drawn last
             text = percent(shown) if score == "accuracy" else f"{shown:.3f}"
             label = f"kept: epoch {best} of {len(history)}\n{score} {text}"
             axes.axvline(best, color=BEST, linewidth=1, linestyle=":")
@@ -194,21 +194,21 @@ def _draw_group(axes: Axes, rows: Sequence[RunRow], colour: str) -> None:
         by_candidate.setdefault(row.candidate, []).append(row)
     sizes = [runs[0].parameters for runs in by_candidate.values()]
     means: dict[str, list[float]] = {}
-    for side, marker, fill, line in (("validation", "s", "white", ":"), ("test", "o", colour, "-")):
+    for subset, marker, fill, line in (("validation", "s", "white", ":"), ("test", "o", colour, "-")):
         style: dict[str, Any] = {"marker": marker, "color": colour}
         if len(rows) > len(sizes):
-            places, values = [row.parameters for row in rows], _scores(rows, side)
+            places, values = [row.parameters for row in rows], _of_subset(rows, subset)
             axes.plot(places, values, markersize=4, alpha=0.35, linestyle="", **style)
-        means[side] = [fmean(_scores(runs, side)) for runs in by_candidate.values()]
-        axes.plot(sizes, means[side], line, markerfacecolor=fill, markersize=8, linewidth=1.3, **style)
+        means[subset] = [fmean(_of_subset(runs, subset)) for runs in by_candidate.values()]
+        axes.plot(sizes, means[subset], line, markerfacecolor=fill, markersize=8, linewidth=1.3, **style)
     for at, (label, runs) in enumerate(by_candidate.items()):
         above = means["test"][at] > means["validation"][at]
-        high = (max if above else min)(_scores(runs, "test"))
+        high = (max if above else min)(_of_subset(runs, "test"))
         annotate(axes, shorten(label), sizes[at], high, 8 if above else -9, fontsize=LABEL - 1)
 
 
-def _scores(rows: Sequence[RunRow], side: str) -> list[float]:
-    return [cast(float, row.score(side)) for row in rows]
+def _of_subset(rows: Sequence[RunRow], subset: str) -> list[float]:
+    return [cast(float, row.score(subset)) for row in rows]
 
 
 def _title(info: Info) -> str:

@@ -139,7 +139,7 @@ def draw_leakage(rows: Sequence[RunRow], path: Path) -> None:
     for point in points:
         place = sizes.index(point.size)
         x = kinds.index(point.kind) + (place - (len(sizes) - 1) / 2) * 0.8 / len(sizes)
-        _draw_point(axes, x, point, colour_and_marker(place))
+        _draw_accuracy(axes, x, point, colour_and_marker(place))
     names = [f"{WORDS[kind]}\n(LEAKY)" if kind in WORDS else f"unseen people\n({kind})" for kind in kinds]
     axes.set_xticks(range(len(kinds)), names)
     axes.set_ylabel("accuracy of test recordings")
@@ -156,13 +156,13 @@ def draw_leakage(rows: Sequence[RunRow], path: Path) -> None:
     save(figure, path, f"The same model, divided differently{only}", warnings, _note(points))
 
 
-def _draw_point(axes: Axes, x: float, point: SplitAccuracy, style: dict[str, Any]) -> None:
+def _draw_accuracy(axes: Axes, x: float, point: SplitAccuracy, style: dict[str, Any]) -> None:
     if point.low is not None and point.high is not None:
         axes.plot([x, x], [point.low, point.high], color=style["color"], linewidth=2, gid="interval")
     if len(point.runs) > 1:
         spots = x + 0.05 * (np.arange(len(point.runs)) - (len(point.runs) - 1) / 2) / len(point.runs) - 0.07
         axes.plot(spots, point.runs, "o", color="#555555", markersize=3, alpha=0.8)
-    axes.plot([x], [point.mean], markersize=9, markeredgecolor="white", **style)
+    axes.plot([x], [point.mean], linestyle="", markersize=9, markeredgecolor="white", **style)
     where: dict[str, Any] = {"textcoords": "offset points", "ha": "left", "va": "center"}
     axes.annotate(percent(point.mean), (x, point.mean), (8, 0), fontsize=LABEL - 1, **where)
 
