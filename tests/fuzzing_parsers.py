@@ -42,7 +42,7 @@ from gesturelab.evaluation.predictions import read_predictions
 from gesturelab.evaluation.windows import read_windows
 from gesturelab.preprocessing.scaler import Scaler, no_scaler
 from gesturelab.report.collect import collect
-from gesturelab.report.groups import group
+from gesturelab.report.groups import group_runs
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.status import is_alive, read_status
 from gesturelab.splits.split import RecordingTable, choose_people
@@ -319,7 +319,7 @@ def info(place: Path) -> Case:
         finished, unread = collect([place])
         assert len(finished) + len(unread) == 2
         assert "good" in {run.path.name for run in finished}
-        comparison = compare_groups(group(finished), unread)
+        comparison = compare_groups(group_runs(finished), unread)
         json.dumps(comparison.to_json(), allow_nan=False).encode()
         render_markdown(comparison).encode()
         if unread:
@@ -354,7 +354,7 @@ def report(place: Path) -> Case:
         for each, right in whole.items():
             (bad / each).write_bytes(content if each == name.decode() else right)
         finished, unread = collect([place])
-        groups = group(finished)
+        groups = group_runs(finished)
         with patch.object(page, "pictures", lambda *_: []), patch.object(page, "curves", lambda *_: []):
             motions = {one.basis.fingerprint: motion for one in groups}
             said = page.render_page(compare_groups(groups, unread), motions)

@@ -1,6 +1,7 @@
 """``gesturelab compare``: finished runs side by side."""
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,7 +97,8 @@ def _write(comparison: "Comparison", options: argparse.Namespace) -> bool:
     ]
     quiet = any(name == STANDARD_OUTPUT for name, _ in written)
     if not quiet:
-        console = Console(width=None if sys.stdout.isatty() else _columns(), highlight=False)
+        columns = None if sys.stdout.isatty() else shutil.get_terminal_size((100, 24)).columns  # COLUMNS, or 100
+        console = Console(width=columns, highlight=False)
         show(comparison, console, full=options.full or options.latency)
     for name, text in written:
         if name == STANDARD_OUTPUT:
@@ -125,11 +127,3 @@ def _draw(comparison: "Comparison", options: argparse.Namespace) -> None:
         from gesturelab.report.leakage import draw_leakage
 
         draw_leakage(comparison.runs, Path(options.leakage))
-
-
-def _columns() -> int:
-    """Width of a pipe: what COLUMNS says, or 100."""
-    import os
-
-    columns = os.environ.get("COLUMNS", "")
-    return int(columns) if columns.isdigit() else 100

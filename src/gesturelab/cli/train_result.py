@@ -24,7 +24,7 @@ def print_result(run: RunDir, info: Info) -> None:
     people = info["split"]["test"]["subjects"]
     listed = ", ".join(people) if len(people) <= 12 else f"{', '.join(people[:12])} ..."
     train, validation, test = _primary(info, "recording")
-    difference = None if train is None or test is None else gap(train, test)
+    difference = gap(train, test)
     judged = "" if difference is None else f"; gap {percent(difference)}: {band(difference)}"
     log.info("")
     log.info(

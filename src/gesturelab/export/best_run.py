@@ -7,7 +7,7 @@ from typing import cast
 from gesturelab.errors import RunError
 from gesturelab.evaluation.metrics import primary_metric
 from gesturelab.report.collect import Finished, collect
-from gesturelab.report.groups import Candidate, best, group, split_name
+from gesturelab.report.groups import Candidate, best, group_runs, split_name
 from gesturelab.report.texts import percent
 from gesturelab.runs.folder import RunDir
 
@@ -32,7 +32,7 @@ def best_run(folder: Path) -> Choice:
         RunError: If there is no finished run, or the runs cannot be compared with each other.
     """
     finished, unread = collect([folder])
-    groups = [one for one in group(finished) if one.sizes]
+    groups = [one for one in group_runs(finished) if one.sizes]
     if not groups:
         left = f" ({len(unread)} are unfinished or unreadable)" if unread else ""
         raise RunError(f"no finished run in {folder}{left}: make one with 'gesturelab train'")

@@ -1,7 +1,7 @@
 """Finding runs and reading them; what cannot be read is kept, with the reason."""
 
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,33 +10,17 @@ from gesturelab.errors import RunError
 from gesturelab.runs.folder import RunDir, find_runs
 from gesturelab.runs.info import Info, is_peer
 
-SIDES = ("train", "validation", "test")
+SUBSETS = ("train", "validation", "test")
 LEVELS = ("window", "recording")
 
-NEEDED: dict[str, type] = {
-    "name": str,
-    "seed": int,
-    "warnings": list,
-    "data.source": str,
-    "data.synthetic": bool,
-    "data.fingerprint": str,
-    "split.kind": str,
-    "split.leaky": bool,
-    "split.options": dict,
-    **{f"split.{side}.subjects": list for side in SIDES},
-    **{f"split.{side}.recordings": int for side in SIDES},
-    "window": dict,
-    "features": dict,
-    "model.size": str,
-    "model.parameters": int,
-    "model.hyperparameters": dict,
-    "training.epochs": int,
-    "training.best_epoch": int,
-    "training.seconds": float,
-    **{f"metrics.{side}.{level}.loss": float for side in SIDES for level in LEVELS},
-    **{f"metrics.{side}.{level}.accuracy": float for side in SIDES for level in LEVELS},
-}
-"""The keys of an info file that a comparison reads, and their types; a file without the others is still compared."""
+NEEDED = (
+    "name", "seed", "warnings", "window", "features", "data.source", "data.synthetic", "data.fingerprint",
+    "split.kind", "split.leaky", "split.options", "model.size", "model.parameters", "model.hyperparameters",
+    "training.epochs", "training.best_epoch", "training.seconds",
+    *(f"split.{subset}.{key}" for subset in SUBSETS for key in ("subjects", "recordings")),
+    *(f"metrics.{subset}.{level}.{score}" for subset in SUBSETS for level in LEVELS for score in ("loss", "accuracy")),
+)  # fmt: skip
+"""The keys of an info file that a comparison reads; a file without the others is still compared."""
 
 
 @dataclass(frozen=True)
@@ -106,8 +90,7 @@ def _distinct(dirs: Sequence[Path]) -> Iterator[RunDir]:
             raise RunError(f"{root} {what}: give folders that hold runs, such as outputs or multirun")
         for run in find_runs(root):
             key = run.info.resolve()
-            hydra = run.path.name == ".hydra"  # Hydra keeps a config.yaml of its own there
-            if key not in seen and not hydra:
+            if key not in seen and run.path.name != ".hydra":  # Hydra keeps a config.yaml of its own there
                 seen.add(key)
                 yield run
 
@@ -119,30 +102,19 @@ def short_names(paths: Sequence[Path]) -> list[str]:
     ['x/0', 'y/0', '1']
     """
     parts = [path.resolve().parts for path in paths]
-    counts: dict[tuple[str, ...], int] = {}
-    for whole in set(parts):
-        for start in range(len(whole)):
-            counts[whole[start:]] = counts.get(whole[start:], 0) + 1
-    names: list[str] = []
-    for whole in parts:
-        ends = [whole[start:] for start in range(len(whole) - 1, -1, -1)]
-        names.append(str(Path(*next((end for end in ends if counts[end] == 1), whole))))
-    return names
+    counts = Counter(whole[start:] for whole in set(parts) for start in range(len(whole)))
+    ends = [[whole[start:] for start in range(len(whole) - 1, -1, -1)] for whole in parts]
+    return [str(Path(*next((end for end in of_path if counts[end] == 1), of_path[-1]))) for of_path in ends]
 
 
 def check(info: Info, path: Path) -> None:
-    """Refuses an info file that a comparison cannot use.
+    """Refuses an info file that a comparison cannot use; `RunDir.read_info` has checked the types of what it holds.
 
     Raises:
         RunError: Naming the file and the key that is missing or cannot be.
     """
-    try:
-        json.dumps(info, allow_nan=False, ensure_ascii=False).encode()
-    except ValueError as error:
-        raise RunError(f"{path} holds what JSON cannot ({error}): it is damaged; run it again") from error
-    model: Any = info.get("model")
-    peer = isinstance(model, dict) and is_peer(info)
-    for key, kind in NEEDED.items():
+    peer = "model" in info and is_peer(info)
+    for key in NEEDED:
         if peer and key.startswith("metrics.validation"):
             continue
         value: Any = info
@@ -150,24 +122,9 @@ def check(info: Info, path: Path) -> None:
             if not isinstance(value, dict) or part not in value:
                 raise RunError(f"{path} has no '{key}': it is damaged, or not from gesturelab; run it again")
             value = value[part]
-        if problem := _problem(key, kind, value):
-            raise RunError(f"{path}: '{key}' {problem}; run it again")
-
-
-def _problem(key: str, kind: type, value: Any) -> str:
-    """What is wrong with a value; empty when nothing is."""
-    number = kind in (int, float)
-    allowed = (int, float) if kind is float else kind
-    if not isinstance(value, allowed) or (number and isinstance(value, bool)):
-        return f"should be of type {kind.__name__}, not {type(value).__name__}"
-    if key.endswith("accuracy") and not 0 <= value <= 1:
-        return f"is {value}, not between 0 and 1"
-    if key == "model.parameters" and value < 1:
-        return f"is {value}"
-    if key.endswith(("subjects", "warnings")) and not _all_words(value):
-        return "should be a list of words"
-    return ""
-
-
-def _all_words(values: Iterable[Any]) -> bool:
-    return all(isinstance(value, str) for value in values)
+        if value is None:
+            raise RunError(f"{path}: '{key}' should be a number, not null; run it again")
+        if key.endswith("accuracy") and not 0 <= value <= 1:
+            raise RunError(f"{path}: '{key}' is {value}, not between 0 and 1; run it again")
+    if info["model"]["parameters"] < 1:
+        raise RunError(f"{path}: 'model.parameters' is {info['model']['parameters']}; run it again")

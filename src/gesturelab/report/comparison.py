@@ -4,10 +4,10 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gesturelab.report.collect import SIDES, Unread, collect
+from gesturelab.report.collect import SUBSETS, Unread, collect
 from gesturelab.report.cost import Latencies, cost_of
 from gesturelab.report.cross_validation import cross_validate
-from gesturelab.report.groups import Candidate, Group, best, differences, flags, group, split_name
+from gesturelab.report.groups import Candidate, Group, best, differences, flags, group_runs, split_name
 from gesturelab.report.results import (
     BASELINE_SCORES,
     CORRECTNESS_SCORES,
@@ -48,7 +48,7 @@ def compare(
     """
     folders = [paths] if isinstance(paths, str | Path) else paths
     finished, unread = collect([Path(folder) for folder in folders])
-    groups = group(finished)
+    groups = group_runs(finished)
     return compare_groups(groups, unread, measure(groups) if measure else None, trust)
 
 
@@ -64,36 +64,28 @@ def compare_groups(
         trust: Functions of users' metrics that may be called, though only info files name them.
     """
     compared: list[GroupComparison] = []
-    number = 1
-    for one in groups:
-        rows = _rows(one, number)
-        number += len(rows)
-        shared = one.on_shared_folds
+    for group in groups:
+        rows = _rows(group, 1 + sum(len(before.runs) for before in compared))
+        shared = group.on_shared_folds
         recommendation = Recommendation(
-            len(one.sizes),
+            len(group.sizes),
             _choice(best(shared, "validation")) if shared else None,
             _choice(best(shared, "test")) if shared else None,
         )
-        joined = cross_validate(one, trust) if one.folded else None
-        cost = cost_of(one, joined, recommendation.recommended, latencies or {})
-        differs = tuple(differences(groups[0].basis, one.basis))
-        compared.append(GroupComparison(one, rows, _warnings(one, rows), differs, recommendation, joined, cost))
+        joined = cross_validate(group, trust) if group.folded else None
+        cost = cost_of(group, joined, recommendation.recommended, latencies or {})
+        differs = tuple(differences(groups[0].basis, group.basis))
+        compared.append(GroupComparison(group, rows, _warnings(group, rows), differs, recommendation, joined, cost))
     return Comparison(tuple(compared), tuple(unread))
 
 
 def _choice(candidate: Candidate) -> Choice:
-    return Choice(
-        candidate.size,
-        candidate.label,
-        candidate.parameters,
-        candidate.seeds,
-        len(candidate.runs),
-        *(candidate.score(side) for side in SIDES),
-    )
+    head = (candidate.size, candidate.label, candidate.parameters, candidate.seeds, len(candidate.runs))
+    return Choice(*head, *(candidate.score(subset) for subset in SUBSETS))
 
 
-def _rows(one: Group, first: int) -> tuple[RunRow, ...]:
-    placed = [(candidate, run) for candidate in one.candidates for run in candidate.runs]
+def _rows(group: Group, first: int) -> tuple[RunRow, ...]:
+    placed = [(candidate, run) for candidate in group.candidates for run in candidate.runs]
     return tuple(
         RunRow(
             run=number,
@@ -103,9 +95,9 @@ def _rows(one: Group, first: int) -> tuple[RunRow, ...]:
             model=run.info["model"]["size"],
             peer=candidate.peer,
             parameters=run.info["model"]["parameters"],
-            group=one.number,
+            group=group.number,
             candidate=candidate.label,
-            target=one.target,
+            target=group.target,
             scores=_scores(run.info),
             metrics=_test_metrics(run.info),
             seconds=run.info["training"]["seconds"],
@@ -126,7 +118,7 @@ def _scores(info: Info) -> dict[str, float | None]:
     """The scores of a run by column; None for those that it does not have."""
     scores = {
         f"{subset}_{level}_{score}": _value(info, "metrics", subset, level, score)
-        for subset in SIDES
+        for subset in SUBSETS
         for level in ("recording", "window")
         for score in SUBSET_SCORES
     }
@@ -152,15 +144,15 @@ def _finding_names(info: Info) -> list[str]:
     findings: Any = info.get("findings")
     if not isinstance(findings, list):
         return []
-    return [one["name"] for one in findings if isinstance(one, dict) and isinstance(one.get("name"), str)]
+    return [found["name"] for found in findings if isinstance(found, dict) and isinstance(found.get("name"), str)]
 
 
-def _warnings(one: Group, rows: Sequence[RunRow]) -> tuple[str, ...]:
+def _warnings(group: Group, rows: Sequence[RunRow]) -> tuple[str, ...]:
     """What must be said of the group's numbers; with the runs' numbers where it is not true of all."""
     numbers = [row.run for row in rows]
-    certain = {LEAKY: one.leaky, SYNTHETIC: one.synthetic}
+    certain = {LEAKY: group.leaky, SYNTHETIC: group.synthetic}
     runs_by_text = {text: numbers for text, applies in certain.items() if applies}
-    for number, run in zip(numbers, one.runs, strict=True):
+    for number, run in zip(numbers, group.runs, strict=True):
         for text in run.info["warnings"]:
             if text not in certain and number not in runs_by_text.setdefault(text, []):
                 runs_by_text[text].append(number)

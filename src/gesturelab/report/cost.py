@@ -113,9 +113,9 @@ def not_comparable(runs: Sequence[Finished]) -> list[str]:
     if unknown := sum("cost" not in run.info for run in runs):
         which = "the runs do" if unknown == len(runs) else f"{unknown} of {len(runs)} runs do"
         reasons.append(f"{which} not say on which processor, and beside what else, they were trained")
-    beside = [run for run in runs if "cost" in run.info and _crowded(run)]
-    if beside:
-        reasons.append(f"{len(beside)} of {len(runs)} trainings ran beside other work on their machine")
+    costs = [run.info["cost"] for run in runs if "cost" in run.info]
+    if crowded := sum(cost["load"] > cost["threads"] + SPARE for cost in costs):
+        reasons.append(f"{crowded} of {len(runs)} trainings ran beside other work on their machine")
     return reasons
 
 
@@ -127,11 +127,6 @@ _CONDITIONS: dict[str, Callable[[Finished], str]] = {
     "versions of torch": lambda run: run.info.get("versions", {}).get("torch", ""),
 }
 """What must be the same; an empty text where a run does not say."""
-
-
-def _crowded(run: Finished) -> bool:
-    cost = run.info.get("cost")
-    return cost is not None and cost["load"] > cost["threads"] + SPARE
 
 
 def _conditions(sizes: Sequence[Candidate], latencies: Latencies) -> LatencyConditions | None:

@@ -10,10 +10,20 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import NullFormatter
 
 from gesturelab.evaluation.cost import beaten_by
-from gesturelab.report.figures import GROUPS, LABEL, SMALL, WARNING, dress, percent_axis, save
+from gesturelab.report.figures import (
+    GROUPS,
+    SMALL,
+    WARNING,
+    annotate,
+    legend_outside,
+    log_axis,
+    percent_axis,
+    save,
+    styled,
+    warnings_of,
+)
 from gesturelab.report.results import Cost, CostRow, GroupComparison
 from gesturelab.report.texts import percent
 
@@ -73,6 +83,7 @@ PANELS = (
 )
 
 
+@styled
 def draw_cost(group: GroupComparison, path: Path) -> None:
     """Accuracy with its interval against parameters, latency (if measured) and training time.
 
@@ -84,7 +95,7 @@ def draw_cost(group: GroupComparison, path: Path) -> None:
         RunError: If the file cannot be written.
     """
     cost, rows = group.cost, group.cost.rows
-    panels = [one for one in PANELS if any(one.of(row) is not None and not row.peer for row in rows)]
+    panels = [panel for panel in PANELS if any(panel.of(row) is not None and not row.peer for row in rows)]
     names = [row.candidate for row in rows]
     marks = _marks(names)
     wide = 4.2 * len(panels) + 0.6
@@ -94,14 +105,13 @@ def draw_cost(group: GroupComparison, path: Path) -> None:
         unsure = panel.kind == "seconds" and bool(cost.seconds_differ)
         _draw_panel(axes, panel, rows, marks, cost.recommended, unsure)
     first = figure.axes[0]
-    first.set_ylabel(f"{cost.score} of test recordings", fontsize=LABEL)
+    first.set_ylabel(f"{cost.score} of test recordings")
     percent_axis(first.yaxis)
     first.set_ylim(*_heights(rows))
     handles = _handles(rows, cost.recommended)
-    where: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (0, -0.16), "ncols": len(handles)}
-    first.legend(handles=handles, fontsize=SMALL, frameon=False, borderaxespad=0, **where)
+    legend_outside(first, handles, len(handles), -0.16, borderaxespad=0)
     partial = [row.candidate for row in rows if row.partial]
-    warned = group.figure_warnings
+    warned = warnings_of(group.runs)
     warned += [f"PARTIAL: {', '.join(partial)}: not tested on everybody"] if partial else []
     title = f"{cost.score.capitalize()} against cost\n{group.title}"
     save(figure, path, title, warned, "\n".join([*key, *_notes(cost, wide)]))
@@ -128,15 +138,14 @@ def _notes(cost: Cost, wide: float) -> list[str]:
 
 def _heights(rows: Sequence[CostRow]) -> tuple[float, float]:
     """Ends of the axis of accuracy: of the sizes with their intervals; a peer outside is not drawn."""
-    values = [
-        end
-        for row in rows
-        if not row.peer
-        for end in (row.accuracy["value"], row.accuracy["low"], row.accuracy["high"])
-        if end is not None
-    ]
+    values = [end for row in rows if not row.peer for end in _ends(row)]
     room = 0.14 * max(max(values) - min(values), 0.02)
     return min(values) - room, max(values) + room
+
+
+def _ends(row: CostRow) -> list[float]:
+    """The interval of a candidate's accuracy; without one the accuracy itself."""
+    return [row.value if end is None else end for end in (row.accuracy["low"], row.accuracy["high"])]
 
 
 def _marks(names: Sequence[str]) -> list[str]:
@@ -151,58 +160,45 @@ def _marks(names: Sequence[str]) -> list[str]:
 
 def _key(marks: Sequence[str], names: Sequence[str]) -> str:
     glued = (f"{mark}\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{name}" for mark, name in zip(marks, names, strict=True))
-    return ";  ".join(one.replace(" ", "\N{NO-BREAK SPACE}") for one in glued)
+    return ";  ".join(entry.replace(" ", "\N{NO-BREAK SPACE}") for entry in glued)
 
 
 def _draw_panel(
-    axes: Axes,
-    panel: Panel,
-    rows: Sequence[CostRow],
-    marks: Sequence[str],
-    recommended: str | None,
-    unsure: bool,
+    axes: Axes, panel: Panel, rows: Sequence[CostRow], marks: Sequence[str], recommended: str | None, unsure: bool
 ) -> None:
     """One kind of cost; the Pareto set is joined where costs can be compared."""
-    shown = [
-        (max(panel.of(row) or 0, 1e-6), row, mark)
-        for row, mark in zip(rows, marks, strict=True)
-        if panel.of(row) is not None and (panel.peers or not row.peer)
-    ]
     low, high = _heights(rows)
-    shown = [one for one in shown if low <= one[1].value <= high]
-    shown.sort(key=lambda one: (one[0], one[1].value))
+    shown = [
+        (max(cost, 1e-6), row, mark)
+        for row, mark in zip(rows, marks, strict=True)
+        if (cost := panel.of(row)) is not None and (panel.peers or not row.peer) and low <= row.value <= high
+    ]
+    shown.sort(key=lambda point: (point[0], point[1].value))
     least, most = shown[0][0], shown[-1][0]
-    room = max(most / least, 2.0) ** 0.14
-    limits = (least / room, most * room) if most / least > 1.5 else (least / 2, most * 2)
+    room = max(most / least, 2.0) ** 0.14 if most / least > 1.5 else 2
+    limits = least / room, most * room
     apart = min(APART, 0.6 / len(shown)) * math.log(limits[1] / limits[0])
-    places = side_by_side([x for x, _, _ in shown], apart)
-    judged = [not row.peer and not row.apart for _, row, _ in shown]
-    own = [(x, one[1].value) for x, one, kept in zip(places, shown, judged, strict=True) if kept]
-    costs = [[one[0]] for one, kept in zip(shown, judged, strict=True) if kept]
-    best = [at for at, beaten in enumerate(beaten_by([y for _, y in own], costs)) if beaten is None]
+    places = side_by_side([cost for cost, _, _ in shown], apart)
+    judged = [at for at, (_, row, _) in enumerate(shown) if not (unsure or row.peer or row.apart)]
+    beaten = beaten_by([shown[at][1].value for at in judged], [[shown[at][0]] for at in judged])
+    front = [at for at, winner in zip(judged, beaten, strict=True) if winner is None]
     if not unsure:
-        front = [own[at] for at in best]
-        axes.step([x for x, _ in front], [y for _, y in front], where="post", color=COLOUR, linewidth=1.4, gid="front")
-    optimal = {own[at] for at in best} if not unsure else set[tuple[float, float]]()
+        values = [shown[at][1].value for at in front]
+        axes.step([places[at] for at in front], values, where="post", color=COLOUR, linewidth=1.4, gid="front")
     for at, (x, (_, row, mark)) in enumerate(zip(places, shown, strict=True)):
-        _draw_point(axes, x, row, mark, (x, row.value) in optimal, row.candidate == recommended, at)
-    dress(axes, f"{panel.label} (NOT COMPARABLE)" if unsure else panel.label, "")
+        _draw_point(axes, x, row, mark, at in front, row.candidate == recommended, at)
+    axes.set_xlabel(f"{panel.label} (NOT COMPARABLE)" if unsure else panel.label)
     if unsure:
         axes.xaxis.label.set_color(WARNING)
-    axes.set_xscale("log")
-    axes.set_xlim(*limits)
-    _ticks(axes, panel, limits)
+    log_axis(axes, limits, {at: panel.tick(at) for at in _ticks(panel.ticks, limits)})
 
 
-def _ticks(axes: Axes, panel: Panel, limits: tuple[float, float]) -> None:
+def _ticks(ticks: Sequence[float], limits: tuple[float, float]) -> Sequence[float]:
     """At most five numbers on the axis."""
-    inside = [at for at in panel.ticks if limits[0] <= at <= limits[1]]
-    if len(inside) > 5 and panel.ticks is DECADES:
+    inside = [at for at in ticks if limits[0] <= at <= limits[1]]
+    if len(inside) > 5 and ticks is DECADES:
         inside = [at for at in inside if f"{at:e}".startswith(("1", "3"))] or inside
-    few = inside[:: -(-len(inside) // 5)] if inside else []
-    axes.set_xticks(few, [panel.tick(at) for at in few])
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.tick_params(axis="x", which="minor", length=0)
+    return inside[:: max(1, -(-len(inside) // 5))]
 
 
 def side_by_side(values: Sequence[float], apart: float) -> list[float]:
@@ -211,51 +207,43 @@ def side_by_side(values: Sequence[float], apart: float) -> list[float]:
     >>> [round(x, 2) for x in side_by_side([1.0, 1.0, 8.0], math.log(2))]
     [0.71, 1.41, 8.0]
     """
-    found = [math.log(value) for value in values]
+    places = [math.log(value) for value in values]
     for _ in range(200):
         moved = False
-        for at in range(1, len(found)):
-            lacking = apart - (found[at] - found[at - 1])
+        for at in range(1, len(places)):
+            lacking = apart - (places[at] - places[at - 1])
             if lacking > 1e-9:
-                found[at - 1] -= lacking / 2
-                found[at] += lacking / 2
+                places[at - 1] -= lacking / 2
+                places[at] += lacking / 2
                 moved = True
         if not moved:
             break
-    return [math.exp(value) for value in found]
+    return [math.exp(value) for value in places]
 
 
-def _draw_point(
-    axes: Axes, x: float, row: CostRow, mark: str, optimal: bool, recommended: bool, at: int
-) -> None:  # fmt: skip
-    accuracy = row.accuracy
-    colour = PEER if row.peer else COLOUR
-    ends = [row.value if end is None else end for end in (accuracy["low"], accuracy["high"])]
-    if accuracy["low"] is not None:
+def _draw_point(axes: Axes, x: float, row: CostRow, mark: str, optimal: bool, recommended: bool, at: int) -> None:
+    colour, shape = (PEER, "D") if row.peer else (COLOUR, "o")
+    ends, with_interval = _ends(row), row.accuracy["low"] is not None
+    if with_interval:
         axes.plot([x, x], ends, color=colour, linewidth=1.2, alpha=0.8)
-    fill = colour if optimal else "white"
-    shape = "D" if row.peer else "o"
-    axes.plot([x], [row.value], shape, color=colour, markerfacecolor=fill, markersize=7)
+    axes.plot([x], [row.value], shape, color=colour, markerfacecolor=colour if optimal else "white", markersize=7)
     if recommended:
         axes.plot([x], [row.value], "o", color="black", markerfacecolor="none", markersize=13)
-    above = at % 2 == 0 or accuracy["low"] is None
-    where: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "va": "bottom" if above else "top"}
+    above = at % 2 == 0 or not with_interval
     gap = 9 if recommended else 6
-    axes.annotate(
-        mark, (x, ends[above]), (0, gap if above else -gap), fontsize=SMALL, parse_math=False, gid="name", **where
-    )
+    annotate(axes, mark, x, ends[above], gap if above else -gap, fontsize=SMALL, gid="name")
 
 
 def _handles(rows: Sequence[CostRow], recommended: str | None) -> list[Line2D]:
-    def handle(label: str, marker: str = "o", line: Any = "", size: int = 7, **colours: str) -> Line2D:
-        colour, fill = colours.get("colour", COLOUR), colours.get("fill", COLOUR)
-        return Line2D(
-            [], [], marker=marker, linestyle=line, markersize=size, color=colour, markerfacecolor=fill, label=label
-        )
+    def handle(
+        label: str, marker: str = "o", line: Any = "", size: int = 7, colour: str = COLOUR, fill: str = "white"
+    ) -> Line2D:
+        style: dict[str, Any] = {"color": colour, "markerfacecolor": fill, "markersize": size}
+        return Line2D([], [], marker=marker, linestyle=line, label=label, **style)
 
-    handles = [handle("Pareto set", line="-"), handle("others", fill="white")]
+    handles = [handle("Pareto set", line="-", fill=COLOUR), handle("others")]
     if any(row.candidate == recommended for row in rows):
         handles.append(handle("recommended", size=13, colour="black", fill="none"))
     if any(row.peer for row in rows):
-        handles.append(handle("peer", "D", colour=PEER, fill="white"))
+        handles.append(handle("peer", "D", colour=PEER))
     return handles

@@ -66,9 +66,8 @@ def cross_validate(group: Group, trust: Collection[str] = ()) -> CrossValidation
             _remove_confidence(scores)
         scores["notes"] = [*scores["notes"], *untrusted, *_namesakes(candidate, group.candidates)]
         validation = None if candidate.peer else candidate.score("validation")
-        means = (candidate.score("train"), validation, scores)
         head = (candidate.label, candidate.size, candidate.peer, False, candidate.parameters, group.target)
-        results.append(CandidateResult(*head, *means))
+        results.append(CandidateResult(*head, candidate.score("train"), validation, scores))
     for label, whole in _baselines(joined[0]).items() if joined else ():
         joined.append(whole)
         scores = summarise(whole)
@@ -139,7 +138,7 @@ def _baselines(whole: CrossValidation) -> dict[str, CrossValidation]:
     """
     first = whole.by_seed[0]
     if first.trivial is None:
-        return {}
+        return {}  # gestures are recognised
     seconds = first.trivial.seconds
     half = np.full(len(first), 0.5)
     answers = {
@@ -170,34 +169,26 @@ def _compare(
     common = [_only(whole, shared) for whole in joined]
     by_person = [primary_by_person(whole) for whole in common]
     people = list(by_person[0])
-    if any(math.isnan(value) for one in by_person for value in one.values()):
+    if any(math.isnan(value) for values in by_person for value in values.values()):
         return (), None  # of correctness, with one class only
     from gesturelab.evaluation.pairs import compare_pairs, rank_sizes, sign_flip_p  # scipy is slow to import
 
     labels = [result.candidate for result in results]
-    values = np.array([[one[person] for person in people] for one in by_person])
+    values = np.array([[values[person] for person in people] for values in by_person])
     peers = [result.peer for result in results]
+    test: dict[str, Any] = {}
     if joined[0].by_seed[0].of_correctness:
-        pairs = compare_pairs(values, peers, test=sign_flip_p, apart_by=partial(primary_difference, common))
-    else:
-        pairs = compare_pairs(values, peers)
+        test = {"test": sign_flip_p, "apart_by": partial(primary_difference, common)}
+    pairs = compare_pairs(values, peers, **test)
     ranks = rank_sizes(values, pairs)
     compared = tuple(
         PairResult(
-            labels[pair.first],
-            labels[pair.second],
-            len(people),
-            len(shared),
-            pair.difference,
-            or_none(pair.low),
-            or_none(pair.high),
-            pair.effect,
-            pair.p,
-            pair.adjusted,
-            pair.distinguishable,
+            labels[pair.first], labels[pair.second], len(people), len(shared),
+            pair.difference, or_none(pair.low), or_none(pair.high),
+            pair.effect, pair.p, pair.adjusted, pair.distinguishable,
         )
         for pair in pairs
-    )
+    )  # fmt: skip
     cliques = [[labels[at] for at in clique] for clique in ranks.cliques]
     mean = dict(zip(labels, ranks.mean, strict=True))
     return compared, RankResult(len(people), mean, or_none(ranks.friedman_p), ranks.critical_difference, cliques)
@@ -205,4 +196,4 @@ def _compare(
 
 def _only(whole: CrossValidation, names: set[str]) -> CrossValidation:
     kept = np.array([at for at, name in enumerate(whole.by_seed[0].names) if name in names], dtype=np.int64)
-    return replace(whole, by_seed=tuple(one.take(kept) for one in whole.by_seed))
+    return replace(whole, by_seed=tuple(predictions.take(kept) for predictions in whole.by_seed))

@@ -10,32 +10,32 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.textpath import TextPath
-from matplotlib.ticker import NullFormatter
 
 from gesturelab.evaluation.metrics import CORRECTNESS, primary_metric
 from gesturelab.report.figures import (
     GROUPS,
     LABEL,
-    MARKERS,
     SMALL,
-    dress,
+    colour_and_marker,
+    legend_outside,
+    log_axis,
     percent_axis,
-    plain_legend,
     save,
     shorten,
     shorten_middle,
+    styled,
+    warnings_of,
 )
 from gesturelab.report.results import CandidateResult, CrossValidationResult, GroupComparison
 from gesturelab.report.texts import count, p_value, percent
-from gesturelab.runs.info import SYNTHETIC
 
 NOTE = "95 % intervals from a bootstrap over people"
-
 
 NO_GROUP = "person"
 """What a bar stands for where nothing is known of groups."""
 
 
+@styled
 def draw_cross_validation(group: GroupComparison, folder: Path, form: str = "png") -> list[Path]:
     """All pictures of a group of folds.
 
@@ -54,69 +54,57 @@ def draw_cross_validation(group: GroupComparison, folder: Path, form: str = "png
     joined = group.cross_validation
     if joined is None or not joined.results:
         return []
-    warned = [SYNTHETIC] if group.group.synthetic else []
-    warned += [
-        f"PARTIAL: {result.candidate} lacks {', '.join(result.scores['missing_people']) or 'some people'}"
+    warned = warnings_of(group.runs) + [
+        f"PARTIAL: {result.candidate} lacks {result.missing_people}"
         for result in joined.without_baselines
         if result.partial
     ]
     number = "" if group.number == 1 else f"_{group.number}"
-    names = ("sizes", "people", "reliability", "coverage", "ranks")
-    files = {name: folder / f"{name}{number}.{form}" for name in names}
-    drawn = ["people"]
-    _draw_people(joined.without_baselines, files["people"], group.title, warned)
-    if joined.ranks is not None:
-        draw_ranks(joined, files["ranks"], group.title, warned)
-        drawn.append("ranks")
-    if sizes := joined.sizes:
-        baselines = [result for result in joined.results if result.baseline]
-        _draw_sizes(sizes, files["sizes"], group.title, warned, baselines)
-        _draw_reliability(sizes, files["reliability"], group.title, warned)
-        drawn += ["sizes", "reliability"]
+    files: list[Path] = []
+
+    def place(name: str) -> tuple[Path, str, list[str]]:
+        files.append(folder / f"{name}{number}.{form}")
+        return files[-1], group.title, warned
+
+    if joined.sizes:
+        _draw_sizes(joined, *place("sizes"))
+    _draw_people(joined.without_baselines, *place("people"))
+    if joined.sizes:
+        _draw_reliability(joined.sizes, *place("reliability"))
         if group.target != CORRECTNESS:
-            _draw_coverage(sizes, files["coverage"], group.title, warned)
-            drawn.append("coverage")
-    return [files[name] for name in names if name in drawn]
+            _draw_coverage(joined.sizes, *place("coverage"))
+    if joined.ranks is not None:
+        draw_ranks(joined, *place("ranks"))
+    return files
 
 
-def _draw_sizes(
-    results: Sequence[CandidateResult], path: Path, split: str, warned: list[str], baselines: Sequence[CandidateResult]
-) -> None:
-    """The score that leads with its interval against parameters, by group; dashed, the baselines on everybody."""
-    target = results[0].target
+def _draw_sizes(joined: CrossValidationResult, path: Path, split: str, warned: list[str]) -> None:
+    """The primary metric with its interval against parameters, by group; dashed, the baselines on everybody."""
+    results = joined.sizes
     figure = Figure(figsize=(8, 4.8))
     axes = figure.subplots()
     names = list(dict.fromkeys(name for result in results for name in result.scores["by_group"]))
     for place, name in enumerate(["everybody", *names]):
-        parts = [result.scores["all"] if place == 0 else result.scores["by_group"].get(name) for result in results]
+        parts = [(result, {"everybody": result.scores["all"], **result.scores["by_group"]}.get(name))
+                 for result in results]  # fmt: skip
         shift = 1.03 ** (place - len(names) / 2)  # so that bars do not hide one another
-        style: dict[str, Any] = {"color": GROUPS[place % len(GROUPS)], "marker": MARKERS[place % len(MARKERS)]}
-        points = [
-            (result.parameters * shift, result.primary_of(part))
-            for result, part in zip(results, parts, strict=True)
-            if part is not None
-        ]
+        style = colour_and_marker(place)
+        points = [(result.parameters * shift, result.primary_of(part)) for result, part in parts if part is not None]
         known = [(x, score["value"]) for x, score in points if score["value"] is not None]
         axes.plot([x for x, _ in known], [y for _, y in known], linewidth=1.2, label=name, **style)
         for x, score in points:
             if score["low"] is not None and score["high"] is not None:
                 axes.plot([x, x], [score["low"], score["high"]], color=style["color"], linewidth=1.5)
-    for place, one in enumerate(baselines):
-        label = f"{one.candidate}, everybody"
-        style = {"color": "black", "linewidth": 1.2, "linestyle": ("--", ":")[place % 2]}
-        if (value := one.primary["value"]) is not None:
-            axes.axhline(value, label=label, **style)
-    sizes = sorted({result.parameters for result in results})
-    axes.set_xscale("log")
-    axes.set_xlim(sizes[0] / 1.6, sizes[-1] * 1.6)
-    labels = {result.parameters: result.candidate for result in results}
-    axes.set_xticks(sizes, [f"{shorten(labels[size])}\n{count(size)}" for size in sizes], parse_math=False)
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.tick_params(axis="x", which="minor", length=0)
-    name = primary_metric(target).title
-    dress(axes, "parameters (logarithmic)", f"{name} of recordings")
+    for place, result in enumerate(result for result in joined.results if result.baseline):
+        if (value := result.primary["value"]) is not None:
+            line = ("--", ":")[place % 2]
+            axes.axhline(value, label=f"{result.candidate}, everybody", color="black", linewidth=1.2, linestyle=line)
+    labels = {result.parameters: f"{shorten(result.candidate)}\n{count(result.parameters)}" for result in results}
+    log_axis(axes, (min(labels) / 1.6, max(labels) * 1.6), dict(sorted(labels.items())))
+    name = primary_metric(results[0].target).title
+    axes.set(xlabel="parameters (logarithmic)", ylabel=f"{name} of recordings")
     percent_axis(axes.yaxis)
-    plain_legend(axes)
+    axes.legend()
     save(figure, path, f"{name.capitalize()} on unseen people against size\n{split}", warned, NOTE)
 
 
@@ -125,29 +113,29 @@ def _draw_people(results: Sequence[CandidateResult], path: Path, split: str, war
     most = max(len(result.scores["by_person"]) for result in results)
     figure = Figure(figsize=(max(6.0, 0.32 * most + 2), 2.5 * len(results) + 0.5))
     panels = figure.subplots(len(results), 1, squeeze=False)[:, 0]
-    groups = sorted({one["group"] or NO_GROUP for result in results for one in result.scores["by_person"].values()})
+    groups = sorted(
+        {person["group"] or NO_GROUP for result in results for person in result.scores["by_person"].values()}
+    )
+    styles: dict[str, dict[str, Any]] = {
+        name: {"facecolor": GROUPS[at % len(GROUPS)], "hatch": "" if at == 0 else "///", "edgecolor": "white"}
+        for at, name in enumerate(groups)
+    }
     for axes, result in zip(panels, results, strict=True):
-        line = sorted(result.scores["by_person"].items(), key=lambda one: (one[1]["accuracy"], one[0]))
-        for at, (_, one) in enumerate(line):
-            place = groups.index(one["group"] or NO_GROUP)
-            hatch = "" if place == 0 else "///"
-            axes.bar(at, one["accuracy"], color=GROUPS[place % len(GROUPS)], hatch=hatch, edgecolor="white", width=0.85)
+        people = sorted(result.scores["by_person"].items(), key=lambda item: (item[1]["accuracy"], item[0]))
+        for at, (_, person) in enumerate(people):
+            axes.bar(at, person["accuracy"], width=0.85, **styles[person["group"] or NO_GROUP])
         mean = result.scores["all"]["person_accuracy"]["value"]
         axes.axhline(mean, color="black", linewidth=1, linestyle="--")
-        axes.set_xticks(range(len(line)), [person for person, _ in line], rotation=90, parse_math=False)
-        dress(axes, "", f"accuracy, {shorten(result.candidate)}")
+        axes.set_xticks(range(len(people)), [name for name, _ in people], rotation=90)
+        axes.set_ylabel(f"accuracy, {shorten(result.candidate)}")
         axes.tick_params(axis="x", labelsize=SMALL, length=0)
         axes.grid(visible=False, axis="x")
         axes.set_ylim(0, 1.02)
         percent_axis(axes.yaxis)
-    panels[-1].set_xlabel("person, never seen in training", fontsize=LABEL)
-    handles: list[Any] = [
-        Patch(facecolor=GROUPS[at % len(GROUPS)], hatch="" if at == 0 else "///", edgecolor="white", label=name)
-        for at, name in enumerate(groups)
-    ]
-    handles.append(Line2D([], [], color="black", linestyle="--", linewidth=1, label="mean over people"))
-    where: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1.0), "ncols": len(handles)}
-    panels[0].legend(handles=handles, fontsize=SMALL, frameon=False, **where)
+    panels[-1].set_xlabel("person, never seen in training")
+    handles = [*(Patch(label=name, **style) for name, style in styles.items()),
+               Line2D([], [], color="black", linestyle="--", linewidth=1, label="mean over people")]  # fmt: skip
+    legend_outside(panels[0], handles, len(handles), 1.0, "lower left")
     save(figure, path, f"Accuracy by person\n{split}", warned)
 
 
@@ -157,22 +145,17 @@ def _draw_reliability(results: Sequence[CandidateResult], path: Path, split: str
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="#888888", linewidth=1, linestyle=":")
     for place, result in enumerate(results):
-        bins = result.scores["reliability"]
-        colour = GROUPS[place % len(GROUPS)]
-        total = sum(one["recordings"] for one in bins)
-        x, y = [one["confidence"] for one in bins], [one["accuracy"] for one in bins]
+        bins, style = result.scores["reliability"], colour_and_marker(place)
+        total = sum(level["recordings"] for level in bins)
+        x, y = [level["confidence"] for level in bins], [level["accuracy"] for level in bins]
         error = (result.scores["calibrated_error"] or result.scores["all"]["calibration_error"])["value"]
         label = f"{shorten(result.candidate)}: calibration error {percent(error)}"
-        axes.plot(x, y, color=colour, linewidth=1.2, marker=MARKERS[place % len(MARKERS)], markersize=3, label=label)
-        axes.scatter(
-            x, y, [12 + 500 * one["recordings"] / total for one in bins], color=colour, alpha=0.35, linewidths=0
-        )
-    dress(axes, "confidence", "share recognised")
-    for axis in (axes.xaxis, axes.yaxis):
-        percent_axis(axis)
+        axes.plot(x, y, linewidth=1.2, markersize=3, label=label, **style)
+        areas = [12 + 500 * level["recordings"] / total for level in bins]
+        axes.scatter(x, y, areas, color=style["color"], alpha=0.35, linewidths=0)
+    _dress_shares(axes, "confidence", "share recognised")
     axes.set_xlim(0, 1.02)
     axes.set_ylim(0, 1.02)
-    plain_legend(axes)
     scaled = all(result.scores["calibrated_error"] for result in results)
     note = "confidence after temperature scaling on validation people" if scaled else "confidence as predicted"
     save(figure, path, f"Reliability\n{split}", warned, note)
@@ -184,18 +167,23 @@ def _draw_coverage(results: Sequence[CandidateResult], path: Path, split: str, w
     axes = figure.subplots()
     for place, result in enumerate(results):
         curve = result.scores["coverage_curve"]
-        ninety = next(one["accuracy"] for one in result.scores["answered"] if one["coverage"] == 0.9)
+        ninety = next(part["accuracy"] for part in result.scores["answered"] if part["coverage"] == 0.9)
         label = f"{shorten(result.candidate)}: {percent(ninety)} at 90 % coverage"
         style: dict[str, Any] = {"color": GROUPS[place % len(GROUPS)], "linestyle": ("-", "--", "-.", ":")[place % 4]}
         axes.plot([x for x, _ in curve], [y for _, y in curve], linewidth=1.8, label=label, **style)
     for coverage in (0.9, 0.8):
         axes.axvline(coverage, color="#888888", linewidth=0.8, linestyle=":")
     axes.set_xlim(1.01, 0)
-    dress(axes, "coverage: share of recordings that get an answer", "accuracy of those")
-    for axis in (axes.xaxis, axes.yaxis):
-        percent_axis(axis)
-    plain_legend(axes)
+    _dress_shares(axes, "coverage: share of recordings that get an answer", "accuracy of those")
     save(figure, path, f"Accuracy when the least confident get no answer\n{split}", warned)
+
+
+def _dress_shares(axes: Axes, x: str, y: str) -> None:
+    """Two axes of shares, and a legend."""
+    axes.set(xlabel=x, ylabel=y)
+    percent_axis(axes.xaxis)
+    percent_axis(axes.yaxis)
+    axes.legend()
 
 
 BAR, ROW = 0.17, 0.34
@@ -221,9 +209,9 @@ class Label:
 
 def place_labels(mean: dict[str, float]) -> list[Label]:
     """The worse half on the left, the better half (and the middle one) on the right, outermost first."""
-    line = sorted(mean.items(), key=lambda one: (one[1], one[0]))  # best first
-    few = len(line) // 2
-    better, worse = line[: len(line) - few], line[len(line) - few :]
+    line = sorted(mean.items(), key=lambda item: (item[1], item[0]))  # best first
+    middle = -(-len(line) // 2)
+    better, worse = line[:middle], line[middle:]
     return [
         *(Label(name, rank, False, row) for row, (name, rank) in enumerate(better)),
         *(Label(name, rank, True, row) for row, (name, rank) in enumerate(reversed(worse))),
@@ -237,17 +225,17 @@ def place_bars(spans: Sequence[tuple[float, float]], gap: float) -> list[int]:
     [0, 1, 0]
     """
     levels: list[list[tuple[float, float]]] = []
-    found: list[int] = []
+    places: list[int] = []
     for low, high in spans:
         free = [at for at, level in enumerate(levels) if all(low > b + gap or high < a - gap for a, b in level)]
-        at = free[0] if free else len(levels)
+        places.append(free[0] if free else len(levels))
         if not free:
             levels.append([])
-        levels[at].append((low, high))
-        found.append(at)
-    return found
+        levels[places[-1]].append((low, high))
+    return places
 
 
+@styled
 def draw_ranks(joined: CrossValidationResult, path: Path, split: str, warned: Sequence[str]) -> None:
     """Draws mean ranks as J. Demsar does (Journal of Machine Learning Research, 2006), the best on the right.
 
@@ -266,15 +254,14 @@ def draw_ranks(joined: CrossValidationResult, path: Path, split: str, warned: Se
     ranks = joined.ranks
     assert ranks is not None
     mean = ranks.mean
-    peers = {result.candidate for result in joined.results if result.peer}
-    texts = {name: f"{shorten_middle(name)}, peer" if name in peers else shorten_middle(name) for name in mean}
+    texts = {result.candidate: shorten_middle(result.candidate) + ", peer" * result.peer for result in joined.results}
     most = len(mean)
     cliques = sorted(([mean[name] for name in clique] for clique in ranks.cliques), key=min)
     labels = place_labels(mean)
     margin = max(map(_width, texts.values())) + 1.0  # the end of the line and the rank beside the name
     across = 3.2 if most < 5 else 4.6 if most < 11 else 7.0  # inches from the best rank to the worst
     scale = (most - 1) / across  # ranks an inch
-    levels = place_bars([(min(one), max(one)) for one in cliques], 0.2 * scale)
+    levels = place_bars([(min(clique), max(clique)) for clique in cliques], 0.2 * scale)
     bars = BAR * (max(levels) + 1 if levels else 0)
     under = 0.2 + bars + 0.25  # inches from the axis to the first label
     rows = max(label.row for label in labels)
@@ -285,9 +272,9 @@ def draw_ranks(joined: CrossValidationResult, path: Path, split: str, warned: Se
     axes.set_ylim(-(under + ROW * (rows + 0.6)), 0.92)
     _axis(axes, most)
     _critical_difference(axes, ranks.critical_difference, most)
-    for level, one in zip(levels, cliques, strict=True):
+    for level, clique in zip(levels, cliques, strict=True):
         high = -0.2 - BAR * level
-        ends = (min(one) - 0.05 * scale, max(one) + 0.05 * scale)
+        ends = (min(clique) - 0.05 * scale, max(clique) + 0.05 * scale)
         axes.plot(ends, [high, high], color="black", linewidth=4, solid_capstyle="butt", gid="clique")
     for label in labels:
         _label(axes, label, texts[label.name], most, scale, -(under + ROW * label.row))
@@ -296,18 +283,14 @@ def draw_ranks(joined: CrossValidationResult, path: Path, split: str, warned: Se
     note += "CD: Nemenyi's critical difference (0.05), for comparison; the bars do not follow from it."
     title = f"Mean ranks of {most} candidates over {ranks.people} people, the best on the right\n{split}"
     if ranks.friedman_p is not None:
-        title += f"; Friedman's test that all are alike: p {_is(ranks.friedman_p)}"
+        p = p_value(ranks.friedman_p)
+        title += f"; Friedman's test that all are alike: p {f'< {p[1:]}' if p.startswith('<') else f'= {p}'}"
     save(figure, path, title, warned, note)
 
 
 def _width(text: str) -> float:
     """Inches that a label takes (a dollar would begin a formula)."""
     return TextPath((0, 0), text.replace("$", "S"), size=LABEL).get_extents().width / 72
-
-
-def _is(p: float) -> str:
-    value = p_value(p)
-    return value.replace("<", "< ") if value.startswith("<") else f"= {value}"
 
 
 def _axis(axes: Axes, most: int) -> None:
@@ -340,4 +323,4 @@ def _label(axes: Axes, label: Label, text: str, most: int, scale: float, high: f
     beside = f"{text}  {label.rank:.2f}" if label.left else f"{label.rank:.2f}  {text}"
     at = edge + 0.07 * scale if label.left else edge - 0.07 * scale
     side = "right" if label.left else "left"
-    axes.text(at, high, beside, ha=side, va="center", fontsize=LABEL, parse_math=False, gid="label")
+    axes.text(at, high, beside, ha=side, va="center", fontsize=LABEL, gid="label")

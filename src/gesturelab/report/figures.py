@@ -1,9 +1,8 @@
-"""The pictures of a run and of a comparison, as PNG files fit for a paper."""
+"""The pictures of a run and of its sizes, as PNG or SVG files fit for a paper, and what all pictures share."""
 
 import textwrap
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any, cast
@@ -18,10 +17,11 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, PercentFormatter
+from matplotlib.ticker import MaxNLocator, NullFormatter, PercentFormatter
 
 from gesturelab.evaluation.metrics import CORRECTNESS, primary_metric
 from gesturelab.files import atomic_write
+from gesturelab.report.groups import split_name
 from gesturelab.report.results import RunRow
 from gesturelab.report.texts import count, percent
 from gesturelab.runs.info import LEAKY, SYNTHETIC, Info, target_of
@@ -36,7 +36,30 @@ LONGEST = 40
 LABEL, TITLE, SMALL = 11, 13, 9
 """Font sizes in points."""
 
+STYLE: dict[Any, Any] = {
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.labelsize": LABEL,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "grid.color": "#e5e5e5",
+    "grid.linewidth": 0.7,
+    "legend.edgecolor": "white",
+    "legend.fontsize": SMALL,
+    "legend.framealpha": 1,
+    "svg.hashsalt": "gesturelab",
+    "text.parse_math": False,
+    "xtick.labelsize": LABEL - 1,
+    "ytick.labelsize": LABEL - 1,
+}
+"""Of all pictures: a faint grid, no frame where no axis is, a dollar begins no formula, the same picture is the same
+file."""
 
+styled = rc_context(STYLE)
+"""Draws a picture in this style."""
+
+
+@styled
 def draw_curves(info: Info, path: Path) -> None:
     """Loss and accuracy by epoch, with the epoch whose weights were kept.
 
@@ -50,28 +73,31 @@ def draw_curves(info: Info, path: Path) -> None:
     values: list[float] = []
     best = info["training"]["best_epoch"] + 1
     alone = "o" if len(history) == 1 else ""
-    for axes, what in zip(panels, ("loss", "accuracy"), strict=True):
-        for side, colour, line in (("train", TRAIN, "--"), ("validation", VALIDATION, "-")):
-            values = [cast(Any, entry)[f"{side}_{what}"] for entry in history]
-            axes.plot(epochs, values, line, color=colour, linewidth=1.8, marker=alone, label=side)
+    for axes, score in zip(panels, ("loss", "accuracy"), strict=True):
+        for subset, colour, line in (("train", TRAIN, "--"), ("validation", VALIDATION, "-")):
+            values = [cast(Any, entry)[f"{subset}_{score}"] for entry in history]
+            axes.plot(epochs, values, line, color=colour, linewidth=1.8, marker=alone, label=subset)
         if best in epochs:
-            shown = dict(zip(epochs, values, strict=True))[best]  # of validation, the side drawn last
-            said = f"accuracy {percent(shown)}" if what == "accuracy" else f"loss {shown:.3f}"
-            label = f"kept: epoch {best} of {len(history)}\n{said}"
+            shown = dict(zip(epochs, values, strict=True))[best]  # of validation, the subset drawn last
+            text = percent(shown) if score == "accuracy" else f"{shown:.3f}"
+            label = f"kept: epoch {best} of {len(history)}\n{score} {text}"
             axes.axvline(best, color=BEST, linewidth=1, linestyle=":")
             axes.plot([best], [shown], "D", color=BEST, markersize=7, label=label)
-        dress(axes, "epoch", {"loss": "loss (nats a window)", "accuracy": "accuracy of windows"}[what])
+        axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        if not history:
-            axes.text(0.5, 0.5, "no epochs", transform=axes.transAxes, ha="center", va="center", fontsize=LABEL)
+        if history:
+            axes.legend()
         else:
-            axes.legend(fontsize=SMALL, framealpha=1, edgecolor="white")
+            axes.text(0.5, 0.5, "no epochs", transform=axes.transAxes, ha="center", va="center", fontsize=LABEL)
+    panels[0].set_ylabel("loss (nats a window)")
     panels[0].set_ylim(bottom=0)
-    panels[1].yaxis.set_major_formatter(PercentFormatter(1, decimals=None, symbol=" %"))
+    panels[1].set_ylabel("accuracy of windows")
+    percent_axis(panels[1].yaxis)
     note = "train: measured while training, with dropout and augmentation on; validation: off"
     save(figure, path, _title(info), info["warnings"], note)
 
 
+@rc_context({"axes.labelsize": LABEL, "svg.hashsalt": "gesturelab", "text.parse_math": False})
 def draw_confusion(info: Info, path: Path) -> None:
     """The confusion matrix of the test recordings: counts, coloured by share of the true gesture's recordings.
 
@@ -87,33 +113,28 @@ def draw_confusion(info: Info, path: Path) -> None:
     figure = Figure(figsize=(max(6.0, 0.7 * size + longest + 2.4), max(3.5, 0.6 * size + 0.7 * longest + 0.6)))
     axes = figure.subplots()
     image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    for row, column in np.ndindex(*counts.shape):
-        if counts[row, column]:
-            text = f"{counts[row, column]}\n{_whole(float(share[row, column]))}"
-            colour = "white" if share[row, column] > 0.55 else "black"
-            axes.text(column, row, text, ha="center", va="center", fontsize=SMALL, color=colour, linespacing=1.1)
+    for row, column in zip(*counts.nonzero(), strict=True):
+        text = f"{counts[row, column]}\n{_whole(float(share[row, column]))}"
+        colour = "white" if share[row, column] > 0.55 else "black"
+        axes.text(column, row, text, ha="center", va="center", fontsize=SMALL, color=colour, linespacing=1.1)
     rows = [f"{name}  (n = {total})" for name, total in zip(gestures, totals[:, 0], strict=True)]
-    axes.set_xticks(range(size), gestures, rotation=45, ha="right", rotation_mode="anchor", parse_math=False)
-    axes.set_yticks(range(size), rows, parse_math=False)
+    axes.set_xticks(range(size), gestures, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(size), rows)
     axes.set_xticks(np.arange(size + 1) - 0.5, minor=True)
     axes.set_yticks(np.arange(size + 1) - 0.5, minor=True)
     axes.grid(which="minor", color="#d0d0d0", linewidth=0.6)
     axes.tick_params(which="both", length=0, labelsize=LABEL - 1)
-    what = "class" if target_of(info) == CORRECTNESS else "gesture"
-    axes.set_xlabel(f"recognised {what}", fontsize=LABEL)
-    axes.set_ylabel(f"true {what} (test recordings)", fontsize=LABEL)
+    of_correctness = target_of(info) == CORRECTNESS
+    label = "class" if of_correctness else "gesture"
+    axes.set(xlabel=f"recognised {label}", ylabel=f"true {label} (test recordings)")
     bar = figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03, format=PercentFormatter(1, decimals=0, symbol=" %"))
-    bar.set_label(f"share of the true {what}'s recordings", fontsize=LABEL)
+    bar.set_label(f"share of the true {label}'s recordings")
     bar.ax.tick_params(labelsize=SMALL)
     right, total = int(np.trace(counts)), int(counts.sum())
-    recalls = np.divide(np.diag(counts), totals[:, 0], out=np.zeros(size), where=totals[:, 0] > 0)
-    balanced = f"balanced accuracy {percent(float(recalls.mean()))}, " if what == "class" and totals.all() else ""
-    score = (
-        f"\n{balanced}{right} of {total} test recordings right ({percent(right / total)})"
-        if total
-        else "\nno test recordings"
-    )
-    save(figure, path, _title(info) + score, info["warnings"])
+    score = f"{right} of {total} test recordings right ({percent(right / total)})" if total else "no test recordings"
+    if of_correctness and total and totals.all():
+        score = f"balanced accuracy {percent(float(share.diagonal().mean()))}, {score}"
+    save(figure, path, f"{_title(info)}\n{score}", info["warnings"])
 
 
 def _whole(share: float) -> str:
@@ -124,15 +145,7 @@ def _whole(share: float) -> str:
     return f"{shown} %" if shown else "<1 %"
 
 
-@dataclass(frozen=True)
-class _Point:
-    """A run in the picture of sizes, with its scores of recordings."""
-
-    row: RunRow
-    validation: float
-    test: float
-
-
+@styled
 def draw_sizes(rows: Sequence[RunRow], path: Path) -> None:
     """The primary metric of recordings against parameters: test filled, validation hollow, seeds faint.
 
@@ -143,98 +156,98 @@ def draw_sizes(rows: Sequence[RunRow], path: Path) -> None:
     Raises:
         RunError: If the file cannot be written.
     """
-    points: list[_Point] = []
-    for row in rows:
-        validation, test = row.score("validation"), row.score("test")
-        if not row.peer and validation is not None and test is not None:
-            points.append(_Point(row, validation, test))
-    if not points:
+    rows = [row for row in rows if not row.peer and None not in (row.score("validation"), row.score("test"))]
+    if not rows:
         return
     figure = Figure(figsize=(8, 5))
     axes = figure.subplots()
-    groups = sorted({point.row.group for point in points})
-    handles: list[Artist] = [Line2D([], [], marker="o", color="black", label="test")]
-    handles.append(
-        Line2D([], [], marker="s", color="black", linestyle=":", markerfacecolor="white", label="validation")
-    )
+    groups = sorted({row.group for row in rows})
+    handles: list[Artist] = [
+        Line2D([], [], marker="o", color="black", label="test"),
+        Line2D([], [], marker="s", color="black", linestyle=":", markerfacecolor="white", label="validation"),
+    ]
     for place, group in enumerate(groups):
-        members = [point for point in points if point.row.group == group]
+        members = [row for row in rows if row.group == group]
         colour = GROUPS[place % len(GROUPS)]
         _draw_group(axes, members, colour)
         if len(groups) > 1 and place < len(GROUPS):
-            first = members[0].row
-            label = f"group {group}: {first.data} {first.split} {first.flags}"
-            handles.append(Patch(color=colour, label=label))
-    sizes = sorted({point.row.parameters for point in points})
-    axes.set_xscale("log")
-    axes.set_xlim(sizes[0] / 1.6, sizes[-1] * 1.6)
+            first = members[0]
+            handles.append(Patch(color=colour, label=f"group {group}: {first.data} {first.split} {first.flags}"))
+    sizes = sorted({row.parameters for row in rows})
     ticks = [size for at, size in enumerate(sizes) if at == 0 or size / sizes[at - 1] > 1.25]
-    axes.set_xticks(ticks, [count(tick) for tick in ticks])
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    names = " or ".join(dict.fromkeys(primary_metric(point.row.target).title for point in points))
-    dress(axes, "parameters (logarithmic)", f"{names} of recordings")
-    axes.tick_params(axis="x", which="minor", length=0)
-    axes.yaxis.set_major_formatter(FuncFormatter(_tick))
+    log_axis(axes, (sizes[0] / 1.6, sizes[-1] * 1.6), {tick: count(tick) for tick in ticks})
+    names = " or ".join(dict.fromkeys(primary_metric(row.target).title for row in rows))
+    axes.set(xlabel="parameters (logarithmic)", ylabel=f"{names} of recordings")
+    axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
     axes.margins(y=0.18)
-    where: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (0, -0.14), "ncols": 1 if len(groups) > 1 else 2}
-    plain_legend(axes, handles=handles, frameon=False, **where)
-    flags = " ".join(point.row.flags for point in points)
-    warned = [text for mark, text in (("LEAKY", LEAKY), ("SYNTHETIC", SYNTHETIC)) if mark in flags]
+    legend_outside(axes, handles, 1 if len(groups) > 1 else 2)
     left_out = f"; the legend leaves out {len(groups) - len(GROUPS)} groups" if len(groups) > len(GROUPS) else ""
-    several = len({(point.row.group, point.row.candidate) for point in points}) < len(points)
+    several = len({(row.group, row.candidate) for row in rows}) < len(rows)
     faint = "means over seeds, single runs faint; " if several else ""
     note = f"{faint}choose a size by validation, not by test{left_out}"
-    save(figure, path, f"{names.capitalize()} against size", warned, note)
+    save(figure, path, f"{names.capitalize()} against size", warnings_of(rows), note)
 
 
-def _tick(value: float, place: int | None = None) -> str:
-    return f"{100 * value:g} %"
-
-
-def _draw_group(axes: Axes, points: Sequence[_Point], colour: str) -> None:
-    by_candidate: dict[str, list[_Point]] = {}
-    for point in sorted(points, key=lambda point: point.row.parameters):
-        by_candidate.setdefault(point.row.candidate, []).append(point)
-    sizes = [runs[0].row.parameters for runs in by_candidate.values()]
+def _draw_group(axes: Axes, rows: Sequence[RunRow], colour: str) -> None:
+    by_candidate: dict[str, list[RunRow]] = {}
+    for row in sorted(rows, key=lambda row: row.parameters):
+        by_candidate.setdefault(row.candidate, []).append(row)
+    sizes = [runs[0].parameters for runs in by_candidate.values()]
     means: dict[str, list[float]] = {}
-    for side, marker, fill, line in (("validation", "s", "white", ":"), ("test", "o", colour, "-")):
+    for subset, marker, fill, line in (("validation", "s", "white", ":"), ("test", "o", colour, "-")):
         style: dict[str, Any] = {"marker": marker, "color": colour}
-        values = [getattr(point, side) for point in points]
-        if len(points) > len(sizes):
-            places = [point.row.parameters for point in points]
+        if len(rows) > len(sizes):
+            places, values = [row.parameters for row in rows], _of_subset(rows, subset)
             axes.plot(places, values, markersize=4, alpha=0.35, linestyle="", **style)
-        means[side] = [fmean(getattr(point, side) for point in runs) for runs in by_candidate.values()]
-        axes.plot(sizes, means[side], line, markerfacecolor=fill, markersize=8, linewidth=1.3, **style)
+        means[subset] = [fmean(_of_subset(runs, subset)) for runs in by_candidate.values()]
+        axes.plot(sizes, means[subset], line, markerfacecolor=fill, markersize=8, linewidth=1.3, **style)
     for at, (label, runs) in enumerate(by_candidate.items()):
-        tests = [point.test for point in runs]
         above = means["test"][at] > means["validation"][at]
-        axes.annotate(
-            shorten(label),
-            (sizes[at], max(tests) if above else min(tests)),
-            (0, 8) if above else (0, -9),
-            textcoords="offset points",
-            ha="center",
-            va="bottom" if above else "top",
-            fontsize=LABEL - 1,
-            parse_math=False,
-        )
+        high = (max if above else min)(_of_subset(runs, "test"))
+        annotate(axes, shorten(label), sizes[at], high, 8 if above else -9, fontsize=LABEL - 1)
+
+
+def _of_subset(rows: Sequence[RunRow], subset: str) -> list[float]:
+    return [cast(float, row.score(subset)) for row in rows]
 
 
 def _title(info: Info) -> str:
     size = f"{info['model']['size']} ({count(info['model']['parameters'])} parameters)"
-    fold = info["split"]["options"].get("fold")
-    split = info["split"]["kind"] + ("" if fold is None else f" fold {fold}")
-    return f"{textwrap.shorten(info['name'], 60, placeholder='…')}: {size}\n{split}, seed {info['seed']}"
+    name = textwrap.shorten(info["name"], 60, placeholder="…")
+    return f"{name}: {size}\n{split_name(info)}, seed {info['seed']}"
 
 
-def dress(axes: Axes, x: str, y: str) -> None:
-    """Labels, a faint grid, and no frame where no axis is."""
-    axes.set_xlabel(x, fontsize=LABEL)
-    axes.set_ylabel(y, fontsize=LABEL)
-    axes.tick_params(labelsize=LABEL - 1)
-    axes.grid(color="#e5e5e5", linewidth=0.7)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
+def warnings_of(rows: Sequence[RunRow]) -> list[str]:
+    """What must stand on a picture of some runs."""
+    flags = " ".join(row.flags for row in rows)
+    return [text for mark, text in (("LEAKY", LEAKY), ("SYNTHETIC", SYNTHETIC)) if mark in flags]
+
+
+def colour_and_marker(place: int) -> dict[str, Any]:
+    """How the candidate, size or group at a place is drawn."""
+    return {"color": GROUPS[place % len(GROUPS)], "marker": MARKERS[place % len(MARKERS)]}
+
+
+def annotate(axes: Axes, text: str, x: float, y: float, points: float, **options: Any) -> None:
+    """A text so many points above a place, or below it."""
+    where: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "va": "bottom" if points > 0 else "top"}
+    axes.annotate(text, (x, y), (0, points), **where, **options)
+
+
+def log_axis(axes: Axes, limits: tuple[float, float], labels: Mapping[float, str]) -> None:
+    """A logarithmic x axis with these numbers only."""
+    axes.set_xscale("log")
+    axes.set_xlim(*limits)
+    axes.set_xticks(list(labels), list(labels.values()))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.tick_params(axis="x", which="minor", length=0)
+
+
+def legend_outside(
+    axes: Axes, handles: Sequence[Artist], columns: int, y: float = -0.14, loc: Any = "upper left", **options: Any
+) -> None:
+    """A legend without a frame below the axes, or above them."""
+    axes.legend(handles=handles, frameon=False, loc=loc, bbox_to_anchor=(0, y), ncols=columns, **options)
 
 
 def shorten(name: str) -> str:
@@ -251,12 +264,6 @@ def shorten_middle(name: str) -> str:
     return name if len(name) <= LONGEST else f"{name[: LONGEST // 2 + 1]}…{name[-(LONGEST // 2 - 2) :]}"
 
 
-def plain_legend(axes: Axes, **options: Any) -> None:
-    """A legend whose texts are drawn as they are: a dollar begins no formula."""
-    for text in axes.legend(**{"fontsize": SMALL, "framealpha": 1, "edgecolor": "white", **options}).get_texts():
-        text.set_parse_math(False)
-
-
 def percent_axis(axis: Axis) -> None:
     """Numbers of an axis as per cent."""
     axis.set_major_formatter(PercentFormatter(1, symbol=" %"))
@@ -271,21 +278,19 @@ def save(figure: Figure, path: Path, title: str, warned: Sequence[str], note: st
     foot = 0.07 + 0.18 * len(note.splitlines()) if note else 0.0
     high = inches_high + heading + banner + foot
     figure.set_size_inches(inches_wide, high)
-    style: dict[str, Any] = {"ha": "center", "parse_math": False}
     if lines:
         box = {"facecolor": "#FDECEA", "edgecolor": WARNING, "boxstyle": "round,pad=0.35", "linewidth": 0.8}
         middle = 1 - (banner / 2 + 0.03) / high
         text = "\n".join(lines)
-        figure.text(0.5, middle, text, va="center", color=WARNING, fontsize=SMALL, weight="bold", bbox=box, **style)
-    figure.text(0.5, 1 - (banner + 0.1) / high, title, va="top", fontsize=TITLE, linespacing=1.25, **style)
+        figure.text(0.5, middle, text, va="center", color=WARNING, fontsize=SMALL, weight="bold", bbox=box, ha="center")
+    figure.text(0.5, 1 - (banner + 0.1) / high, title, va="top", fontsize=TITLE, linespacing=1.25, ha="center")
     if note:
-        figure.text(0.5, 0.06 / high, note, va="bottom", fontsize=SMALL, color="#555555", **style)
+        figure.text(0.5, 0.06 / high, note, va="bottom", fontsize=SMALL, color="#555555", ha="center")
     with warnings.catch_warnings(), atomic_write(path) as beside:
         warnings.filterwarnings("ignore", message="Glyph .* missing from")  # a name in a script the font lacks
         for _ in range(2 if figure.axes[0].get_legend() else 1):  # a legend below the axes moves with them
             figure.tight_layout(rect=(0, foot / high, 1, 1 - (heading + banner) / high))
         if path.suffix == ".svg":
-            with rc_context({"svg.hashsalt": "gesturelab"}):  # the same picture, the same file
-                FigureCanvasSVG(figure).print_figure(beside, format="svg", metadata={"Date": None})
+            FigureCanvasSVG(figure).print_figure(beside, format="svg", metadata={"Date": None})
         else:
             FigureCanvasAgg(figure).print_figure(beside, dpi=DPI, format="png")

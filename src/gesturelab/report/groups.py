@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from gesturelab.evaluation.cross_validation import asked
 from gesturelab.evaluation.metrics import CORRECTNESS, primary_metric
-from gesturelab.report.collect import SIDES, Finished
+from gesturelab.report.collect import SUBSETS, Finished
 from gesturelab.runs.info import Info, is_peer, target_of
 
 
@@ -23,7 +23,7 @@ class Basis:
         kind: Of split.
         options: Of the split without the fold, as JSON with sorted keys.
         people: Of training, validation and test, in order of name; empty for folds.
-        recordings: How many recordings each side has (fewer when short ones were left out); empty for folds.
+        recordings: How many recordings each subset has (fewer when short ones were left out); empty for folds.
     """
 
     target: str
@@ -44,12 +44,12 @@ def basis(info: Info) -> Basis:
         info["data"]["fingerprint"],
         split["kind"],
         json.dumps(options, sort_keys=True),
-        () if folded else tuple(tuple(sorted(split[side]["subjects"])) for side in SIDES),
-        () if folded else tuple(split[side]["recordings"] for side in SIDES),
+        () if folded else tuple(tuple(sorted(split[subset]["subjects"])) for subset in SUBSETS),
+        () if folded else tuple(split[subset]["recordings"] for subset in SUBSETS),
     )
 
 
-def differences(one: Basis, other: Basis) -> list[str]:
+def differences(first: Basis, other: Basis) -> list[str]:
     """Why runs on two bases are not compared; empty when they are.
 
     >>> a = Basis("gesture", "f", "subject_holdout", '{"seed": 0}', (("1",), ("2",), ("3",)), (9, 3, 3))
@@ -57,20 +57,20 @@ def differences(one: Basis, other: Basis) -> list[str]:
     ['other split options (seed 1, not 0)', 'other people']
     """
     reasons: list[str] = []
-    if one.target != other.target:
-        reasons.append(f"another task (data.target={other.target}, not {one.target})")
-    if one.fingerprint != other.fingerprint:
+    if first.target != other.target:
+        reasons.append(f"another task (data.target={other.target}, not {first.target})")
+    if first.fingerprint != other.fingerprint:
         reasons.append("other recordings (data fingerprint)")
-    if one.kind != other.kind:
-        reasons.append(f"another split ({other.kind}, not {one.kind})")
-    elif one.options != other.options:
-        here, there = json.loads(one.options), json.loads(other.options)
-        changed = [key for key in sorted(here | there) if here.get(key) != there.get(key)]
-        said = ", ".join(f"{key} {_short(there.get(key))}, not {_short(here.get(key))}" for key in changed)
-        reasons.append(f"other split options ({said})")
-    if one.people != other.people:
+    if first.kind != other.kind:
+        reasons.append(f"another split ({other.kind}, not {first.kind})")
+    elif first.options != other.options:
+        own, others = json.loads(first.options), json.loads(other.options)
+        changed = [key for key in sorted(own | others) if own.get(key) != others.get(key)]
+        listed = ", ".join(f"{key} {_short(others.get(key))}, not {_short(own.get(key))}" for key in changed)
+        reasons.append(f"other split options ({listed})")
+    if first.people != other.people:
         reasons.append("other people")
-    elif one.recordings != other.recordings:
+    elif first.recordings != other.recordings:
         reasons.append("other numbers of recordings")
     return reasons
 
@@ -114,15 +114,15 @@ class Candidate:
         """What it recognises: gesture or correctness."""
         return target_of(self.runs[0].info)
 
-    def score(self, side: str) -> float | None:
-        """Mean over the runs of the recording accuracy on one side.
+    def score(self, subset: str) -> float | None:
+        """Mean over the runs of the recording accuracy on one subset.
 
         Of correctness the balanced accuracy: the mean of sensitivity and specificity, each a mean over the runs that
         have it, since the people of one fold may do everything correctly. None where no run has one of them.
         """
-        found = [cast(Any, run.info["metrics"])[side]["recording"] for run in self.runs]
+        scores = [cast(Any, run.info["metrics"])[subset]["recording"] for run in self.runs]
         keys = ("sensitivity", "specificity") if self.target == CORRECTNESS else (primary_metric(self.target).name,)
-        values = [[one[key] for one in found if one.get(key) is not None] for key in keys]
+        values = [[part[key] for part in scores if part.get(key) is not None] for key in keys]
         if not all(values):
             return None
         return round(fmean(map(fmean, values)), 12)  # so that equal means tie whatever the order of adding
@@ -151,14 +151,16 @@ class Group:
     def on_shared_folds(self) -> tuple["Candidate", ...]:
         """The sizes with only those folds that all of them have: they are chosen on the same people."""
         sizes = self.sizes
-        shared = set[int | None].intersection(*({_fold(run) for run in one.runs} for one in sizes)) if sizes else set()
-        kept = [tuple(run for run in one.runs if _fold(run) in shared) for one in sizes]
-        return tuple(replace(one, runs=runs) for one, runs in zip(sizes, kept, strict=True) if runs)
+        shared = (
+            set[int | None].intersection(*({_fold(run) for run in size.runs} for size in sizes)) if sizes else set()
+        )
+        kept = [tuple(run for run in size.runs if _fold(run) in shared) for size in sizes]
+        return tuple(replace(size, runs=runs) for size, runs in zip(sizes, kept, strict=True) if runs)
 
     @property
     def sizes(self) -> tuple["Candidate", ...]:
         """The candidates that one may choose: all but peers."""
-        return tuple(one for one in self.candidates if not one.peer)
+        return tuple(candidate for candidate in self.candidates if not candidate.peer)
 
     @property
     def leaky(self) -> bool:
@@ -173,7 +175,7 @@ class Group:
     @property
     def flags(self) -> list[str]:
         """LEAKY and SYNTHETIC, as far as they apply."""
-        return [mark for mark, applies in (("LEAKY", self.leaky), ("SYNTHETIC", self.synthetic)) if applies]
+        return _flags(self.leaky, self.synthetic)
 
     @property
     def folded(self) -> bool:
@@ -198,8 +200,11 @@ class Group:
 
 def flags(info: Info) -> list[str]:
     """LEAKY and SYNTHETIC, as far as they apply to a run."""
-    marks = (("LEAKY", info["split"]["leaky"]), ("SYNTHETIC", info["data"]["synthetic"]))
-    return [mark for mark, applies in marks if applies]
+    return _flags(info["split"]["leaky"], info["data"]["synthetic"])
+
+
+def _flags(leaky: bool, synthetic: bool) -> list[str]:
+    return ["LEAKY"] * leaky + ["SYNTHETIC"] * synthetic
 
 
 def split_name(info: Info) -> str:
@@ -209,15 +214,14 @@ def split_name(info: Info) -> str:
     return split["kind"] if fold is None else f"{split['kind']} fold {fold}"
 
 
-def group(finished: list[Finished]) -> list[Group]:
+def group_runs(finished: list[Finished]) -> list[Group]:
     """Runs that may be compared, together: honest splits first, then real data, then in the order found."""
     together: dict[Basis, list[Finished]] = {}
     for run in finished:
         together.setdefault(basis(run.info), []).append(run)
-    order = sorted(
-        together.items(), key=lambda item: (item[1][0].info["split"]["leaky"], item[1][0].info["data"]["synthetic"])
-    )
-    return [Group(number, shared, candidates(runs)) for number, (shared, runs) in enumerate(order, 1)]
+    groups = [Group(0, shared, candidates(runs)) for shared, runs in together.items()]
+    order = sorted(groups, key=lambda group: (group.leaky, group.synthetic))
+    return [replace(group, number=number) for number, group in enumerate(order, 1)]
 
 
 def settings(info: Info) -> str:
@@ -237,11 +241,11 @@ def candidates(runs: list[Finished]) -> tuple[Candidate, ...]:
     sizes = [same[0].info["model"]["size"] for same in members]
     names = [", ".join(sorted({run.info["name"] for run in same})) for same in members]
     named = [f"{size} ({name})" for size, name in zip(sizes, names, strict=True)]
-    found: list[Candidate] = []
+    labelled: list[Candidate] = []
     for same, size, name in zip(members, sizes, named, strict=True):
         label = size if sizes.count(size) == 1 else name if named.count(name) == 1 else f"{size} ({same[0].label})"
-        found.append(Candidate(size, label, same))
-    return tuple(sorted(found, key=lambda candidate: (candidate.peer, candidate.parameters, candidate.label)))
+        labelled.append(Candidate(size, label, same))
+    return tuple(sorted(labelled, key=lambda candidate: (candidate.peer, candidate.parameters, candidate.label)))
 
 
 def _fold(run: Finished) -> int | None:
@@ -252,9 +256,9 @@ def _place(run: Finished) -> tuple[int, int, str]:
     return run.info["seed"], run.info["split"]["options"].get("fold") or 0, run.label
 
 
-def best(those: tuple[Candidate, ...], side: str) -> Candidate:
-    """The highest score on one side; among equals the fewest parameters, then the first label.
+def best(those: tuple[Candidate, ...], subset: str) -> Candidate:
+    """The highest score on one subset; among equals the fewest parameters, then the first label.
 
     To recommend a size, ask for ``validation``; ``test`` gives an optimistic choice.
     """
-    return min(those, key=lambda candidate: (-(candidate.score(side) or 0), candidate.parameters, candidate.label))
+    return min(those, key=lambda candidate: (-(candidate.score(subset) or 0), candidate.parameters, candidate.label))

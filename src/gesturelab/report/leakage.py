@@ -11,17 +11,25 @@ from jaxtyping import Float64
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import PercentFormatter
 
 from gesturelab.errors import RunError
 from gesturelab.evaluation.bootstrap import intervals
 from gesturelab.evaluation.metrics import CORRECTNESS
 from gesturelab.evaluation.predictions import Predictions, read_predictions
-from gesturelab.report.figures import GROUPS, LABEL, MARKERS, WARNING, dress, plain_legend, save, shorten_middle
+from gesturelab.report.figures import (
+    LABEL,
+    WARNING,
+    colour_and_marker,
+    legend_outside,
+    percent_axis,
+    save,
+    shorten_middle,
+    styled,
+    warnings_of,
+)
 from gesturelab.report.results import RunRow
 from gesturelab.report.texts import percent
 from gesturelab.runs.folder import RunDir
-from gesturelab.runs.info import LEAKY, SYNTHETIC
 
 KINDS = ("random_window", "random_recording", "subject_holdout", "subject_kfold", "loso", "folds_file", "named")
 WORDS = {"random_window": "random windows", "random_recording": "random recordings"}
@@ -59,16 +67,17 @@ def leakage(rows: Sequence[RunRow]) -> list[SplitAccuracy]:
     Args:
         rows: Of runs.
     """
-    own = [row for row in rows if not row.peer and row.target != CORRECTNESS]
-    sizes = list(dict.fromkeys(row.model for row in sorted(own, key=lambda row: row.parameters)))
-    points: list[SplitAccuracy] = []
-    for kind in KINDS:
-        for size in sizes:
-            chosen = [row for row in own if row.model == size and row.split.split(" ")[0] == kind]
-            if chosen:
-                values = tuple(cast(float, row.score("test")) for row in chosen)
-                points.append(SplitAccuracy(size, kind, values, *_interval(chosen)))
-    return points
+    by_place: dict[tuple[str, str], list[RunRow]] = {}
+    for row in sorted(rows, key=lambda row: row.parameters):
+        if not row.peer and row.target != CORRECTNESS:
+            by_place.setdefault((row.split.split(" ")[0], row.model), []).append(row)
+    sizes = list(dict.fromkeys(size for _, size in by_place))
+    return [
+        SplitAccuracy(size, kind, tuple(cast(float, row.score("test")) for row in chosen), *_interval(chosen))
+        for kind in KINDS
+        for size in sizes
+        if (chosen := by_place.get((kind, size)))
+    ]
 
 
 def _interval(rows: Sequence[RunRow]) -> tuple[float | None, float | None]:
@@ -85,13 +94,10 @@ def interval_of_mean(runs: Sequence[Predictions]) -> tuple[float, float]:
 
     NaN for one person. A run of which no person is drawn has no accuracy in that draw.
     """
-    people = sorted({person for one in runs for person in one.people})
-    place = {person: at for at, person in enumerate(people)}
-    right, total = np.zeros((len(runs), len(people))), np.zeros((len(runs), len(people)))
-    for at, one in enumerate(runs):
-        where = np.array([place[person] for person in one.subjects], dtype=np.int64)
-        right[at] = np.bincount(where, weights=one.right, minlength=len(people))
-        total[at] = np.bincount(where, minlength=len(people))
+    people = np.array(sorted({person for run in runs for person in run.people}))
+    tested_on = [np.searchsorted(people, run.subjects) for run in runs]
+    total = np.stack([np.bincount(at, minlength=len(people)) for at in tested_on])
+    right = np.stack([np.bincount(at, run.right, len(people)) for at, run in zip(tested_on, runs, strict=True)])
 
     def mean_accuracy(weights: Float64[np.ndarray, "draws people"]) -> Float64[np.ndarray, "draws 1"]:
         hits, counts = weights @ right.T, weights @ total.T  # draws runs
@@ -103,6 +109,7 @@ def interval_of_mean(runs: Sequence[Predictions]) -> tuple[float, float]:
     return low, high
 
 
+@styled
 def draw_leakage(rows: Sequence[RunRow], path: Path) -> None:
     """Accuracy by way of dividing; the leaky ones stand on red ground.
 
@@ -116,11 +123,11 @@ def draw_leakage(rows: Sequence[RunRow], path: Path) -> None:
     points = leakage(rows)
     if not points:
         raise RunError("no run recognises gestures, so there is no leakage to draw")
-    kinds = [kind for kind in KINDS if any(one.kind == kind for one in points)]
-    sizes = list(dict.fromkeys(one.size for one in points))
+    kinds = list(dict.fromkeys(point.kind for point in points))
+    sizes = list(dict.fromkeys(point.size for point in points))
     figure = Figure(figsize=(max(6.5, len(kinds) * max(2.1, 1.0 * len(sizes)) + 1.0), 4.6))
     axes = figure.subplots()
-    least = min(end for one in points for end in (*one.runs, one.low) if end is not None)
+    least = min(end for point in points for end in (*point.runs, point.low) if end is not None)
     floor = max(0.0, np.floor((least - 0.04) * 20) / 20)
     axes.set_ylim(floor, 1 + 0.16 * (1 - floor))
     axes.set_xlim(-0.5, len(kinds) - 0.5)
@@ -129,49 +136,41 @@ def draw_leakage(rows: Sequence[RunRow], path: Path) -> None:
             axes.axvspan(at - 0.5, at + 0.5, color=BAND, linewidth=0, zorder=0)
             style: dict[str, Any] = {"ha": "center", "va": "center", "color": WARNING, "weight": "bold"}
             axes.text(at, 1 + 0.1 * (1 - floor), "LEAKY", fontsize=LABEL, **style)
-    for one in points:
-        place = sizes.index(one.size)
-        x = kinds.index(one.kind) + (place - (len(sizes) - 1) / 2) * 0.8 / len(sizes)
-        _draw_one(axes, x, one, GROUPS[place % len(GROUPS)], MARKERS[place % len(MARKERS)])
+    for point in points:
+        place = sizes.index(point.size)
+        x = kinds.index(point.kind) + (place - (len(sizes) - 1) / 2) * 0.8 / len(sizes)
+        _draw_accuracy(axes, x, point, colour_and_marker(place))
     names = [f"{WORDS[kind]}\n(LEAKY)" if kind in WORDS else f"unseen people\n({kind})" for kind in kinds]
     axes.set_xticks(range(len(kinds)), names)
-    dress(axes, "", "accuracy of test recordings")
+    axes.set_ylabel("accuracy of test recordings")
     axes.grid(visible=False, axis="x")
     axes.tick_params(axis="x", length=0)
-    axes.set_yticks([tick for tick in (axes.get_yticks()) if floor <= tick <= 1.0001])
-    axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    axes.set_yticks([tick for tick in axes.get_yticks() if floor <= tick <= 1.0001])
+    percent_axis(axes.yaxis)
     if len(sizes) > 1:
-        _draw_legend(axes, sizes)
-    flags = " ".join(row.flags for row in rows)
-    warnings = [text for mark, text in (("LEAKY", f"{LEAKY} (red ground)"), ("SYNTHETIC", SYNTHETIC)) if mark in flags]
+        handles = [Line2D([], [], linestyle="", label=shorten_middle(size), **colour_and_marker(at))
+                   for at, size in enumerate(sizes)]  # fmt: skip
+        legend_outside(axes, handles, min(6, len(sizes)))
+    warnings = [text + " (red ground)" * text.startswith("LEAKY") for text in warnings_of(rows)]
     only = f": {shorten_middle(sizes[0])}" if len(sizes) == 1 else ""
     save(figure, path, f"The same model, divided differently{only}", warnings, _note(points))
 
 
-def _draw_one(axes: Axes, x: float, one: SplitAccuracy, colour: str, marker: str) -> None:
-    if one.low is not None and one.high is not None:
-        axes.plot([x, x], [one.low, one.high], color=colour, linewidth=2, gid="interval")
-    if len(one.runs) > 1:
-        spots = x + 0.05 * (np.arange(len(one.runs)) - (len(one.runs) - 1) / 2) / len(one.runs) - 0.07
-        axes.plot(spots, one.runs, "o", color="#555555", markersize=3, alpha=0.8)
-    axes.plot([x], [one.mean], marker, color=colour, markersize=9, markeredgecolor="white")
+def _draw_accuracy(axes: Axes, x: float, point: SplitAccuracy, style: dict[str, Any]) -> None:
+    if point.low is not None and point.high is not None:
+        axes.plot([x, x], [point.low, point.high], color=style["color"], linewidth=2, gid="interval")
+    if len(point.runs) > 1:
+        spots = x + 0.05 * (np.arange(len(point.runs)) - (len(point.runs) - 1) / 2) / len(point.runs) - 0.07
+        axes.plot(spots, point.runs, "o", color="#555555", markersize=3, alpha=0.8)
+    axes.plot([x], [point.mean], linestyle="", markersize=9, markeredgecolor="white", **style)
     where: dict[str, Any] = {"textcoords": "offset points", "ha": "left", "va": "center"}
-    axes.annotate(percent(one.mean), (x, one.mean), (8, 0), fontsize=LABEL - 1, **where)
-
-
-def _draw_legend(axes: Axes, sizes: Sequence[str]) -> None:
-    handles: list[Line2D] = []
-    for at, size in enumerate(sizes):
-        style: dict[str, Any] = {"marker": MARKERS[at % len(MARKERS)], "color": GROUPS[at % len(GROUPS)]}
-        handles.append(Line2D([], [], linestyle="", label=shorten_middle(size), **style))
-    where: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (0, -0.14), "ncols": min(6, len(sizes))}
-    plain_legend(axes, handles=handles, frameon=False, **where)
+    axes.annotate(percent(point.mean), (x, point.mean), (8, 0), fontsize=LABEL - 1, **where)
 
 
 def _note(points: Sequence[SplitAccuracy]) -> str:
-    lines = ["large: mean over runs; small: single runs" if any(len(one.runs) > 1 for one in points) else ""]
-    if any(one.low is not None for one in points):
-        lines.append("lines: 95 % intervals from a bootstrap over people")
-    if any(one.low is None for one in points):
-        lines.append("no line: no predictions, or one person")
-    return "; ".join(filter(None, lines))
+    parts = {
+        "large: mean over runs; small: single runs": any(len(point.runs) > 1 for point in points),
+        "lines: 95 % intervals from a bootstrap over people": any(point.low is not None for point in points),
+        "no line: no predictions, or one person": any(point.low is None for point in points),
+    }
+    return "; ".join(text for text, applies in parts.items() if applies)

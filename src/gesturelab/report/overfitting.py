@@ -13,21 +13,23 @@ UNDEFINED = "undefined: one class only"
 """In place of a band where there is no balanced accuracy."""
 
 
-def gap(train: float, test: float) -> float:
-    """Train minus test accuracy, as a fraction, rounded to nine places so that 0.9 - 0.8 is 0.1.
+def gap(train: float | None, test: float | None) -> float | None:
+    """Train minus test accuracy, as a fraction, rounded to nine places so that 0.9 - 0.8 is 0.1; None without one.
 
     >>> gap(0.9, 0.8)
     0.1
     """
-    return round(train - test, 9)
+    return None if train is None or test is None else round(train - test, 9)
 
 
-def band(difference: float) -> str:
+def band(difference: float | None) -> str:
     """The word for a gap; a test accuracy above the train accuracy is well balanced too.
 
     >>> [band(value) for value in (-0.1, 0.0499, 0.05, 0.1, 0.2, 0.2001)]
     ['well balanced', 'well balanced', 'slight', 'moderate', 'moderate', 'severe']
     """
+    if difference is None:
+        return UNDEFINED
     if difference < 0.05:
         return "well balanced"
     if difference < 0.10:

@@ -1,14 +1,19 @@
 """A comparison as one HTML page or as Markdown, from the templates of this folder."""
 
 import base64
+import copy
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -17,16 +22,32 @@ from gesturelab.config.saved import MAX_BYTES
 from gesturelab.files import read_text, why
 from gesturelab.report import sections, texts
 from gesturelab.report.collect import Finished
-from gesturelab.report.pictures import MOST_CURVES, curves, pictures
+from gesturelab.report.cost_figure import draw_cost
+from gesturelab.report.cross_validation_figures import draw_cross_validation
+from gesturelab.report.figures import draw_confusion, draw_curves, draw_sizes
+from gesturelab.report.groups import Candidate, Group
+from gesturelab.report.leakage import draw_leakage
 from gesturelab.report.player import WINDOW_BYTES, Motions, build_player
 from gesturelab.report.results import Comparison, GroupComparison
 from gesturelab.report.sections import Cell, Table
 from gesturelab.report.texts import percent
 from gesturelab.runs.folder import RunDir
+from gesturelab.runs.info import Info
 from gesturelab.sweeps.search.result import Search, counted, read_search
 
 MOST_BYTES = 4_800_000
 """What the whole page may take; a page can be sent by mail."""
+
+MOST_CURVES = 12
+"""More training curves than that make a page that nobody reads; each run's folder has its own."""
+
+OF_FOLDS = {
+    "sizes": "Accuracy (or balanced accuracy) on unseen people against parameters, with intervals",
+    "people": "Accuracy by person; patients are hatched",
+    "reliability": "Confidence against the share recognised",
+    "coverage": "Accuracy when the least confident recordings get no answer",
+    "ranks": "Critical-difference diagram: mean ranks over people; what no test tells apart is joined by a bar",
+}
 
 MOTION_BYTES = 3_000_000
 """What the motion of the player's recordings may take."""
@@ -74,6 +95,92 @@ def render_page(comparison: Comparison, motions: Mapping[str, Motions | str]) ->
     return template.render(contents, player=player, data=Markup(data.replace("<", "\\u003c")))
 
 
+@dataclass(frozen=True)
+class Picture:
+    """A picture with what it shows in words."""
+
+    caption: str
+    svg: bytes
+
+    @property
+    def base64(self) -> str:
+        """The picture as a data URI holds it; scripts do not run in it."""
+        return base64.b64encode(self.svg).decode("ascii")
+
+
+def pictures(comparison: Comparison) -> list[Picture]:
+    """Of everything together, then of each group and candidate."""
+    drawn: list[Picture] = []
+    rows = comparison.runs
+    groups = [group.group for group in comparison.groups]
+    if len({row.parameters for row in rows if not row.peer}) > 1:
+        drawn.append(_draw("Accuracy against size: test filled, validation hollow", draw_sizes, rows))
+    if len({group.leaky for group in groups}) > 1:
+        caption = "The same model, divided differently: leaky splits beside unseen people"
+        drawn.append(_draw(caption, draw_leakage, rows))
+    for group in comparison.groups:
+        drawn += _draw_folds(group)
+    for group in comparison.groups:
+        if group.cost.informative:
+            caption = f"Accuracy against cost (group {group.number}); Pareto-optimal sizes are filled and joined"
+            drawn.append(_draw(caption, draw_cost, group))
+    for group in groups:
+        classes = "gestures" if group.target == "gesture" else "classes"
+        for candidate in group.candidates:
+            if all(_has_confusion(run.info) for run in candidate.runs):
+                which = f"{_name(group, groups)}{candidate.label}"
+                caption = f"Which {classes} are taken for which: {which}, test recordings"
+                drawn.append(_draw(caption, draw_confusion, add_confusions(candidate)))
+    return drawn
+
+
+def curves(groups: Sequence[Group]) -> list[Picture]:
+    """Training curves of the first runs."""
+    runs = [(group, run) for group in groups for run in group.runs if run.info["training"].get("history")]
+    return [
+        _draw(f"Training curves of {_name(group, groups)}{run.label}", draw_curves, run.info)
+        for group, run in runs[:MOST_CURVES]
+    ]
+
+
+def add_confusions(candidate: Candidate) -> Info:
+    """What the runs of a size say together, as far as the confusion matrix needs it."""
+    info = cast(Any, copy.deepcopy(candidate.runs[0].info))
+    if len(candidate.runs) > 1:
+        info["confusion"] = np.sum([run.info["confusion"] for run in candidate.runs], axis=0).tolist()
+        info["name"] = f"{len(candidate.runs)} runs together"
+        info["seed"] = ", ".join(map(str, candidate.seeds))
+        folds = [run.info["split"]["options"].get("fold") for run in candidate.runs]
+        if any(fold != folds[0] for fold in folds):
+            info["split"]["options"]["fold"] = None
+    return cast(Info, info)
+
+
+def _has_confusion(info: Info) -> bool:
+    """A damaged info file has its numbers compared all the same."""
+    size = len(info.get("gestures", []))
+    return size > 0 and np.shape(cast(Any, info.get("confusion", ()))) == (size, size)
+
+
+def _draw_folds(group: GroupComparison) -> Iterator[Picture]:
+    with tempfile.TemporaryDirectory() as folder:
+        for path in draw_cross_validation(group, Path(folder), "svg"):
+            kind = path.stem.split("_")[0]
+            if kind != "sizes" or sum(not result.peer for result in group.results) > 1:
+                yield Picture(f"{OF_FOLDS[kind]} (group {group.number})", path.read_bytes())
+
+
+def _name(group: Group, groups: Sequence[Group]) -> str:
+    return f"group {group.number}, " if len(groups) > 1 else ""
+
+
+def _draw(caption: str, draw: Callable[[Any, Path], None], content: Any) -> Picture:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "picture.svg"
+        draw(content, path)
+        return Picture(caption, path.read_bytes())
+
+
 def render_table(table: Table) -> str:
     """One table of the page, which sorts by its columns."""
     module: Any = _templates().get_template("tables.html").module
@@ -92,11 +199,8 @@ def _templates() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {"cell": cell, "shown": sections.shown, "percent": percent}
-    names = ("run_table", "metric_blocks", "group_blocks", "unread_table", "number")
-    tables = {"importance_table": importance_table, "trial_table": trial_table}
-    functions: dict[str, Callable[..., Any]] = {name: getattr(sections, name) for name in names}
-    more: dict[str, Any] = {"remarks": remarks, "texts": texts, "counted": counted}
-    cast(dict[str, Any], environment.globals).update(functions | tables | more)
+    own = {function.__name__: function for function in (remarks, importance_table, trial_table, counted)}
+    cast(dict[str, Any], environment.globals).update({"sections": sections, "texts": texts} | own)
     return environment
 
 
@@ -139,21 +243,23 @@ def trial_table(search: Search) -> Table:
     """One line a trial."""
     keys = list(search["space"])
 
-    def cells() -> Iterator[tuple[Cell, ...]]:
-        for trial in search["trials"]:
-            params = [trial["params"].get(key, "") for key in keys]
-            yield (
-                str(trial["number"]),
-                trial["state"],
-                "" if trial["value"] is None else f"{trial['value']:.4f}",
-                *((f"{value:.4g}", float(value)) if isinstance(value, float) else str(value) for value in params),
-                " ".join(map(str, trial["epochs"])),
-                " ".join(trial["folders"]),
-                trial["reason"],
-            )
+    def show(value: Any) -> Cell:
+        return (f"{value:.4g}", value) if isinstance(value, float) else str(value)
 
+    rows = tuple(
+        (
+            str(trial["number"]),
+            trial["state"],
+            "" if trial["value"] is None else f"{trial['value']:.4f}",
+            *(show(trial["params"].get(key, "")) for key in keys),
+            " ".join(map(str, trial["epochs"])),
+            " ".join(trial["folders"]),
+            trial["reason"],
+        )
+        for trial in search["trials"]
+    )
     columns = ("trial", "state", search["objective"].replace("_", " "), *keys, "epochs", "folders", "reason")
-    return Table("Trials", columns, tuple(cells()))
+    return Table("Trials", columns, rows)
 
 
 def _configuration(run: Finished) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 import base64
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,7 +77,7 @@ class TestRecording:
         correctness: 1 to 3.
         classes: All of them.
         gesture: Where the classes are correct and incorrect.
-        sums: For each candidate the sum over its runs, and how many there are.
+        answers: For each candidate the probabilities that its runs gave.
     """
 
     __test__ = False  # not a test of pytest's
@@ -89,28 +89,23 @@ class TestRecording:
     correctness: int
     classes: tuple[str, ...]
     gesture: str
-    sums: dict[int, tuple[np.ndarray, int]] = field(default_factory=dict[int, tuple[np.ndarray, int]])
-
-    def add(self, candidate: int, probabilities: np.ndarray) -> None:
-        """Adds what one run said of it."""
-        total, count = self.sums.get(candidate, (np.zeros(len(probabilities)), 0))
-        self.sums[candidate] = (total + probabilities, count + 1)
+    answers: dict[int, list[np.ndarray]] = field(default_factory=dict[int, list[np.ndarray]])
 
     def mean(self, candidate: int) -> np.ndarray:
         """Probabilities over the runs of a candidate that tested it."""
-        total, count = self.sums[candidate]
-        return total / count
+        return np.mean(self.answers[candidate], axis=0)
 
     @property
     def wrong(self) -> int:
         """How many candidates misclassify it."""
-        return sum(self.classes[int(self.mean(candidate).argmax())] != self.truth for candidate in self.sums)
+        return sum(self.classes[int(self.mean(candidate).argmax())] != self.truth for candidate in self.answers)
 
     @property
     def order(self) -> tuple[float, float, str]:
         """Misclassified by most candidates first, then the one whose true class was thought least likely."""
         own = self.classes.index(self.truth)
-        return -self.wrong / len(self.sums), float(np.mean([self.mean(one)[own] for one in self.sums])), self.name
+        likely = float(np.mean([self.mean(candidate)[own] for candidate in self.answers]))
+        return -self.wrong / len(self.answers), likely, self.name
 
 
 @dataclass(frozen=True)
@@ -168,8 +163,8 @@ def build_player(
     """
     models, tested, unreadable = _read_recordings(groups)
     absent = Counter(dict.fromkeys(unreadable, 0))
-    wrong = sorted((one for one in tested if one.wrong), key=lambda one: one.order)
-    right = sorted((one for one in tested if not one.wrong), key=lambda one: one.name)
+    wrong = sorted((recording for recording in tested if recording.wrong), key=lambda recording: recording.order)
+    right = sorted((recording for recording in tested if not recording.wrong), key=lambda recording: recording.name)
     skeletons: list[dict[str, Any]] = []
     entries: list[dict[str, Any]] = []
     kept: list[TestRecording] = []
@@ -212,8 +207,8 @@ def _entry(recording: TestRecording, skeleton: int, motion: Motion, code: str) -
         "posture": motion.posture,
         "correctness": f"{correctness} {recording.gesture}".rstrip(),
         "truth": recording.classes.index(recording.truth),
-        "runs": {str(candidate): runs for candidate, (_, runs) in recording.sums.items()},
-        "said": {str(at): [round(float(value), 3) for value in recording.mean(at)] for at in recording.sums},
+        "runs": {str(candidate): len(answers) for candidate, answers in recording.answers.items()},
+        "said": {str(at): [round(float(value), 3) for value in recording.mean(at)] for at in recording.answers},
         "motion": code,
     }
 
@@ -232,21 +227,21 @@ def _read_recordings(groups: Sequence[Group]) -> tuple[list[str], list[TestRecor
                 except RunError as error:
                     unreadable.append(str(error))
                     continue
-                _add_predictions(recordings, group, len(models) - 1, predictions)
+                for recording, answer in _answers(group, predictions):
+                    known = recordings.setdefault((group.number, recording.name), recording)
+                    if known.classes == recording.classes:
+                        known.answers.setdefault(len(models) - 1, []).append(answer)
     return models, list(recordings.values()), unreadable
 
 
-def _add_predictions(
-    recordings: dict[tuple[int, str], TestRecording], group: Group, candidate: int, predictions: Predictions
-) -> None:
-    gestures = predictions.done if predictions.of_correctness else [""] * len(predictions)
+def _answers(group: Group, predictions: Predictions) -> Iterator[tuple[TestRecording, np.ndarray]]:
+    """The recordings of a run, each with the probabilities that the run gave it."""
     classes = predictions.gestures
-    for at, name in enumerate(predictions.names):
-        truth, correctness = classes[int(predictions.truth[at])], int(predictions.correctness[at])
-        new = TestRecording(name, group, predictions.subjects[at], truth, correctness, classes, gestures[at])
-        recording = recordings.setdefault((group.number, name), new)
-        if recording.classes == classes:
-            recording.add(candidate, predictions.probabilities[at])
+    gestures = predictions.done if predictions.of_correctness else [""] * len(predictions)
+    truth, correctness = [classes[at] for at in predictions.truth.tolist()], predictions.correctness.tolist()
+    for at, (name, subject) in enumerate(zip(predictions.names, predictions.subjects, strict=True)):
+        recording = TestRecording(name, group, subject, truth[at], correctness[at], classes, gestures[at])
+        yield recording, predictions.probabilities[at]
 
 
 def _add_windows(
@@ -255,17 +250,16 @@ def _add_windows(
     """Gives each recording the probabilities of its windows, by candidate; returns why some candidates have none."""
     series: dict[tuple[int, str], WindowSeries] = {}
     absent: dict[str, str] = {}
-    placed = [(group, candidate) for group in groups for candidate in group.candidates]
-    for place, (group, candidate) in enumerate(placed):
+    candidates = [(group, candidate) for group in groups for candidate in group.candidates]
+    for place, (group, candidate) in enumerate(candidates):
         names = {recording.name for recording in kept if recording.group.number == group.number}
         by_name, reason = _read_windows(candidate, names)
         series |= {(place, name): mean_series(runs) for name, runs in by_name.items()}
-        if not by_name:
-            absent[str(place)] = reason
+        absent |= {} if by_name else {str(place): reason}
     used = 0
     for recording, entry in zip(kept, entries, strict=True):
         entry["windows"] = {}
-        for candidate in recording.sums:
+        for candidate in recording.answers:
             if (candidate, recording.name) in series:
                 encoded = encode_series(series[candidate, recording.name])
                 size = len(json.dumps(encoded))
@@ -284,8 +278,8 @@ def _read_windows(candidate: Candidate, names: set[str]) -> tuple[dict[str, list
         try:
             if path.exists():
                 check_sum(run, path)
-                for name, one in read_windows(path, tuple(run.info.get("gestures", ())), names).items():
-                    series.setdefault(name, []).append(one)
+                for name, windows in read_windows(path, tuple(run.info.get("gestures", ())), names).items():
+                    series.setdefault(name, []).append(windows)
         except RunError as error:
             reasons.append(f"{error}.")
     return series, PEER if is_peer(candidate.runs[0].info) else reasons[0] if reasons else NO_WINDOWS
@@ -295,8 +289,8 @@ def encode_series(series: WindowSeries) -> dict[str, Any]:
     """Seconds, and whole per cent as bytes in base64, window by window."""
     shares = np.rint(100 * series.probabilities).clip(0, 100).astype(np.uint8)
     return {
-        "starts": [round(one, 2) for one in series.starts.tolist()],
-        "ends": [round(one, 2) for one in series.ends.tolist()],
+        "starts": [round(second, 2) for second in series.starts.tolist()],
+        "ends": [round(second, 2) for second in series.ends.tolist()],
         "said": base64.b64encode(shares.tobytes()).decode("ascii"),
     }
 

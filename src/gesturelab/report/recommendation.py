@@ -21,23 +21,18 @@ def select_model(results: Sequence[CandidateResult], pairs: Sequence[PairResult]
     people = pairs[0].people
     partial = any(result.partial for result in results)
     sentences = ["Some folds are missing, so this verdict is provisional."] if partial else []
-    top = _best(results)
-    name = top.candidate
     if (needed := fewest_people(len(pairs))) > people:
         which = "two sizes" if len(results) == 2 else f"{len(results)} sizes"
         return [*sentences, f"{people} people are too few to tell {which} apart: at least {needed} are needed."]
-    against = {other.candidate: _pair(name, other.candidate, pairs) for other in results if other is not top}
-    alike = [one for one in results if one is top or _alike(against[one.candidate])]
-    chosen = _smallest(alike)
+    top, against, alike = _compare_with_best(results, pairs)
+    name, chosen = top.candidate, _smallest(alike)
     if len(alike) == 1 and any(pair.difference < 0 for pair in against.values()):
         sentences.append(f"Validation and test people disagree: {name} has the best validation {metric}.")
     elif len(alike) == 1:
-        sentences.append(
-            f"{name} has the best validation {metric}, and no other size is as good as far as one can tell. "
-            f"Take {name}."
-        )
+        alone = "no other size is as good as far as one can tell"
+        sentences.append(f"{name} has the best validation {metric}, and {alone}. Take {name}.")
     else:
-        names = [one.candidate for one in alike]
+        names = [result.candidate for result in alike]
         listed = f"{', '.join(names[:-1])} and {names[-1]}"
         start = f"{listed} are not distinguishable on these {people} people; take {chosen.candidate}: "
         if chosen is top:
@@ -66,13 +61,19 @@ def selected(results: Sequence[CandidateResult], pairs: Sequence[PairResult]) ->
     """
     if len(results) < 2 or not pairs or fewest_people(len(pairs)) > pairs[0].people:
         return None
-    top = _best(results)
-    against = [_pair(top.candidate, other.candidate, pairs) for other in results if other is not top]
-    if all(not _alike(pair) for pair in against) and any(pair.difference < 0 for pair in against):
+    _, against, alike = _compare_with_best(results, pairs)
+    if len(alike) == 1 and any(pair.difference < 0 for pair in against.values()):
         return None
-    return _smallest(
-        [one for one in results if one is top or _alike(_pair(top.candidate, one.candidate, pairs))]
-    ).candidate
+    return _smallest(alike).candidate
+
+
+def _compare_with_best(
+    results: Sequence[CandidateResult], pairs: Sequence[PairResult]
+) -> tuple[CandidateResult, dict[str, PairResult], list[CandidateResult]]:
+    """The size with the best validation accuracy, its pair with each other size, and those that do not differ."""
+    top = _best(results)
+    against = {other.candidate: _pair(top.candidate, other.candidate, pairs) for other in results if other is not top}
+    return top, against, [result for result in results if result is top or _alike(against[result.candidate])]
 
 
 def without_peers(
@@ -86,11 +87,11 @@ def without_peers(
 
 def _best(results: Sequence[CandidateResult]) -> CandidateResult:
     """The best by validation accuracy."""
-    return min(results, key=lambda one: (-(one.validation_accuracy or 0), one.parameters, one.candidate))
+    return min(results, key=lambda result: (-(result.validation_accuracy or 0), result.parameters, result.candidate))
 
 
 def _smallest(results: Sequence[CandidateResult]) -> CandidateResult:
-    return min(results, key=lambda one: (one.parameters, -(one.validation_accuracy or 0), one.candidate))
+    return min(results, key=lambda result: (result.parameters, -(result.validation_accuracy or 0), result.candidate))
 
 
 def beside_peers(results: Sequence[CandidateResult], pairs: Sequence[PairResult]) -> list[str]:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from gesturelab.evaluation.metrics import CORRECTNESS, GESTURE, METRICS, primary_metric
 from gesturelab.evaluation.result import Part, Result, Value
-from gesturelab.report.collect import SIDES, Unread
+from gesturelab.report.collect import SUBSETS, Unread
 from gesturelab.report.groups import Candidate, Group
-from gesturelab.report.overfitting import ADVICE, SEVERE, UNDEFINED, band, gap
-from gesturelab.runs.info import LEAKY, SYNTHETIC
+from gesturelab.report.overfitting import ADVICE, SEVERE, band, gap
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,18 +27,21 @@ BASELINES = {"length": "length alone", "majority": "majority class"}
 SUBSET_SCORES = (primary_metric(GESTURE).name, primary_metric(CORRECTNESS).name, "loss")
 """What a run has of each subset, of recordings and of windows."""
 
-_ACCURACY, _BALANCED, _LOSS = (
-    tuple(f"{subset}_{level}_{score}" for level in ("recording", "window") for subset in SIDES)
-    for score in SUBSET_SCORES
-)
 CORRECTNESS_SCORES = tuple(
     f"test_{metric.name}" for metric in METRICS if metric.target == CORRECTNESS and metric.primary_for is None
 )
 BASELINE_SCORES = tuple(f"{baseline}_{primary_metric(CORRECTNESS).name}" for baseline in BASELINES)
-_BEFORE = ("run", "folder", "path", "name", "model", "peer", "parameters", "group", "candidate")
-_AFTER = ("seconds", "epochs", "best_epoch", "split", "data", "fingerprint", "seed", "flags", "findings")
+
+
+def _of_subsets(score: str) -> list[str]:
+    return [f"{subset}_{level}_{score}" for level in ("recording", "window") for subset in SUBSETS]
+
+
 RUN_COLUMNS = (
-    *_BEFORE, *_ACCURACY, "target", *_BALANCED, *CORRECTNESS_SCORES, *BASELINE_SCORES, *_LOSS, *_AFTER
+    "run", "folder", "path", "name", "model", "peer", "parameters", "group", "candidate",
+    *_of_subsets(SUBSET_SCORES[0]), "target", *_of_subsets(SUBSET_SCORES[1]), *CORRECTNESS_SCORES, *BASELINE_SCORES,
+    *_of_subsets(SUBSET_SCORES[2]),
+    "seconds", "epochs", "best_epoch", "split", "data", "fingerprint", "seed", "flags", "findings",
 )  # fmt: skip
 """The columns of the table of runs that CSV and JSON always have; further metrics of test recordings follow."""
 
@@ -102,25 +104,17 @@ class RunRow:
 
     def gap(self, level: str = "recording") -> float | None:
         """Train minus test primary metric, as a fraction; None where one of them is missing."""
-        return _gap(self.score("train", level), self.score("test", level))
+        return gap(self.score("train", level), self.score("test", level))
 
     @property
     def band(self) -> str:
         """The word for the gap of recordings."""
-        return _band(self.gap())
+        return band(self.gap())
 
     def to_dict(self) -> dict[str, Any]:
         """Flat, with the keys of `RUN_COLUMNS` and of further metrics."""
         flat = {**vars(self), **self.scores}
         return {key: flat[key] for key in dict.fromkeys((*RUN_COLUMNS, *self.scores))}
-
-
-def _gap(train: float | None, test: float | None) -> float | None:
-    return None if train is None or test is None else gap(train, test)
-
-
-def _band(difference: float | None) -> str:
-    return UNDEFINED if difference is None else band(difference)
 
 
 @dataclass(frozen=True)
@@ -155,9 +149,24 @@ class CandidateResult:
         return self.scores["partial"]
 
     @property
+    def missing_people(self) -> str:
+        """Whom the tests of its folds lack."""
+        return ", ".join(self.scores["missing_people"]) or "some people"
+
+    @property
     def primary(self) -> Value:
         """The primary metric on everybody, with its interval."""
         return self.primary_of(self.scores["all"])
+
+    def parts(self, kinds: Sequence[str] = PARTS) -> Iterator[tuple[str, str, Part]]:
+        """Kind, name and scores: of everybody, of the ensemble of seeds, and of the parts of some kinds."""
+        scores = cast(dict[str, Any], self.scores)
+        for kind in ("all", "ensemble"):
+            if scores[kind] is not None:
+                yield kind, "", scores[kind]
+        for kind in kinds:
+            for name, part in scores[kind].items():
+                yield kind, name, part
 
     def primary_of(self, part: Part) -> Value:
         """The primary metric of some recordings."""
@@ -165,8 +174,9 @@ class CandidateResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Flat: the scores beside the rest."""
-        own = {key: value for key, value in vars(self).items() if key != "scores"}
-        return {**own, **cast(dict[str, Any], self.scores)}
+        flat = {**vars(self), **self.scores}
+        del flat["scores"]
+        return flat
 
 
 @dataclass(frozen=True)
@@ -460,34 +470,25 @@ class GroupComparison:
         """The second line of a figure's title."""
         return f"{self.group.data}, {self.group.basis.kind}"
 
-    @property
-    def figure_warnings(self) -> list[str]:
-        """What stands on every figure."""
-        return [LEAKY] * self.group.leaky + [SYNTHETIC] * self.group.synthetic
-
     def people(self) -> dict[str, list[str]]:
         """The subjects by subset, over all folds."""
         return {
-            side: sorted({person for run in self.group.runs for person in run.info["split"][side]["subjects"]})
-            for side in SIDES
+            subset: sorted({person for run in self.group.runs for person in run.info["split"][subset]["subjects"]})
+            for subset in SUBSETS
         }
 
     def summaries(self) -> list[CandidateSummary]:
         """One line a candidate, baselines last."""
         results = {result.candidate: result for result in self.results}
-        lines = [self._summary(one, results.get(one.label)) for one in self.group.candidates]
+        lines = [self._summary(candidate, results.get(candidate.label)) for candidate in self.group.candidates]
         return lines + [self._baseline_summary(result) for result in results.values() if result.baseline]
 
     def _summary(self, candidate: Candidate, result: CandidateResult | None) -> CandidateSummary:
         test = result.primary if result else Value(value=candidate.score("test"), low=None, high=None)
-        difference = _gap(candidate.score("train"), test["value"])
-        marks = {
-            "recommended": candidate.label == self.cost.recommended and not self.group.leaky,
-            "peer": candidate.peer,
-            "PARTIAL": result is not None and result.partial,
-            "LEAKY": self.group.leaky,
-            "SYNTHETIC": self.group.synthetic,
-        }
+        difference = gap(candidate.score("train"), test["value"])
+        recommended = candidate.label == self.cost.recommended and not self.group.leaky
+        partial = result is not None and result.partial
+        marks = ["recommended"] * recommended + ["peer"] * candidate.peer + ["PARTIAL"] * partial
         return CandidateSummary(
             group=self.number,
             candidate=candidate.label,
@@ -502,9 +503,9 @@ class GroupComparison:
             low=test["low"],
             high=test["high"],
             gap=difference,
-            band=_band(difference),
+            band=band(difference),
             seconds=fmean(run.info["training"]["seconds"] for run in candidate.runs),
-            marks=tuple(mark for mark, applies in marks.items() if applies),
+            marks=(*marks, *self.group.flags),
         )
 
     def _baseline_summary(self, result: CandidateResult) -> CandidateSummary:
@@ -610,36 +611,30 @@ def _recommendation_json(group: GroupComparison) -> dict[str, Any]:
     return {**head, "target": group.target, "chosen_by": f"validation {group.metric} of recordings", **plain}
 
 
-def _joined_json(group: GroupComparison, found: CrossValidationResult) -> dict[str, Any]:
+def _joined_json(group: GroupComparison, joined: CrossValidationResult) -> dict[str, Any]:
     return {
         "group": group.number,
         "target": group.target,
         "lead": primary_metric(group.target).name,
-        "results": [result.to_dict() for result in found.results],
-        "pairs": [asdict(pair) for pair in found.pairs],
-        "ranks": found.ranks and asdict(found.ranks),
-        "verdict": list(found.model_selection),
-        "beside_peers": list(found.beside_peers),
-        "left_out": [asdict(run) for run in found.left_out],
+        "results": [result.to_dict() for result in joined.results],
+        "pairs": [asdict(pair) for pair in joined.pairs],
+        "ranks": joined.ranks and asdict(joined.ranks),
+        "verdict": list(joined.model_selection),
+        "beside_peers": list(joined.beside_peers),
+        "left_out": [asdict(run) for run in joined.left_out],
     }
 
 
 def _part_rows(group: int, result: CandidateResult) -> Iterator[dict[str, Any]]:
     """A candidate's parts, each with its scores and their intervals."""
     head = {"group": group, "candidate": result.candidate, "size": result.size, "parameters": result.parameters}
-    scores = cast(dict[str, Any], result.scores)
-    named = [("all", "", scores["all"])]
-    named += [("ensemble", "", scores["ensemble"])] if scores["ensemble"] else []
-    named += [(kind.removeprefix("by_"), name, part) for kind in PARTS for name, part in scores[kind].items()]
-    for kind, name, part in named:
-        values = {
-            f"{score}{end}": part[score][key]
-            for score in part
-            if score not in ("recordings", "people")
-            for end, key in (("", "value"), ("_low", "low"), ("_high", "high"))
-        }
-        sizes = {"recordings": part["recordings"], "people": part["people"]}
-        yield {**head, "part": kind, "value": name, **sizes, **values}
+    for kind, name, part in result.parts():
+        row = {**head, "part": kind.removeprefix("by_"), "value": name}
+        row |= {"recordings": part["recordings"], "people": part["people"]}
+        for score, value in part.items():
+            if score not in ("recordings", "people"):
+                row |= {score: value["value"], f"{score}_low": value["low"], f"{score}_high": value["high"]}
+        yield row
     for name, person in result.scores["by_person"].items():
         counted = {"recordings": person["recordings"], "people": 1, "accuracy": person["accuracy"]}
         yield {**head, "part": "person", "value": name, **counted}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from gesturelab.evaluation.metrics import CORRECTNESS, RESERVED, Metric, metric_named, primary_metric, table_metrics
-from gesturelab.evaluation.result import Part
+from gesturelab.evaluation.result import Value
 from gesturelab.report import texts
 from gesturelab.report.results import (
     BASELINE_SCORES,
@@ -84,7 +84,7 @@ def summary_table(comparison: Comparison) -> Table:
             line.candidate,
             "" if line.parameters is None else count(line.parameters),
             percent(line.train),
-            texts.score(line.test, line.low, line.high),
+            interval(Value(value=line.test, low=line.low, high=line.high), unit=" %" * (line.test is not None)),
             percent(line.gap),
             line.band,
             "" if line.seconds is None else duration(line.seconds),
@@ -109,14 +109,18 @@ def run_table(rows: Sequence[RunRow], caption: str = "Runs") -> Table:
     def cells(row: RunRow) -> tuple[Cell, ...]:
         scores = [row.score(subset) for subset in ("train", "validation", "test")]
         scores += [row.score(subset, "window") for subset in ("train", "test")]
-        losses = [row.scores[f"{side}_{level}_loss"] for level in ("recording", "window") for side in ("train", "test")]
         return (
             str(row.run), row.folder, row.name, row.candidate, (count(row.parameters), row.parameters), str(row.seed),
-            *map(percent, scores), *(f"{loss:.4f}" for loss in losses), (duration(row.seconds), row.seconds),
+            *map(percent, scores), *_losses(row), (duration(row.seconds), row.seconds),
             str(row.epochs), row.data, row.split, row.flags, row.findings,
         )  # fmt: skip
 
     return Table(caption, RUN_COLUMNS, tuple(map(cells, rows)))
+
+
+def _losses(row: RunRow) -> list[str]:
+    places = [f"{subset}_{level}_loss" for level in ("recording", "window") for subset in ("train", "test")]
+    return [f"{row.scores[place]:.4f}" for place in places]
 
 
 def accuracy_table(group: GroupComparison) -> Table:
@@ -139,9 +143,7 @@ def training_table(group: GroupComparison) -> Table:
     columns = ("#", "run", "name", "time", "epochs", *_levels("", ("train", "test"), "loss\n"))
     rows = (
         (
-            str(row.run), row.folder, row.name, (duration(row.seconds), row.seconds), str(row.epochs),
-            *(f"{row.scores[f'{side}_{level}_loss']:.4f}"
-              for level in ("recording", "window") for side in ("train", "test")),
+            str(row.run), row.folder, row.name, (duration(row.seconds), row.seconds), str(row.epochs), *_losses(row),
         )
         for row in group.runs
     )  # fmt: skip
@@ -252,24 +254,22 @@ def part_rows(joined: CrossValidationResult, kinds: Sequence[str] = PARTS) -> It
     metrics = _metrics(joined)
     for result in joined.results:
         scores, of_gesture = cast(dict[str, Any], result.scores), result.target == "gesture"
-        named: list[tuple[str, str, Part]] = [("", EVERYBODY, result.scores["all"])]
-        if result.scores["ensemble"]:
-            named.append(("", f"ensemble of {len(scores['seeds'])} seeds", result.scores["ensemble"]))
-        for kind in kinds if of_gesture else [kind for kind in kinds if "correctness" not in kind]:
-            if len(scores[kind]) > 1 or kind == "by_group":
-                named += [(kind, name, part) for name, part in scores[kind].items()]
-        for kind, name, part in named:
+        names = {"all": EVERYBODY, "ensemble": f"ensemble of {len(scores['seeds'])} seeds"}
+        several = [kind for kind in kinds if len(scores[kind]) > 1 or kind == "by_group"]
+        for kind, name, part in result.parts([kind for kind in several if of_gesture or "correctness" not in kind]):
             one_class = kind == "by_gesture" and of_gesture  # the other metrics need several gestures
-            wanted = [metric for metric in metrics[: 1 if one_class else None] if metric.name in part]
-            values = [interval(part[metric.name], metric) if metric in wanted else "" for metric in metrics]
-            yield result.candidate, name, str(part["people"]), f"{part['recordings']:,}", *values
-            if name == EVERYBODY and of_gesture:
+            values = [
+                interval(part[metric.name], metric) if metric.name in part and not (one_class and at) else ""
+                for at, metric in enumerate(metrics)
+            ]
+            yield result.candidate, names.get(kind, name), str(part["people"]), f"{part['recordings']:,}", *values
+            if kind == "all" and of_gesture:
                 empty = [""] * (len(values) - 1)
                 yield result.candidate, "mean over people", "", "", interval(part["person_accuracy"]), *empty
 
 
 def _metrics(joined: CrossValidationResult) -> list[Metric]:
-    return table_columns(joined.results[0].target, (name for one in joined.results for name in one.scores["all"]))
+    return table_columns(joined.results[0].target, (name for result in joined.results for name in result.scores["all"]))
 
 
 def detail_name(group: GroupComparison) -> str:
@@ -284,12 +284,14 @@ def detail_rows(results: Sequence[CandidateResult]) -> Iterator[tuple[str, ...]]
         parts = [cast(dict[str, Any], result.scores)[kind] for result in results]
         names = list(dict.fromkeys(name for by_name in parts for name in by_name))
         for name in sorted(names) if kind == "by_person" else names:
-            found = [by_name.get(name) for by_name in parts]
-            first = next(part for part in found if part is not None)
-            values = [part and (part["accuracy"] if kind == "by_person" else part[primary]["value"]) for part in found]
+            of_name = [by_name.get(name) for by_name in parts]
+            first = next(part for part in of_name if part is not None)
+            values = [
+                part and (part["accuracy"] if kind == "by_person" else part[primary]["value"]) for part in of_name
+            ]
             cells = [
                 "" if part is None else "-" if value is None else f"{100 * value:.1f}"
-                for part, value in zip(found, values, strict=True)
+                for part, value in zip(of_name, values, strict=True)
             ]
             group = (first["group"] or "") if kind == "by_person" else ""
             yield kind.removeprefix("by_"), name, group, str(first["recordings"]), *cells

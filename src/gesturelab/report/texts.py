@@ -6,7 +6,7 @@ from typing import Any
 
 from gesturelab.evaluation.metrics import GESTURE, Metric, primary_metric
 from gesturelab.evaluation.result import Value
-from gesturelab.report.overfitting import ADVICE, BANDS, SEVERE, band
+from gesturelab.report.overfitting import ADVICE, BANDS, SEVERE, band, gap
 from gesturelab.report.results import (
     CandidateResult,
     Choice,
@@ -139,13 +139,13 @@ def share(part: int, whole: int) -> str:
 ACCURACY = primary_metric(GESTURE)
 
 
-def interval(value: Value, metric: Metric = ACCURACY) -> str:
+def interval(value: Value, metric: Metric = ACCURACY, unit: str = "") -> str:
     """A metric with its interval; of fractions in per cent, without the sign.
 
     >>> interval({"value": 0.884, "low": 0.801, "high": 0.9321})
     '88.4 (80.1-93.2)'
     """
-    shown = metric.show(value["value"])
+    shown = metric.show(value["value"]) + unit
     if value["low"] is None or value["high"] is None:
         return shown
     return f"{shown} ({metric.show(value['low'])}-{metric.show(value['high'])})"
@@ -215,8 +215,17 @@ def recommendation(group: GroupComparison) -> list[str]:
 
 
 def _seeds(choice: Choice) -> str:
-    listed = f"seed{'s' if len(choice.seeds) > 1 else ''} {', '.join(map(str, choice.seeds))}"
+    listed = list_seeds(choice.seeds)
     return listed if choice.runs == 1 else f"mean of {choice.runs} runs, {listed}"
+
+
+def list_seeds(seeds: Sequence[float | None]) -> str:
+    """Seeds in words.
+
+    >>> list_seeds([0]), list_seeds([0, 1])
+    ('seed 0', 'seeds 0, 1')
+    """
+    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
 
 
 def answer(group: GroupComparison) -> list[str]:
@@ -251,8 +260,12 @@ def not_compared(comparison: Comparison) -> list[str]:
 
 def gap_bands(comparison: Comparison) -> str:
     """What the gap is, and its bands."""
-    names = " or ".join(dict.fromkeys(group.metric for group in comparison.groups)) or "accuracy"
-    return f"Gap = train minus test {names}, judged on recordings: {BANDS}."
+    return f"Gap = train minus test {_metrics(comparison) or 'accuracy'}, judged on recordings: {BANDS}."
+
+
+def _metrics(comparison: Comparison) -> str:
+    """The primary metrics of its groups, in words."""
+    return " or ".join(dict.fromkeys(group.metric for group in comparison.groups))
 
 
 def overfitting(comparison: Comparison) -> list[str]:
@@ -296,19 +309,16 @@ def about_results(joined: CrossValidationResult) -> Iterator[str]:
 def completeness(result: CandidateResult) -> str:
     """How many folds and seeds a joined result has, and whom it lacks."""
     scores, metric = result.scores, primary_metric(result.target).title
-    seeds = [seed["seed"] for seed in scores["seeds"]]
     text = f"{result.candidate}: {len(scores['folds'])} of {scores['planned_folds']} folds, "
-    text += f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
+    text += list_seeds([seed["seed"] for seed in scores["seeds"]])
     if scores["seed_deviation"] is not None:
         accuracies = ", ".join(percent(seed[primary_metric(result.target).name]) for seed in scores["seeds"])
         text += f" ({metric} {accuracies}; standard deviation {100 * scores['seed_deviation']:.1f} points)"
     if result.partial:
-        text += f". PARTIAL: not tested yet: {', '.join(scores['missing_people']) or 'some people'}"
-    train, test = result.train_accuracy, result.primary["value"]
-    if train is None or test is None:
-        return f"{text}."
-    gap = round(train - test, 9)
-    return f"{text}. Train minus test {metric} {percent(gap)}: {band(gap)}."
+        text += f". PARTIAL: not tested yet: {result.missing_people}"
+    if (difference := gap(result.train_accuracy, result.primary["value"])) is not None:
+        text += f". Train minus test {metric} {percent(difference)}: {band(difference)}"
+    return f"{text}."
 
 
 def confidence(result: CandidateResult) -> str:
@@ -386,37 +396,26 @@ def costs(cost: Cost) -> list[str]:
             f"Other work on this machine DISTURBED the measurement of {', '.join(conditions.disturbed)}: these "
             "latencies are too long; measure again on an idle machine."
         )
-    return sentences + [f"No latency of {one.candidate}: {one.reason}." for one in conditions.missing]
-
-
-def score(value: float | None, low: float | None, high: float | None) -> str:
-    """A score with its interval, if there is one.
-
-    >>> score(0.884, 0.801, 0.9321), score(0.884, None, None)
-    ('88.4 % (80.1-93.2)', '88.4 %')
-    """
-    between = "" if low is None or high is None else f" ({100 * low:.1f}-{100 * high:.1f})"
-    return f"{percent(value)}{between}"
+    return sentences + [f"No latency of {missing.candidate}: {missing.reason}." for missing in conditions.missing]
 
 
 def notes(comparison: Comparison) -> list[str]:
     """What must be known of the numbers, in one line each, the weightiest first."""
     lines = list(dict.fromkeys(text for group in comparison.groups for text in group.warnings))
     lines += [
-        f"PARTIAL: {result.candidate} was not tested on {', '.join(result.scores['missing_people']) or 'some people'}."
+        f"PARTIAL: {result.candidate} was not tested on {result.missing_people}."
         for group in comparison.groups
         for result in group.results
         if result.partial and not result.baseline
     ]
     joined = [group.cross_validation for group in comparison.groups if group.cross_validation]
-    left_out = [run for one in joined for run in one.left_out]
-    metrics_left_out = [text for one in joined for text in one.metrics_left_out]
     lines += [f"Not compared: {run.path}: {run.state}: {run.reason}" for run in comparison.unread[:1]]
     lines += [f"Not compared: {len(comparison.unread) - 1} more."] if comparison.unread[1:] else []
-    lines += [not_joined(run) for run in left_out[:1]]
-    lines += dict.fromkeys(f"{text[0].upper()}{text[1:]}." for text in metrics_left_out)
+    lines += [not_joined(run) for result in joined for run in result.left_out][:1]
+    lines += dict.fromkeys(f"{text[0].upper()}{text[1:]}." for result in joined for text in result.metrics_left_out)
     lines += not_compared(comparison)
     intervals = any(group.results for group in comparison.groups)
-    metrics = " or ".join(dict.fromkeys(group.metric for group in comparison.groups))
-    about = f"train, test: {metrics} of recordings" + (", in brackets 95 % intervals over people" if intervals else "")
+    about = f"train, test: {_metrics(comparison)} of recordings" + (
+        ", in brackets 95 % intervals over people" if intervals else ""
+    )
     return [*lines, f"{about}; gap: train minus test."] if comparison.groups else lines

@@ -115,10 +115,8 @@ def _overfits(metrics: Metrics, target: str) -> Finding | None:
     train, *others = (cast(dict[str, Any], metrics[side]["recording"])[key] for side in ("train", "validation", "test"))
     said: list[str] = []
     for side, score in zip(("validation", "test"), others, strict=True):
-        if train is None or score is None:
-            continue
         gap = overfitting.gap(train, score)
-        if overfitting.band(gap) == overfitting.SEVERE:
+        if gap is not None and overfitting.band(gap) == overfitting.SEVERE:
             said.append(f"{side} people {percent(score)} (a gap of {100 * gap:.1f} points)")
     if not said:
         return None

@@ -10,7 +10,7 @@ from gesturelab.report import figures
 from gesturelab.report.collect import Finished
 from gesturelab.report.comparison import compare_groups
 from gesturelab.report.figures import draw_confusion, draw_curves, draw_sizes
-from gesturelab.report.groups import group
+from gesturelab.report.groups import group_runs
 from info_builder import make_info
 
 
@@ -37,7 +37,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def table_of(*infos: dict[str, Any]):
     finished = [Finished(Path(f"r/{at}"), str(at), info) for at, info in enumerate(infos)]  # type: ignore[arg-type]
-    return compare_groups(group(finished), []).runs
+    return compare_groups(group_runs(finished), []).runs
 
 
 def pixels(path: Path) -> tuple[int, int]:

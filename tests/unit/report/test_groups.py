@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gesturelab.report.collect import Finished
-from gesturelab.report.groups import Group, best, differences, group
+from gesturelab.report.groups import Group, best, differences, group_runs
 from info_builder import make_info
 
 
 def grouped(*infos: dict[str, Any]) -> list[Group]:
-    return group([Finished(Path(f"r/{at}"), str(at), info) for at, info in enumerate(infos)])  # type: ignore[arg-type]
+    return group_runs([Finished(Path(f"r/{at}"), str(at), info) for at, info in enumerate(infos)])  # type: ignore[arg-type]
 
 
 def test_the_recommended_size_has_the_best_validation_accuracy():

@@ -14,7 +14,7 @@ from gesturelab.cli.main import main
 from gesturelab.config.composing import compose
 from gesturelab.report.collect import collect
 from gesturelab.report.comparison import compare
-from gesturelab.report.groups import group
+from gesturelab.report.groups import group_runs
 from gesturelab.report.page import MOST_BYTES, render_page, render_table
 from gesturelab.report.player import Motion, build_player, downsample, encode
 from gesturelab.report.sections import Table
@@ -125,13 +125,13 @@ def test_player_has_misclassified_recordings_first_with_their_probabilities(tmp_
 def test_seeds_are_averaged(tmp_path: Path):
     for seed in (0, 1):
         write_folds(tmp_path / f"s{seed}", seed=seed)
-    found = build_player(group(collect([tmp_path])[0]), {"f1": motion}, 10**6)
+    found = build_player(group_runs(collect([tmp_path])[0]), {"f1": motion}, 10**6)
     assert {tuple(one["runs"].items()) for one in found.data["recordings"]} == {(("0", 2),)}
     assert found.tested == 72
 
 
 def test_budget_is_kept_and_what_is_left_out_is_counted(tmp_path: Path):
-    groups = group(collect([write_folds(tmp_path, accuracy=0.3)])[0])
+    groups = group_runs(collect([write_folds(tmp_path, accuracy=0.3)])[0])
     whole = build_player(groups, {"f1": motion}, 10**7)
     size = len(whole.data["recordings"][0]["motion"])
     few = build_player(groups, {"f1": motion}, 3 * size)
@@ -153,7 +153,7 @@ def test_windows_are_averaged_over_seeds_and_old_runs_say_that_they_have_none(tm
         for fold in range(6):
             write_windows_of(tmp_path / f"s{seed}" / str(fold), fold_run(fold, seed=seed))
     write_folds(tmp_path / "old", size="large", parameters=9_000_000)
-    found = build_player(group(collect([tmp_path])[0]), {"f1": motion}, 10**6)
+    found = build_player(group_runs(collect([tmp_path])[0]), {"f1": motion}, 10**6)
     assert found.evolving
     assert list(found.data["still"]) == ["1"]
     assert "have no windows_<size>.csv" in found.data["still"]["1"]
@@ -170,7 +170,7 @@ def test_windows_keep_their_budget_and_changed_files_are_not_shown(tmp_path: Pat
     write_folds(tmp_path, folds=2)
     for fold in range(2):
         write_windows_of(tmp_path / str(fold), fold_run(fold))
-    groups = group(collect([tmp_path])[0])
+    groups = group_runs(collect([tmp_path])[0])
     whole = build_player(groups, {"f1": motion}, 10**6).data["recordings"]
     size = len(json.dumps(whole[0]["windows"]["0"]))
     few = build_player(groups, {"f1": motion}, 10**6, 2 * size).data["recordings"]
@@ -180,7 +180,7 @@ def test_windows_keep_their_budget_and_changed_files_are_not_shown(tmp_path: Pat
         info = json.loads(path.read_text())
         info["files"]["windows_tiny.csv"] = "0" * 64
         path.write_text(json.dumps(info))
-    changed = build_player(group(collect([tmp_path])[0]), {"f1": motion}, 10**6)
+    changed = build_player(group_runs(collect([tmp_path])[0]), {"f1": motion}, 10**6)
     assert not changed.evolving
     assert "SHA-256" in changed.data["still"]["0"]
 

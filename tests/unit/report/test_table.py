@@ -6,7 +6,7 @@ import pytest
 
 from gesturelab.report.collect import Finished, Unread
 from gesturelab.report.comparison import compare_groups
-from gesturelab.report.groups import group
+from gesturelab.report.groups import group_runs
 from gesturelab.report.overfitting import ADVICE, band, gap
 from gesturelab.report.results import Comparison
 from gesturelab.report.texts import count, duration, findings, percent, recommendation
@@ -16,7 +16,7 @@ from info_builder import make_info
 
 def compare_infos(*infos: dict[str, Any], unread: tuple[Unread, ...] = ()) -> Comparison:
     finished = [Finished(Path(f"r/{at}"), str(at), info) for at, info in enumerate(infos)]  # type: ignore[arg-type]
-    return compare_groups(group(finished), list(unread))
+    return compare_groups(group_runs(finished), list(unread))
 
 
 def compared(*infos: dict[str, Any]) -> dict[str, Any]:
