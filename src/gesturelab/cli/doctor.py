@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gesturelab.doctor.facts import Facts
-    from gesturelab.doctor.finding import Finding
+    from gesturelab.doctor.facts import Facts, Finding
 
 SECONDS = 30.0
 MARKS = {"ok": "ok", "warning": "WARNING", "failure": "FAILURE"}
@@ -49,10 +48,10 @@ def run(arguments: list[str]) -> int:
     try:
         from gesturelab.cli.hydra_errors import plain_errors
         from gesturelab.config.composing import compose
+        from gesturelab.doctor.checks import examine, worst
         from gesturelab.doctor.child import Request
-        from gesturelab.doctor.examine import examine, worst
-        from gesturelab.doctor.finding import Verdict
-        from gesturelab.doctor.probe import probe
+        from gesturelab.doctor.facts import Verdict
+        from gesturelab.doctor.machine import probe
     except ImportError as error:  # a broken installation is what this command is for
         said = f"gesturelab cannot be imported: {error}"
         do = "make install, or pip install gesturelab, in this environment"

@@ -4,9 +4,8 @@ import sys
 
 import pytest
 
-from gesturelab.doctor.child import Request
+from gesturelab.doctor.child import Request, listen
 from gesturelab.doctor.facts import Comparison
-from gesturelab.doctor.listen import listen
 
 REQUEST = Request(["model=small"], 1.0, every_size=False)
 BEGIN = """
