@@ -58,7 +58,7 @@ def run(arguments: list[str]) -> int:
     output = cast(Path, given.output or Path(NAMES[given.format]))
 
     from gesturelab.export.best_run import best_run
-    from gesturelab.export.make import model_of, run_of, write_bundle
+    from gesturelab.export.load import model_of, run_of, write_bundle
     from gesturelab.files import sha256
 
     if given.best:
@@ -86,8 +86,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _write_program(source: "RunDir", model: "Model", output: Path, trusted: list[str]) -> None:
-    from gesturelab.export.evidence import evidence
-    from gesturelab.export.program import write_program
+    from gesturelab.export.program import evidence, write_program
 
     shown = evidence(source, model, trust=trusted)
     difference = write_program(model, output, shown)
@@ -98,12 +97,10 @@ def _write_onnx(
     source: "RunDir", model: "Model", output: Path, trusted: list[str], *, int8: bool, stateful: bool
 ) -> None:
     try:
-        from gesturelab.export.int8 import eight_bits
-        from gesturelab.export.onnx_file import checked, write_graph
-        from gesturelab.export.stateful import checked_steps
+        from gesturelab.export.onnx_file import checked, checked_steps, eight_bits, write_graph
     except ModuleNotFoundError as error:
         raise ConfigError(f"--format onnx needs the package {error.name}: pip install 'gesturelab[export]'") from error
-    from gesturelab.export.evidence import evidence
+    from gesturelab.export.program import evidence
 
     shown = evidence(source, model, trust=trusted)
     graph, difference = (checked_steps if stateful else checked)(model, shown)

@@ -53,7 +53,7 @@ def run(arguments: list[str]) -> int:
         asked.error("only one of --csv and --jsonl can go to standard output")
     if given.rate is not None and not 0 < given.rate < float("inf"):
         asked.error(f"--rate {given.rate:g}: must be a number of frames a second above 0")
-    from gesturelab.predict.sources import find_sources, rates_of
+    from gesturelab.predict.answers import answers, find_sources, rates_of, reading_for
 
     named = cast(list[str], given.files)
     sources = find_sources(named)
@@ -62,8 +62,7 @@ def run(arguments: list[str]) -> int:
     from rich.progress import track
 
     from gesturelab.export.load import load
-    from gesturelab.predict.answers import answers, reading_for
-    from gesturelab.predict.files import csv_lines, json_lines
+    from gesturelab.predict.output import csv_lines, json_lines
 
     model = load(cast(Path, given.model), cast(list[str], given.trust))
     for text in model.warnings:
@@ -106,7 +105,7 @@ def _write(name: str, lines: Iterable[str]) -> None:
 
 
 def _tell(model: "Model", those: "Sequence[Answer]", console: "Console", *, windows: bool, table: bool) -> None:
-    from gesturelab.predict.console import show_answers, show_scores
+    from gesturelab.predict.output import show_answers, show_scores
     from gesturelab.predict.score import score
 
     if table:

@@ -13,8 +13,8 @@ from gesturelab.errors import StreamError
 
 if TYPE_CHECKING:
     from gesturelab.export.model import Model
-    from gesturelab.stream.inbox import Arrivals, Item
     from gesturelab.stream.session import StreamOptions
+    from gesturelab.stream.sources import Item
 
 FASTEST_HZ, LONGEST_S = 1000.0, 600.0
 """So much of the past must fit into memory."""
@@ -87,10 +87,10 @@ def run(arguments: list[str]) -> int:
     import torch
 
     from gesturelab.export.load import load
-    from gesturelab.stream.inbox import Inbox, OneByOne
-    from gesturelab.stream.loop import run as run_session
     from gesturelab.stream.output import Lines, View
     from gesturelab.stream.session import Session
+    from gesturelab.stream.session import run as run_session
+    from gesturelab.stream.sources import receive_one_by_one, receive_waiting
 
     torch.set_num_threads(1)  # a window is too little work for two
     model = load(cast(Path, given.model), cast(list[str], given.trust))
@@ -100,7 +100,7 @@ def run(arguments: list[str]) -> int:
     options, items = _source(given, model)
     session = Session(model, options, time.monotonic)
     each = given.all or (given.replay is not None and given.speed == 0)
-    arrivals: Arrivals = (OneByOne if each else Inbox)(items, time.monotonic)
+    arrivals = (receive_one_by_one if each else receive_waiting)(items, time.monotonic)
     stopped = False
     try:
         if given.view and sys.stdout.isatty():
@@ -122,11 +122,10 @@ def run(arguments: list[str]) -> int:
 
 def _source(given: argparse.Namespace, model: "Model") -> "tuple[StreamOptions, Iterable[Item]]":
     from gesturelab.datasets.formats.files import read_motion
-    from gesturelab.stream.lines import LineReader
     from gesturelab.stream.output import Lines
     from gesturelab.stream.segments import SegmentOptions
     from gesturelab.stream.session import StreamOptions
-    from gesturelab.stream.sources import LOOPBACK, TcpSource, parse_address, read_lines, replay
+    from gesturelab.stream.sources import LOOPBACK, LineReader, TcpSource, parse_address, read_lines, replay
 
     rate_hz = cast(float | None, given.rate)
     items: Iterable[Item]

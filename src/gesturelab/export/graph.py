@@ -11,6 +11,7 @@ import onnx
 from onnx import ModelProto, compose, helper, parser
 
 from gesturelab.config.data import Short, Span, WindowConfig
+from gesturelab.export.onnx_model import has_rate
 
 OPSET, IR_VERSION = 20, 10
 
@@ -103,11 +104,6 @@ _DROPPED = """
   probabilities = Where (too_short, none, mean)
   window_probabilities = Where (too_short, none, window_answers)
 """
-
-
-def has_rate(config: WindowConfig) -> bool:
-    """Whether the frames a second of a recording matter."""
-    return config.span is Span.sliding and config.rate_hz is not None
 
 
 def cutter(config: WindowConfig, joints: int, rate_hz: float) -> ModelProto:

@@ -10,9 +10,8 @@ from gesturelab.config.data import Span, WindowConfig
 from gesturelab.export.onnx_model import OnnxModel
 from gesturelab.models.causal import is_causal
 from gesturelab.models.recogniser import Recogniser
-from gesturelab.stream.buffer import FrameBuffer
 from gesturelab.stream.rolling import Rolling
-from gesturelab.stream.window import window_seconds, window_until
+from gesturelab.stream.window import FrameBuffer, window_seconds, window_until
 
 SAME_S = 1e-3
 """A frame that comes so much before a tick counts as on it: timestamps are often rounded to milliseconds."""
@@ -52,7 +51,7 @@ class LiveRecogniser:
         rate_hz: Frames a second that the source gives.
         every_s: Seconds from moment to moment at least; 0 is each frame.
         longest_s: With window.span=whole, how much of the past a window holds at most.
-        rolling: Keep windows open; None where the network allows it.
+        rolling: Keep windows open where the network allows it.
     """
 
     def __init__(
@@ -63,7 +62,7 @@ class LiveRecogniser:
         rate_hz: float = 30.0,
         every_s: float = 0.0,
         longest_s: float = 20.0,
-        rolling: bool | None = None,
+        rolling: bool = True,
     ) -> None:
         self.recogniser = recogniser
         self.window = window
@@ -78,7 +77,7 @@ class LiveRecogniser:
         self._tick_s = period / phases
         self._every = max(1, round(every_s / self._tick_s))
         self._rolling: Rolling | None = None
-        if network is not None and rolling is not False and window.span is Span.sliding and is_causal(network):
+        if network is not None and rolling and window.span is Span.sliding and is_causal(network):
             self._rolling = Rolling(network, window.length_frames, phases, self._every)
         self.begin()
 

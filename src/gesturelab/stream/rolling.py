@@ -138,7 +138,7 @@ class Rolling:
         pair = torch.stack([torch.stack([before, now]), torch.stack([now, now])])  # 2 frames joints 3
         if self.images == 2:
             pair = torch.cat([pair, mirror(pair, self.recogniser.features.skeleton)])
-        features = (self.recogniser.features(pair)[:, 1] - self.recogniser.mean) / self.recogniser.deviation
+        features = self.recogniser.scaled_features(pair)[:, 1]
         running, fresh = features.unflatten(0, (self.images, 2)).unbind(dim=1)
         return running, fresh
 

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,12 @@ from gesturelab.evaluation.calibration import with_temperature
 from gesturelab.export.model import Model
 from gesturelab.export.onnx_model import OnnxModel
 from gesturelab.stream.body import Body
-from gesturelab.stream.inbox import MOST_WAITING, BadLine, Gone, Item
 from gesturelab.stream.live import SAME_S, LiveRecogniser, Said
 from gesturelab.stream.segments import Movement, Segmenter, SegmentOptions
-from gesturelab.stream.smooth import Smoother
+from gesturelab.stream.sources import MOST_WAITING, Arrivals, BadLine, Gone, Item
+
+TOP = 3
+"""So many classes are named in an answer."""
 
 LATENCIES = 10_000
 """The summary's percentiles are of so many answers, the last ones."""
@@ -35,8 +37,6 @@ class StreamOptions:
         smooth_s: Time constant of the smoothing; 0: none.
         segments: When a movement is one; None: starts and ends are not looked for.
         longest_s: How much of the past is kept: no gesture is longer.
-        rolling: Keep windows open; None where the network allows it.
-        top: How many classes an answer names.
     """
 
     rate_hz: float | None = None
@@ -44,8 +44,40 @@ class StreamOptions:
     smooth_s: float = 0.0
     segments: SegmentOptions | None = None
     longest_s: float = 20.0
-    rolling: bool | None = None
-    top: int = 3
+
+
+class Smoother:
+    """Exponential smoothing over time: what was said so many seconds ago counts 1/e of what is said now.
+
+    Args:
+        seconds: The time constant; 0 changes nothing.
+
+    >>> smoother = Smoother(1.0)
+    >>> smoother(0.0, np.array([1.0, 0.0])).tolist()
+    [1.0, 0.0]
+    >>> smoother(1.0, np.array([0.0, 1.0])).round(3).tolist()
+    [0.368, 0.632]
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.begin()
+
+    def begin(self) -> None:
+        """Forgets what was said."""
+        self._last_s = 0.0
+        self._mean: Float64[np.ndarray, " classes"] | None = None
+
+    def __call__(
+        self, time_s: float, probabilities: Float64[np.ndarray, " classes"]
+    ) -> Float64[np.ndarray, " classes"]:
+        """The mean so far, the latest counting most."""
+        before, share = self._mean, 1.0
+        if before is not None and self.seconds:
+            share = 1 - np.exp((self._last_s - time_s) / self.seconds)
+        mean = probabilities if before is None else before + share * (probabilities - before)
+        self._mean, self._last_s = mean, time_s
+        return mean
 
 
 class Session:
@@ -74,7 +106,6 @@ class Session:
             rate_hz=self.rate_hz,
             every_s=options.every_s,
             longest_s=options.longest_s,
-            rolling=options.rolling,
         )
         self.segmenter = (
             Segmenter(model.skeleton, options.segments, options.longest_s) if options.segments is not None else None
@@ -139,7 +170,7 @@ class Session:
         values = np.quantile(self._latencies_ms, (0.5, 0.99)).round(2).tolist() if self._latencies_ms else [None, None]
         return {
             "event": "summary",
-            **self.body.counts.as_dict(),
+            **asdict(self.body.counts),
             "answers": self.answers,
             "left_out": self.left_out,
             "gestures": self.gestures,
@@ -198,7 +229,7 @@ class Session:
         contents = self.model.contents
         calibrated = with_temperature(said.probabilities[None], contents.temperature)[0]
         smooth = self.smoother(said.time_s, calibrated)
-        best = np.argsort(-smooth, kind="stable")[: self.options.top].tolist()
+        best = np.argsort(-smooth, kind="stable")[:TOP].tolist()
         confidence = float(smooth[best[0]])
         self.probabilities = smooth
         event: Event = {
@@ -215,3 +246,27 @@ class Session:
 
 def _seconds(value: float) -> float:
     return round(value, 4)
+
+
+def run(session: Session, arrivals: Arrivals, say: Callable[[Event], None]) -> None:
+    """Runs until nothing comes any more.
+
+    Args:
+        session: What is known of the stream.
+        arrivals: Where frames come from. While an answer is made, frames wait there; then all are taken in at once, and
+            only the latest one is answered, so that what waits never grows.
+        say: Gets every answer and event.
+
+    Raises:
+        GesturelabError: If the source can go on no longer.
+    """
+    for received in arrivals:
+        for arrived_s, item in received:
+            for event in session.take(arrived_s, item):
+                say(event)
+        if (answer := session.answer()) is not None:
+            say(answer)
+        for event in session.settle():
+            say(event)
+    for event in session.finish():
+        say(event)
