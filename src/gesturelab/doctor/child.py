@@ -1,30 +1,24 @@
 """All that needs torch, in a process of its own: a broken driver may stall it or end it without a word.
 
-The child reads a `Request` as JSON from its input, and tells what it finds as lines of JSON, each as soon as it is
-known; `listen` starts it, and says what happened if it stalls or dies. Nothing here may import Lightning: the one that
-is installed may be a malicious release.
+The child sends what it finds, each as soon as it is known; `listen` starts it, and says what happened if it stalls or
+dies. Nothing here may import Lightning: the one that is installed may be a malicious release.
 """
 
-import json
 import os
-import queue
 import signal
-import subprocess
-import sys
 import tempfile
-import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from gesturelab.config.composing import compose, options
 from gesturelab.doctor.facts import Comparison, Gpu, Shape, Torch
 from gesturelab.errors import DeviceError
 
-MARK = "gesturelab-doctor "
-"""Begins our lines; libraries print others."""
-CHILD = (sys.executable, "-m", "gesturelab.doctor.child")
 PATIENCE_S = 300.0
 """So long nothing may come; the first use of an AMD GPU compiles for minutes."""
 
@@ -44,9 +38,12 @@ class Request:
     every_size: bool
 
 
-def main() -> None:
-    """Tells torch's build and devices, the shapes of all sizes, and how a step of each compares."""
-    request = Request(**json.load(sys.stdin))
+Work = Callable[[Request], Iterator[tuple[str, Any]]]
+"""What the child does: it yields fields of `Heard` by name, ``comparison`` and the size it is ``computing``."""
+
+
+def examine_torch(request: Request) -> Iterator[tuple[str, Any]]:
+    """Torch's build and devices, the shapes of all sizes, and how a step of each compares."""
     config = compose(request.overrides)
     from gesturelab.training.device import prepare_device
 
@@ -55,22 +52,21 @@ def main() -> None:
     except DeviceError as refused:
         accelerator, error = "", str(refused)
     except (ImportError, OSError) as broken:
-        tell("torch_error", str(broken) or type(broken).__name__)
+        yield "torch_error", str(broken) or type(broken).__name__
         return
-    tell("torch", asdict(torch_facts(error, devices=config.trainer.device != "cpu")))
+    yield "torch", torch_facts(error, devices=config.trainer.device != "cpu")
     from gesturelab.doctor.step import compare_sizes, find_shapes
 
     models = {config.model.name: config.model} | {
         name: compose([f"model={name}"]).model for name in options("model") if name != config.model.name
     }
     shapes = find_shapes(config, list(models.values()))
-    tell("shapes", [asdict(shape) for shape in shapes])
+    yield "shapes", shapes
     if error:
-        tell("not_compared", {shape.size: "the device cannot be used" for shape in shapes})
+        yield "not_compared", {shape.size: "the device cannot be used" for shape in shapes}
         return
     sizes = [models[shape.size] for shape in shapes]
-    for kind, value in compare_sizes(config, sizes, accelerator, request.seconds, every_size=request.every_size):
-        tell(kind, value)
+    yield from compare_sizes(config, sizes, accelerator, request.seconds, every_size=request.every_size)
 
 
 def torch_facts(error: str, *, devices: bool) -> Torch:
@@ -91,11 +87,6 @@ def torch_facts(error: str, *, devices: bool) -> Torch:
     )
 
 
-def tell(kind: str, value: Any) -> None:
-    """Says one thing; numbers that are not finite are written as Python's json reads them."""
-    print(MARK + json.dumps([kind, value]), flush=True)
-
-
 @dataclass
 class Heard:
     """What the child told, until its end or an accident; the fields are those of `Facts`."""
@@ -110,78 +101,57 @@ class Heard:
 def listen(
     request: Request,
     *,
-    command: Sequence[str] = CHILD,
+    work: Work = examine_torch,
     patience_s: float = PATIENCE_S,
     working: Callable[[str], None] = lambda _: None,
 ) -> Heard:
-    """Starts the child and gathers what it tells.
+    """Starts the child and gathers what it sends.
 
     Args:
         request: What it shall do.
-        command: What to start.
+        work: How it does that.
         patience_s: How long nothing may come before it is ended.
         working: Is called with the size that is being computed.
     """
-    heard, size, end = Heard(), "", ""
-    with (
-        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints,
-        subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=complaints,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        ) as process,
-    ):
-        assert process.stdin is not None
-        assert process.stdout is not None
-        lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        reader = threading.Thread(target=_read_lines, args=(process.stdout, lines), daemon=True)
-        reader.start()
+    heard, size = Heard(), ""
+    context = get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    with tempfile.TemporaryDirectory() as folder, receiver:
+        complaints = Path(folder) / "complaints"
+        complaints.touch()
+        process = context.Process(target=_run_child, args=(work, request, sender, complaints))
+        process.start()
+        sender.close()
         try:
-            with suppress(BrokenPipeError):
-                json.dump(asdict(request), process.stdin)
-                process.stdin.close()
-            while (line := lines.get(timeout=patience_s)) is not None:
-                if line.startswith(MARK):
-                    kind, value = json.loads(line.removeprefix(MARK))
-                    _keep(heard, kind, value)
-                    size = {"computing": value, "not_compared": ""}.get(kind, size)
-                    working(size)
-            process.wait(timeout=patience_s)
-        except (queue.Empty, subprocess.TimeoutExpired):
-            end = f"no answer within {patience_s:g} s"
+            while receiver.poll(patience_s):
+                kind, value = receiver.recv()
+                if kind == "comparison":
+                    heard.comparisons.append(value)
+                elif kind != "computing":
+                    setattr(heard, kind, value)
+                size = {"computing": value, "not_compared": ""}.get(kind, size)
+                working(size)
+        except EOFError:
+            process.join(patience_s)
         finally:
-            if process.poll() is None:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-            reader.join(timeout=10)
-        if end or process.returncode:
-            complaints.seek(0)
-            _blame(heard, size, end or _ended(process.returncode), complaints.read())
+            if stalled := process.is_alive():
+                with suppress(ProcessLookupError):  # it may not lead a group yet
+                    os.killpg(process.pid or 0, signal.SIGKILL)
+                process.kill()
+            process.join()
+        if stalled or process.exitcode:
+            end = f"no answer within {patience_s:g} s" if stalled else _ended(process.exitcode or 0)
+            _blame(heard, size, end, complaints.read_text("utf-8", "replace"))
     return heard
 
 
-def _read_lines(stream: Iterable[str], lines: queue.SimpleQueue[str | None]) -> None:
-    try:
-        for line in stream:
-            lines.put(line.rstrip("\n"))
-    finally:
-        lines.put(None)
-
-
-def _keep(heard: Heard, kind: str, value: Any) -> None:
-    if kind == "torch":
-        heard.torch = Torch(**(value | {"gpus": tuple(Gpu(**gpu) for gpu in value["gpus"])}))
-    elif kind == "shapes":
-        heard.shapes = tuple(Shape(**shape) for shape in value)
-    elif kind == "comparison":
-        heard.comparisons.append(Comparison(**value))
-    elif kind in ("torch_error", "not_compared"):
-        setattr(heard, kind, value)
+def _run_child(work: Work, request: Request, sender: Connection, complaints: Path) -> None:
+    os.setsid()  # so that all that it begins can be ended
+    file = os.open(complaints, os.O_WRONLY | os.O_APPEND)
+    for stream in (1, 2):
+        os.dup2(file, stream)
+    for kind, value in work(request):
+        sender.send((kind, value))
 
 
 def _ended(status: int) -> str:
@@ -204,7 +174,3 @@ def _blame(heard: Heard, size: str, end: str, complaints: str) -> None:
     heard.comparisons.append(Comparison(size, device, "unknown precision", error=error))
     done = {comparison.size for comparison in heard.comparisons}
     heard.not_compared |= {shape.size: "not reached" for shape in heard.shapes if shape.size not in done}
-
-
-if __name__ == "__main__":
-    main()

@@ -3,7 +3,7 @@
 import copy
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -73,44 +73,30 @@ def make_step(
     return model, windows, torch.arange(batch) % CLASSES
 
 
-def reference(
-    model: nn.Module, windows: Float[Tensor, "batch frames features"], labels: Int64[Tensor, " batch"]
-) -> Step:
-    """The step in float64 on the CPU, a few windows at a time."""
-    exact = copy.deepcopy(model).double()
+def _run_on(device: str, model: nn.Module, windows: Tensor, labels: Tensor, precision: str) -> Step:
+    """The step as a training does it; of float64 a few windows at a time."""
+    exact = precision == "float64"
+    chunk, kind = CHUNK if exact else len(windows), torch.float64 if exact else torch.float32
+    network = copy.deepcopy(model).to(device, kind)
+    half, scale = TYPES.get(precision), 1024.0 if precision == "float16" else 1.0
     logits: list[Tensor] = []
     inputs: list[Tensor] = []
-    for chunk, wanted in zip(windows.double().split(CHUNK), labels.split(CHUNK), strict=True):
-        chunk.requires_grad_()
-        answer = exact(chunk)
-        (functional.cross_entropy(answer, wanted, reduction="sum") / len(windows)).backward()
-        assert chunk.grad is not None
-        logits.append(answer.detach())
-        inputs.append(chunk.grad)
-    return Step(torch.cat(logits), _gradients(exact) | {"input": torch.cat(inputs)})
-
-
-def _run_on(device: str, model: nn.Module, windows: Tensor, labels: Tensor, precision: str) -> Step:
-    """The step as a training does it."""
-    network = copy.deepcopy(model).to(device)
-    inputs = windows.to(device, copy=True).requires_grad_()
-    kind = TYPES.get(precision)
-    with torch.autocast(device, kind or torch.bfloat16, enabled=kind is not None):
-        answer = network(inputs)
-        loss = functional.cross_entropy(answer, labels.to(device))
-    scale = 1024.0 if precision == "float16" else 1.0
-    (loss * scale).backward()
-    assert inputs.grad is not None
-    gradients = _gradients(network) | {"input": _exact(inputs.grad)}
-    return Step(_exact(answer), {name: gradient / scale for name, gradient in gradients.items()})
+    for part, wanted in zip(windows.split(chunk), labels.split(chunk), strict=True):
+        values = part.to(device, kind, copy=True).requires_grad_()
+        with torch.autocast(device, half or torch.bfloat16, enabled=half is not None):
+            answer = network(values)
+            loss = functional.cross_entropy(answer, wanted.to(device), reduction="sum") / len(windows)
+        (loss * scale).backward()
+        assert values.grad is not None
+        logits.append(_exact(answer))
+        inputs.append(_exact(values.grad))
+    gradients = {name: _exact(weight.grad) for name, weight in network.named_parameters() if weight.grad is not None}
+    gradients["input"] = torch.cat(inputs)
+    return Step(torch.cat(logits), {name: gradient / scale for name, gradient in gradients.items()})
 
 
 on_cpu: Run = partial(_run_on, "cpu")
 on_gpu: Run = partial(_run_on, "cuda")
-
-
-def _gradients(model: nn.Module) -> dict[str, Tensor]:
-    return {name: _exact(weight.grad) for name, weight in model.named_parameters() if weight.grad is not None}
 
 
 def _exact(values: Tensor) -> Tensor:
@@ -164,7 +150,7 @@ def compare(
     began = time.monotonic()
     try:
         model, windows, labels = make_step(config, features, batch, frames)
-        right = reference(model, windows, labels)
+        right = on_cpu(model, windows, labels, "float64")
     except (RuntimeError, MemoryError, ConfigError) as error:
         return [Comparison(config.name, "cpu", "float64", error=_short(error))]
     comparisons: list[Comparison] = []
@@ -184,7 +170,7 @@ def _short(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
 
 
-def find_shapes(config: TrainConfig, models: Sequence[ModelConfig]) -> list[Shape]:
+def find_shapes(config: TrainConfig, models: Sequence[ModelConfig]) -> tuple[Shape, ...]:
     """Each size's network at the configured shapes, the smallest first."""
     features, frames = Features(config.features, KINECT_V2), config.window.length_frames
     shapes: list[Shape] = []
@@ -193,7 +179,7 @@ def find_shapes(config: TrainConfig, models: Sequence[ModelConfig]) -> list[Shap
         parameters = count_parameters(on_meta_device(model, features, CLASSES, frames))
         batch = largest_miopen_batch(model, frames)
         shapes.append(Shape(model.name, keys.get("hidden"), keys.get("layers"), parameters, batch))
-    return sorted(shapes, key=lambda shape: shape.parameters)
+    return tuple(sorted(shapes, key=lambda shape: shape.parameters))
 
 
 def compare_sizes(
@@ -245,7 +231,7 @@ def compare_sizes(
         else:
             yield "computing", model.name
             for comparison in compared(model, batch=batch):
-                yield "comparison", asdict(comparison)
+                yield "comparison", comparison
             pace = (time.monotonic() - now) / work
     yield "not_compared", skipped
 

@@ -21,8 +21,8 @@ def compute(seconds, *, every_size=False, model="large"):
     said = list(compare_sizes(config, SIZES, "cpu", seconds, every_size=every_size))
     assert said[-1][0] == "not_compared"
     compared = [value for kind, value in said if kind == "comparison"]
-    assert all(value["logits_error"] < 1e-4 and value["gradient_error"] < 1e-3 for value in compared)
-    return [value["size"] for value in compared], said[-1][1]
+    assert all(value.logits_error < 1e-4 and value.gradient_error < 1e-3 for value in compared)
+    return [value.size for value in compared], said[-1][1]
 
 
 def test_the_smallest_then_the_configured_size_then_the_others_but_no_large_ones():
