@@ -184,10 +184,9 @@ def _number(plain: dict[str, Any], key: str, least: float, most: float) -> float
 def _mirrored(values: Any, classes: int) -> tuple[int, ...] | None:
     if values is None:
         return None
-    if not isinstance(values, list) or any(type(value) is not int for value in values):
-        raise ValueError("mirrored_classes must be null or a list of whole numbers")
-    if sorted(values) != list(range(classes)):
-        raise ValueError("mirrored_classes must hold each class once")
+    numbers = isinstance(values, list) and all(type(value) is int for value in values)
+    if not numbers or sorted(values) != list(range(classes)):
+        raise ValueError("mirrored_classes must hold each class once, as a list of whole numbers, or be null")
     return tuple(values)
 
 
@@ -247,15 +246,16 @@ def tested(predictions: Predictions, groups: dict[str, str]) -> list[dict[str, A
     of_group = [groups.get(subject, "") for subject in predictions.subjects]
     of_label = [f"{CORRECTNESS.get(label, label)} movements" for label in predictions.correctness.tolist()]
     both = [f"{group}, {label}" if group else "" for group, label in zip(of_group, of_label, strict=True)]
-    rows = [_row("everybody", predictions)]
-    for labels in (of_group, of_label, both):
-        rows += [_row(part, predictions, labels) for part in sorted(set(labels) - {""})]
-    return rows
+    everybody = ["everybody"] * len(predictions)
+    return [
+        _row(part, predictions, labels)
+        for labels in (everybody, of_group, of_label, both)
+        for part in sorted(set(labels) - {""})
+    ]
 
 
-def _row(part: str, predictions: Predictions, labels: Sequence[str] | None = None) -> dict[str, Any]:
-    chosen = None if labels is None else np.array([label == part for label in labels])
-    scores = score_part([predictions], chosen, with_intervals=False)
+def _row(part: str, predictions: Predictions, labels: Sequence[str]) -> dict[str, Any]:
+    scores = score_part([predictions], np.array([label == part for label in labels]), with_intervals=False)
     return {
         "part": part,
         "people": scores["people"],

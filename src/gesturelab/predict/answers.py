@@ -143,24 +143,19 @@ def answers(
     """
     reading = reading or reading_for(model)
     waiting: list[tuple[str, Recording | str]] = []
-    frames = readable = 0
     for source in sources:
-        recording = _read(model, source, reading, (rates or {}).get(source))
-        waiting.append((source, recording))
-        if isinstance(recording, Recording):
-            frames += len(recording.positions)
-            readable += 1
-        if frames >= FRAMES_AT_ONCE or readable >= RECORDINGS_AT_ONCE:
+        waiting.append((source, _read(model, source, reading, (rates or {}).get(source))))
+        frames = sum(len(recording.positions) for _, recording in waiting if isinstance(recording, Recording))
+        if frames >= FRAMES_AT_ONCE or len(waiting) >= RECORDINGS_AT_ONCE:
             yield from _answered(model, waiting)
-            waiting, frames, readable = [], 0, 0
+            waiting.clear()
     yield from _answered(model, waiting)
 
 
 def _answered(model: Model, waiting: list[tuple[str, Recording | str]]) -> Iterator[Answer]:
     predictions = iter(model.answer([recording for _, recording in waiting if isinstance(recording, Recording)]))
     for source, recording in waiting:
-        problem = "" if isinstance(recording, Recording) else recording
-        yield Answer(source, None if problem else next(predictions), problem)
+        yield Answer(source, next(predictions)) if isinstance(recording, Recording) else Answer(source, None, recording)
 
 
 def _read(model: Model, source: str, reading: Reading, own_rate_hz: float | None) -> Recording | str:

@@ -39,18 +39,17 @@ def csv_lines(classes: tuple[str, ...], answers: Iterable[Answer], *, windows: b
         if answer.prediction is None:
             yield _line(answer.recording, answer.source, *[""] * len(cells), answer.problem, *[""] * len(classes))
             continue
-        for values, row in _window_cells(answer.prediction) if windows else [_cells(answer.prediction)]:
+        for values, row in _cells(answer.prediction, windows=windows):
             yield _line(answer.recording, answer.source, *values, "", *(f"{value:.6g}" for value in row))
 
 
-def _cells(prediction: Prediction) -> tuple[tuple[object, ...], Iterable[float]]:
-    sure = f"{prediction.confidence:.4f}", "yes" if prediction.unsure else "no"
-    return (prediction.label, *sure, prediction.frames, f"{prediction.seconds:.3f}"), prediction.values
-
-
-def _window_cells(prediction: Prediction) -> Iterator[tuple[tuple[object, ...], Iterable[float]]]:
-    for start, end, label, row in _windows(prediction):
-        yield (f"{start:.3f}", f"{end:.3f}", label), row
+def _cells(prediction: Prediction, *, windows: bool) -> Iterator[tuple[tuple[object, ...], Iterable[float]]]:
+    if windows:
+        for start, end, label, row in _windows(prediction):
+            yield (f"{start:.3f}", f"{end:.3f}", label), row
+    else:
+        sure = f"{prediction.confidence:.4f}", "yes" if prediction.unsure else "no"
+        yield (prediction.label, *sure, prediction.frames, f"{prediction.seconds:.3f}"), prediction.values
 
 
 def _line(*cells: object) -> str:

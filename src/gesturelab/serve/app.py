@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -183,36 +182,29 @@ def make_app(model: Model, limits: Limits) -> FastAPI:
             answer_seconds.observe(time.perf_counter() - began)
             return answered.model_dump_json()
 
-        async def answered() -> Response:
+        async def read_and_answer() -> str:
             try:
                 free.acquire_nowait()
             except WouldBlock:
                 text = f"{limits.requests} requests are being answered already: come again in a second"
                 raise HTTPException(503, text, {"Retry-After": "1"}) from None
             try:
-                body = await _read(request, limits)
-                text = await to_thread.run_sync(answer, body, limiter=one_at_a_time)
+                return await to_thread.run_sync(answer, await _read(request, limits), limiter=one_at_a_time)
             finally:
                 free.release()
-            return Response(text, media_type="application/json")
 
-        response = await _with_problems(answered)
+        try:
+            response = Response(await read_and_answer(), media_type="application/json")
+        except HTTPException as error:
+            response = JSONResponse({"error": error.detail}, error.status_code, error.headers)
+        except ValidationError as error:
+            response = JSONResponse({"error": _mistakes(error)}, 422)
+        except RecordingError as error:
+            response = JSONResponse({"error": str(error)}, 422)
         requests.labels(str(response.status_code)).inc()
         return response
 
     return app
-
-
-async def _with_problems(answered: Callable[[], Awaitable[Response]]) -> Response:
-    """The answer, or a problem in one sentence."""
-    try:
-        return await answered()
-    except HTTPException as error:
-        return JSONResponse({"error": error.detail}, error.status_code, error.headers)
-    except ValidationError as error:
-        return JSONResponse({"error": _mistakes(error)}, 422)
-    except RecordingError as error:
-        return JSONResponse({"error": str(error)}, 422)
 
 
 async def _read(request: Request, limits: Limits) -> bytes:

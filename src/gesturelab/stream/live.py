@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Float64
+from torch import Tensor
 
 from gesturelab.config.data import Span, WindowConfig
 from gesturelab.export.onnx_model import OnnxModel
@@ -24,8 +25,8 @@ AGAIN_S = 1.0
 
 
 @dataclass(frozen=True, eq=False)
-class Said:
-    """What the network says at a moment.
+class LiveAnswer:
+    """The answer of the network at a moment.
 
     Attributes:
         time_s: The moment: the window's last sample.
@@ -71,7 +72,6 @@ class LiveRecogniser:
         network = None if isinstance(recogniser, OnnxModel) else recogniser
         skeleton = recogniser.skeleton if isinstance(recogniser, OnnxModel) else recogniser.features.skeleton
         self.buffer = FrameBuffer(max(longest_s, 2 * self.longest_s + BEHIND_S), rate_hz, len(skeleton.joints))
-        self.since_s = -np.inf
         period = 1 / (window.rate_hz or rate_hz)
         phases = 1 if window.rate_hz is None else max(1, round(rate_hz * period))
         self._tick_s = period / phases
@@ -90,8 +90,7 @@ class LiveRecogniser:
         self._open = False
         self.rolling = self._rolling
         if self.rolling is not None:
-            self.rolling.begin()
-            self.rolling.every = self._every
+            self.rolling.begin(self._every)
 
     def take(self, time_s: float, positions: Float[np.ndarray, "joints 3"]) -> None:
         """Takes in a frame, later than the last one; costs next to nothing."""
@@ -103,18 +102,18 @@ class LiveRecogniser:
             self._moment_s = time_s
             self._due += 1
 
-    def answer(self) -> Said | None:
+    def answer(self) -> LiveAnswer | None:
         """What the window of the latest moment shows; None if there is no new moment. Call `settle` afterwards."""
         self.settle()
         if self.rolling is not None:
             self._catch_up(self.rolling)
         if self.rolling is not None:
             return self._roll(self.rolling)
-        if not self._due:
-            return None
-        said = self.at(self._moment_s)
+        return self._answer(self._moment_s, self.at(self._moment_s)) if self._due else None
+
+    def _answer(self, moment_s: float, probabilities: Float64[np.ndarray, " classes"] | None) -> LiveAnswer | None:
         due, self._due = self._due, 0
-        return None if said is None else Said(self._moment_s, said, due - 1)
+        return None if probabilities is None else LiveAnswer(moment_s, probabilities, due - 1)
 
     def settle(self) -> None:
         """Does what could wait until the answer was given."""
@@ -122,24 +121,22 @@ class LiveRecogniser:
             self.rolling.settle()
             self._open = False
 
-    def _roll(self, rolling: Rolling) -> Said | None:
-        found: tuple[float, Float64[np.ndarray, " classes"] | None] | None = None
+    def _roll(self, rolling: Rolling) -> LiveAnswer | None:
+        moment_s: float | None = None
+        latest: Tensor | None = None
         while (sample := self._next_sample()) is not None:
             self.settle()
             time_s, positions = sample
-            asked = rolling.tick % rolling.every == 0
+            wanted = rolling.tick % rolling.every == 0
             self._due += rolling.tick % self._every == 0
-            said = rolling.answer(torch.from_numpy(positions))
+            probabilities = rolling.answer(torch.from_numpy(positions))
             self._open = True
-            if asked:
-                found = time_s, None if said is None else said.double().numpy()
-        if found is None:
+            if wanted:
+                moment_s, latest = time_s, probabilities
+        if moment_s is None:
             return None
-        time_s, probabilities = found
-        if probabilities is None:  # its first part alone has passed
-            probabilities = self.at(time_s)
-        due, self._due = self._due, 0
-        return None if probabilities is None else Said(time_s, probabilities, due - 1)
+        # of a window of which only the first part has passed there is no answer
+        return self._answer(moment_s, self.at(moment_s) if latest is None else latest.double().numpy())
 
     def _catch_up(self, rolling: Rolling) -> None:
         """Gives windows up when they are too far behind.

@@ -13,7 +13,7 @@ from gesturelab.evaluation.calibration import with_temperature
 from gesturelab.export.model import Model
 from gesturelab.export.onnx_model import OnnxModel
 from gesturelab.stream.body import Body
-from gesturelab.stream.live import SAME_S, LiveRecogniser, Said
+from gesturelab.stream.live import SAME_S, LiveAnswer, LiveRecogniser
 from gesturelab.stream.segments import Movement, Segmenter, SegmentOptions
 from gesturelab.stream.sources import MOST_WAITING, Arrivals, BadLine, Gone, Item
 
@@ -143,15 +143,15 @@ class Session:
 
     def answer(self) -> Event | None:
         """What the latest moment shows; None if nothing new has come. `settle` must follow."""
-        said = self.live.answer()
-        if said is None:
+        answer = self.live.answer()
+        if answer is None:
             return None
-        event = self._answered(said)
-        latency_ms = 1000 * (self.clock() - self._arrived_s(said.time_s))
+        event = self._event(answer)
+        latency_ms = 1000 * (self.clock() - self._arrived_s(answer.time_s))
         self._latencies_ms.append(latency_ms)
         self.answers += 1
-        self.left_out += said.left_out
-        return event | {"latency_ms": round(latency_ms, 2), "left_out": said.left_out}
+        self.left_out += answer.left_out
+        return event | {"latency_ms": round(latency_ms, 2), "left_out": answer.left_out}
 
     def settle(self) -> list[Event]:
         """Does what could wait until the answer was given: gestures that have ended get their labels."""
@@ -161,8 +161,7 @@ class Session:
 
     def finish(self) -> list[Event]:
         """The stream is over: a gesture that was under way has ended."""
-        if self.segmenter is not None:
-            self._segment(self.segmenter.stop())
+        self._stop_movement()
         return self.settle()
 
     def summary(self) -> Event:
@@ -194,10 +193,10 @@ class Session:
     def _lost(self, last_s: float | None) -> list[Event]:
         if last_s is None:
             return []
-        events: list[Event] = []
-        if self.segmenter is not None:
-            events = self._segment(self.segmenter.stop())
-        return [*events, {"event": "lost", "time_s": _seconds(last_s)}]
+        return [*self._stop_movement(), {"event": "lost", "time_s": _seconds(last_s)}]
+
+    def _stop_movement(self) -> list[Event]:
+        return [] if self.segmenter is None else self._segment(self.segmenter.stop())
 
     def _segment(self, movement: Movement | None) -> list[Event]:
         if movement is None or self.segmenter is None:
@@ -220,20 +219,21 @@ class Session:
         self.gestures += 1
         event: Event = {"event": "end", "start_s": _seconds(start_s), "end_s": _seconds(end_s)}
         try:
-            said = self.model.predict(positions, self.rate_hz)
+            prediction = self.model.predict(positions, self.rate_hz)
         except RecordingError:  # shorter than a window, and window.short=drop
             return event | {"label": None, "confidence": None, "unsure": True}
-        return event | {"label": said.label, "confidence": round(said.confidence, 4), "unsure": said.unsure}
+        confidence = round(prediction.confidence, 4)
+        return event | {"label": prediction.label, "confidence": confidence, "unsure": prediction.unsure}
 
-    def _answered(self, said: Said) -> Event:
+    def _event(self, answer: LiveAnswer) -> Event:
         contents = self.model.contents
-        calibrated = with_temperature(said.probabilities[None], contents.temperature)[0]
-        smooth = self.smoother(said.time_s, calibrated)
+        calibrated = with_temperature(answer.probabilities[None], contents.temperature)[0]
+        smooth = self.smoother(answer.time_s, calibrated)
         best = np.argsort(-smooth, kind="stable")[:TOP].tolist()
         confidence = float(smooth[best[0]])
         self.probabilities = smooth
         event: Event = {
-            "time_s": _seconds(said.time_s),
+            "time_s": _seconds(answer.time_s),
             "label": contents.classes[best[0]],
             "confidence": round(confidence, 4),
             "top": [[contents.classes[at], round(float(smooth[at]), 4)] for at in best],

@@ -8,7 +8,8 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BufferedIOBase
 
@@ -86,7 +87,7 @@ class LineReader:
         self._frame = 0
         self._wanted = 3 * len(skeleton.joints)
         self._width: int | None = None
-        self._places: list[int] | None = None
+        self._places: Sequence[int] | None = None
         self._time: tuple[int, float] | None = None
 
     def read(self, line: bytes) -> LiveFrame | None:
@@ -105,30 +106,22 @@ class LineReader:
             return None
         self._frame += 1
         cells = line.split(b",")
-        if self._width is None or self._places is None:
-            return self._unnamed(cells)
-        if len(cells) != self._width:
+        places, time = self._places, self._time
+        if places is None:
+            spare = len(cells) - self._wanted
+            if spare not in (0, 1):
+                raise RecordingError(
+                    f"{len(cells)} columns, not {self._wanted} (x, y, z of {len(self.skeleton.joints)} joints) or "
+                    f"{self._wanted + 1} (with the time first)"
+                )
+            self._width = self._width or len(cells)
+            places, time = range(spare, len(cells)), (0, 1.0) if spare else None
+        elif len(cells) != self._width:
             raise RecordingError(f"{len(cells)} columns, but line 1 names {self._width}")
-        time_s = (self._frame - 1) / self.rate_hz
-        if self._time is not None:
-            time_s = _number(cells[self._time[0]]) * self._time[1]
-        return self._framed(time_s, [cells[place] for place in self._places])
-
-    def _unnamed(self, cells: list[bytes]) -> LiveFrame:
-        spare = len(cells) - self._wanted
-        if spare not in (0, 1):
-            raise RecordingError(
-                f"{len(cells)} columns, not {self._wanted} (x, y, z of {len(self.skeleton.joints)} joints) or "
-                f"{self._wanted + 1} (with the time first)"
-            )
-        self._width = len(cells) if self._width is None else self._width
-        time_s = _number(cells[0]) if spare else (self._frame - 1) / self.rate_hz
-        return self._framed(time_s, cells[spare:])
-
-    def _framed(self, time_s: float, cells: list[bytes]) -> LiveFrame:
+        time_s = (self._frame - 1) / self.rate_hz if time is None else _number(cells[time[0]]) * time[1]
         if not abs(time_s) < MOST_TIME_S:
             raise RecordingError("its time is no number of seconds")
-        positions = np.array([_number(cell) for cell in cells]).reshape(-1, 3)
+        positions = np.array([_number(cells[place]) for place in places]).reshape(-1, 3)
         unseen = ~(np.abs(positions) <= IMPOSSIBLE_M).all(axis=1)
         if self.skeleton == KINECT_V2:
             unseen |= (positions == 0).all(axis=1)
@@ -152,15 +145,12 @@ class LineReader:
 def _holds_names(line: bytes) -> bool:
     """Whether most cells are words: one that should be a number does not make a line one of names."""
     cells = line.split(b",")
-    return 2 * sum(map(_is_number, cells)) < len(cells)
-
-
-def _is_number(cell: bytes) -> bool:
-    try:
-        float(cell or b"nan")
-    except ValueError:
-        return False
-    return True
+    numbers = 0
+    for cell in cells:
+        with suppress(RecordingError):
+            _number(cell)
+            numbers += 1
+    return 2 * numbers < len(cells)
 
 
 def _number(cell: bytes) -> float:
