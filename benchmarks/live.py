@@ -18,12 +18,9 @@ from suite.live import RATE_HZ, WAYS, untrained, wandering
 from suite.settings import SIZES
 
 from gesturelab.datasets.formats.files import Motion
-from gesturelab.stream.inbox import Inbox, Item
-from gesturelab.stream.lines import LiveFrame
-from gesturelab.stream.loop import run
 from gesturelab.stream.segments import SegmentOptions
-from gesturelab.stream.session import Session, StreamOptions
-from gesturelab.stream.sources import replay
+from gesturelab.stream.session import Session, StreamOptions, run
+from gesturelab.stream.sources import Item, LiveFrame, receive_waiting, replay
 
 
 class Sensor:
@@ -70,7 +67,7 @@ def main() -> None:
             options = StreamOptions(RATE_HZ, every_s=given.every, segments=SegmentOptions())
             sensor = Sensor(frames)
             clock = time.monotonic if given.wall else sensor.clock
-            arrivals = Inbox(replay(Motion(frames, RATE_HZ), 1.0), clock) if given.wall else sensor
+            arrivals = receive_waiting(replay(Motion(frames, RATE_HZ), 1.0), clock) if given.wall else sensor
             session = Session(model, options, clock)
             worked, began = time.process_time(), clock()
             run(session, arrivals, lambda event: None)

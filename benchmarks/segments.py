@@ -26,9 +26,9 @@ from gesturelab.datasets.recording import Dataset
 from gesturelab.export.load import load as load_model
 from gesturelab.export.model import Model
 from gesturelab.runs.folder import find_runs
-from gesturelab.stream.lines import LiveFrame
 from gesturelab.stream.segments import Segmenter, SegmentOptions
 from gesturelab.stream.session import Session, StreamOptions
+from gesturelab.stream.sources import LiveFrame
 
 RECORDINGS, REST_S, BLEND_S, NOISE_M = 10, 2.0, 0.5, 0.003
 OVERLAP = 0.5

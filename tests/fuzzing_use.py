@@ -95,8 +95,7 @@ def _trained(place: Path) -> Path:
 
 def bundle(place: Path) -> Case:
     """A model file."""
-    from gesturelab.export.load import load
-    from gesturelab.export.make import model_of, run_of, write_bundle
+    from gesturelab.export.load import load, model_of, run_of, write_bundle
 
     file = place / "model.zip"
     write_bundle(model_of(run_of(_trained(place))), file)

@@ -10,10 +10,9 @@ from gesturelab.config.composing import compose
 from gesturelab.config.data import Target
 from gesturelab.datasets.irds.files import GESTURES, MIRRORED_GESTURES
 from gesturelab.export.contents import Contents
-from gesturelab.export.int8 import quantised
 from gesturelab.export.model import Model
-from gesturelab.export.onnx_file import session, without_card
-from gesturelab.export.onnx_model import OnnxModel
+from gesturelab.export.onnx_file import as_onnx, quantised
+from gesturelab.export.onnx_model import OnnxModel, session
 from gesturelab.models.network import build_network
 from gesturelab.models.recogniser import Recogniser
 from gesturelab.preprocessing.features import Features
@@ -66,7 +65,7 @@ def _rows(size: str, way: str, frames: int) -> list[Row]:
 
 
 def _graph(model: Model, way: str) -> OnnxModel:
-    graph = without_card(model)
+    graph = as_onnx(model)
     running = session((quantised(graph) if "8 bits" in way else graph).SerializeToString())
     return OnnxModel(model.contents, running)
 

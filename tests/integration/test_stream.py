@@ -21,12 +21,11 @@ from gesturelab.errors import DataError, StreamError
 from gesturelab.export.load import load as load_model
 from gesturelab.runs.folder import RunDir
 from gesturelab.skeletons.skeleton import KINECT_V2
-from gesturelab.stream.inbox import OneByOne
-from gesturelab.stream.lines import LiveFrame
-from gesturelab.stream.loop import run as run_session
 from gesturelab.stream.output import View
 from gesturelab.stream.segments import SegmentOptions
 from gesturelab.stream.session import Session, StreamOptions
+from gesturelab.stream.session import run as run_session
+from gesturelab.stream.sources import LiveFrame, receive_one_by_one
 from trained import train_small
 
 PROJECT = Path(__file__).parents[2]
@@ -147,7 +146,7 @@ def test_the_view_shows_bars_and_gestures(trained: RunDir, movement: np.ndarray)
     console = Console(file=output, force_terminal=True, width=100)
     items = (LiveFrame(number / 30, each.astype(np.float64)) for number, each in enumerate(movement))
     with View(session, console, clock) as view:
-        run_session(session, OneByOne(items, clock), view)
+        run_session(session, receive_one_by_one(items, clock), view)
     last = output.getvalue().rsplit("\x1b[2K", 1)[-1]
     for expected in (*session.model.classes, "█", "answers/s", " ms", f"{len(movement)} frames", " s "):
         assert expected in last

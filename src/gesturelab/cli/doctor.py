@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gesturelab.doctor.facts import Facts
-    from gesturelab.doctor.finding import Finding
+    from gesturelab.doctor.facts import Facts, Finding
 
 SECONDS = 30.0
 MARKS = {"ok": "ok", "warning": "WARNING", "failure": "FAILURE"}
@@ -45,33 +44,33 @@ def run(arguments: list[str]) -> int:
     )
     parser.add_argument("--all-sizes", action="store_true", help="compute every size, however long it takes")
     parser.add_argument("--json", action="store_true", help="print findings and facts as JSON")
-    given = parser.parse_intermixed_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
     try:
         from gesturelab.cli.hydra_errors import plain_errors
         from gesturelab.config.composing import compose
+        from gesturelab.doctor.checks import examine, worst
         from gesturelab.doctor.child import Request
-        from gesturelab.doctor.examine import examine, worst
-        from gesturelab.doctor.finding import Verdict
-        from gesturelab.doctor.probe import probe
+        from gesturelab.doctor.facts import Verdict
+        from gesturelab.doctor.machine import probe
     except ImportError as error:  # a broken installation is what this command is for
-        said = f"gesturelab cannot be imported: {error}"
+        found = f"gesturelab cannot be imported: {error}"
         do = "make install, or pip install gesturelab, in this environment"
-        if given.json:
-            finding = {"name": "packages", "verdict": "failure", "found": said, "do": do}
+        if options.json:
+            finding = {"name": "packages", "verdict": "failure", "found": found, "do": do}
             print(json.dumps({"verdict": "failure", "findings": [finding], "facts": None}, indent=2))
         else:
-            print(f"{MARKS['failure']:<9}packages: {said}\n{'':<9}-> {do}")
+            print(f"{MARKS['failure']:<9}packages: {found}\n{'':<9}-> {do}")
         return 1
-    overrides: list[str] = list(given.overrides)
-    if given.config_dir is not None:
-        overrides.append(f"hydra.searchpath=[file://{Path(given.config_dir).absolute()}]")
+    overrides: list[str] = list(options.overrides)
+    if options.config_dir is not None:
+        overrides.append(f"hydra.searchpath=[file://{Path(options.config_dir).absolute()}]")
     with plain_errors():
         config = compose(overrides)
-    limit = None if given.all_sizes else given.seconds or SECONDS
-    request = Request(overrides, limit, given.all_sizes or given.seconds is not None)
+    limit = None if options.all_sizes else options.seconds or SECONDS
+    request = Request(overrides, limit, options.all_sizes or options.seconds is not None)
     facts = probe(config, request, _working)
     findings = examine(facts)
-    if given.json:
+    if options.json:
         values = {"verdict": worst(findings), "findings": [asdict(each) for each in findings], "facts": asdict(facts)}
         print(json.dumps(_finite(values), indent=2, allow_nan=False))
     else:

@@ -17,26 +17,26 @@ NAMES = {"bundle": "model.zip", "onnx": "model.onnx", "torch": "model.pt2"}
 
 def parser() -> argparse.ArgumentParser:
     """What the command takes."""
-    made = argparse.ArgumentParser(
+    command = argparse.ArgumentParser(
         prog="gesturelab export",
         description="Write the model of a finished run as one file that describes itself and works without this "
         "project's configuration: weights, features, scaler, names, test results and a model card.",
     )
-    made.add_argument("run", metavar="RUN", type=Path, help="a run's folder; with --best the folder of a sweep")
-    made.add_argument("-o", "--output", metavar="FILE", type=Path, help="the file (default: model.zip, or "
+    command.add_argument("run", metavar="RUN", type=Path, help="a run's folder; with --best the folder of a sweep")
+    command.add_argument("-o", "--output", metavar="FILE", type=Path, help="the file (default: model.zip, or "
                       "model.onnx)")  # fmt: skip
-    made.add_argument("--format", choices=list(NAMES), default="bundle", help="bundle (the default): for gesturelab; "
-                      "onnx: one graph from joint positions to probabilities, for onnxruntime; torch: "
+    command.add_argument("--format", choices=list(NAMES), default="bundle", help="bundle (the default): for "
+                      "gesturelab; onnx: one graph from joint positions to probabilities, for onnxruntime; torch: "
                       "from cut windows to probabilities, for torch.export.load")  # fmt: skip
-    made.add_argument("--int8", action="store_true", help="with onnx: weights of eight bits; what that costs in "
+    command.add_argument("--int8", action="store_true", help="with onnx: weights of eight bits; what that costs in "
                       "accuracy is measured on the run's test recordings")  # fmt: skip
-    made.add_argument("--stateful", action="store_true", help="with onnx: a graph that takes a frame and a state, and "
-                      "gives probabilities and the next state; for networks that need the past only "
+    command.add_argument("--stateful", action="store_true", help="with onnx: a graph that takes a frame and a state, "
+                      "and gives probabilities and the next state; for networks that need the past only "
                       "(features=live)")  # fmt: skip
-    made.add_argument("--best", action="store_true", help="of a sweep take the size that compare recommends, and its "
-                      "run with the best result on validation people; test people have no say")  # fmt: skip
-    trust.add_option(made)
-    return made
+    command.add_argument("--best", action="store_true", help="of a sweep take the size that compare recommends, and "
+                      "its run with the best result on validation people; test people have no say")  # fmt: skip
+    trust.add_option(command)
+    return command
 
 
 def run(arguments: list[str]) -> int:
@@ -48,35 +48,35 @@ def run(arguments: list[str]) -> int:
     Raises:
         GesturelabError: If the run cannot be used, or the file cannot be written.
     """
-    asked = parser()
-    given = asked.parse_args(arguments)
-    if given.int8 and given.format != "onnx":
-        asked.error("--int8 needs --format onnx")
-    if given.stateful and (given.format != "onnx" or given.int8):
-        asked.error("--stateful needs --format onnx, without --int8")
-    folder = cast(Path, given.run)
-    output = cast(Path, given.output or Path(NAMES[given.format]))
+    command = parser()
+    options = command.parse_args(arguments)
+    if options.int8 and options.format != "onnx":
+        command.error("--int8 needs --format onnx")
+    if options.stateful and (options.format != "onnx" or options.int8):
+        command.error("--stateful needs --format onnx, without --int8")
+    folder = cast(Path, options.run)
+    output = cast(Path, options.output or Path(NAMES[options.format]))
 
     from gesturelab.export.best_run import best_run
-    from gesturelab.export.make import model_of, run_of, write_bundle
+    from gesturelab.export.load import model_of, run_of, write_bundle
     from gesturelab.files import sha256
 
-    if given.best:
+    if options.best:
         choice = best_run(folder)
         print("\n".join(choice.why))
         source = choice.run
     else:
         source = run_of(folder)
-    trusted = cast(list[str], given.trust)
+    trusted = cast(list[str], options.trust)
     model = model_of(source, trusted)
     for text in model.warnings:
         print(text)
     people = model.contents.facts["data"].get("groups", {})
     if people and not model.contents.facts["data"].get("synthetic"):
         print(f"The file holds the ids of {len(people)} people, and their groups: they should be codes, not names.")
-    if given.format == "onnx":
-        _write_onnx(source, model, output, trusted, int8=given.int8, stateful=given.stateful)
-    elif given.format == "torch":
+    if options.format == "onnx":
+        _write_onnx(source, model, output, trusted, int8=options.int8, stateful=options.stateful)
+    elif options.format == "torch":
         _write_program(source, model, output, trusted)
     else:
         write_bundle(model, output)
@@ -86,8 +86,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _write_program(source: "RunDir", model: "Model", output: Path, trusted: list[str]) -> None:
-    from gesturelab.export.evidence import evidence
-    from gesturelab.export.program import write_program
+    from gesturelab.export.program import evidence, write_program
 
     shown = evidence(source, model, trust=trusted)
     difference = write_program(model, output, shown)
@@ -98,12 +97,10 @@ def _write_onnx(
     source: "RunDir", model: "Model", output: Path, trusted: list[str], *, int8: bool, stateful: bool
 ) -> None:
     try:
-        from gesturelab.export.int8 import eight_bits
-        from gesturelab.export.onnx_file import checked, write_graph
-        from gesturelab.export.stateful import checked_steps
+        from gesturelab.export.onnx_file import checked, checked_steps, eight_bits, write_graph
     except ModuleNotFoundError as error:
         raise ConfigError(f"--format onnx needs the package {error.name}: pip install 'gesturelab[export]'") from error
-    from gesturelab.export.evidence import evidence
+    from gesturelab.export.program import evidence
 
     shown = evidence(source, model, trust=trusted)
     graph, difference = (checked_steps if stateful else checked)(model, shown)

@@ -13,8 +13,8 @@ from gesturelab.errors import StreamError
 
 if TYPE_CHECKING:
     from gesturelab.export.model import Model
-    from gesturelab.stream.inbox import Arrivals, Item
     from gesturelab.stream.session import StreamOptions
+    from gesturelab.stream.sources import Item
 
 FASTEST_HZ, LONGEST_S = 1000.0, 600.0
 """So much of the past must fit into memory."""
@@ -22,7 +22,7 @@ FASTEST_HZ, LONGEST_S = 1000.0, 600.0
 
 def parser() -> argparse.ArgumentParser:
     """What the command takes."""
-    made = argparse.ArgumentParser(
+    command = argparse.ArgumentParser(
         prog="gesturelab stream",
         description="Recognise gestures while they are made. Frames come as lines on standard input, or from --tcp or "
         "--replay: x,y,z of each joint in metres, in the skeleton's order, after an optional time in seconds; or "
@@ -31,34 +31,34 @@ def parser() -> argparse.ArgumentParser:
         epilog="Exit status: 0 when the source ended, 1 when nothing could be read, 2 for a wrong call, 130 for Ctrl-C "
         "(the summary is written all the same).",
     )
-    made.add_argument(
+    command.add_argument(
         "model", metavar="MODEL", type=Path, help="a model file (.zip or .onnx), or a finished run's folder"
     )
-    source = made.add_mutually_exclusive_group()
+    source = command.add_mutually_exclusive_group()
     source.add_argument("--tcp", metavar="PORT", help="listen on a port of this machine (HOST:PORT for others)")
     source.add_argument("--replay", metavar="FILE", type=Path, help="play a recording")
-    made.add_argument("--speed", type=_number, default=1.0, metavar="TIMES", help="of the replay; 0: as fast as "
+    command.add_argument("--speed", type=_number, default=1.0, metavar="TIMES", help="of the replay; 0: as fast as "
                       "frames are answered, each of them (default: 1)")  # fmt: skip
-    made.add_argument("--rate", type=_rate, metavar="HZ", help="frames a second (default: what the model was "
+    command.add_argument("--rate", type=_rate, metavar="HZ", help="frames a second (default: what the model was "
                       "trained on; a replay's own)")  # fmt: skip
-    made.add_argument("--every", type=_number, default=0.0, metavar="SECONDS", help="answer so often at most "
+    command.add_argument("--every", type=_number, default=0.0, metavar="SECONDS", help="answer so often at most "
                       "(default: 0, each frame)")  # fmt: skip
-    made.add_argument("--smooth", type=_number, default=0.0, metavar="SECONDS", help="time constant of exponential "
+    command.add_argument("--smooth", type=_number, default=0.0, metavar="SECONDS", help="time constant of exponential "
                       "smoothing of the probabilities (default: 0, none)")  # fmt: skip
-    made.add_argument("--longest", type=_longest, default=20.0, metavar="SECONDS", help="no gesture is longer; "
+    command.add_argument("--longest", type=_longest, default=20.0, metavar="SECONDS", help="no gesture is longer; "
                       "windows of whole gestures hold no more (default: 20)")  # fmt: skip
-    made.add_argument("--no-segments", action="store_true", help="do not look for the start and end of gestures")
-    made.add_argument("--all", action="store_true", help="answer each frame, however late")
-    made.add_argument("--view", action="store_true", help="bars in the terminal; lines where output is no terminal")
-    trust.add_option(made)
-    _add_segment_options(made)
-    return made
+    command.add_argument("--no-segments", action="store_true", help="do not look for the start and end of gestures")
+    command.add_argument("--all", action="store_true", help="answer each frame, however late")
+    command.add_argument("--view", action="store_true", help="bars in the terminal; lines where output is no terminal")
+    trust.add_option(command)
+    _add_segment_options(command)
+    return command
 
 
-def _add_segment_options(made: argparse.ArgumentParser) -> None:
+def _add_segment_options(command: argparse.ArgumentParser) -> None:
     from gesturelab.stream.segments import SegmentOptions  # numpy alone
 
-    group = made.add_argument_group("what counts as a gesture's movement")
+    group = command.add_argument_group("what counts as a gesture's movement")
     for name, metavar, meaning in (
         ("begin_mps", "M/S", "a limb faster than this begins one"),
         ("begin_m", "M", "a limb farther than this from its rest pose begins one"),
@@ -69,8 +69,8 @@ def _add_segment_options(made: argparse.ArgumentParser) -> None:
         ("least_s", "S", "what moves for less is none"),
     ):
         default = cast(float, getattr(SegmentOptions(), name))
-        said = f"{meaning} (default: {default:g})"
-        group.add_argument(f"--{name.replace('_', '-')}", type=_positive, default=default, metavar=metavar, help=said)
+        text = f"{meaning} (default: {default:g})"
+        group.add_argument(f"--{name.replace('_', '-')}", type=_positive, default=default, metavar=metavar, help=text)
 
 
 def run(arguments: list[str]) -> int:
@@ -82,28 +82,28 @@ def run(arguments: list[str]) -> int:
     Raises:
         GesturelabError: If the model or the source cannot be used.
     """
-    given = parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
 
     import torch
 
     from gesturelab.export.load import load
-    from gesturelab.stream.inbox import Inbox, OneByOne
-    from gesturelab.stream.loop import run as run_session
     from gesturelab.stream.output import Lines, View
     from gesturelab.stream.session import Session
+    from gesturelab.stream.session import run as run_session
+    from gesturelab.stream.sources import receive_one_by_one, receive_waiting
 
     torch.set_num_threads(1)  # a window is too little work for two
-    model = load(cast(Path, given.model), cast(list[str], given.trust))
+    model = load(cast(Path, options.model), cast(list[str], options.trust))
     lines = Lines()
     for text in model.warnings:
         print(text, file=sys.stderr)
-    options, items = _source(given, model)
-    session = Session(model, options, time.monotonic)
-    each = given.all or (given.replay is not None and given.speed == 0)
-    arrivals: Arrivals = (OneByOne if each else Inbox)(items, time.monotonic)
+    stream_options, items = _source(options, model)
+    session = Session(model, stream_options, time.monotonic)
+    each = options.all or (options.replay is not None and options.speed == 0)
+    arrivals = (receive_one_by_one if each else receive_waiting)(items, time.monotonic)
     stopped = False
     try:
-        if given.view and sys.stdout.isatty():
+        if options.view and sys.stdout.isatty():
             from rich.console import Console
 
             with View(session, Console()) as view:
@@ -120,23 +120,22 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def _source(given: argparse.Namespace, model: "Model") -> "tuple[StreamOptions, Iterable[Item]]":
+def _source(options: argparse.Namespace, model: "Model") -> "tuple[StreamOptions, Iterable[Item]]":
     from gesturelab.datasets.formats.files import read_motion
-    from gesturelab.stream.lines import LineReader
     from gesturelab.stream.output import Lines
     from gesturelab.stream.segments import SegmentOptions
     from gesturelab.stream.session import StreamOptions
-    from gesturelab.stream.sources import LOOPBACK, TcpSource, parse_address, read_lines, replay
+    from gesturelab.stream.sources import LOOPBACK, LineReader, TcpSource, parse_address, read_lines, replay
 
-    rate_hz = cast(float | None, given.rate)
+    rate_hz = cast(float | None, options.rate)
     items: Iterable[Item]
-    if given.replay is not None:
-        motion = read_motion(cast(Path, given.replay), model.skeleton, rate_hz=rate_hz or model.contents.rate_hz)
-        rate_hz, items = motion.rate_hz, replay(motion, given.speed)
+    if options.replay is not None:
+        motion = read_motion(cast(Path, options.replay), model.skeleton, rate_hz=rate_hz or model.contents.rate_hz)
+        rate_hz, items = motion.rate_hz, replay(motion, options.speed)
     else:
         reader: Callable[[], LineReader] = lambda: LineReader(model.skeleton, rate_hz or model.contents.rate_hz)  # noqa: E731
-        if given.tcp is not None:
-            source = TcpSource(*parse_address(given.tcp), reader)
+        if options.tcp is not None:
+            source = TcpSource(*parse_address(options.tcp), reader)
             Lines()({"event": "listening", "host": source.host, "port": source.port})
             if source.host not in LOOPBACK:
                 print("anyone who reaches this address can send frames", file=sys.stderr)
@@ -144,11 +143,11 @@ def _source(given: argparse.Namespace, model: "Model") -> "tuple[StreamOptions, 
         else:
             items = read_lines(open(sys.stdin.fileno(), "rb", closefd=False), reader())  # noqa: SIM115
     segments = None
-    if not given.no_segments:
+    if not options.no_segments:
         names = ("begin_mps", "begin_m", "rest_mps", "rest_m", "rest_s", "still_s", "least_s")
-        segments = SegmentOptions(**{name: getattr(given, name) for name in names})
-    options = StreamOptions(rate_hz, given.every, given.smooth, segments, given.longest)
-    return options, items
+        segments = SegmentOptions(**{name: getattr(options, name) for name in names})
+    stream_options = StreamOptions(rate_hz, options.every, options.smooth, segments, options.longest)
+    return stream_options, items
 
 
 def _number(text: str) -> float:

@@ -1,30 +1,26 @@
 """All that needs torch, in a process of its own: a broken driver may stall it or end it without a word.
 
-It reads a `Request` as JSON from its input, and tells what it found as lines of JSON, each as soon as it is known.
-Nothing here may import Lightning: the one that is installed may be a malicious release.
+The child sends what it finds, each as soon as it is known; `listen` starts it, and says what happened if it stalls or
+dies. Nothing here may import Lightning: the one that is installed may be a malicious release.
 """
 
-import json
-import sys
-import time
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+import os
+import signal
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
 
 from gesturelab.config.composing import compose, options
-from gesturelab.config.options import arguments_of
-from gesturelab.config.training import ModelConfig, Precision, TrainConfig
-from gesturelab.doctor.facts import Comparison, Shape, Torch
+from gesturelab.doctor.facts import Comparison, Gpu, Shape, Torch
 from gesturelab.errors import DeviceError
 
-if TYPE_CHECKING:
-    from gesturelab.preprocessing.features import Features
-
-MARK = "gesturelab-doctor "
-"""Begins our lines; libraries print others."""
-USUAL = ("tiny", "small", "medium")
-"""Computed without being asked for."""
-FIRST_BATCH = 8
-"""Windows of a first try, which tells how fast this machine is."""
+PATIENCE_S = 300.0
+"""So long nothing may come; the first use of an AMD GPU compiles for minutes."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +38,12 @@ class Request:
     every_size: bool
 
 
-def main() -> None:
-    """Tells torch's build and devices, the shapes of all sizes, and how a step of each compares."""
-    request = Request(**json.load(sys.stdin))
+Work = Callable[[Request], Iterator[tuple[str, Any]]]
+"""What the child does: it yields fields of `Heard` by name, ``comparison`` and the size it is ``computing``."""
+
+
+def examine_torch(request: Request) -> Iterator[tuple[str, Any]]:
+    """Torch's build and devices, the shapes of all sizes, and how a step of each compares."""
     config = compose(request.overrides)
     from gesturelab.training.device import prepare_device
 
@@ -53,30 +52,26 @@ def main() -> None:
     except DeviceError as refused:
         accelerator, error = "", str(refused)
     except (ImportError, OSError) as broken:
-        tell("torch_error", str(broken) or type(broken).__name__)
+        yield "torch_error", str(broken) or type(broken).__name__
         return
-    tell("torch", asdict(torch_facts(error, devices=config.trainer.device != "cpu")))
+    yield "torch", torch_facts(error, devices=config.trainer.device != "cpu")
+    from gesturelab.doctor.step import compare_sizes, find_shapes
+
     models = {config.model.name: config.model} | {
         name: compose([f"model={name}"]).model for name in options("model") if name != config.model.name
     }
-    features = _features(config)
-    shapes = sorted((_shape(model, config, features) for model in models.values()), key=_parameters)
-    tell("shapes", [asdict(shape) for shape in shapes])
+    shapes = find_shapes(config, list(models.values()))
+    yield "shapes", shapes
     if error:
-        tell("not_compared", {shape.size: "the device cannot be used" for shape in shapes})
+        yield "not_compared", {shape.size: "the device cannot be used" for shape in shapes}
         return
-    _compare_all(request, config, [models[shape.size] for shape in shapes], accelerator)
-
-
-def _parameters(shape: Shape) -> int:
-    return shape.parameters
+    sizes = [models[shape.size] for shape in shapes]
+    yield from compare_sizes(config, sizes, accelerator, request.seconds, every_size=request.every_size)
 
 
 def torch_facts(error: str, *, devices: bool) -> Torch:
     """Torch's build, threads and, if wanted, the GPUs that it sees."""
     import torch
-
-    from gesturelab.doctor.facts import Gpu
 
     gpus: list[Gpu] = []
     try:
@@ -92,85 +87,90 @@ def torch_facts(error: str, *, devices: bool) -> Torch:
     )
 
 
-def _features(config: TrainConfig) -> "Features":
-    """What a network sees of the default skeleton."""
-    from gesturelab.preprocessing.features import Features
-    from gesturelab.skeletons.skeleton import KINECT_V2
+@dataclass
+class Heard:
+    """What the child told, until its end or an accident; the fields are those of `Facts`."""
 
-    return Features(config.features, KINECT_V2)
-
-
-def _shape(model: ModelConfig, config: TrainConfig, features: "Features") -> Shape:
-    from gesturelab.doctor.step import CLASSES
-    from gesturelab.models.flops import on_meta_device
-    from gesturelab.models.network import count_parameters
-    from gesturelab.training.device import largest_miopen_batch
-
-    frames, keys = config.window.length_frames, arguments_of(model, ModelConfig)
-    parameters = count_parameters(on_meta_device(model, features, CLASSES, frames))
-    batch = largest_miopen_batch(model, frames)
-    return Shape(model.name, keys.get("hidden"), keys.get("layers"), parameters, batch)
+    torch: Torch | None = None
+    torch_error: str = ""
+    shapes: tuple[Shape, ...] = ()
+    comparisons: list[Comparison] = field(default_factory=list[Comparison])
+    not_compared: dict[str, str] = field(default_factory=dict[str, str])
 
 
-def _compare_all(request: Request, config: TrainConfig, models: list[ModelConfig], accelerator: str) -> None:
-    """The smallest size, which tells how fast this machine is; the configured one; then the others, by size."""
-    import torch
+def listen(
+    request: Request,
+    *,
+    work: Work = examine_torch,
+    patience_s: float = PATIENCE_S,
+    working: Callable[[str], None] = lambda _: None,
+) -> Heard:
+    """Starts the child and gathers what it sends.
 
-    from gesturelab.doctor.step import CLASSES, compare, on_cpu, on_gpu
-    from gesturelab.models.flops import flops_per_window, on_meta_device
-    from gesturelab.models.network import count_parameters
-
-    features = _features(config)
-    frames, batch = config.window.length_frames, config.trainer.batch_size
-    precisions = _precisions(config.trainer.precision, accelerator)
-    run, device = (on_gpu, torch.cuda.get_device_name()) if accelerator == "gpu" else (on_cpu, "cpu")
-    skipped: dict[str, str] = {}
-
-    def operations(model: ModelConfig) -> int:
-        """Of a window's forward pass; where they cannot be counted, one product a weight and frame."""
-        network = on_meta_device(model, features, CLASSES, frames)
-        counted = flops_per_window(network, frames, len(features.names))
-        return 2 * frames * count_parameters(network) if counted is None else counted
-
-    def step(model: ModelConfig, windows: int) -> tuple[list[Comparison], float]:
-        """The comparisons, and wall seconds for each operation of a window's forward pass."""
-        work = max(windows * operations(model), 1)
-        began = time.monotonic()
-        found = compare(model, features, batch=windows, frames=frames, run=run, device=device, precisions=precisions)
-        return found, (time.monotonic() - began) / work
-
-    began = time.monotonic()
-    order = sorted(range(len(models)), key=lambda place: (place > 0, models[place].name != config.model.name, place))
-    tell("computing", models[0].name)
-    _, pace = step(models[0], min(batch, FIRST_BATCH))
-    for model in (models[place] for place in order):
-        if not (request.every_size or model.name in (*USUAL, config.model.name)):
-            skipped[model.name] = "larger than medium"
-            continue
-        work = batch * operations(model)
-        if request.seconds is not None and time.monotonic() - began + pace * work > request.seconds:
-            skipped[model.name] = (
-                f"needs about {max(pace * work, 1):.0f} s, and {request.seconds:g} s are allowed in all"
-            )
-            continue
-        tell("computing", model.name)
-        found, pace = step(model, batch)
-        for each in found:
-            tell("comparison", asdict(each))
-    tell("not_compared", skipped)
-
-
-def _precisions(asked: Precision, accelerator: str) -> tuple[str, ...]:
-    """What a training uses and, if that is another, full precision."""
-    if asked == Precision.auto:
-        asked = Precision.bf16 if accelerator == "gpu" else Precision.float32
-    return (asked.value,) if asked == Precision.float32 else (Precision.float32.value, asked.value)
+    Args:
+        request: What it shall do.
+        work: How it does that.
+        patience_s: How long nothing may come before it is ended.
+        working: Is called with the size that is being computed.
+    """
+    heard, size = Heard(), ""
+    context = get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    with tempfile.TemporaryDirectory() as folder, receiver:
+        complaints = Path(folder) / "complaints"
+        complaints.touch()
+        process = context.Process(target=_run_child, args=(work, request, sender, complaints))
+        process.start()
+        sender.close()
+        try:
+            while receiver.poll(patience_s):
+                kind, value = receiver.recv()
+                if kind == "comparison":
+                    heard.comparisons.append(value)
+                elif kind != "computing":
+                    setattr(heard, kind, value)
+                size = {"computing": value, "not_compared": ""}.get(kind, size)
+                working(size)
+        except EOFError:
+            process.join(patience_s)
+        finally:
+            if stalled := process.is_alive():
+                with suppress(ProcessLookupError):  # it may not lead a group yet
+                    os.killpg(process.pid or 0, signal.SIGKILL)
+                process.kill()
+            process.join()
+        if stalled or process.exitcode:
+            end = f"no answer within {patience_s:g} s" if stalled else _ended(process.exitcode or 0)
+            _blame(heard, size, end, complaints.read_text("utf-8", "replace"))
+    return heard
 
 
-def tell(kind: str, value: Any) -> None:
-    """Says one thing; numbers that are not finite are written as Python's json reads them."""
-    print(MARK + json.dumps([kind, value]), flush=True)
+def _run_child(work: Work, request: Request, sender: Connection, complaints: Path) -> None:
+    os.setsid()  # so that all that it begins can be ended
+    file = os.open(complaints, os.O_WRONLY | os.O_APPEND)
+    for stream in (1, 2):
+        os.dup2(file, stream)
+    for kind, value in work(request):
+        sender.send((kind, value))
 
 
-if __name__ == "__main__":
-    main()
+def _ended(status: int) -> str:
+    if status >= 0:
+        return f"ended with exit status {status}"
+    try:
+        return f"died of {signal.Signals(-status).name}"
+    except ValueError:
+        return f"died of signal {-status}"
+
+
+def _blame(heard: Heard, size: str, end: str, complaints: str) -> None:
+    """Puts the end where it belongs: to torch, to the device, or to the size that was being computed."""
+    last = next((line.strip() for line in reversed(complaints.splitlines()) if line.strip()), "")
+    error = f"the process that uses it {end}" + (f": {last[:300]}" if last else "")
+    if heard.torch is None:
+        heard.torch_error = heard.torch_error or error
+        return
+    device = heard.torch.gpus[0].name if heard.torch.gpus else "cpu"
+    heard.comparisons.append(Comparison(size, device, "unknown precision", error=error))
+    done = {comparison.size for comparison in heard.comparisons}
+    heard.not_compared |= {shape.size: "not reached" for shape in heard.shapes if shape.size not in done}

@@ -1,7 +1,8 @@
-"""What `gesturelab.doctor.probe` found; plain values, so that a test can describe any machine."""
+"""What doctor knows of a machine, and what it says; plain values, so that a test can describe any machine."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 
 @dataclass(frozen=True)
@@ -194,6 +195,46 @@ class Facts:
     folders: tuple[Folder, ...] = ()
     cores: Cores = Cores(machine=1, usable=1, cgroup=None, load=0.0)
     shapes: tuple[Shape, ...] = ()
-    comparisons: tuple[Comparison, ...] = ()
+    comparisons: Sequence[Comparison] = ()
     not_compared: Mapping[str, str] = field(default_factory=dict[str, str])
     """Sizes that were not computed, and why."""
+
+
+class Verdict(StrEnum):
+    """How bad it is."""
+
+    ok = "ok"
+    warning = "warning"
+    failure = "failure"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        name: What was looked at, in a word or two.
+        verdict: ok, warning: trainings run, but look; failure: the configured training would fail or be wrong.
+        found: What is there.
+        do: What to do next; empty when nothing is to be done.
+    """
+
+    name: str
+    verdict: Verdict
+    found: str
+    do: str = ""
+
+
+def ok(name: str, found: str) -> Finding:
+    """Nothing is wrong."""
+    return Finding(name, Verdict.ok, found)
+
+
+def warning(name: str, found: str, do: str) -> Finding:
+    """Trainings run, but someone should look."""
+    return Finding(name, Verdict.warning, found, do)
+
+
+def failure(name: str, found: str, do: str) -> Finding:
+    """The configured training would fail, or give wrong numbers."""
+    return Finding(name, Verdict.failure, found, do)

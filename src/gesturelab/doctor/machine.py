@@ -1,78 +1,234 @@
-"""Slurm, folders and processors."""
+"""Gathers all facts about this machine and this installation.
 
-from gesturelab.doctor.facts import Facts, Folder
-from gesturelab.doctor.finding import Finding, failure, ok, warning
+Nothing that is asked of the system can hang: every command has a deadline.
+"""
 
-GIB = 2**30
-BYTES_PER_PARAMETER = 28
-"""Of a finished run: two checkpoints of weights and the optimizer's two means, and the weights; 4 bytes a number."""
-SPARE_RUNS = 20
+import os
+import re
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, metadata, requires, version
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+from gesturelab.config.training import TrainConfig
+from gesturelab.datasets.cache import cache_folder
+from gesturelab.doctor.child import Request, listen
+from gesturelab.doctor.facts import Asked, Cores, Driver, Facts, Folder, Package, Partition, Slurm
+from gesturelab.sweeps.resources import amd_gpus, cpu_cores
+from gesturelab.training.provenance import versions
+
+ENVIRONMENT_OF_ITS_OWN = "peers"
+"""The extra whose packages belong into another environment."""
+
+DEADLINE_S = 10.0
 
 
-def check_slurm(facts: Facts) -> Finding:
-    """Whether there is a Slurm, whether it answers, and where jobs may run."""
-    slurm = facts.slurm
-    if slurm is None:
-        return ok("Slurm", "none here; hydra/launcher=local runs several jobs at a time")
-    if slurm.error:
-        return warning(
-            "Slurm", f"{slurm.version}: {slurm.error}", "look at sinfo and scontrol ping, or ask who runs it"
-        )
-    listed = "; ".join(
-        f"{each.name}: {each.nodes} nodes, {each.time_limit}{f', {each.gpus}' if each.gpus else ''}"
-        f"{'' if each.up else ', DOWN'}"
-        for each in slurm.partitions
+def probe(config: TrainConfig, request: Request, working: Callable[[str], None] = lambda _: None) -> Facts:
+    """Looks at everything.
+
+    Args:
+        config: What a training would be configured to.
+        request: The same as overrides, and how much to compute.
+        working: Is called with the size that is being computed.
+    """
+    environment = chosen(os.environ)
+    trainer = config.trainer
+    cache = cache_folder(config.data.cache_dir)
+    folders = {"outputs": Path("outputs"), "multirun": Path("multirun"), "cache": cache}
+    return Facts(
+        asked=Asked(
+            config.model.name,
+            trainer.device.value,
+            trainer.devices,
+            trainer.precision.value,
+            trainer.batch_size,
+            config.window.length_frames,
+            trainer.num_nodes,
+            trainer.threads,
+        ),
+        versions=versions(),
+        packages=find_packages(),
+        driver=find_driver(),
+        environment=environment,
+        slurm=find_slurm(),
+        folders=tuple(find_folder(role, path) for role, path in folders.items()),
+        cores=find_cores(),
+        **vars(listen(request, working=working)),
     )
-    job = facts.environment.get("SLURM_JOB_ID")
-    said = f"{slurm.version}; {listed or 'no partition'}{f'; inside job {job}' if job else ''}"
-    if not any(each.up and each.nodes for each in slurm.partitions):
-        return warning("Slurm", f"{said}: no partition takes jobs", "ask who runs it; hydra/launcher=local works here")
-    return ok("Slurm", said)
 
 
-def check_folders(facts: Facts) -> list[Finding]:
-    """Whether each folder can be written, and has room for runs of the configured size."""
-    parameters = {shape.size: shape.parameters for shape in facts.shapes}.get(facts.asked.model, 0)
-    return [_check_folder(folder, BYTES_PER_PARAMETER * parameters) for folder in facts.folders]
+def find_packages(of: str = "gesturelab") -> tuple[Package, ...]:
+    """What the metadata of an installed package names, with versions here; empty if it is not installed."""
+    try:
+        lines, extras = requires(of) or [], metadata(of).get_all("Provides-Extra") or []
+    except PackageNotFoundError:
+        return ()
+    packages: list[Package] = []
+    for wanted in map(Requirement, lines):
+        marker = wanted.marker  # none fits what is not for this Python or system
+        extra = next((name for name in ("", *extras) if marker is None or marker.evaluate({"extra": name})), None)
+        if extra is not None and extra != ENVIRONMENT_OF_ITS_OWN:
+            packages.append(Package(wanted.name, str(wanted.specifier), _installed(wanted.name), extra))
+    return tuple(packages)
 
 
-def _check_folder(folder: Folder, run_bytes: int) -> Finding:
-    name = f"folder {folder.role}"
-    if folder.error:
-        said = f"{folder.path} cannot be written: {folder.error}"
-        if folder.role == "cache":
-            return warning(
-                name, f"{said}; every start parses recordings again", "set GESTURELAB_CACHE or data.cache_dir"
-            )
-        return failure(name, said, "start in a folder of yours, or mend its permissions")
-    said = f"{folder.path}: writable, {folder.free_bytes / GIB:.1f} GiB free"
-    if folder.role == "cache":
-        return ok(name, said) if folder.free_bytes >= GIB else warning(name, said, "make room, or set GESTURELAB_CACHE")
-    said += f"; a run needs about {max(run_bytes / 2**20, 1):.0f} MiB"
-    if folder.free_bytes < run_bytes + 2**20:
-        return failure(name, f"{said}, which is not there", "make room, or start in a folder on another disk")
-    if folder.free_bytes < SPARE_RUNS * run_bytes:
-        return warning(name, said, f"make room before a sweep: there is none for {SPARE_RUNS} runs")
-    return ok(name, said)
+def _installed(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
-def check_threads(facts: Facts) -> Finding:
-    """Whether torch's threads fit the processors that this process may really use."""
-    cores = facts.cores
-    limit = cores.usable if cores.cgroup is None else min(cores.usable, cores.cgroup)
-    omp = facts.environment.get("OMP_NUM_THREADS")
-    threads = facts.torch.threads if facts.torch is not None else None
-    said = f"{cores.usable} of {cores.machine} cores"
-    if cores.cgroup is not None:
-        said += f", {cores.cgroup:g} of them by the cgroup's limit"
-    said += f"; OMP_NUM_THREADS {f'is {omp}' if omp else 'is not set'}; torch uses {threads or 'unknown'} threads"
-    said += f"; load {cores.load:.1f}"
-    fitting = max(int(limit), 1)
-    do = f"trainer.threads={fitting}, or export OMP_NUM_THREADS={fitting}"
-    if omp is not None and not omp.replace(",", "").strip().isdigit():
-        return warning("threads", f"{said}: that is no number", f"export OMP_NUM_THREADS={fitting}")
-    if threads is not None and threads > fitting:
-        return warning("threads", f"{said}: more threads than cores wait for each other", do)
-    if cores.load > 2 * cores.machine:
-        return warning("threads", f"{said}: the machine is busy", "trainings and times measured here will be slow")
-    return ok("threads", said)
+def ask(*command: str, seconds: float = DEADLINE_S) -> tuple[int | None, str]:
+    """A command's exit status and what it said; the status is None where it is absent or gave no answer in time."""
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,  # so that all of it can be ended
+        )
+    except FileNotFoundError:
+        return None, ""
+    except OSError as error:
+        return None, str(error)
+    with process:
+        try:
+            output, _ = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            return None, f"no answer within {seconds:g} s"
+    return process.returncode, output.strip()
+
+
+def find_driver(root: Path = Path("/")) -> Driver:
+    """Versions and GPUs of the drivers.
+
+    Args:
+        root: Where /sys, /proc, /dev and /opt are.
+    """
+    module, device = root / "sys/module/amdgpu", root / "dev/kfd"
+    driver = Driver(
+        amd=(_read(module / "version") or "in the kernel") if module.exists() else "",
+        amd_gpus=amd_gpus(root / "sys/class/kfd/kfd/topology/nodes"),
+        kfd_closed=device.exists() and not os.access(device, os.R_OK | os.W_OK),
+        rocm=_read(root / "opt/rocm/.info/version"),
+    )
+    status, output = ask("nvidia-smi")
+    loaded = _read(root / "proc/driver/nvidia/version")
+    if status is None and not output and not loaded:
+        return driver
+    if status != 0:
+        version = _first(r"\s(\d+\.[\d.]+)\s", loaded) or "loaded"
+        return replace(driver, nvidia=version, error=_last_line(output) or "it is not there")
+    _, listed = ask("nvidia-smi", "-L")
+    return replace(
+        driver,
+        nvidia=_first(r"Driver Version:\s*([\d.]+)", output) or "unknown",
+        nvidia_cuda=_first(r"CUDA (?:UMD )?Version:\s*(\d[\d.]*)", output),
+        nvidia_gpus=sum(line.startswith("GPU ") for line in listed.splitlines()),
+    )
+
+
+def find_slurm() -> Slurm | None:
+    """The Slurm here and its partitions; None without one."""
+    status, version = ask("sinfo", "--version")
+    if status is None and not version:
+        return None
+    if status != 0:
+        return Slurm("sinfo is there, but fails", error=_last_line(version))
+    status, output = ask("sinfo", "--noheader", "--all", "--format=%R|%a|%l|%D|%G")
+    if status != 0:
+        return Slurm(version, error=_last_line(output) or f"sinfo ended with {status}")
+    return Slurm(version, parse_partitions(output))
+
+
+def parse_partitions(output: str) -> tuple[Partition, ...]:
+    r"""What sinfo lists, a line for each kind of nodes.
+
+    >>> parse_partitions("gpu|up|1-00:00:00|2|gpu:a100:4\ngpu|up|1-00:00:00|3|(null)")
+    (Partition(name='gpu', up=True, time_limit='1-00:00:00', nodes=5, gpus='gpu:a100:4'),)
+    """
+    partitions: dict[str, Partition] = {}
+    for line in output.splitlines():
+        if line.count("|") < 4:
+            continue
+        name, state, limit, nodes, resources = line.split("|", 4)
+        old = partitions.get(name, Partition(name, state == "up", limit, 0, ""))
+        gpus = {*filter(None, old.gpus.split(", ")), *([resources] if resources.startswith("gpu") else [])}
+        partitions[name] = replace(
+            old, nodes=old.nodes + (int(nodes) if nodes.isdigit() else 0), gpus=", ".join(sorted(gpus))
+        )
+    return tuple(partitions.values())
+
+
+def find_cores(root: Path = Path("/")) -> Cores:
+    """The processors of this machine and what this process may use of them."""
+    return Cores(os.cpu_count() or 1, cpu_cores(), cgroup_limit(root), round(os.getloadavg()[0], 2))
+
+
+def cgroup_limit(root: Path) -> float | None:
+    """Processors' worth of time that this process's control groups, the outer ones too, let it use; None if all."""
+    limits: list[float] = []
+    for line in _read(root / "proc/self/cgroup").splitlines():
+        _, controllers, path = line.split(":", 2)  # no controllers: version 2
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        top = root / "sys/fs/cgroup" / ("cpu" if controllers else "")
+        names = ("cpu.cfs_quota_us", "cpu.cfs_period_us") if controllers else ("cpu.max",)
+        group = top / path.lstrip("/")
+        for folder in (group, *group.parents):
+            quota, _, period = " ".join(_read(folder / name) for name in names).partition(" ")
+            if folder.is_relative_to(top) and quota.isdigit() and period.isdigit() and int(period):
+                limits.append(int(quota) / int(period))
+    return min(limits, default=None)
+
+
+def find_folder(role: str, path: Path) -> Folder:
+    """Whether a folder can be written; where it is not there yet, whether it could be made."""
+    nearest = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
+    try:
+        with tempfile.TemporaryFile(dir=nearest) as file:
+            file.write(b"\0" * 4096)
+            file.flush()
+            os.fsync(file.fileno())
+        status = os.statvfs(nearest)
+    except OSError as error:
+        return Folder(role, path.as_posix(), error.strerror or str(error), 0)
+    return Folder(role, path.as_posix(), "", status.f_bavail * status.f_frsize)
+
+
+def chosen(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables that decide about devices, threads and Slurm; no others, which may be secret."""
+    names = (
+        *("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL"),
+        *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "SLURM_JOB_ID", "SLURM_CPUS_PER_TASK", "HSA_OVERRIDE_GFX_VERSION"),
+    )
+    return {name: environment[name] for name in names if name in environment}
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _last_line(text: str) -> str:
+    """Of several lines the last one, where commands say what was fatal."""
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+
+
+def _first(pattern: str, text: str) -> str:
+    found = re.search(pattern, text)
+    return found[1] if found else ""

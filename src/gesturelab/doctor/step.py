@@ -1,20 +1,26 @@
-"""One training step of a network, on a device and, for comparison, in float64 on the CPU."""
+"""One training step of a network, on a device and, for comparison, in float64 on the CPU; and that of every size."""
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gesturelab.config.training import ModelConfig
-from gesturelab.doctor.facts import Comparison
+from gesturelab.config.options import arguments_of
+from gesturelab.config.training import ModelConfig, Precision, TrainConfig
+from gesturelab.doctor.facts import Comparison, Shape
 from gesturelab.errors import ConfigError
-from gesturelab.models.network import build_network
+from gesturelab.models.flops import flops_per_window, on_meta_device
+from gesturelab.models.network import build_network, count_parameters
 from gesturelab.preprocessing.features import Features
+from gesturelab.skeletons.skeleton import KINECT_V2
+from gesturelab.training.device import largest_miopen_batch
 
 CLASSES = 9
 CHUNK = 32
@@ -27,6 +33,12 @@ CPU_TOLERANCE = 1e-3
 TYPES = {"bf16": torch.bfloat16, "float16": torch.float16}
 SMALLEST = 1e-3
 """Gradients shorter than this share of the longest one are compared with that share: some are nothing but rounding."""
+OF_WINDOWS = ("logits", "input")
+"""Values that have a row for each window."""
+USUAL = ("tiny", "small", "medium")
+"""Computed without being asked for."""
+FIRST_BATCH = 8
+"""Windows of a first try, which tells how fast this machine is."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +49,14 @@ class Step:
     gradients: dict[str, Tensor]
     """Of each weight, and of the input."""
 
+    @property
+    def values(self) -> dict[str, Tensor]:
+        """Logits and gradients by name."""
+        return {"logits": self.logits} | self.gradients
+
 
 Run = Callable[[nn.Module, Float[Tensor, "batch frames features"], Int64[Tensor, " batch"], str], Step]
+"""Computes a step of a network, of windows and labels, in a precision."""
 
 
 def make_step(
@@ -55,90 +73,57 @@ def make_step(
     return model, windows, torch.arange(batch) % CLASSES
 
 
-def on_cpu(
-    model: nn.Module, windows: Float[Tensor, "batch frames features"], labels: Int64[Tensor, " batch"], precision: str
-) -> Step:
-    """The step on the CPU, as a training does it there."""
-    return _step(model, windows, labels, "cpu", precision)
-
-
-def on_gpu(
-    model: nn.Module, windows: Float[Tensor, "batch frames features"], labels: Int64[Tensor, " batch"], precision: str
-) -> Step:
-    """The step on the first GPU."""
-    return _step(model, windows, labels, "cuda", precision)
-
-
-def reference(
-    model: nn.Module, windows: Float[Tensor, "batch frames features"], labels: Int64[Tensor, " batch"]
-) -> Step:
-    """The step in float64 on the CPU, a few windows at a time."""
-    exact = copy.deepcopy(model).double()
+def _run_on(device: str, model: nn.Module, windows: Tensor, labels: Tensor, precision: str) -> Step:
+    """The step as a training does it; of float64 a few windows at a time."""
+    exact = precision == "float64"
+    chunk, kind = CHUNK if exact else len(windows), torch.float64 if exact else torch.float32
+    network = copy.deepcopy(model).to(device, kind)
+    half, scale = TYPES.get(precision), 1024.0 if precision == "float16" else 1.0
     logits: list[Tensor] = []
     inputs: list[Tensor] = []
-    for some, wanted in zip(windows.double().split(CHUNK), labels.split(CHUNK), strict=True):
-        given = some.requires_grad_()
-        answer = exact(given)
-        (functional.cross_entropy(answer, wanted, reduction="sum") / len(windows)).backward()
-        assert given.grad is not None
-        logits.append(answer.detach())
-        inputs.append(given.grad)
-    return Step(torch.cat(logits), _gradients(exact) | {"input": torch.cat(inputs)})
+    for part, wanted in zip(windows.split(chunk), labels.split(chunk), strict=True):
+        values = part.to(device, kind, copy=True).requires_grad_()
+        with torch.autocast(device, half or torch.bfloat16, enabled=half is not None):
+            answer = network(values)
+            loss = functional.cross_entropy(answer, wanted.to(device), reduction="sum") / len(windows)
+        (loss * scale).backward()
+        assert values.grad is not None
+        logits.append(_exact(answer))
+        inputs.append(_exact(values.grad))
+    gradients = {name: _exact(weight.grad) for name, weight in network.named_parameters() if weight.grad is not None}
+    gradients["input"] = torch.cat(inputs)
+    return Step(torch.cat(logits), {name: gradient / scale for name, gradient in gradients.items()})
 
 
-def _step(model: nn.Module, windows: Tensor, labels: Tensor, device: str, precision: str) -> Step:
-    there = copy.deepcopy(model).to(device)
-    given = windows.to(device, copy=True).requires_grad_()
-    kind = TYPES.get(precision)
-    with torch.autocast(device, kind or torch.bfloat16, enabled=kind is not None):
-        answer = there(given)
-        loss = functional.cross_entropy(answer, labels.to(device))
-    scale = 1024.0 if precision == "float16" else 1.0
-    (loss * scale).backward()
-    assert given.grad is not None
-    gradients = {name: each / scale for name, each in (_gradients(there) | {"input": _exact(given.grad)}).items()}
-    return Step(_exact(answer), gradients)
-
-
-def _gradients(model: nn.Module) -> dict[str, Tensor]:
-    return {name: _exact(each.grad) for name, each in model.named_parameters() if each.grad is not None}
+on_cpu: Run = partial(_run_on, "cpu")
+on_gpu: Run = partial(_run_on, "cuda")
 
 
 def _exact(values: Tensor) -> Tensor:
     return values.detach().to("cpu", torch.float64)
 
 
-def difference(found: Step, right: Step) -> tuple[float, float, str]:
+def difference(step: Step, right: Step) -> tuple[float, float, str]:
     """How far a step is off: the worst window's logits, the worst gradient, and which one that is.
 
     Differences are lengths of vectors, as a share of the right one's length. Logits, and gradients of the input, are
     vectors of one window each, beside the length that windows have on average: one wrong window among many is found.
     """
-    lengths = {name: float(_by_window(name, each).norm(dim=1).square().mean().sqrt()) for name, each in _all(right)}
-    longest = max((length for name, length in lengths.items() if name not in ("logits", "input")), default=0.0)
-    floor = {name: 0.0 if name in ("logits", "input") else SMALLEST * longest for name in lengths}
-    there = dict(_all(found))
-    errors = {
-        name: _apart(there.get(name), wanted, name) / max(lengths[name], floor[name], 1e-30)
-        for name, wanted in _all(right)
-    }
+    lengths = {name: float(_lengths(name, values).square().mean().sqrt()) for name, values in right.values.items()}
+    longest = max((length for name, length in lengths.items() if name not in OF_WINDOWS), default=0.0)
+    errors: dict[str, float] = {}
+    for name, wanted in right.values.items():
+        values = step.values.get(name)
+        whole = values is not None and values.shape == wanted.shape and bool(values.isfinite().all())
+        apart = float(_lengths(name, values - wanted).max()) if values is not None and whole else float("inf")
+        errors[name] = apart / max(lengths[name], 0.0 if name in OF_WINDOWS else SMALLEST * longest, 1e-30)
     logits = errors.pop("logits")
     worst = max(errors, key=errors.__getitem__)
     return logits, errors[worst], worst
 
 
-def _all(step: Step) -> list[tuple[str, Tensor]]:
-    return [("logits", step.logits), *step.gradients.items()]
-
-
-def _by_window(name: str, values: Tensor) -> Float[Tensor, "rows values"]:
-    return values.flatten(1) if name in ("logits", "input") else values.reshape(1, -1)
-
-
-def _apart(found: Tensor | None, wanted: Tensor, name: str) -> float:
-    if found is None or found.shape != wanted.shape or not bool(found.isfinite().all()):
-        return float("inf")
-    return float(_by_window(name, found - wanted).norm(dim=1).max())
+def _lengths(name: str, values: Tensor) -> Float[Tensor, " rows"]:
+    return (values.flatten(1) if name in OF_WINDOWS else values.reshape(1, -1)).norm(dim=1)
 
 
 def compare(
@@ -165,21 +150,94 @@ def compare(
     began = time.monotonic()
     try:
         model, windows, labels = make_step(config, features, batch, frames)
-        right = reference(model, windows, labels)
+        right = on_cpu(model, windows, labels, "float64")
     except (RuntimeError, MemoryError, ConfigError) as error:
         return [Comparison(config.name, "cpu", "float64", error=_short(error))]
-    found: list[Comparison] = []
+    comparisons: list[Comparison] = []
     for precision in precisions:
         try:
             logits, gradients, worst = difference(run(model, windows, labels, precision), right)
         except (RuntimeError, MemoryError) as error:
-            found.append(Comparison(config.name, device, precision, error=_short(error)))
+            comparisons.append(Comparison(config.name, device, precision, error=_short(error)))
             continue
         seconds = round(time.monotonic() - began, 3)
         tolerance = CPU_TOLERANCE if (device, precision) == ("cpu", "float32") else TOLERANCES[precision]
-        found.append(Comparison(config.name, device, precision, logits, gradients, worst, tolerance, seconds))
-    return found
+        comparisons.append(Comparison(config.name, device, precision, logits, gradients, worst, tolerance, seconds))
+    return comparisons
 
 
 def _short(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+
+
+def find_shapes(config: TrainConfig, models: Sequence[ModelConfig]) -> tuple[Shape, ...]:
+    """Each size's network at the configured shapes, the smallest first."""
+    features, frames = Features(config.features, KINECT_V2), config.window.length_frames
+    shapes: list[Shape] = []
+    for model in models:
+        keys = arguments_of(model, ModelConfig)
+        parameters = count_parameters(on_meta_device(model, features, CLASSES, frames))
+        batch = largest_miopen_batch(model, frames)
+        shapes.append(Shape(model.name, keys.get("hidden"), keys.get("layers"), parameters, batch))
+    return tuple(sorted(shapes, key=lambda shape: shape.parameters))
+
+
+def compare_sizes(
+    config: TrainConfig, models: Sequence[ModelConfig], accelerator: str, seconds: float | None, *, every_size: bool
+) -> Iterator[tuple[str, Any]]:
+    """Compares the smallest size, which tells how fast this machine is; the configured one; then the others.
+
+    Args:
+        config: What a training is configured to.
+        models: The sizes, the smallest first.
+        accelerator: cpu or gpu.
+        seconds: How long to compute, about; None has no limit.
+        every_size: Try the large sizes too.
+
+    Yields:
+        What the child tells: ``computing`` with a size, ``comparison`` and, last, ``not_compared``.
+    """
+    features = Features(config.features, KINECT_V2)
+    frames, batch = config.window.length_frames, config.trainer.batch_size
+    run, device = (on_gpu, torch.cuda.get_device_name()) if accelerator == "gpu" else (on_cpu, "cpu")
+    compared = partial(
+        compare,
+        features=features,
+        frames=frames,
+        run=run,
+        device=device,
+        precisions=precisions_of(config.trainer.precision, accelerator),
+    )
+
+    def operations(model: ModelConfig) -> int:
+        """Of a window's forward pass; where they cannot be counted, one product a weight and frame."""
+        network = on_meta_device(model, features, CLASSES, frames)
+        counted = flops_per_window(network, frames, len(features.names))
+        return 2 * frames * count_parameters(network) if counted is None else counted
+
+    skipped: dict[str, str] = {}
+    began = time.monotonic()
+    yield "computing", models[0].name
+    first = min(batch, FIRST_BATCH)
+    compared(models[0], batch=first)
+    pace = (time.monotonic() - began) / max(first * operations(models[0]), 1)
+    for model in sorted(models, key=lambda model: (model is not models[0], model.name != config.model.name)):
+        work = max(batch * operations(model), 1)
+        now = time.monotonic()
+        if not (every_size or model.name in (*USUAL, config.model.name)):
+            skipped[model.name] = "larger than medium"
+        elif seconds is not None and now - began + pace * work > seconds:
+            skipped[model.name] = f"needs about {max(pace * work, 1):.0f} s, and {seconds:g} s are allowed in all"
+        else:
+            yield "computing", model.name
+            for comparison in compared(model, batch=batch):
+                yield "comparison", comparison
+            pace = (time.monotonic() - now) / work
+    yield "not_compared", skipped
+
+
+def precisions_of(precision: Precision, accelerator: str) -> tuple[str, ...]:
+    """What a training uses and, if that is another, full precision."""
+    if precision == Precision.auto:
+        precision = Precision.bf16 if accelerator == "gpu" else Precision.float32
+    return (precision.value,) if precision == Precision.float32 else (Precision.float32.value, precision.value)

@@ -49,10 +49,7 @@ def read_archive(path: Path) -> tuple[dict[str, Any], bytes]:
         refuse_special_file(path, sum(MOST_BYTES.values()))
         with zipfile.ZipFile(path) as archive:
             _check_members(path, archive)
-            description = _description(path, _read(path, archive, DESCRIPTION))
-            checksums = description.get("sha256")
-            checksums = cast(dict[str, Any], checksums) if isinstance(checksums, dict) else {}
-            data = {name: _read(path, archive, name) for name in (WEIGHTS, CARD)}
+            data = {name: _read(path, archive, name) for name in MOST_BYTES}
     except FileNotFoundError:
         raise BundleError(f"{path} does not exist") from None
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError) as error:
@@ -61,28 +58,31 @@ def read_archive(path: Path) -> tuple[dict[str, Any], bytes]:
         ) from error
     except OSError as error:
         raise BundleError(f"{path} cannot be read: {error.strerror or error}") from error
-    for name, content in data.items():
-        if hashlib.sha256(content).hexdigest() != checksums.get(name):
+    description = _description(path, data[DESCRIPTION])
+    checksums: Any = description.get("sha256")
+    for name in (WEIGHTS, CARD):
+        known = checksums.get(name) if isinstance(checksums, dict) else None
+        if hashlib.sha256(data[name]).hexdigest() != known:
             raise BundleError(f"{path}: {name} is not what was written (its SHA-256 differs); copy the file again")
     return description, data[WEIGHTS]
 
 
 def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
     names = [member.filename for member in archive.infolist()]
-    for name in names:
+    for member in archive.infolist():
+        name = member.filename
         if name.lower().endswith(CARRIES_CODE):
             raise BundleError(f"{path} holds {name!r}, which may carry code; weights are read as safetensors only")
         if name not in MOST_BYTES:
             raise BundleError(f"{path} holds {name!r}, which is no part of a model file; it is not read")
+        if member.compress_type != zipfile.ZIP_STORED:
+            raise BundleError(f"{path}: {name} is packed, as no part of a model file is; it is not read")
+        if member.file_size > MOST_BYTES[name]:
+            raise BundleError(f"{path}: {name} says that it has {member.file_size:,} bytes; it is not read")
     if len(set(names)) < len(names):
         raise BundleError(f"{path} holds a member twice; it is not read")
     if missing := sorted(MOST_BYTES.keys() - set(names)):
         raise BundleError(f"{path} has no {missing[0]}: it is no model file, or only a part of one")
-    for member in archive.infolist():
-        if member.compress_type != zipfile.ZIP_STORED:
-            raise BundleError(f"{path}: {member.filename} is packed, as no part of a model file is; it is not read")
-        if member.file_size > MOST_BYTES[member.filename]:
-            raise BundleError(f"{path}: {member.filename} says that it has {member.file_size:,} bytes; it is not read")
 
 
 def _read(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:

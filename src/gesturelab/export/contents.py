@@ -1,6 +1,7 @@
 """What a model file says of itself: everything that an answer depends on, and how good the answers were."""
 
-import math
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -12,17 +13,24 @@ from gesturelab.config.options import to_plain as option_to_plain
 from gesturelab.config.saved import upgrade
 from gesturelab.config.training import ModelConfig
 from gesturelab.config.typed import typed_config
+from gesturelab.datasets.recording import CORRECTNESS
 from gesturelab.errors import BundleError, ConfigError
+from gesturelab.evaluation.predictions import Predictions
+from gesturelab.evaluation.result import score_part
 from gesturelab.models.saved import refuse_excess
 from gesturelab.preprocessing.scaler import Scaler
+from gesturelab.runs.info import Info
 from gesturelab.skeletons.definition import from_plain as skeleton_from
-from gesturelab.skeletons.definition import to_plain
+from gesturelab.skeletons.definition import to_plain as skeleton_to_plain
 from gesturelab.skeletons.skeleton import Skeleton
 
 BUNDLE_SCHEMA = 1
 """Version of ``bundle.json``; a newer one is refused."""
 
 KIND = "gesturelab bundle"
+
+KEPT = ("seed", "data", "split", "metrics", "confusion", "versions", "git", "classes", "finished", "baselines")
+"""Keys of an info file that travel with a model; its notes and tags stay at home."""
 
 UNSURE_BELOW = 0.5
 """The threshold of runs that did not fit one: an answer that is rather wrong than right."""
@@ -50,7 +58,7 @@ class Contents:
         temperature: Calibrates: the logarithms of a recording's probabilities are divided by it.
         unsure_below: Answers with a calibrated confidence below it are unsure.
         unsure_fitted: Whether `unsure_below` was fitted on validation people; else it is `UNSURE_BELOW`.
-        facts: How it was trained and tested, as plain values (see `gesturelab.export.facts`).
+        facts: How it was trained and tested, as plain values (see `facts_of`).
     """
 
     name: str
@@ -84,21 +92,15 @@ class Contents:
         return {
             "kind": KIND,
             "schema": BUNDLE_SCHEMA,
-            "name": self.name,
-            "size": self.size,
+            **vars(self),
             "target": str(self.target),
             "classes": list(self.classes),
             "model": option_to_plain(self.model),
             "features": option_to_plain(self.features),
             "window": option_to_plain(self.window),
-            "skeleton": to_plain(self.skeleton),
+            "skeleton": skeleton_to_plain(self.skeleton),
             "scaler": [{"name": name, "mean": mean, "deviation": deviation} for name, mean, deviation in scaler],
             "mirrored_classes": None if self.mirrored_classes is None else list(self.mirrored_classes),
-            "rate_hz": self.rate_hz,
-            "temperature": self.temperature,
-            "unsure_below": self.unsure_below,
-            "unsure_fitted": self.unsure_fitted,
-            "facts": self.facts,
         }
 
 
@@ -136,28 +138,25 @@ def from_plain(values: Any) -> Contents:
             unsure_fitted=plain["unsure_fitted"] is True,
             facts=_facts(plain["facts"]),
         )
+        _refuse_excess(contents)
     except KeyError as error:
         raise BundleError(f"bundle.json has no {error}") from error
     except (ConfigError, TypeError, ValueError, AttributeError) as error:
         raise BundleError(f"bundle.json: {error}") from error
-    _refuse_excess(contents)
     return contents
 
 
 def _refuse_excess(contents: Contents) -> None:
-    try:
-        refuse_excess(contents.model, MOST_HIDDEN, MOST_LAYERS)
-    except ValueError as error:
-        raise BundleError(f"bundle.json: {error}") from error
+    refuse_excess(contents.model, MOST_HIDDEN, MOST_LAYERS)
     sizes = (
         ("window.length_frames", contents.window.length_frames, MOST_FRAMES),
         ("window.rate_hz", contents.window.rate_hz or 0, MOST_HZ),
         ("the number of joints", len(contents.skeleton.joints), MOST_JOINTS),
         ("the number of classes", len(contents.classes), MOST_JOINTS),
     )
-    for what, value, most in sizes:
+    for name, value, most in sizes:
         if value > most:
-            raise BundleError(f"bundle.json: {what} is {value:,}; at most {most:,} is possible")
+            raise ValueError(f"{name} is {value:,}; at most {most:,} is possible")
 
 
 def _text(plain: dict[str, Any], key: str) -> str:
@@ -185,19 +184,18 @@ def _number(plain: dict[str, Any], key: str, least: float, most: float) -> float
 def _mirrored(values: Any, classes: int) -> tuple[int, ...] | None:
     if values is None:
         return None
-    if not isinstance(values, list) or any(type(one) is not int for one in values):
-        raise ValueError("mirrored_classes must be null or a list of whole numbers")
-    if sorted(values) != list(range(classes)):
-        raise ValueError("mirrored_classes must hold each class once")
+    numbers = isinstance(values, list) and all(type(value) is int for value in values)
+    if not numbers or sorted(values) != list(range(classes)):
+        raise ValueError("mirrored_classes must hold each class once, as a list of whole numbers, or be null")
     return tuple(values)
 
 
 def _scaler(values: list[dict[str, Any]]) -> Scaler:
-    mean = np.array([one["mean"] for one in values], dtype=np.float64)
-    deviation = np.array([one["deviation"] for one in values], dtype=np.float64)
+    mean = np.array([entry["mean"] for entry in values], dtype=np.float64)
+    deviation = np.array([entry["deviation"] for entry in values], dtype=np.float64)
     if not (np.isfinite(mean).all() and np.isfinite(deviation).all() and (deviation > 0).all()):
         raise ValueError("scaler: a mean or deviation is not finite or not positive")
-    return Scaler(tuple(str(one["name"]) for one in values), mean, deviation)
+    return Scaler(tuple(str(entry["name"]) for entry in values), mean, deviation)
 
 
 def _facts(values: Any) -> dict[str, Any]:
@@ -214,14 +212,54 @@ def _facts(values: Any) -> dict[str, Any]:
     for side in ("train", "validation", "test"):
         if not isinstance(facts["split"][side]["subjects"], list):
             raise ValueError(f"facts.split.{side}.subjects must be a list")
-    if not all(math.isfinite(value) for value in _numbers(facts)):
-        raise ValueError("facts: a number is not finite")
+    try:
+        json.dumps(facts, allow_nan=False)
+    except ValueError as error:
+        raise ValueError("facts: a number is not finite") from error
     return facts
 
 
-def _numbers(value: Any) -> list[float]:
-    if isinstance(value, dict):
-        return [number for one in cast(dict[str, Any], value).values() for number in _numbers(one)]
-    if isinstance(value, list):
-        return [number for one in cast(list[Any], value) for number in _numbers(one)]
-    return [value] if isinstance(value, float) else []
+def facts_of(info: Info, predictions: Predictions) -> dict[str, Any]:
+    """What a model file tells of its run, as plain values.
+
+    Returns:
+        ``warnings`` (LEAKY and SYNTHETIC among them); the keys of `KEPT` that the info file has; ``training`` (epochs,
+        device and the like, without the history); ``parameters``; and ``tested``, one a part of the test recordings:
+        ``part``, ``people``, ``recordings``, ``accuracy`` and ``balanced_accuracy`` (null where a class is missing).
+    """
+    whole = cast(dict[str, Any], info)
+    data = {key: value for key, value in whole["data"].items() if key != "postures"}  # a line a recording
+    training = {key: value for key, value in whole["training"].items() if key not in ("history", "callbacks")}
+    return {
+        "warnings": list(info["warnings"]),
+        **{key: whole[key] for key in KEPT if key in whole},
+        "data": data,
+        "training": training,
+        "parameters": info["model"]["parameters"],
+        "augment": info["model"]["hyperparameters"].get("augment"),
+        "tested": tested(predictions, info["data"].get("groups", {})),
+    }
+
+
+def tested(predictions: Predictions, groups: dict[str, str]) -> list[dict[str, Any]]:
+    """Scores of everybody, and by group, correctness and both."""
+    of_group = [groups.get(subject, "") for subject in predictions.subjects]
+    of_label = [f"{CORRECTNESS.get(label, label)} movements" for label in predictions.correctness.tolist()]
+    both = [f"{group}, {label}" if group else "" for group, label in zip(of_group, of_label, strict=True)]
+    everybody = ["everybody"] * len(predictions)
+    return [
+        _row(part, predictions, labels)
+        for labels in (everybody, of_group, of_label, both)
+        for part in sorted(set(labels) - {""})
+    ]
+
+
+def _row(part: str, predictions: Predictions, labels: Sequence[str]) -> dict[str, Any]:
+    scores = score_part([predictions], np.array([label == part for label in labels]), with_intervals=False)
+    return {
+        "part": part,
+        "people": scores["people"],
+        "recordings": scores["recordings"],
+        "accuracy": scores["accuracy"]["value"],
+        "balanced_accuracy": scores["balanced_accuracy"]["value"],
+    }

@@ -5,116 +5,45 @@ The same arithmetic as `gesturelab.preprocessing.windows.cut_windows`,
 `gesturelab.evaluation.windows.combine_windows`, in ONNX; tests and every export hold it against them.
 """
 
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import onnx
-from onnx import ModelProto, compose, helper, parser
+import onnx_ir as ir
+from onnx import ModelProto
+from onnxscript import GraphBuilder
 
 from gesturelab.config.data import Short, Span, WindowConfig
+from gesturelab.export.onnx_model import has_rate
 
 OPSET, IR_VERSION = 20, 10
-
-_COUNTED = """
-  frames_1 = Shape <start = 1, end = 2> (positions)
-  zero = Constant <value_int = 0> ()
-  one = Constant <value_int = 1> ()
-  length = Constant <value_int = {length}> ()
-  no_axis = Constant <value_ints = [0]> ()
-  frames = Squeeze (frames_1, no_axis)
-  last = Sub (frames, one)
-  last_double = Cast <to = 11> (last)
-  number = Range (zero, length, one)
-  number_float = Cast <to = 1> (number)
-"""
-
-_WHOLE = """
-  gaps = Constant <value = double {{{gaps}}}> ()
-  step = Div (last_double, gaps)
-  count = Constant <value_int = 1> ()
-  too_short = Less (length, length)
-"""
-
-_SLIDING = """
-  stride = Constant <value_int = {stride}> ()
-  {step}
-  nearly = Constant <value = double {{0.000001}}> ()
-  steps = Div (last_double, step)
-  steps_up = Add (steps, nearly)
-  steps_whole = Floor (steps_up)
-  steps_int = Cast <to = 7> (steps_whole)
-  samples = Add (steps_int, one)
-  beyond = Sub (samples, length)
-  beyond_0 = Max (beyond, zero)
-  more = Div (beyond_0, stride)
-  count = Add (more, one)
-  too_short = Less (samples, length)
-"""
-
-_OWN_RATE = """step = Constant <value = double {{1.0}}> ()"""
-_RATE = """window_rate = Constant <value = double {{{rate}}}> ()
-  step = Div (rate_hz, window_rate)"""
-
-_GATHERED = """
-  which = Range (zero, count, one)
-  {first}
-  first_double = Cast <to = 11> (first)
-  start_double = Mul (first_double, step)
-  start = Cast <to = 1> (start_double)
-  axis_1 = Constant <value_ints = [1]> ()
-  start_column = Unsqueeze (start, axis_1)
-  step_float = Cast <to = 1> (step)
-  within = Mul (step_float, number_float)
-  at_free = Add (start_column, within)
-  last_float = Cast <to = 1> (last)
-  at = Min (at_free, last_float)
-  low = Cast <to = 7> (at)
-  low_float = Cast <to = 1> (low)
-  share_flat = Sub (at, low_float)
-  axes_23 = Constant <value_ints = [2, 3]> ()
-  share = Unsqueeze (share_flat, axes_23)
-  next = Add (low, one)
-  high = Min (next, last)
-  early = Gather <axis = 1> (positions, low)
-  later = Gather <axis = 1> (positions, high)
-  between = Sub (later, early)
-  part = Mul (share, between)
-  cut = Add (early, part)
-  window_shape = Constant <value_ints = [-1, {length}, {joints}, 3]> ()
-  windows = Reshape (cut, window_shape)
-"""
-
-_COMBINED = """
-  batch_1 = Shape <start = 0, end = 1> (positions)
-  count_1 = Unsqueeze (count, no_axis)
-  classes_1 = Constant <value_ints = [{classes}]> ()
-  answer_shape = Concat <axis = 0> (batch_1, count_1, classes_1)
-  window_answers = Reshape (answers, answer_shape)
-  mean_axis = Constant <value_ints = [1]> ()
-  mean = ReduceMean <keepdims = 0> (window_answers, mean_axis)
-"""
-
-_PADDED = """
-  probabilities = Identity (mean)
-  window_probabilities = Identity (window_answers)
-"""
-
-_DROPPED = """
-  none = Constant <value_float = nan> ()
-  probabilities = Where (too_short, none, mean)
-  window_probabilities = Where (too_short, none, window_answers)
-"""
+FLOAT, INT64, DOUBLE = ir.DataType.FLOAT, ir.DataType.INT64, ir.DataType.DOUBLE
 
 
-def has_rate(config: WindowConfig) -> bool:
-    """Whether the frames a second of a recording matter."""
-    return config.span is Span.sliding and config.rate_hz is not None
+@dataclass(frozen=True)
+class Cut:
+    """The windows of recordings, as values of a graph.
+
+    Attributes:
+        positions: The recordings: batch, frames, joints, 3.
+        windows: Batch x windows, length, joints, 3; recording by recording.
+        count: How many windows a recording has.
+        too_short: Whether a recording is shorter than a window.
+    """
+
+    positions: ir.Value
+    windows: ir.Value
+    count: ir.Value
+    too_short: ir.Value
 
 
 def cutter(config: WindowConfig, joints: int, rate_hz: float) -> ModelProto:
     """Positions (batch, frames, joints, 3) to windows (batch x windows, length, joints, 3), recording by recording."""
-    text = _header(config, joints, rate_hz, f"float[all, {config.length_frames}, {joints}, 3] windows")
-    text += "{" + _cut(config, joints) + "}"
-    return _parsed(text)
+    graph = ir.Graph([], [], nodes=[], opset_imports={"": OPSET}, name="cutter")
+    builder = GraphBuilder(graph)
+    builder.add_output(_cut(builder, config, joints, rate_hz).windows, "windows")
+    return ir.to_proto(ir.Model(graph, ir_version=IR_VERSION))
 
 
 def around(network: ModelProto, config: WindowConfig, joints: int, classes: int, rate_hz: float) -> ModelProto:
@@ -127,53 +56,61 @@ def around(network: ModelProto, config: WindowConfig, joints: int, classes: int,
         classes: How many the network tells apart.
         rate_hz: Of recordings where the caller does not say.
     """
-    inside = compose.add_prefix(network, "network/")
-    (entry,), (answer,) = inside.graph.input, inside.graph.output
-    outputs = f"float[batch, {classes}] probabilities, float[batch, windows, {classes}] window_probabilities"
-    last = _DROPPED if config.short is Short.drop and config.span is Span.sliding else _PADDED
-    nodes = _cut(config, joints) + "answers = Identity (windows)" + _COMBINED.format(classes=classes) + last
-    whole = _parsed(_header(config, joints, rate_hz, outputs) + "{" + nodes + "}")
-    place = next(at for at, node in enumerate(whole.graph.node) if list(node.output) == ["answers"])
-    before, after = list(whole.graph.node[:place]), list(whole.graph.node[place + 1 :])
-    joined = [
-        helper.make_node("Identity", ["windows"], [entry.name]),
-        *inside.graph.node,
-        helper.make_node("Identity", [answer.name], ["answers"]),
-    ]
-    graph = helper.make_graph(
-        [*before, *joined, *after],
-        "recogniser",
-        list(whole.graph.input),
-        list(whole.graph.output),
-        [*whole.graph.initializer, *inside.graph.initializer],
-        value_info=list(inside.graph.value_info),
-    )
-    made = helper.make_model(graph, opset_imports=list(inside.opset_import), functions=list(inside.functions))
-    made.ir_version = IR_VERSION
-    made.producer_name = "gesturelab"
-    onnx.checker.check_model(made)
-    return made
+    model = ir.from_proto(onnx.compose.add_prefix(network, "network/"))
+    graph = model.graph
+    graph.name = "recogniser"
+    (entry,), (answers,) = graph.inputs, graph.outputs
+    graph.inputs.clear()
+    graph.outputs.clear()
+    builder = GraphBuilder(graph)
+    op: Any = builder.op
+    cut = _cut(builder, config, joints, rate_hz)
+    ir.convenience.replace_all_uses_with(entry, cut.windows)
+    batch = op.Shape(cut.positions, start=0, end=1)
+    of_windows = op.Reshape(answers, op.Concat(batch, op.Reshape(cut.count, [1]), [classes], axis=0))
+    mean = op.ReduceMean(of_windows, [1], keepdims=0)
+    if config.short is Short.drop and config.span is Span.sliding:
+        none = op.Constant(value_float=float("nan"))
+        mean, of_windows = (op.Where(cut.too_short, none, values) for values in (mean, of_windows))
+    for value, name, shape in (
+        (mean, "probabilities", ["batch", classes]),
+        (of_windows, "window_probabilities", ["batch", "windows", classes]),
+    ):
+        value.shape, value.dtype = ir.Shape(shape), FLOAT
+        builder.add_output(value, name)
+    graph.sort()
+    model.ir_version, model.producer_name = IR_VERSION, "gesturelab"
+    proto = ir.to_proto(model)
+    onnx.checker.check_model(proto)
+    return proto
 
 
-def _header(config: WindowConfig, joints: int, rate_hz: float, outputs: str) -> str:
-    positions = f"float[batch, frames, {joints}, 3] positions"
-    default = f"<double rate_hz = {{{float(rate_hz)!r}}}>" if has_rate(config) else ""
-    inputs = f"{positions}, double rate_hz" if has_rate(config) else positions
-    return f'<ir_version: {IR_VERSION}, opset_import: ["" : {OPSET}]>\nrecogniser ({inputs}) => ({outputs})\n{default}'
-
-
-def _cut(config: WindowConfig, joints: int) -> str:
+def _cut(builder: GraphBuilder, config: WindowConfig, joints: int, rate_hz: float) -> Cut:
+    op: Any = builder.op
     length = config.length_frames
-    text = _COUNTED.format(length=length)
+    positions = builder.input("positions", FLOAT, ["batch", "frames", joints, 3])
+    last = op.Sub(op.Squeeze(op.Shape(positions, start=1, end=2)), 1)
+    last_double = op.Cast(last, to=DOUBLE)
     if config.span is Span.whole:
-        text += _WHOLE.format(gaps=float(length - 1))
-        first = "first = Identity (which)"
+        step = op.Div(last_double, float(length - 1))
+        count, stride, too_short = op.Constant(value_int=1), 1, op.Constant(value=ir.tensor(np.array(False)))
     else:
-        step = _OWN_RATE.format() if config.rate_hz is None else _RATE.format(rate=float(config.rate_hz))
-        text += _SLIDING.format(stride=config.stride_frames, step=step)
-        first = "first = Mul (which, stride)"
-    return text + _GATHERED.format(first=first, length=length, joints=joints)
-
-
-def _parsed(text: str) -> ModelProto:
-    return cast(Any, parser).parse_model(text)
+        step = op.Constant(value=ir.tensor(np.array(1.0)))
+        if has_rate(config):
+            default = ir.tensor(np.array(float(rate_hz)), name="rate_hz")
+            step = op.Div(builder.input("rate_hz", const_value=default), float(config.rate_hz or 0))
+        stride = config.stride_frames
+        steps = op.Floor(op.Add(op.Div(last_double, step), 1e-6))
+        samples = op.Add(op.Cast(steps, to=INT64), 1)
+        count = op.Add(op.Div(op.Max(op.Sub(samples, length), 0), stride), 1)
+        too_short = op.Less(samples, length)
+    first = op.Mul(op.Range(0, count, 1), stride)
+    start = op.Cast(op.Mul(op.Cast(first, to=DOUBLE), step), to=FLOAT)
+    within = op.Mul(op.Cast(step, to=FLOAT), op.Cast(op.Range(0, length, 1), to=FLOAT))
+    place = op.Min(op.Add(op.Unsqueeze(start, [1]), within), op.Cast(last, to=FLOAT))
+    low = op.Cast(place, to=INT64)
+    share = op.Unsqueeze(op.Sub(place, op.Cast(low, to=FLOAT)), [2, 3])
+    early = op.Gather(positions, low, axis=1)
+    later = op.Gather(positions, op.Min(op.Add(low, 1), last), axis=1)
+    cut = op.Add(early, op.Mul(share, op.Sub(later, early)))
+    return Cut(positions, op.Reshape(cut, [-1, length, joints, 3]), count, too_short)

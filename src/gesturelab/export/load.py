@@ -1,4 +1,4 @@
-"""``gesturelab.load``: a model from its file, or from the folder of a run."""
+"""A model from a finished run, or from the file that it travels in, and that file: ``gesturelab.load``."""
 
 import math
 from collections.abc import Collection
@@ -7,18 +7,25 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
+from safetensors.torch import save
 from torch import nn
 
-from gesturelab.errors import BundleError, ConfigError
-from gesturelab.export.archive import WEIGHTS, read_archive
-from gesturelab.export.contents import Contents, from_plain
-from gesturelab.export.make import model_of, run_of
+from gesturelab.errors import BundleError, ConfigError, RunError
+from gesturelab.evaluation.predictions import read_predictions
+from gesturelab.export.archive import WEIGHTS, read_archive, write_archive
+from gesturelab.export.contents import UNSURE_BELOW, Contents, facts_of, from_plain
 from gesturelab.export.model import Model
+from gesturelab.export.model_card import card
 from gesturelab.export.onnx_model import load_onnx
+from gesturelab.files import sha256
 from gesturelab.models.flops import on_meta_device
 from gesturelab.models.recogniser import Recogniser
+from gesturelab.models.saved import read_recogniser
 from gesturelab.models.trust import refuse_untrusted
 from gesturelab.preprocessing.features import Features
+from gesturelab.report.collect import check
+from gesturelab.runs.folder import RunDir
+from gesturelab.runs.info import is_peer
 
 MADE_OF = ("model", "features", "window", "skeleton")
 """Keys of ``bundle.json`` that objects are made of; classes they name must be gesturelab's or trusted."""
@@ -53,19 +60,68 @@ def load(path: str | Path, trust: Collection[str] = ()) -> Model:
         return Model(contents, _recogniser(contents, weights))
     except BundleError as error:
         raise BundleError(f"{path}: {error}") from error
+    except ConfigError as error:
+        raise BundleError(f"{path}: bundle.json: {error}") from error
+
+
+def model_of(run: RunDir, trust: Collection[str] = ()) -> Model:
+    """The model that a finished run trained.
+
+    Args:
+        run: A finished run.
+        trust: Classes from outside gesturelab that it may name.
+
+    Raises:
+        TrustError: If it names a class that is neither gesturelab's nor trusted.
+        GesturelabError: If the run is unfinished, damaged, changed since, or of a method from elsewhere.
+    """
+    info = run.read_info()
+    check(info, run.info)
+    if is_peer(info):
+        raise RunError(f"{run.path} is a run of {info['model']['size']}, a method from elsewhere: it has no weights")
+    for path in (run.weights, run.scaler, run.predictions):
+        if path.is_file() and sha256(path) != info["files"].get(path.name, ""):
+            raise RunError(f"{path} is not the file that the run wrote (its SHA-256 differs from the info file's)")
+    saved = read_recogniser(run, trust)
+    recogniser = saved.recogniser
+    contents = Contents(
+        name=info["name"],
+        size=info["model"]["size"],
+        target=saved.target,
+        classes=saved.classes,
+        model=saved.model,
+        features=recogniser.features.config,
+        window=saved.window,
+        skeleton=recogniser.features.skeleton,
+        scaler=saved.scaler,
+        mirrored_classes=saved.mirrored_classes,
+        rate_hz=float(info["data"]["options"]["rate_hz"]),
+        temperature=float(info.get("temperature", 1.0)),
+        unsure_below=float(info.get("unsure_below", UNSURE_BELOW)),
+        unsure_fitted="unsure_below" in info,
+        facts=facts_of(info, read_predictions(run.predictions)),
+    )
+    return Model(contents, recogniser)
+
+
+def run_of(folder: Path) -> RunDir:
+    """The one finished run in a folder.
+
+    Raises:
+        RunError: If there is none, or several.
+    """
+    sizes = sorted(path.stem.removeprefix("info_") for path in folder.glob("info_*.json"))
+    if len(sizes) != 1:
+        found = f"it holds several: {', '.join(sizes)}" if sizes else "there is no info_<size>.json"
+        raise RunError(f"{folder} is not the folder of one finished run: {found}")
+    return RunDir(folder, sizes[0])
 
 
 def _recogniser(contents: Contents, weights: bytes) -> Recogniser:
-    try:
-        features = Features(contents.features, contents.skeleton)
-    except ConfigError as error:
-        raise BundleError(f"bundle.json: {error}") from error
+    features = Features(contents.features, contents.skeleton)
     if features.names != contents.scaler.names:
         raise BundleError("bundle.json: the scaler is of other features than the configuration")
-    try:
-        classifier = on_meta_device(contents.model, features, len(contents.classes), contents.window.length_frames)
-    except ConfigError as error:
-        raise BundleError(f"bundle.json: {error}") from error
+    classifier = on_meta_device(contents.model, features, len(contents.classes), contents.window.length_frames)
     _fill(classifier, weights)
     return Recogniser(contents.features, contents.skeleton, contents.scaler, classifier, contents.mirrored_classes)
 
@@ -83,12 +139,24 @@ def _fill(classifier: nn.Module, weights: bytes) -> None:
     for name in sorted(expected.keys() | tensors.keys()):
         if name not in tensors or name not in expected:
             raise BundleError(f"{WEIGHTS} {'has no' if name in expected else 'has an unknown'} tensor {name}")
-        has, needs = tensors[name], expected[name]
-        if has.shape != needs.shape or has.dtype != needs.dtype:
-            raise BundleError(
-                f"{WEIGHTS}: {name} is {has.dtype} {list(has.shape)}, but bundle.json needs {needs.dtype} "
-                f"{list(needs.shape)}"
-            )
-        if not torch.isfinite(has).all():
+        kind, needed = (f"{each[name].dtype} {list(each[name].shape)}" for each in (tensors, expected))
+        if kind != needed:
+            raise BundleError(f"{WEIGHTS}: {name} is {kind}, but bundle.json needs {needed}")
+        if not torch.isfinite(tensors[name]).all():
             raise BundleError(f"{WEIGHTS}: {name} holds a value that is not finite")
     classifier.load_state_dict(tensors, assign=True)
+
+
+def write_bundle(model: Model, path: Path) -> None:
+    """Writes the model as one file that describes itself, whole or not at all; equal models give equal bytes.
+
+    Raises:
+        RunError: If it cannot be written.
+        BundleError: If a weight is not finite.
+    """
+    tensors = {
+        name: value.detach().clone().contiguous() for name, value in model.recogniser.classifier.state_dict().items()
+    }
+    if diverged := [name for name, value in tensors.items() if not value.isfinite().all()]:
+        raise BundleError(f"the weights {diverged[0]} are not finite: the training diverged; nothing was written")
+    write_archive(path, model.contents.to_plain(), save(tensors), card(model.contents))

@@ -59,8 +59,8 @@ class Prediction:
 
     def top(self, count: int) -> list[tuple[str, float]]:
         """The most probable classes and their probabilities, best first."""
-        line = np.argsort(-self.values, kind="stable")[:count]
-        return [(self.classes[at], float(self.values[at])) for at in line.tolist()]
+        best = np.argsort(-self.values, kind="stable")[:count].tolist()
+        return [(self.classes[place], float(self.values[place])) for place in best]
 
 
 class Model:
@@ -111,12 +111,12 @@ class Model:
             RecordingError: As `predict`; the message begins with the recording's number, from 1, if there are several.
         """
         recordings: list[Recording] = []
-        given = list(those)
-        for number, (positions, rate_hz) in enumerate(given, 1):
+        inputs = list(those)
+        for number, (positions, rate_hz) in enumerate(inputs, 1):
             try:
                 recordings.append(self.recording(positions, rate_hz))
             except RecordingError as error:
-                raise error if len(given) == 1 else RecordingError(f"recording {number}: {error}") from error
+                raise error if len(inputs) == 1 else RecordingError(f"recording {number}: {error}") from error
         return self.answer(recordings)
 
     def recording(self, positions: Any, rate_hz: float, name: str = "recording") -> Recording:
@@ -125,16 +125,15 @@ class Model:
         Raises:
             RecordingError: If it cannot; the message is the reason.
         """
-        made = Recording(
-            name, self._array(positions), _rate(rate_hz), "", self.classes[0], skeleton=self.contents.skeleton
-        )
-        self.refuse_other_rate(made.rate_hz)
+        array, rate = self._array(positions), _rate(rate_hz)
+        recording = Recording(name, array, rate, "", self.classes[0], skeleton=self.skeleton)
+        self.refuse_other_rate(rate)
         if self.contents.window.short is Short.drop:
             try:
-                self._windows([made])
+                self._windows([recording])
             except DataError as error:
                 raise RecordingError(f"it is shorter than a window: {error}") from error
-        return made
+        return recording
 
     def answer(self, recordings: Sequence[Recording]) -> list[Prediction]:
         """The answers to recordings that `recording` made, in the same order."""
@@ -143,7 +142,26 @@ class Model:
         dataset, windows = self._windows(recordings)
         rows = self.rows(dataset, windows)
         _, combined = combine_windows(windows.recording, rows)
-        return [self._prediction(dataset, windows, rows, at, row) for at, row in enumerate(combined)]
+        rates_hz = dataset.rates_hz[windows.recording]
+        start, step = windows.start.astype(np.float64), windows.step.astype(np.float64)
+        end = np.minimum(start + step * (windows.length_frames - 1), dataset.frame_counts[windows.recording] - 1)
+        predictions: list[Prediction] = []
+        for place, (values, confidence) in enumerate(zip(combined, self.confidence(combined).tolist(), strict=True)):
+            own = windows.recording == place
+            frames = int(dataset.frame_counts[place])
+            predictions.append(
+                Prediction(
+                    label=self.classes[int(values.argmax())],
+                    confidence=confidence,
+                    unsure=confidence < self.contents.unsure_below,
+                    classes=self.classes,
+                    values=values,
+                    windows=WindowSeries((start / rates_hz)[own], (end / rates_hz)[own], rows[own]),
+                    frames=frames,
+                    seconds=frames / float(dataset.rates_hz[place]),
+                )
+            )
+        return predictions
 
     def windows(self, recordings: Sequence[Recording]) -> Float[torch.Tensor, "windows frames joints 3"]:
         """The windows of recordings that `recording` made, in order."""
@@ -202,7 +220,8 @@ class Model:
     def _windows(self, recordings: Sequence[Recording]) -> tuple[Dataset, Windows]:
         """In order of the recordings."""
         numbered = [
-            Recording(f"{at:09d}", one.positions, one.rate_hz, "", self.classes[0]) for at, one in enumerate(recordings)
+            Recording(f"{number:09d}", recording.positions, recording.rate_hz, "", self.classes[0])
+            for number, recording in enumerate(recordings)
         ]
         dataset = pack(
             numbered,
@@ -214,30 +233,6 @@ class Model:
             skeleton=self.skeleton,
         )
         return dataset, cut_windows(dataset, self.contents.window)
-
-    def _prediction(
-        self,
-        dataset: Dataset,
-        windows: Windows,
-        rows: Float64[np.ndarray, "windows classes"],
-        at: int,
-        values: Float64[np.ndarray, " classes"],
-    ) -> Prediction:
-        mine = np.flatnonzero(windows.recording == at)
-        rate, frames = float(dataset.rates_hz[at]), int(dataset.frame_counts[at])
-        start, step = windows.start[mine].astype(np.float64), windows.step[mine].astype(np.float64)
-        end = np.minimum(start + step * (windows.length_frames - 1), frames - 1)
-        confidence = float(self.confidence(values[None])[0])
-        return Prediction(
-            label=self.classes[int(values.argmax())],
-            confidence=confidence,
-            unsure=confidence < self.contents.unsure_below,
-            classes=self.classes,
-            values=values,
-            windows=WindowSeries(start / rate, end / rate, rows[mine]),
-            frames=frames,
-            seconds=frames / rate,
-        )
 
 
 def _rate(rate_hz: Any) -> float:

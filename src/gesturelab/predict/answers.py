@@ -1,18 +1,74 @@
-"""A model asked about many files: read one after another, answered together, the bad ones named."""
+"""A model asked about many files: found, read one after another, answered together, the bad ones named."""
 
+import glob
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from gesturelab.datasets.folder.labels import FILE, read_labels
+from gesturelab.datasets.folder.read import MADE_UP
 from gesturelab.datasets.formats.files import parse_frames, read_frames, timed, to_motion
 from gesturelab.datasets.irds.files import MAX_FILE_BYTES
 from gesturelab.datasets.recording import Recording
 from gesturelab.errors import ConfigError, DataError, GesturelabError
 from gesturelab.export.model import Model, Prediction
-from gesturelab.predict.sources import STANDARD_INPUT
 from gesturelab.skeletons.definition import layout
 from gesturelab.skeletons.landmarks import Layout, skeleton_of
+
+ENDINGS = (".txt", ".csv", ".npy")
+"""Of recordings in a folder; a file that is named is read whatever its ending is."""
+
+STANDARD_INPUT = "-"
+
+
+def find_sources(named: Iterable[str]) -> list[str]:
+    """The recordings, in the order named, those of a folder in order of name; each once.
+
+    Raises:
+        DataError: If a folder holds no recording.
+    """
+    sources: list[str] = []
+    for name in named:
+        path = Path(name).expanduser()
+        if name == STANDARD_INPUT:
+            sources.append(name)
+        elif path.is_dir():
+            inside = _in_folder(path)
+            if not inside:
+                raise DataError(f"{path} holds no recording: looked for files that end with {', '.join(ENDINGS)}")
+            sources += inside
+        elif path.exists():
+            sources.append(str(path))
+        else:
+            matching = glob.glob(str(path), recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
+            # what is missing is told as unreadable
+            sources += sorted(match for match in matching if Path(match).is_file()) or [str(path)]
+    return list(dict.fromkeys(sources))
+
+
+def _in_folder(folder: Path) -> list[str]:
+    """At any depth; hidden files and folders, and those that macOS puts into archives, are passed over."""
+    sources: list[str] = []
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
+        names = sorted(name for name in files if name.lower().endswith(ENDINGS) and not name.startswith("."))
+        sources += [str(Path(place) / name) for name in names if name not in (FILE, MADE_UP)]
+    return sources
+
+
+def rates_of(named: Iterable[str]) -> dict[str, float]:
+    """Frames a second of recordings whose folder has a table of labels that says them, by source.
+
+    Raises:
+        DataError: If such a table cannot be used.
+    """
+    folders = [Path(name).expanduser() for name in named if name != STANDARD_INPUT]
+    tables = [folder for folder in folders if (folder / FILE).is_file()]
+    labels = [(folder, label) for folder in tables for label in read_labels(folder)]
+    return {str(folder / label.file): label.rate_hz for folder, label in labels if label.rate_hz is not None}
+
 
 RECORDINGS_AT_ONCE, FRAMES_AT_ONCE = 256, 50_000
 """Answered together: more would not be faster, and would take memory."""
@@ -44,11 +100,11 @@ def reading_for(model: Model, skeleton: str | None = None, rate_hz: float | None
     Raises:
         ConfigError: If the model answers other joints.
     """
-    those = model.skeleton if skeleton is None else layout(skeleton)
-    if skeleton_of(those) != model.skeleton:
+    named = model.skeleton if skeleton is None else layout(skeleton)
+    if skeleton_of(named) != model.skeleton:
         raise ConfigError(f"--skeleton {skeleton}: the model knows the joints of {model.skeleton.name}")
     options = model.contents.facts["data"].get("options", {})
-    return Reading(those, rate_hz or model.contents.rate_hz, int(options.get("fill_frames") or 0))
+    return Reading(named, rate_hz or model.contents.rate_hz, int(options.get("fill_frames") or 0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,35 +143,31 @@ def answers(
     """
     reading = reading or reading_for(model)
     waiting: list[tuple[str, Recording | str]] = []
-    frames = readable = 0
     for source in sources:
-        one = _read(model, source, reading, (rates or {}).get(source))
-        waiting.append((source, one))
-        if isinstance(one, Recording):
-            frames += len(one.positions)
-            readable += 1
-        if frames >= FRAMES_AT_ONCE or readable >= RECORDINGS_AT_ONCE:
+        waiting.append((source, _read(model, source, reading, (rates or {}).get(source))))
+        frames = sum(len(recording.positions) for _, recording in waiting if isinstance(recording, Recording))
+        if frames >= FRAMES_AT_ONCE or len(waiting) >= RECORDINGS_AT_ONCE:
             yield from _answered(model, waiting)
-            waiting, frames, readable = [], 0, 0
+            waiting.clear()
     yield from _answered(model, waiting)
 
 
 def _answered(model: Model, waiting: list[tuple[str, Recording | str]]) -> Iterator[Answer]:
-    said = iter(model.answer([one for _, one in waiting if isinstance(one, Recording)]))
-    for source, one in waiting:
-        yield Answer(source, next(said)) if isinstance(one, Recording) else Answer(source, None, one)
+    predictions = iter(model.answer([recording for _, recording in waiting if isinstance(recording, Recording)]))
+    for source, recording in waiting:
+        yield Answer(source, next(predictions)) if isinstance(recording, Recording) else Answer(source, None, recording)
 
 
-def _read(model: Model, source: str, how: Reading, own_rate_hz: float | None) -> Recording | str:
+def _read(model: Model, source: str, reading: Reading, own_rate_hz: float | None) -> Recording | str:
     """The recording, or why it cannot be used."""
     try:
         if source == STANDARD_INPUT:
-            motion = to_motion(parse_frames(_standard_input(), how.layout, fill_frames=how.fill_frames), how.rate_hz)
+            frames = parse_frames(_standard_input(), reading.layout, fill_frames=reading.fill_frames)
         else:
-            frames = read_frames(Path(source), how.layout, fill_frames=how.fill_frames)
-            if own_rate_hz is not None and frames.times_ms is None:
-                frames = timed(frames, own_rate_hz)
-            motion = to_motion(frames, how.rate_hz)
+            frames = read_frames(Path(source), reading.layout, fill_frames=reading.fill_frames)
+        if own_rate_hz is not None and frames.times_ms is None:
+            frames = timed(frames, own_rate_hz)
+        motion = to_motion(frames, reading.rate_hz)
         return model.recording(motion.positions, motion.rate_hz, source)
     except GesturelabError as error:
         return str(error).removeprefix(f"{source}: ")

@@ -1,23 +1,20 @@
-"""The server's pages: /predict, /model, /health and /metrics."""
+"""The server of one model: what goes in and comes out, and its pages /predict, /model, /health and /metrics."""
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from anyio import CapacityLimiter, to_thread
-from fastapi import FastAPI, Request, Response
+from anyio import CapacityLimiter, Semaphore, WouldBlock, to_thread
+from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 
 from gesturelab import __version__
 from gesturelab.errors import RecordingError
 from gesturelab.export.model import Model
 from gesturelab.export.model_card import card
-from gesturelab.serve.gate import FullError, Gate
-from gesturelab.serve.schema import Answer, Class, Description, Health, Problem, Question, WindowAnswer
 
 MOST_ERRORS = 3
 """So many mistakes of one request are named."""
@@ -43,27 +40,86 @@ class Limits:
     recording_s: float = 600.0
 
 
-class _ProblemError(Exception):
-    def __init__(self, status: int, text: str, **headers: str) -> None:
-        super().__init__(text)
-        self.status = status
-        self.headers = headers
+Coordinate = Annotated[float, Field(allow_inf_nan=False)]
+Joint = Annotated[list[Coordinate], Field(min_length=3, max_length=3), FailFast()]
+Frame = Annotated[list[Joint], FailFast()]
+"""The first mistake is told: a request could hold millions."""
 
 
-class _Figures:
-    """What /metrics tells, in the format of Prometheus."""
+class Question(BaseModel):
+    """One recording."""
 
-    def __init__(self, gate: Gate) -> None:
-        self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        self.requests = Counter("gesturelab_requests", "Requests to /predict.", ["status"], registry=self.registry)
-        self.seconds = Histogram(
-            "gesturelab_answer_seconds", "Seconds in which the model answers a recording.", registry=self.registry
-        )
-        inside = Gauge(
-            "gesturelab_requests_inside", "Requests that are read, wait or are answered.", registry=self.registry
-        )
-        inside.set_function(lambda: gate.inside)
+    model_config = ConfigDict(extra="forbid")
+
+    positions: Annotated[list[Frame], Field(min_length=1), FailFast()]
+    """Frames x joints x (x, y, z) in metres, y up, z away from the sensor; joints in the order that /model gives."""
+    rate_hz: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    """Frames a second."""
+    top: Annotated[int, Field(ge=1, le=100)] = 3
+    """How many classes to name."""
+    windows: bool = False
+    """Whether to tell each window's probabilities too."""
+
+
+class Class(BaseModel):
+    """A class and its probability."""
+
+    label: str
+    probability: float
+    """Not calibrated."""
+
+
+class WindowAnswer(BaseModel):
+    """What one window says."""
+
+    start_s: float
+    end_s: float
+    probabilities: list[float]
+    """In the order of the classes that /model gives; not calibrated."""
+
+
+class Answer(BaseModel):
+    """What the model says of a recording."""
+
+    label: str
+    """The most probable class."""
+    confidence: float
+    """Its probability, calibrated on validation people."""
+    unsure: bool
+    """Whether the confidence is below the model's threshold."""
+    top: list[Class]
+    frames: int
+    seconds: float
+    windows: list[WindowAnswer] | None = None
+    warnings: list[str]
+    """What must be said wherever the model's numbers appear, such as LEAKY or SYNTHETIC."""
+
+
+class Description(BaseModel):
+    """What the model is."""
+
+    name: str
+    size: str
+    classes: list[str]
+    skeleton: str
+    joints: list[str]
+    unsure_below: float
+    warnings: list[str]
+    card: str
+    """The model card, as Markdown: on whom it was tested, and what it must not be used for."""
+
+
+class Health(BaseModel):
+    """The server is up, and its model answers."""
+
+    status: str
+    model: str
+
+
+class Problem(BaseModel):
+    """Why there is no answer, and what to do."""
+
+    error: str
 
 
 def make_app(model: Model, limits: Limits) -> FastAPI:
@@ -75,10 +131,17 @@ def make_app(model: Model, limits: Limits) -> FastAPI:
         docs_url=None,  # its page would load scripts from another server
         redoc_url=None,
     )
-    gate = Gate(limits.requests)
-    figures = _Figures(gate)
+    free = Semaphore(limits.requests, fast_acquire=True)  # with the largest size of a request it bounds the memory
     one_at_a_time = CapacityLimiter(1)
     contents = model.contents
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    requests = Counter("gesturelab_requests", "Requests to /predict.", ["status"], registry=registry)
+    answer_seconds = Histogram(
+        "gesturelab_answer_seconds", "Seconds in which the model answers a recording.", registry=registry
+    )
+    inside = Gauge("gesturelab_requests_inside", "Requests that are read, wait or are answered.", registry=registry)
+    inside.set_function(lambda: limits.requests - free.value)
 
     @app.get("/health", response_model=Health)
     async def health() -> Health:
@@ -99,7 +162,7 @@ def make_app(model: Model, limits: Limits) -> FastAPI:
 
     @app.get("/metrics")
     async def metrics() -> PlainTextResponse:
-        return PlainTextResponse(generate_latest(figures.registry), media_type="text/plain; version=0.0.4")
+        return PlainTextResponse(generate_latest(registry), media_type="text/plain; version=0.0.4")
 
     problems: dict[int | str, dict[str, Any]] = {status: {"model": Problem} for status in (408, 413, 422, 503)}
     schema = {
@@ -116,49 +179,39 @@ def make_app(model: Model, limits: Limits) -> FastAPI:
                     f"it lasts {seconds:.4g} s; at most {limits.recording_s:g} s are answered at once: send it in parts"
                 )
             answered = _answer(model, question)
-            figures.seconds.observe(time.perf_counter() - began)
+            answer_seconds.observe(time.perf_counter() - began)
             return answered.model_dump_json()
 
-        async def answered() -> Response:
-            with gate.entered():
-                body = await _read(request, limits)
-                text = await to_thread.run_sync(answer, body, limiter=one_at_a_time)
-            return Response(text, media_type="application/json")
+        async def read_and_answer() -> str:
+            try:
+                free.acquire_nowait()
+            except WouldBlock:
+                text = f"{limits.requests} requests are being answered already: come again in a second"
+                raise HTTPException(503, text, {"Retry-After": "1"}) from None
+            try:
+                return await to_thread.run_sync(answer, await _read(request, limits), limiter=one_at_a_time)
+            finally:
+                free.release()
 
-        response = await _with_problems(answered, limits)
-        figures.requests.labels(str(response.status_code)).inc()
+        try:
+            response = Response(await read_and_answer(), media_type="application/json")
+        except HTTPException as error:
+            response = JSONResponse({"error": error.detail}, error.status_code, error.headers)
+        except ValidationError as error:
+            response = JSONResponse({"error": _mistakes(error)}, 422)
+        except RecordingError as error:
+            response = JSONResponse({"error": str(error)}, 422)
+        requests.labels(str(response.status_code)).inc()
         return response
 
     return app
 
 
-async def _with_problems(answered: Callable[[], Awaitable[Response]], limits: Limits) -> Response:
-    """The answer, or a problem in one sentence."""
-    try:
-        return await answered()
-    except FullError:
-        text = f"{limits.requests} requests are being answered already: come again in a second"
-        return _problem(503, text, {"Retry-After": "1"})
-    except _ProblemError as error:
-        return _problem(error.status, str(error), error.headers)
-    except ValidationError as error:
-        return _problem(422, _mistakes(error))
-    except RecordingError as error:
-        return _problem(422, str(error))
-
-
-def _problem(status: int, text: str, headers: dict[str, str] | None = None) -> Response:
-    return JSONResponse({"error": text}, status, headers)
-
-
 async def _read(request: Request, limits: Limits) -> bytes:
     """The body, if it is not too large and does not come too slowly."""
-    most = limits.request_bytes
-    too_large = _ProblemError(
-        413,
-        f"the request has more than {most:,} bytes: send shorter recordings, or serve with --max-mb",
-        Connection="close",
-    )
+    most, close = limits.request_bytes, {"Connection": "close"}
+    text = f"the request has more than {most:,} bytes: send shorter recordings, or serve with --max-mb"
+    too_large = HTTPException(413, text, close)
     declared = request.headers.get("content-length", "0")
     if declared.isdecimal() and int(declared) > most:
         raise too_large
@@ -171,26 +224,22 @@ async def _read(request: Request, limits: Limits) -> bytes:
                     raise too_large
     except TimeoutError:
         text = f"the request did not come in whole within {limits.read_s:g} s"
-        raise _ProblemError(408, text, Connection="close") from None
+        raise HTTPException(408, text, close) from None
     return bytes(body)
 
 
 def _answer(model: Model, question: Question) -> Answer:
-    found = model.predict(question.positions, question.rate_hz)
-    windows = found.windows
+    prediction = model.predict(question.positions, question.rate_hz)
+    windows = prediction.windows
+    times = zip(windows.starts.tolist(), windows.ends.tolist(), windows.probabilities.tolist(), strict=True)
     return Answer(
-        label=found.label,
-        confidence=found.confidence,
-        unsure=found.unsure,
-        top=[Class(label=label, probability=probability) for label, probability in found.top(question.top)],
-        frames=found.frames,
-        seconds=found.seconds,
-        windows=[
-            WindowAnswer(start_s=start, end_s=end, probabilities=row)
-            for start, end, row in zip(
-                windows.starts.tolist(), windows.ends.tolist(), windows.probabilities.tolist(), strict=True
-            )
-        ]
+        label=prediction.label,
+        confidence=prediction.confidence,
+        unsure=prediction.unsure,
+        top=[Class(label=label, probability=value) for label, value in prediction.top(question.top)],
+        frames=prediction.frames,
+        seconds=prediction.seconds,
+        windows=[WindowAnswer(start_s=start, end_s=end, probabilities=values) for start, end, values in times]
         if question.windows
         else None,
         warnings=model.warnings,
@@ -202,6 +251,6 @@ def _mistakes(error: ValidationError) -> str:
     if error.error_count() > MANY_ERRORS:
         return f"{error.error_count():,} mistakes: see /openapi.json for what a request must be"
     mistakes = error.errors(include_url=False, include_input=False)
-    told = [f"{'.'.join(map(str, one['loc'])) or 'the request'}: {one['msg']}" for one in mistakes[:MOST_ERRORS]]
+    named = [f"{'.'.join(map(str, each['loc'])) or 'the request'}: {each['msg']}" for each in mistakes[:MOST_ERRORS]]
     more = f" (and {len(mistakes) - MOST_ERRORS} more)" if len(mistakes) > MOST_ERRORS else ""
-    return "; ".join(told) + more
+    return "; ".join(named) + more

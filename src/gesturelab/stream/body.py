@@ -1,12 +1,12 @@
 """One body in a stream of frames: what is missing is filled in, for a while; after that the body is lost."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float64
 
 from gesturelab.skeletons.skeleton import Skeleton
-from gesturelab.stream.lines import LiveFrame
+from gesturelab.stream.sources import LiveFrame
 
 GAP_S = 0.5
 """A body that is not seen for longer is lost."""
@@ -39,10 +39,6 @@ class Counts:
     with_absent_joints: int = 0
     missing: int = 0
     lost: int = 0
-
-    def as_dict(self) -> dict[str, int]:
-        """By name."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, eq=False)

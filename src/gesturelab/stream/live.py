@@ -5,14 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Float64
+from torch import Tensor
 
 from gesturelab.config.data import Span, WindowConfig
 from gesturelab.export.onnx_model import OnnxModel
 from gesturelab.models.causal import is_causal
 from gesturelab.models.recogniser import Recogniser
-from gesturelab.stream.buffer import FrameBuffer
 from gesturelab.stream.rolling import Rolling
-from gesturelab.stream.window import window_seconds, window_until
+from gesturelab.stream.window import FrameBuffer, window_seconds, window_until
 
 SAME_S = 1e-3
 """A frame that comes so much before a tick counts as on it: timestamps are often rounded to milliseconds."""
@@ -25,8 +25,8 @@ AGAIN_S = 1.0
 
 
 @dataclass(frozen=True, eq=False)
-class Said:
-    """What the network says at a moment.
+class LiveAnswer:
+    """The answer of the network at a moment.
 
     Attributes:
         time_s: The moment: the window's last sample.
@@ -52,7 +52,7 @@ class LiveRecogniser:
         rate_hz: Frames a second that the source gives.
         every_s: Seconds from moment to moment at least; 0 is each frame.
         longest_s: With window.span=whole, how much of the past a window holds at most.
-        rolling: Keep windows open; None where the network allows it.
+        rolling: Keep windows open where the network allows it.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class LiveRecogniser:
         rate_hz: float = 30.0,
         every_s: float = 0.0,
         longest_s: float = 20.0,
-        rolling: bool | None = None,
+        rolling: bool = True,
     ) -> None:
         self.recogniser = recogniser
         self.window = window
@@ -72,13 +72,12 @@ class LiveRecogniser:
         network = None if isinstance(recogniser, OnnxModel) else recogniser
         skeleton = recogniser.skeleton if isinstance(recogniser, OnnxModel) else recogniser.features.skeleton
         self.buffer = FrameBuffer(max(longest_s, 2 * self.longest_s + BEHIND_S), rate_hz, len(skeleton.joints))
-        self.since_s = -np.inf
         period = 1 / (window.rate_hz or rate_hz)
         phases = 1 if window.rate_hz is None else max(1, round(rate_hz * period))
         self._tick_s = period / phases
         self._every = max(1, round(every_s / self._tick_s))
         self._rolling: Rolling | None = None
-        if network is not None and rolling is not False and window.span is Span.sliding and is_causal(network):
+        if network is not None and rolling and window.span is Span.sliding and is_causal(network):
             self._rolling = Rolling(network, window.length_frames, phases, self._every)
         self.begin()
 
@@ -91,8 +90,7 @@ class LiveRecogniser:
         self._open = False
         self.rolling = self._rolling
         if self.rolling is not None:
-            self.rolling.begin()
-            self.rolling.every = self._every
+            self.rolling.begin(self._every)
 
     def take(self, time_s: float, positions: Float[np.ndarray, "joints 3"]) -> None:
         """Takes in a frame, later than the last one; costs next to nothing."""
@@ -104,18 +102,18 @@ class LiveRecogniser:
             self._moment_s = time_s
             self._due += 1
 
-    def answer(self) -> Said | None:
+    def answer(self) -> LiveAnswer | None:
         """What the window of the latest moment shows; None if there is no new moment. Call `settle` afterwards."""
         self.settle()
         if self.rolling is not None:
             self._catch_up(self.rolling)
         if self.rolling is not None:
             return self._roll(self.rolling)
-        if not self._due:
-            return None
-        said = self.at(self._moment_s)
+        return self._answer(self._moment_s, self.at(self._moment_s)) if self._due else None
+
+    def _answer(self, moment_s: float, probabilities: Float64[np.ndarray, " classes"] | None) -> LiveAnswer | None:
         due, self._due = self._due, 0
-        return None if said is None else Said(self._moment_s, said, due - 1)
+        return None if probabilities is None else LiveAnswer(moment_s, probabilities, due - 1)
 
     def settle(self) -> None:
         """Does what could wait until the answer was given."""
@@ -123,24 +121,22 @@ class LiveRecogniser:
             self.rolling.settle()
             self._open = False
 
-    def _roll(self, rolling: Rolling) -> Said | None:
-        found: tuple[float, Float64[np.ndarray, " classes"] | None] | None = None
+    def _roll(self, rolling: Rolling) -> LiveAnswer | None:
+        moment_s: float | None = None
+        latest: Tensor | None = None
         while (sample := self._next_sample()) is not None:
             self.settle()
             time_s, positions = sample
-            asked = rolling.tick % rolling.every == 0
+            wanted = rolling.tick % rolling.every == 0
             self._due += rolling.tick % self._every == 0
-            said = rolling.answer(torch.from_numpy(positions))
+            probabilities = rolling.answer(torch.from_numpy(positions))
             self._open = True
-            if asked:
-                found = time_s, None if said is None else said.double().numpy()
-        if found is None:
+            if wanted:
+                moment_s, latest = time_s, probabilities
+        if moment_s is None:
             return None
-        time_s, probabilities = found
-        if probabilities is None:  # its first part alone has passed
-            probabilities = self.at(time_s)
-        due, self._due = self._due, 0
-        return None if probabilities is None else Said(time_s, probabilities, due - 1)
+        # of a window of which only the first part has passed there is no answer
+        return self._answer(moment_s, self.at(moment_s) if latest is None else latest.double().numpy())
 
     def _catch_up(self, rolling: Rolling) -> None:
         """Gives windows up when they are too far behind.

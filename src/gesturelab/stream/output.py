@@ -43,7 +43,7 @@ class Lines:
             print(json.dumps(more), file=sys.stderr, flush=True)
 
 
-class View:
+class View(Live):
     """Bars of the classes, the gesture under way and the last ones, rate and latency; use it in a ``with``.
 
     Args:
@@ -60,17 +60,7 @@ class View:
         self._notes: deque[str] = deque(maxlen=2)
         self._drawn_s = float("-inf")
         self._answered: deque[float] = deque(maxlen=30)
-        self._live = Live(console=console, auto_refresh=False, transient=False)
-
-    def __enter__(self) -> "View":
-        """Begins to draw."""
-        self._live.__enter__()
-        return self
-
-    def __exit__(self, *why: object) -> None:
-        """Leaves the last picture."""
-        self._live.update(self.table(), refresh=True)
-        self._live.__exit__(None, None, None)
+        super().__init__(console=console, auto_refresh=False)
 
     def __call__(self, event: Event) -> None:
         """Takes in what was said; draws now and then."""
@@ -84,9 +74,9 @@ class View:
             self._notes.append(" ".join(map(str, event.values())))
         if self._clock() - self._drawn_s >= 1 / VIEW_HZ:
             self._drawn_s = self._clock()
-            self._live.update(self.table(), refresh=True)
+            self.refresh()
 
-    def table(self) -> Table:
+    def get_renderable(self) -> Table:
         """The picture."""
         session, answer = self._session, self._answer
         table = Table(show_header=False, box=None, pad_edge=False)
@@ -103,9 +93,9 @@ class View:
             table.add_row(f"{answer['time_s']:.1f} s", rate, f"{answer['latency_ms']:.1f} ms")
         counts = session.body.counts
         table.add_row(f"{counts.frames} frames", f"{session.left_out} answers left out", "")
-        for one in self._gestures:
-            said = "unsure" if one["unsure"] else f"{one['confidence']:.0%}"
-            table.add_row(f"{one['start_s']:.1f} to {one['end_s']:.1f} s", Text(str(one["label"])), said)
+        for gesture in self._gestures:
+            sure = "unsure" if gesture["unsure"] else f"{gesture['confidence']:.0%}"
+            table.add_row(f"{gesture['start_s']:.1f} to {gesture['end_s']:.1f} s", Text(str(gesture["label"])), sure)
         for note in self._notes:
             table.add_row("", Text(note, style="dim"), "")
         return table

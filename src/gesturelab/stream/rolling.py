@@ -52,14 +52,14 @@ class Rolling:
         assert isinstance(recogniser.classifier, Network)
         self.recogniser = recogniser
         self.network = _transposed(recogniser.classifier)
-        self.every = every
         self.phases = phases
         self.length_frames = length_frames
         self.images = 1 if recogniser.mirrored_classes is None else 2
-        self.begin()
+        self.begin(every)
 
-    def begin(self) -> None:
-        """Forgets all windows; the next sample is at tick 0."""
+    def begin(self, every: int | None = None) -> None:
+        """Forgets all windows; the next sample is at tick 0, and windows end at every so many ticks, if it is given."""
+        self.every = every or self.every
         self.tick = 0
         self._windows = [_Windows((), self.network.initial_state(0))] * self.phases
         self._before: list[Tensor | None] = [None] * self.phases
@@ -138,7 +138,7 @@ class Rolling:
         pair = torch.stack([torch.stack([before, now]), torch.stack([now, now])])  # 2 frames joints 3
         if self.images == 2:
             pair = torch.cat([pair, mirror(pair, self.recogniser.features.skeleton)])
-        features = (self.recogniser.features(pair)[:, 1] - self.recogniser.mean) / self.recogniser.deviation
+        features = self.recogniser.scaled_features(pair)[:, 1]
         running, fresh = features.unflatten(0, (self.images, 2)).unbind(dim=1)
         return running, fresh
 

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,12 @@ from gesturelab.evaluation.calibration import with_temperature
 from gesturelab.export.model import Model
 from gesturelab.export.onnx_model import OnnxModel
 from gesturelab.stream.body import Body
-from gesturelab.stream.inbox import MOST_WAITING, BadLine, Gone, Item
-from gesturelab.stream.live import SAME_S, LiveRecogniser, Said
+from gesturelab.stream.live import SAME_S, LiveAnswer, LiveRecogniser
 from gesturelab.stream.segments import Movement, Segmenter, SegmentOptions
-from gesturelab.stream.smooth import Smoother
+from gesturelab.stream.sources import MOST_WAITING, Arrivals, BadLine, Gone, Item
+
+TOP = 3
+"""So many classes are named in an answer."""
 
 LATENCIES = 10_000
 """The summary's percentiles are of so many answers, the last ones."""
@@ -35,8 +37,6 @@ class StreamOptions:
         smooth_s: Time constant of the smoothing; 0: none.
         segments: When a movement is one; None: starts and ends are not looked for.
         longest_s: How much of the past is kept: no gesture is longer.
-        rolling: Keep windows open; None where the network allows it.
-        top: How many classes an answer names.
     """
 
     rate_hz: float | None = None
@@ -44,8 +44,40 @@ class StreamOptions:
     smooth_s: float = 0.0
     segments: SegmentOptions | None = None
     longest_s: float = 20.0
-    rolling: bool | None = None
-    top: int = 3
+
+
+class Smoother:
+    """Exponential smoothing over time: what was said so many seconds ago counts 1/e of what is said now.
+
+    Args:
+        seconds: The time constant; 0 changes nothing.
+
+    >>> smoother = Smoother(1.0)
+    >>> smoother(0.0, np.array([1.0, 0.0])).tolist()
+    [1.0, 0.0]
+    >>> smoother(1.0, np.array([0.0, 1.0])).round(3).tolist()
+    [0.368, 0.632]
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.begin()
+
+    def begin(self) -> None:
+        """Forgets what was said."""
+        self._last_s = 0.0
+        self._mean: Float64[np.ndarray, " classes"] | None = None
+
+    def __call__(
+        self, time_s: float, probabilities: Float64[np.ndarray, " classes"]
+    ) -> Float64[np.ndarray, " classes"]:
+        """The mean so far, the latest counting most."""
+        before, share = self._mean, 1.0
+        if before is not None and self.seconds:
+            share = 1 - np.exp((self._last_s - time_s) / self.seconds)
+        mean = probabilities if before is None else before + share * (probabilities - before)
+        self._mean, self._last_s = mean, time_s
+        return mean
 
 
 class Session:
@@ -74,7 +106,6 @@ class Session:
             rate_hz=self.rate_hz,
             every_s=options.every_s,
             longest_s=options.longest_s,
-            rolling=options.rolling,
         )
         self.segmenter = (
             Segmenter(model.skeleton, options.segments, options.longest_s) if options.segments is not None else None
@@ -112,15 +143,15 @@ class Session:
 
     def answer(self) -> Event | None:
         """What the latest moment shows; None if nothing new has come. `settle` must follow."""
-        said = self.live.answer()
-        if said is None:
+        answer = self.live.answer()
+        if answer is None:
             return None
-        event = self._answered(said)
-        latency_ms = 1000 * (self.clock() - self._arrived_s(said.time_s))
+        event = self._event(answer)
+        latency_ms = 1000 * (self.clock() - self._arrived_s(answer.time_s))
         self._latencies_ms.append(latency_ms)
         self.answers += 1
-        self.left_out += said.left_out
-        return event | {"latency_ms": round(latency_ms, 2), "left_out": said.left_out}
+        self.left_out += answer.left_out
+        return event | {"latency_ms": round(latency_ms, 2), "left_out": answer.left_out}
 
     def settle(self) -> list[Event]:
         """Does what could wait until the answer was given: gestures that have ended get their labels."""
@@ -130,8 +161,7 @@ class Session:
 
     def finish(self) -> list[Event]:
         """The stream is over: a gesture that was under way has ended."""
-        if self.segmenter is not None:
-            self._segment(self.segmenter.stop())
+        self._stop_movement()
         return self.settle()
 
     def summary(self) -> Event:
@@ -139,7 +169,7 @@ class Session:
         values = np.quantile(self._latencies_ms, (0.5, 0.99)).round(2).tolist() if self._latencies_ms else [None, None]
         return {
             "event": "summary",
-            **self.body.counts.as_dict(),
+            **asdict(self.body.counts),
             "answers": self.answers,
             "left_out": self.left_out,
             "gestures": self.gestures,
@@ -163,10 +193,10 @@ class Session:
     def _lost(self, last_s: float | None) -> list[Event]:
         if last_s is None:
             return []
-        events: list[Event] = []
-        if self.segmenter is not None:
-            events = self._segment(self.segmenter.stop())
-        return [*events, {"event": "lost", "time_s": _seconds(last_s)}]
+        return [*self._stop_movement(), {"event": "lost", "time_s": _seconds(last_s)}]
+
+    def _stop_movement(self) -> list[Event]:
+        return [] if self.segmenter is None else self._segment(self.segmenter.stop())
 
     def _segment(self, movement: Movement | None) -> list[Event]:
         if movement is None or self.segmenter is None:
@@ -189,20 +219,21 @@ class Session:
         self.gestures += 1
         event: Event = {"event": "end", "start_s": _seconds(start_s), "end_s": _seconds(end_s)}
         try:
-            said = self.model.predict(positions, self.rate_hz)
+            prediction = self.model.predict(positions, self.rate_hz)
         except RecordingError:  # shorter than a window, and window.short=drop
             return event | {"label": None, "confidence": None, "unsure": True}
-        return event | {"label": said.label, "confidence": round(said.confidence, 4), "unsure": said.unsure}
+        confidence = round(prediction.confidence, 4)
+        return event | {"label": prediction.label, "confidence": confidence, "unsure": prediction.unsure}
 
-    def _answered(self, said: Said) -> Event:
+    def _event(self, answer: LiveAnswer) -> Event:
         contents = self.model.contents
-        calibrated = with_temperature(said.probabilities[None], contents.temperature)[0]
-        smooth = self.smoother(said.time_s, calibrated)
-        best = np.argsort(-smooth, kind="stable")[: self.options.top].tolist()
+        calibrated = with_temperature(answer.probabilities[None], contents.temperature)[0]
+        smooth = self.smoother(answer.time_s, calibrated)
+        best = np.argsort(-smooth, kind="stable")[:TOP].tolist()
         confidence = float(smooth[best[0]])
         self.probabilities = smooth
         event: Event = {
-            "time_s": _seconds(said.time_s),
+            "time_s": _seconds(answer.time_s),
             "label": contents.classes[best[0]],
             "confidence": round(confidence, 4),
             "top": [[contents.classes[at], round(float(smooth[at]), 4)] for at in best],
@@ -215,3 +246,27 @@ class Session:
 
 def _seconds(value: float) -> float:
     return round(value, 4)
+
+
+def run(session: Session, arrivals: Arrivals, say: Callable[[Event], None]) -> None:
+    """Runs until nothing comes any more.
+
+    Args:
+        session: What is known of the stream.
+        arrivals: Where frames come from. While an answer is made, frames wait there; then all are taken in at once, and
+            only the latest one is answered, so that what waits never grows.
+        say: Gets every answer and event.
+
+    Raises:
+        GesturelabError: If the source can go on no longer.
+    """
+    for received in arrivals:
+        for arrived_s, item in received:
+            for event in session.take(arrived_s, item):
+                say(event)
+        if (answer := session.answer()) is not None:
+            say(answer)
+        for event in session.settle():
+            say(event)
+    for event in session.finish():
+        say(event)

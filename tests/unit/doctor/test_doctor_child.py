@@ -1,14 +1,14 @@
 """What the process that uses torch tells; GPUs are simulated, for lack of any."""
 
-import json
 from types import SimpleNamespace
 
 import torch
 
 from gesturelab.config.composing import compose
 from gesturelab.config.training import Precision
-from gesturelab.doctor.child import MARK, Request, _compare_all, _precisions, torch_facts
+from gesturelab.doctor.child import torch_facts
 from gesturelab.doctor.facts import Gpu
+from gesturelab.doctor.step import compare_sizes, precisions_of
 
 SIZES = [
     compose([f"model={name}", f"model.hidden={hidden}", "model.layers=1"]).model
@@ -16,42 +16,36 @@ SIZES = [
 ]
 
 
-def told(capsys):
-    lines = capsys.readouterr().out.splitlines()
-    return [json.loads(line.removeprefix(MARK)) for line in lines if line.startswith(MARK)]
-
-
-def compute(capsys, seconds, *, every_size=False, model="large"):
+def compute(seconds, *, every_size=False, model="large"):
     config = compose([f"model={model}", "window.length_frames=4", "trainer.batch_size=9"])
-    _compare_all(Request([], seconds, every_size), config, SIZES, "cpu")
-    said = told(capsys)
+    said = list(compare_sizes(config, SIZES, "cpu", seconds, every_size=every_size))
     assert said[-1][0] == "not_compared"
     compared = [value for kind, value in said if kind == "comparison"]
-    assert all(value["logits_error"] < 1e-4 and value["gradient_error"] < 1e-3 for value in compared)
-    return [value["size"] for value in compared], said[-1][1]
+    assert all(value.logits_error < 1e-4 and value.gradient_error < 1e-3 for value in compared)
+    return [value.size for value in compared], said[-1][1]
 
 
-def test_the_smallest_then_the_configured_size_then_the_others_but_no_large_ones(capsys):
-    done, not_done = compute(capsys, 600.0)
+def test_the_smallest_then_the_configured_size_then_the_others_but_no_large_ones():
+    done, not_done = compute(600.0)
     assert done == ["tiny", "large", "small"]
     assert not_done == {"xlarge": "larger than medium"}
 
 
-def test_every_size_when_asked_for(capsys):
-    assert compute(capsys, None, every_size=True) == (["tiny", "large", "small", "xlarge"], {})
+def test_every_size_when_asked_for():
+    assert compute(None, every_size=True) == (["tiny", "large", "small", "xlarge"], {})
 
 
-def test_sizes_for_which_there_is_no_time_are_named_with_the_time_that_they_need(capsys):
-    done, not_done = compute(capsys, 1e-9, model="tiny")
+def test_sizes_for_which_there_is_no_time_are_named_with_the_time_that_they_need():
+    done, not_done = compute(1e-9, model="tiny")
     assert done == []
     assert not_done["tiny"].startswith("needs about ")
     assert not_done["xlarge"] == "larger than medium"
 
 
 def test_what_a_training_uses_is_tried_beside_full_precision():
-    assert _precisions(Precision.auto, "gpu") == ("float32", "bf16")
-    assert _precisions(Precision.auto, "cpu") == ("float32",)
-    assert _precisions(Precision.float16, "gpu") == ("float32", "float16")
+    assert precisions_of(Precision.auto, "gpu") == ("float32", "bf16")
+    assert precisions_of(Precision.auto, "cpu") == ("float32",)
+    assert precisions_of(Precision.float16, "gpu") == ("float32", "float16")
 
 
 def test_gpus_as_torch_sees_them(monkeypatch):

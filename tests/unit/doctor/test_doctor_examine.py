@@ -5,9 +5,8 @@ from dataclasses import replace
 import pytest
 from made_facts import AMD, H100, LAPTOP, MI250, NVIDIA, asking, with_torch
 
-from gesturelab.doctor.examine import examine, worst
-from gesturelab.doctor.facts import Comparison, Cores, Driver, Folder, Package, Partition, Shape, Slurm
-from gesturelab.doctor.finding import Verdict
+from gesturelab.doctor.checks import examine, worst
+from gesturelab.doctor.facts import Comparison, Cores, Driver, Folder, Package, Partition, Shape, Slurm, Verdict
 
 GIB = 2**30
 

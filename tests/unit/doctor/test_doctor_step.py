@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from gesturelab.config.composing import compose
-from gesturelab.doctor.step import Step, compare, difference, make_step, on_cpu, reference
+from gesturelab.doctor.step import Step, compare, difference, make_step, on_cpu
 from gesturelab.preprocessing.features import Features
 from gesturelab.skeletons.skeleton import KINECT_V2
 
@@ -66,7 +66,7 @@ def test_wrong_kernels_are_found(change, precision, device):
 def test_the_reference_in_pieces_is_the_mean_loss_of_the_whole_batch():
     """An answer from elsewhere: the whole batch at once, by torch's own means."""
     model, windows, labels = make_step(SMALL, FEATURES, **SHAPE)
-    step = reference(model, windows, labels)
+    step = on_cpu(model, windows, labels, "float64")
     whole = model.double()
     whole.zero_grad()
     logits = whole(windows.double())

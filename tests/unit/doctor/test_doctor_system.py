@@ -6,7 +6,7 @@ import time
 import pytest
 
 from gesturelab.doctor.facts import Partition
-from gesturelab.doctor.system import ask, cgroup_limit, chosen, find_driver, find_folder, find_slurm
+from gesturelab.doctor.machine import ask, cgroup_limit, chosen, find_driver, find_folder, find_slurm
 
 SMI = """\
 | NVIDIA-SMI 570.86.10    Driver Version: 570.86.10    CUDA Version: 12.8     |

@@ -19,7 +19,7 @@ from gesturelab.errors import RecordingError, RunError
 from gesturelab.evaluation.predictions import read_predictions
 from gesturelab.export.archive import DESCRIPTION, read_archive
 from gesturelab.export.contents import UNSURE_BELOW, from_plain
-from gesturelab.export.make import model_of, write_bundle
+from gesturelab.export.load import model_of, write_bundle
 from gesturelab.export.model_card import card
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.info import SYNTHETIC

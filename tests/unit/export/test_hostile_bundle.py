@@ -15,7 +15,7 @@ from safetensors.torch import save
 import gesturelab
 from gesturelab.errors import BundleError
 from gesturelab.export.archive import CARD, DESCRIPTION, WEIGHTS, read_archive, write_archive
-from gesturelab.export.make import model_of, write_bundle
+from gesturelab.export.load import model_of, write_bundle
 
 
 @pytest.fixture(scope="module")

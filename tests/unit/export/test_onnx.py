@@ -18,15 +18,13 @@ from gesturelab.datasets.load import load
 from gesturelab.errors import BundleError, RecordingError
 from gesturelab.evaluation.predictions import read_predictions
 from gesturelab.export import onnx_file, program
-from gesturelab.export.evidence import evidence
-from gesturelab.export.int8 import eight_bits
-from gesturelab.export.make import model_of
-from gesturelab.export.onnx_file import checked, session
-from gesturelab.stream.inbox import OneByOne
-from gesturelab.stream.lines import LiveFrame
-from gesturelab.stream.loop import run
+from gesturelab.export.load import model_of
+from gesturelab.export.onnx_file import checked, eight_bits
+from gesturelab.export.onnx_model import session
+from gesturelab.export.program import evidence
 from gesturelab.stream.segments import SegmentOptions
-from gesturelab.stream.session import Event, Session, StreamOptions
+from gesturelab.stream.session import Event, Session, StreamOptions, run
+from gesturelab.stream.sources import LiveFrame, receive_one_by_one
 from trained import MADE_UP, train_small
 
 ELSEWHERE = """
@@ -170,7 +168,7 @@ def test_the_command_writes_what_was_checked_and_says_how_well(exported, trained
     assert main([*command, str(tmp_path / "small.onnx"), "--int8"]) == 0
     assert f"int8: accuracy {read_accuracy(model):.1%}"[:10] in capsys.readouterr().out
     assert (tmp_path / "small.onnx").stat().st_size < path.stat().st_size
-    monkeypatch.setattr(onnx_file, "WITHIN", -1.0)
+    monkeypatch.setattr(program, "WITHIN", -1.0)
     assert main([*command, str(tmp_path / "other.onnx")]) == 1
     assert "nothing was written" in capsys.readouterr().err
     assert not (tmp_path / "other.onnx").exists()
@@ -196,7 +194,7 @@ def test_a_graph_answers_a_stream_as_its_model_does(exported):
     said: list[list[Event]] = [[], []]
     for each, events in zip((model, gesturelab.load(path)), said, strict=True):
         session = Session(each, StreamOptions(recording.rate_hz, segments=SegmentOptions()), lambda: 0.0)
-        run(session, OneByOne(frames, lambda: 0.0), events.append)
+        run(session, receive_one_by_one(frames, lambda: 0.0), events.append)
     own, graphs = said
     assert [event.get("event") for event in graphs] == [event.get("event") for event in own]
     assert sum("latency_ms" in event for event in graphs) == len(frames), "each frame is answered"

@@ -16,10 +16,10 @@ from gesturelab.config.saved import read_config
 from gesturelab.datasets.load import load
 from gesturelab.errors import DataError
 from gesturelab.evaluation.predictions import read_predictions
-from gesturelab.export.make import model_of, write_bundle
+from gesturelab.export.load import model_of, write_bundle
 from gesturelab.predict import answers as asking
+from gesturelab.predict.answers import find_sources
 from gesturelab.predict.score import caveats, score
-from gesturelab.predict.sources import find_sources
 from gesturelab.skeletons.landmarks import LANDMARKS
 
 

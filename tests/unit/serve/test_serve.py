@@ -12,7 +12,7 @@ import uvicorn
 
 from gesturelab.cli.main import main
 from gesturelab.errors import ConfigError
-from gesturelab.export.make import model_of
+from gesturelab.export.load import model_of
 from gesturelab.runs.info import SYNTHETIC
 from gesturelab.serve.app import Limits, make_app
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gesturelab.stream.buffer import FrameBuffer
+from gesturelab.stream.window import FrameBuffer
 
 
 def test_it_holds_the_last_frames_and_reads_between_them_however_often_it_went_round():

@@ -10,9 +10,7 @@ from gesturelab.datasets.formats.csv_table import columns
 from gesturelab.datasets.formats.files import Motion
 from gesturelab.errors import DataError, StreamError
 from gesturelab.skeletons.skeleton import KINECT_V2
-from gesturelab.stream.inbox import BadLine
-from gesturelab.stream.lines import MAX_LINE_BYTES, LineReader, LiveFrame
-from gesturelab.stream.sources import parse_address, read_lines, replay
+from gesturelab.stream.sources import MAX_LINE_BYTES, BadLine, LineReader, LiveFrame, parse_address, read_lines, replay
 
 FRAME = moving(1)[0].astype(np.float64)
 CELLS = [f"{value:.6f}" for value in FRAME.flatten()]

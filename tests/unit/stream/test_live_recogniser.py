@@ -13,7 +13,7 @@ from gesturelab.models.causal import is_causal
 from gesturelab.models.recogniser import Recogniser
 from gesturelab.preprocessing.frame_store import FrameStore
 from gesturelab.preprocessing.windows import cut_live
-from gesturelab.stream.live import LiveRecogniser, Said
+from gesturelab.stream.live import LiveAnswer, LiveRecogniser
 
 MODELS = {
     "body": ("features=body",),
@@ -30,7 +30,7 @@ WINDOWS = [
 ]
 
 
-def play(live: LiveRecogniser, positions: np.ndarray, times: np.ndarray) -> list[Said]:
+def play(live: LiveRecogniser, positions: np.ndarray, times: np.ndarray) -> list[LiveAnswer]:
     """Answers while a body moves, frame after frame."""
     live.begin()
     found = []

@@ -18,13 +18,19 @@ from gesturelab.export.contents import Contents
 from gesturelab.export.model import Model
 from gesturelab.preprocessing.scaler import no_scaler
 from gesturelab.skeletons.skeleton import KINECT_V2
-from gesturelab.stream.inbox import BadLine, Gone, Inbox, Item, OneByOne
-from gesturelab.stream.lines import LineReader, LiveFrame
-from gesturelab.stream.loop import run
 from gesturelab.stream.output import MOST_BAD_LINES, Lines
 from gesturelab.stream.segments import SegmentOptions
-from gesturelab.stream.session import Event, Session, StreamOptions
-from gesturelab.stream.sources import TcpSource
+from gesturelab.stream.session import Event, Session, StreamOptions, run
+from gesturelab.stream.sources import (
+    BadLine,
+    Gone,
+    Item,
+    LineReader,
+    LiveFrame,
+    TcpSource,
+    receive_one_by_one,
+    receive_waiting,
+)
 
 CLASSES = tuple("abcdefghi")
 
@@ -68,16 +74,15 @@ class Sensor:
         self.frames, self.clock, self.given = frames, clock, 0
         self.most_waiting = 0
 
-    def take(self) -> list[tuple[float, Item]] | None:
-        if self.given == len(self.frames):
-            return None
-        self.clock.now = max(self.clock.now, self.given / 30)
-        came: list[tuple[float, Item]] = []
-        while self.given < len(self.frames) and self.given / 30 <= self.clock.now:
-            came.append((self.given / 30, LiveFrame(self.given / 30, self.frames[self.given].astype(np.float64))))
-            self.given += 1
-        self.most_waiting = max(self.most_waiting, len(came))
-        return came
+    def __iter__(self) -> Iterator[list[tuple[float, Item]]]:
+        while self.given < len(self.frames):
+            self.clock.now = max(self.clock.now, self.given / 30)
+            came: list[tuple[float, Item]] = []
+            while self.given < len(self.frames) and self.given / 30 <= self.clock.now:
+                came.append((self.given / 30, LiveFrame(self.given / 30, self.frames[self.given].astype(np.float64))))
+                self.given += 1
+            self.most_waiting = max(self.most_waiting, len(came))
+            yield came
 
 
 def slowed(session: Session, clock: Clock, seconds_an_answer: float) -> None:
@@ -117,7 +122,7 @@ def test_a_model_that_is_too_slow_answers_less_often_but_never_late(
 def played(session: Session, positions: np.ndarray) -> list[Event]:
     said: list[Event] = []
     items = (LiveFrame(number / 30, each.astype(np.float64)) for number, each in enumerate(positions))
-    run(session, OneByOne(items, session.clock), said.append)
+    run(session, receive_one_by_one(items, session.clock), said.append)
     return said
 
 
@@ -203,10 +208,10 @@ def test_senders_come_and_go_on_a_port_of_this_machine():
 
     sender = threading.Thread(target=send)
     sender.start()
-    inbox = Inbox(source, Clock())
+    inbox = receive_waiting(source, Clock())
     found: list[Item] = []
     while sum(isinstance(each, Gone) for each in found) < 3:
-        found += [each for _, each in inbox.take() or []]
+        found += [each for _, each in next(inbox)]
     sender.join()
     source.close()
     kinds = "".join({LiveFrame: "f", BadLine: "b", Gone: "g"}[type(each)] for each in found)
@@ -219,4 +224,4 @@ def test_an_error_of_the_source_reaches_the_session():
         raise DataError("no more")
 
     with pytest.raises(DataError, match="no more"):
-        run(Session(made_model(), StreamOptions(), Clock()), Inbox(broken(), Clock()), lambda event: None)
+        run(Session(made_model(), StreamOptions(), Clock()), receive_waiting(broken(), Clock()), lambda event: None)

@@ -1,0 +1,141 @@
+"""Answers as CSV, as lines of JSON and, with their scores, as tables in the terminal."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from gesturelab.export.model import Model, Prediction
+from gesturelab.predict.answers import Answer
+from gesturelab.predict.score import Scored, caveats
+from gesturelab.report.texts import percent
+
+TOP = 3
+"""So many classes are named."""
+
+MOST_ROWS = 60
+"""More than a reader reads; files hold them all."""
+
+
+def _windows(prediction: Prediction) -> Iterator[tuple[float, float, str, Float64[np.ndarray, " classes"]]]:
+    """Start and end in seconds, label and probabilities of each window."""
+    windows = prediction.windows
+    for start, end, row in zip(windows.starts.tolist(), windows.ends.tolist(), windows.probabilities, strict=True):
+        yield start, end, prediction.classes[int(row.argmax())], row
+
+
+def csv_lines(classes: tuple[str, ...], answers: Iterable[Answer], *, windows: bool) -> Iterator[str]:
+    """One line a recording, or one a window; files that could not be read have a line with the problem."""
+    cells = ("start_s", "end_s", "label") if windows else ("label", "confidence", "unsure", "frames", "seconds")
+    yield _line("recording", "file", *cells, "problem", *(f"p_{name}" for name in classes))
+    for answer in answers:
+        if answer.prediction is None:
+            yield _line(answer.recording, answer.source, *[""] * len(cells), answer.problem, *[""] * len(classes))
+            continue
+        for values, row in _cells(answer.prediction, windows=windows):
+            yield _line(answer.recording, answer.source, *values, "", *(f"{value:.6g}" for value in row))
+
+
+def _cells(prediction: Prediction, *, windows: bool) -> Iterator[tuple[tuple[object, ...], Iterable[float]]]:
+    if windows:
+        for start, end, label, row in _windows(prediction):
+            yield (f"{start:.3f}", f"{end:.3f}", label), row
+    else:
+        sure = f"{prediction.confidence:.4f}", "yes" if prediction.unsure else "no"
+        yield (prediction.label, *sure, prediction.frames, f"{prediction.seconds:.3f}"), prediction.values
+
+
+def _line(*cells: object) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue()
+
+
+def json_lines(answers: Iterable[Answer], *, windows: bool, warnings: Sequence[str] = ()) -> Iterator[str]:
+    """One object a recording, with its windows where they are asked for, and what must be said of the model."""
+    said_of_model = {"warnings": list(warnings)} if warnings else {}
+    for answer in answers:
+        yield json.dumps(as_plain(answer, windows=windows) | said_of_model, ensure_ascii=False) + "\n"
+
+
+def as_plain(answer: Answer, *, windows: bool) -> dict[str, Any]:
+    """An answer as JSON can hold it."""
+    plain: dict[str, Any] = {"recording": answer.recording, "file": answer.source}
+    prediction = answer.prediction
+    if prediction is None:
+        return plain | {"problem": answer.problem}
+
+    def by_class(values: Float64[np.ndarray, " classes"]) -> dict[str, float]:
+        return {name: float(f"{value:.6g}") for name, value in zip(prediction.classes, values.tolist(), strict=True)}
+
+    plain |= {
+        "label": prediction.label,
+        "confidence": round(prediction.confidence, 6),
+        "unsure": prediction.unsure,
+        "top": [[name, round(value, 6)] for name, value in prediction.top(TOP)],
+        "probabilities": by_class(prediction.values),
+        "frames": prediction.frames,
+        "seconds": round(prediction.seconds, 3),
+    }
+    if windows:
+        plain["windows"] = [
+            {"start_s": round(start, 3), "end_s": round(end, 3), "label": label, "probabilities": by_class(row)}
+            for start, end, label, row in _windows(prediction)
+        ]
+    return plain
+
+
+def show_answers(answers: Sequence[Answer], console: Console, *, windows: bool) -> None:
+    """A row a recording, or a row a window."""
+    columns = ("from", "to") if windows else ("confidence", "", "frames", "seconds")
+    table = Table(box=None, pad_edge=False)
+    for name in ("recording", "answer", *columns, "most probable"):
+        table.add_column(name, justify="right" if name in ("from", "to", "confidence", "frames", "seconds") else "left")
+    rows = [row for answer in answers for row in _rows(answer, windows=windows)]
+    for row in rows[:MOST_ROWS]:
+        table.add_row(*map(escape, row))
+    if rows:
+        console.print(table)
+    if len(rows) > MOST_ROWS:
+        console.print(f"... and {len(rows) - MOST_ROWS:,} rows more: --csv or --jsonl write them all")
+
+
+def _rows(answer: Answer, *, windows: bool) -> Iterator[tuple[str, ...]]:
+    prediction = answer.prediction
+    if prediction is None:
+        return
+    if windows:
+        for start, end, label, row in _windows(prediction):
+            best = (-row).argsort(kind="stable")[:TOP].tolist()
+            top = [(prediction.classes[place], float(row[place])) for place in best]
+            yield answer.recording, label, f"{start:.1f} s", f"{end:.1f} s", _named(top)
+    else:
+        sure = f"{prediction.confidence:.2f}", "unsure" if prediction.unsure else ""
+        size = f"{prediction.frames}", f"{prediction.seconds:.1f}"
+        yield answer.recording, prediction.label, *sure, *size, _named(prediction.top(TOP))
+
+
+def _named(top: Sequence[tuple[str, float]]) -> str:
+    return ", ".join(f"{name} {value:.2f}" for name, value in top)
+
+
+def show_scores(model: Model, scored: Scored, console: Console) -> None:
+    """What must be said, and a row a part."""
+    for text in caveats(model, scored):
+        console.print(text, style="bold", markup=False)
+    table = Table(box=None, pad_edge=False)
+    for name in ("by the files' names", "people", "recordings", "accuracy", "balanced accuracy"):
+        table.add_column(name, justify="left" if name.startswith("by") else "right")
+    for row in scored.rows:
+        scores = (percent(row["accuracy"]), percent(row["balanced_accuracy"]))
+        table.add_row(row["part"], str(row["people"]), f"{row['recordings']:,}", *scores)
+    console.print(table)
+    if scored.unlabelled:
+        console.print(f"{scored.unlabelled:,} recordings have no label that the model knows, and are not counted")
