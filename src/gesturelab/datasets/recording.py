@@ -4,7 +4,8 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, fields, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
@@ -20,6 +21,24 @@ CORRECTNESS = {1: "correct", 2: "incorrect", 3: "poorly executed"}
 
 IMPOSSIBLE_M = 20.0
 """No joint that a depth camera sees is farther from it than this, in metres (Kinect v2 reaches 8 m)."""
+
+
+@dataclass(frozen=True)
+class RecordingLabel:
+    """What is known of a recording besides its motion; attributes as those of `Recording`."""
+
+    name: str
+    subject: str
+    gesture: str
+    _: KW_ONLY
+    group: str = ""
+    correctness: int = 1
+    posture: str = ""
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The label's values by name, of which others are made."""
+        return {each.name: getattr(self, each.name) for each in fields(RecordingLabel)}
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ import inspect
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,6 +21,7 @@ from gesturelab.datasets.recording import (
     Dataset,
     Motion,
     Recording,
+    RecordingLabel,
     Rejected,
     fingerprint,
     only_gestures,
@@ -33,23 +34,16 @@ from gesturelab.skeletons.skeleton import Skeleton
 
 
 @dataclass(frozen=True, eq=False)
-class Unread:
+class Unread(RecordingLabel):
     """A recording that is known but not read yet: a quick try (``data.max_files``) then reads no more than it uses.
 
     Attributes:
-        name: As the others, of `Recording`.
         read: Reads it; may raise RecordingError, whose message says why the recording cannot be used.
         file: What errors call it; its name if empty.
     """
 
-    name: str
-    subject: str
-    gesture: str
     read: Callable[[], Motion]
-    group: str = ""
-    correctness: int = 1
-    posture: str = ""
-    file: str = ""
+    file: str = field(default="", kw_only=True)
 
     def recording(self, skeleton: Skeleton) -> Recording:
         """Reads it.
@@ -58,17 +52,7 @@ class Unread:
             RecordingError: If it cannot be used.
         """
         motion = self.read()
-        return Recording(
-            name=self.name,
-            positions=motion.positions,
-            rate_hz=motion.rate_hz,
-            subject=self.subject,
-            gesture=self.gesture,
-            group=self.group,
-            correctness=self.correctness,
-            posture=self.posture,
-            skeleton=skeleton,
-        )
+        return Recording(positions=motion.positions, rate_hz=motion.rate_hz, skeleton=skeleton, **self.columns)
 
 
 class RecordingSource:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from gesturelab.datasets.recording import CORRECTNESS
+from gesturelab.datasets.recording import CORRECTNESS, RecordingLabel
 from gesturelab.errors import DataError
 from gesturelab.files import refuse_special_file, why
 
@@ -21,36 +21,21 @@ _LONGEST_NAME, _DEEPEST = 255, 16
 _CORRECTNESS = {"": 1} | {word: code for code, said in CORRECTNESS.items() for word in (str(code), said)}
 
 
-@dataclass(frozen=True)
-class Label:
-    """One line.
+@dataclass(frozen=True, kw_only=True)
+class Label(RecordingLabel):
+    """One line; the recording's name is its file without the ending.
 
     Attributes:
         line: Its number in the file.
         file: The recording's path below the folder.
-        subject: Who moves.
-        gesture: What is done.
-        group: Which kind of person; empty where nothing is said.
-        correctness: 1 correct, 2 incorrect, 3 poorly executed.
-        posture: Such as stand; empty where nothing is said.
         rate_hz: Frames a second, of a file that carries no times; None where nothing is said.
         mirrored: The gesture that this one becomes in a mirror; empty where nothing is said.
     """
 
     line: int
     file: str
-    subject: str
-    gesture: str
-    group: str = ""
-    correctness: int = 1
-    posture: str = ""
     rate_hz: float | None = None
     mirrored: str = ""
-
-    @property
-    def name(self) -> str:
-        """The recording's name: its file without the ending."""
-        return str(PurePosixPath(self.file).with_suffix(""))
 
 
 def read_labels(root: Path) -> tuple[Label, ...]:
@@ -156,6 +141,7 @@ def _label(path: Path, line: int, cells: dict[str, str]) -> Label:
     return Label(
         line=line,
         file=str(file),
+        name=str(file.with_suffix("")),
         subject=text["subject"],
         gesture=text["gesture"],
         group=text.get("group", ""),

@@ -52,16 +52,7 @@ class Folder(RecordingSource):
         """Every recording that the table names, unread."""
         self.mirrored = images(self.labels)
         for label in self.labels:
-            yield Unread(
-                name=label.name,
-                subject=label.subject,
-                gesture=label.gesture,
-                read=partial(self._motion, label),
-                group=label.group,
-                correctness=label.correctness,
-                posture=label.posture,
-                file=str(self._folder / label.file),
-            )
+            yield Unread(**label.columns, read=partial(self._motion, label), file=str(self._folder / label.file))
 
     def _motion(self, label: Label) -> Motion:
         frames = read_frames(

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from gesturelab.config.data import Form
-from gesturelab.datasets.recording import CORRECTNESS
+from gesturelab.datasets.recording import CORRECTNESS, RecordingLabel
 from gesturelab.errors import DataError, RecordingError
 from gesturelab.files import refuse_special_file, why
 
@@ -107,6 +107,23 @@ def parse_label(name: str) -> Label:
     if int(correctness) not in CORRECTNESS:
         raise RecordingError(f"its name has correctness {correctness}; it must be one of {list(CORRECTNESS)}")
     return Label(subject, date, int(gesture), int(repetition), int(correctness), posture.lower())
+
+
+def recording_label(name: str) -> RecordingLabel:
+    """What a file's name, without its ending, says of the recording.
+
+    Raises:
+        RecordingError: As `parse_label`.
+    """
+    label = parse_label(name)
+    return RecordingLabel(
+        name,
+        label.subject,
+        GESTURES[label.gesture],
+        group=label.group,
+        correctness=label.correctness,
+        posture=label.posture,
+    )
 
 
 @dataclass(frozen=True)

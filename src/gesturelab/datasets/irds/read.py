@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from gesturelab.config.data import Form
-from gesturelab.datasets.irds.files import GESTURES, MIRRORED_GESTURES, IrdsFile, irds_files, parse_label, reading
+from gesturelab.datasets.irds.files import GESTURES, MIRRORED_GESTURES, IrdsFile, irds_files, reading, recording_label
 from gesturelab.datasets.irds.parse import MAX_FRAMES, Track, fill_untracked, impossible_values, parse
 from gesturelab.datasets.recording import Dataset, Motion, Rejected, fingerprint
 from gesturelab.datasets.source import RecordingSource, Unread
@@ -47,20 +47,11 @@ class Irds(RecordingSource):
         read = self._archive.enter_context(reading(self._files))
         for file in self._files:
             try:
-                label = parse_label(file.name)
+                label = recording_label(file.name)
             except RecordingError as error:
                 yield Rejected(file.name, str(error), f"{file.name}.txt")
                 continue
-            yield Unread(
-                name=file.name,
-                subject=label.subject,
-                gesture=GESTURES[label.gesture],
-                read=partial(self._motion, read, file),
-                group=label.group,
-                correctness=label.correctness,
-                posture=label.posture,
-                file=f"{file.name}.txt",
-            )
+            yield Unread(**label.columns, read=partial(self._motion, read, file), file=f"{file.name}.txt")
 
     def _motion(self, read: Any, file: IrdsFile) -> Motion:
         return to_motion(parse(read(file), self._form), self._rate_hz)
