@@ -181,15 +181,12 @@ class _Definition:
         if len(roots) != 1:
             which = f"there are {len(roots)}: {', '.join(roots)}" if roots else "there is none"
             raise self.error("joints", f"exactly one joint must have no parent; {which}")
-        rooted = {roots[0]}
         for joint in bones:
-            path: dict[str, None] = {}
-            while joint not in rooted:
+            path = {joint}
+            while (joint := bones[joint]) != roots[0]:
                 if joint in path:
                     raise self.error("joints", f"{joint} is its own ancestor; bones must lead to {roots[0]}")
-                path[joint] = None
-                joint = bones[joint]
-            rooted |= path.keys()
+                path.add(joint)
         return bones
 
     def _at(self, key: str, joint: Any) -> int:
