@@ -123,10 +123,9 @@ def split_windows(dataset: Dataset, windows: Windows, config: SplitConfig) -> Si
         sides = Sides(*parts, leaky=True)
     else:
         people = choose_people(recording_table(dataset), config)
+        subjects = np.array(dataset.subjects)[windows.recording]
         subsets = (people.train, people.validation, people.test)
-        subset_of = {person: subset for subset, ids in enumerate(subsets) for person in ids}
-        subset = np.array([subset_of[subject] for subject in dataset.subjects])[windows.recording]
-        sides = Sides(*(np.flatnonzero(subset == number) for number in range(3)), leaky=False)
+        sides = Sides(*(np.flatnonzero(np.isin(subjects, ids)) for ids in subsets), leaky=False)
     _check(dataset, windows, sides)
     return sides
 
@@ -163,15 +162,15 @@ def make_folds(recordings: RecordingTable, config: SplitConfig) -> list[Fold]:
     splitter, arguments = locate("split", target), arguments_of(config, SplitConfig)
     arguments.pop("fold", None)
     if isinstance(splitter, type):
-        made = construct("split", target, arguments, vars(config))
-        if not callable(made):
+        instance = construct("split", target, arguments, vars(config))
+        if not callable(instance):
             raise SplitError(f"split: an instance of {target} cannot be called with the table of recordings")
-        given: Any = made(recordings)
+        folds: Any = instance(recordings)
     else:
-        given = construct("split", target, arguments, vars(config), recordings)
-    if not isinstance(given, Sequence) or not given or isinstance(given, str):
-        raise SplitError(f"split: {target} must give a list of folds, each a list of test subjects, not {given!r:.80}")
-    return [_fold(f"split: fold {at} of {target}", each, people) for at, each in enumerate(cast(Sequence[Any], given))]
+        folds = construct("split", target, arguments, vars(config), recordings)
+    if not isinstance(folds, Sequence) or not folds or isinstance(folds, str):
+        raise SplitError(f"split: {target} must give a list of folds, each a list of test subjects, not {folds!r:.80}")
+    return [_fold(f"split: fold {at} of {target}", each, people) for at, each in enumerate(cast(Sequence[Any], folds))]
 
 
 def subjects_of_folds(recordings: RecordingTable, config: SplitConfig) -> list[list[str]]:
@@ -185,12 +184,12 @@ def subjects_of_folds(recordings: RecordingTable, config: SplitConfig) -> list[l
     return [sorted(fold.test) for fold in make_folds(recordings, config)]
 
 
-def _fold(where: str, given: Any, people: Mapping[str, str]) -> Fold:
+def _fold(where: str, value: Any, people: Mapping[str, str]) -> Fold:
     """A fold as a split gave it, once its people exist and none of them is in two subsets."""
-    fold: Any = given if isinstance(given, Fold) else Fold(given)
+    fold: Any = value if isinstance(value, Fold) else Fold(value)
     for subset, ids in (("test", fold.test), ("validation", fold.validation or ())):
-        if isinstance(ids, str) or not isinstance(ids, Iterable) or not all(isinstance(one, str) for one in ids):
-            raise SplitError(f"{where} must be a list of subjects (text), or a Fold of such lists, not {given!r:.80}")
+        if isinstance(ids, str) or not isinstance(ids, Iterable) or not all(isinstance(each, str) for each in ids):
+            raise SplitError(f"{where} must be a list of subjects (text), or a Fold of such lists, not {value!r:.80}")
         _check_ids(f"{where}: {subset}", cast(Iterable[str], ids), people)
     if both := sorted(set(fold.test) & set(fold.validation or ())):
         raise SplitError(f"{where}: subject {_list(both)} is in both test and validation")
@@ -231,7 +230,15 @@ def folds_file(recordings: RecordingTable, file: str) -> list[list[str]]:
     Raises:
         SplitError: If it cannot be used.
     """
-    return _read_folds(Path(file), recordings.people)
+    path = Path(file)
+    plain = _read_json(path)
+    if not isinstance(plain, list) or len(cast(list[Any], plain)) < 2 or not all(_is_fold(fold) for fold in plain):
+        raise SplitError(
+            f'split.file={path} must hold two or more lists of people, such as [["101", "201"], ["102", "202"]]'
+        )
+    folds = [sorted(str(person) for person in fold) for fold in cast(list[list[Any]], plain)]
+    _check_ids(f"split.file={path}", chain(*folds), recordings.people)
+    return folds
 
 
 def named(recordings: RecordingTable, test: Sequence[str], validation: Sequence[str], file: str | None) -> list[Fold]:
@@ -276,17 +283,6 @@ def _draw_units(
     return tuple(np.sort(part) for part in (line[test + validation :], line[test : test + validation], line[:test]))
 
 
-def _read_folds(path: Path, people: Mapping[str, str]) -> list[list[str]]:
-    plain = _read_json(path)
-    if not isinstance(plain, list) or len(cast(list[Any], plain)) < 2 or not all(_is_fold(fold) for fold in plain):
-        raise SplitError(
-            f'split.file={path} must hold two or more lists of people, such as [["101", "201"], ["102", "202"]]'
-        )
-    folds = [sorted(str(person) for person in fold) for fold in cast(list[list[Any]], plain)]
-    _check_ids(f"split.file={path}", chain(*folds), people)
-    return folds
-
-
 def _read_people(path: Path) -> tuple[list[str], list[str]]:
     plain = _read_json(path)
     named: dict[str, Any] = plain if isinstance(plain, dict) else {}
@@ -316,7 +312,9 @@ def _check_ids(where: str, ids: Iterable[str], people: Mapping[str, str]) -> Non
 
 
 def _is_fold(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(one, str | int) for one in cast(list[Any], value))
+    return (
+        isinstance(value, list) and bool(value) and all(isinstance(each, str | int) for each in cast(list[Any], value))
+    )
 
 
 def _people(people: Iterable[str], validation: Sequence[str], test: Sequence[str]) -> People:
