@@ -56,20 +56,20 @@ class MSRAction3D(RecordingSource):
         """
         folder = Path(str(self.root)).expanduser()
         named = [(path, _NAME.fullmatch(path.name)) for path in sorted(folder.glob("a*_skeleton3D.txt"))]
-        found = [(path, match.groups()) for path, match in named if match and 1 <= int(match[1]) <= len(ACTIONS)]
-        if not found:
+        recordings = [(path, match.groups()) for path, match in named if match and 1 <= int(match[1]) <= len(ACTIONS)]
+        if not recordings:
             raise DataError(f"data.root={self.root} holds no recording: looked for {folder}/aAA_sSS_eEE_skeleton3D.txt")
-        for path, (action, subject, _) in found:
+        for path, (action, subject, _) in recordings:
             yield Unread(
                 name=path.name.removesuffix("_skeleton3D.txt"),
                 subject=f"s{subject}",
                 gesture=ACTIONS[int(action) - 1],
-                read=partial(_read, path),
+                read=partial(_read_motion, path),
                 file=str(path),
             )
 
 
-def _read(path: Path) -> Motion:
+def _read_motion(path: Path) -> Motion:
     joints = len(SKELETON.joints)
     positions = read_rows(path, 4 * joints).reshape(-1, joints, 4)[:, :, :3].astype(np.float32)
     return Motion(without_lost_frames(positions), RATE_HZ)

@@ -14,8 +14,8 @@ from rich.table import Table
 from gesturelab.config.data import DataConfig, Form
 from gesturelab.datasets.folder.labels import FILE, read_labels
 from gesturelab.datasets.folder.read import MADE_UP, images
-from gesturelab.datasets.formats.files import Frames, own_rate_hz, read_frames, to_motion
-from gesturelab.datasets.irds.files import GESTURES, irds_forms, reading, recording_label
+from gesturelab.datasets.formats.files import own_rate_hz, read_frames, to_motion
+from gesturelab.datasets.irds.files import GESTURES, irds_forms, recording_label
 from gesturelab.datasets.irds.parse import Track, impossible_values, parse
 from gesturelab.datasets.mirror_names import mirror_in_words, mirrored_gestures
 from gesturelab.datasets.recording import CORRECTNESS, Recording, RecordingLabel
@@ -128,27 +128,21 @@ def check_irds(root: Path, *, window: int = 20) -> Report:
     for form, files in irds_forms(root).items():
         labels: list[RecordingLabel] = []
         tracks: dict[str, Track] = {}
-        with reading(files) as read:
-            for file in files:
-                try:
-                    labels.append(recording_label(file.name))
-                    tracks[file.name] = parse(read(file), form)
-                except RecordingError as error:
-                    findings.append(Finding("unreadable", file.name, form, str(error)))
-        defects = [
-            Finding(defect, name, form, detail)
-            for name, track in tracks.items()
-            for defect, detail in check_track(track, window).items()
-        ]
+        for file in files:
+            try:
+                labels.append(recording_label(file.name))
+                tracks[file.name] = parse(file.read(), form)
+            except RecordingError as error:
+                findings.append(Finding("unreadable", file.name, form, str(error)))
+        defects = {name: check_track(track, window) for name, track in tracks.items()}
+        findings += [Finding(kind, name, form, detail) for name in defects for kind, detail in defects[name].items()]
         if not forms:
-            impossible = {finding.recording for finding in defects if finding.defect == "impossible_values"}
-            possible = {name: track for name, track in tracks.items() if name not in impossible}
+            possible = {name: track for name, track in tracks.items() if "impossible_values" not in defects[name]}
             gestures = {label.name: label.gesture for label in labels}
             findings += _find_shared_frames(possible, gestures, "gesture", form)
-            findings += [Finding("wrong_limb", *pair) for pair in _in(form, wrong_limbs(possible, gestures))]
+            findings += _to_findings("wrong_limb", form, wrong_limbs(possible, gestures))
             numbered = {name: f"{number} {name}" for number, name in enumerate(GESTURES)}
-            findings += [Finding("lacking_gestures", *pair) for pair in _in(form, lacking_gestures(labels, numbered))]
-        findings += defects
+            findings += _to_findings("lacking_gestures", form, lacking_gestures(labels, numbered))
         forms[form.value] = _count(len(files), labels, tracks, GESTURES)
     return Report(str(root), window, forms, _in_order(findings))
 
@@ -173,15 +167,15 @@ def check_folder(root: Path, *, skeleton: str, rate_hz: float, window: int = 20)
     without_times = 0
     for label in labels:
         try:
-            frames = read_frames(root / label.file, joints)
-            to_motion(frames, rate_hz)
+            track = read_frames(root / label.file, joints)
+            to_motion(track, rate_hz)
         except RecordingError as error:
             findings.append(Finding("unreadable", label.name, "folder", str(error)))
             continue
-        tracks[label.name] = _to_track(frames)
-        without_times += frames.times_ms is None and label.rate_hz is None
-        if frames.times_ms is not None and len(frames.times_ms) > 1:
-            rates_hz.append(own_rate_hz(frames.times_ms))
+        tracks[label.name] = track
+        without_times += track.times_ms is None and label.rate_hz is None
+        if track.times_ms is not None and len(track.times_ms) > 1:
+            rates_hz.append(own_rate_hz(track.times_ms))
     notes = ["MADE UP: nobody moved, and every result says so"] if (root / MADE_UP).exists() else []
     notes += _note_gestures(labels, images(labels))
     if without_times:
@@ -239,7 +233,7 @@ def _report(
         findings += [Finding(defect, name, form, detail) for defect, detail in defects.items()]
     findings += _find_shared_frames(tracks, {label.name: label.subject for label in labels}, "person", form)
     lacking = lacking_gestures(labels, {gesture: gesture for gesture in gestures})
-    findings += [Finding("lacking_gestures", *pair) for pair in _in(form, lacking)]
+    findings += _to_findings("lacking_gestures", form, lacking)
     counts = _count(len(labels), labels, tracks, gestures)
     return Report(root, window, {form: counts}, _in_order(findings), tuple(notes))
 
@@ -255,16 +249,16 @@ def check_track(
         joints: Names of its joints.
         tolerated_repeats: Share of frames that may equal the one before.
     """
-    found: dict[str, str] = {}
+    defects: dict[str, str] = {}
     frames, tracked = len(track.positions), track.tracked
     if (problem := impossible_values(track)) is not None:
-        found["impossible_values"] = problem
+        defects["impossible_values"] = problem
     if frames < window:
-        found["short"] = f"{frames} frames, a window has {window}"
+        defects["short"] = f"{frames} frames, a window has {window}"
     if not tracked.all():
         names = [joints[int(joint)] for joint in np.flatnonzero(~tracked.all(axis=0))]
         lost = np.flatnonzero(~tracked.all(axis=1))
-        found["untracked"] = (
+        defects["untracked"] = (
             f"{len(names)} joints in {len(lost)} frames, first on line {track.lines[lost[0]]}: {', '.join(names)}"
         )
     if track.times_ms is not None:
@@ -272,15 +266,15 @@ def check_track(
         if count := int((steps_ms > GAP_MS).sum()):
             long = np.flatnonzero(steps_ms > LONG_GAP_MS)
             listed = ", ".join(f"{steps_ms[at] / 1000:.2f} s before line {track.lines[at + 1]}" for at in long)
-            found["long_gap" if listed else "gap"] = f"{count} over {GAP_MS:g} ms" + (f": {listed}" if listed else "")
+            defects["long_gap" if listed else "gap"] = f"{count} over {GAP_MS:g} ms" + (f": {listed}" if listed else "")
         if count := int((steps_ms <= 0).sum()):
-            found["backward_times"] = f"{count} frames are no later than the one before"
+            defects["backward_times"] = f"{count} frames are no later than the one before"
     if frames > 1:  # the whole body somewhere else: a gap that the file does not show, or another body
         steps_m = np.linalg.norm(np.diff(track.positions, axis=0), axis=2)
         typical_m = np.median(np.where(tracked[1:] & tracked[:-1], steps_m, 0.0), axis=1)
         jumps = np.flatnonzero(typical_m > JUMP_M)[:5]
         if len(jumps):
-            found["jump"] = ", ".join(f"{typical_m[at]:.2f} m before line {track.lines[at + 1]}" for at in jumps)
+            defects["jump"] = ", ".join(f"{typical_m[at]:.2f} m before line {track.lines[at + 1]}" for at in jumps)
     repeats: list[str] = []
     if track.frame_numbers is not None and (count := frames - len(np.unique(track.frame_numbers))):
         repeats.append(f"{count} frame numbers stand twice")
@@ -289,14 +283,14 @@ def check_track(
     if equal > tolerated_repeats * frames:
         repeats.append(f"{equal} frames equal the one before")
     if repeats:
-        found["repeated_frames"] = ", ".join(repeats)
+        defects["repeated_frames"] = ", ".join(repeats)
     if len(track.header_lines) > 1:
-        found["doubled_header"] = f"header on lines {', '.join(map(str, track.header_lines))}"
+        defects["doubled_header"] = f"header on lines {', '.join(map(str, track.header_lines))}"
     if track.bodies > 1:
-        found["several_bodies"] = f"{track.bodies} bodies; the one with the most frames is taken"
+        defects["several_bodies"] = f"{track.bodies} bodies; the one with the most frames is taken"
     if tracked.any() and (farthest := _spread(track.positions, tracked).max()) < STILL_M:
-        found["near_zero_motion"] = f"no joint strays more than {100 * farthest:.1f} cm"
-    return found
+        defects["near_zero_motion"] = f"no joint strays more than {100 * farthest:.1f} cm"
+    return defects
 
 
 def _spread(positions: Float32[np.ndarray, "frames joints 3"], seen: np.ndarray) -> Float64[np.ndarray, " joints"]:
@@ -332,7 +326,7 @@ def wrong_limbs(tracks: Mapping[str, Track], gestures: Mapping[str, str]) -> dic
     for name, track in tracks.items():
         if (motion := limb_motion(track, gestures[name])) is not None:
             motions[gestures[name]][name] = motion
-    found: dict[str, str] = {}
+    details: dict[str, str] = {}
     for gesture, of_gesture in motions.items():
         balance = sum(np.sign(left - right) for left, right in of_gesture.values())
         if len(of_gesture) < 3 or balance == 0:
@@ -341,11 +335,11 @@ def wrong_limbs(tracks: Mapping[str, Track], gestures: Mapping[str, str]) -> dic
         for name, (left, right) in of_gesture.items():
             expected, moved = (left, right) if balance > 0 else (right, left)
             if moved > WRONG_LIMB_RATIO * expected:
-                found[name] = (
+                details[name] = (
                     f"the {other} limb moves {100 * moved:.0f} cm, the {usual} {100 * expected:.0f} cm; "
                     f"{gesture} usually moves the {usual} (as the sensor names them)"
                 )
-    return found
+    return details
 
 
 def frame_hashes(track: Track) -> UInt64[np.ndarray, " frames"]:
@@ -391,19 +385,13 @@ def lacking_gestures(labels: Iterable[Labelled], gestures: Mapping[str, str]) ->
     }
 
 
-def _in(form: str, details: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    return [(name, form, detail) for name, detail in details.items()]
+def _to_findings(defect: str, form: str, details: Mapping[str, str]) -> list[Finding]:
+    return [Finding(defect, recording, form, detail) for recording, detail in details.items()]
 
 
 def _in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     rank = {defect: number for number, defect in enumerate(DEFECTS)}
     return tuple(sorted(findings, key=lambda each: (rank[each.defect], each.form != Form.simplified, each.recording)))
-
-
-def _to_track(frames: Frames) -> Track:
-    same = frames.lost.shape == frames.positions.shape[:2]  # a tracker's landmarks are no joints
-    tracked = ~frames.lost if same else np.ones(frames.positions.shape[:2], dtype=np.bool_)
-    return Track(frames.positions, tracked, np.arange(2, len(frames.positions) + 2), frames.times_ms)
 
 
 def _note_gestures(labels: Sequence[Labelled], mirrored: Mapping[str, str]) -> list[str]:

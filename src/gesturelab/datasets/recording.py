@@ -4,7 +4,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import KW_ONLY, dataclass, field, fields, replace
+from dataclasses import KW_ONLY, dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -123,6 +123,10 @@ class Rejected:
     reason: str
     file: str = field(default="", compare=False)
     """What errors call it; its name if empty."""
+
+    def __str__(self) -> str:
+        """Which file or recording cannot be used, and why."""
+        return f"{self.file or self.recording}: {self.reason}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -263,17 +267,6 @@ def pack(
         fingerprint=fingerprint,
         rejected=tuple(rejected),
         mirror_key=mirror_key,
-    )
-
-
-def only_gestures(dataset: Dataset, kept: Sequence[int]) -> Dataset:
-    """The dataset with some gestures alone (in ascending order), numbered anew; its recordings must be of these."""
-    mirrored = [dataset.mirrored_gestures[gesture] for gesture in kept]
-    return replace(
-        dataset,
-        gesture_names=tuple(dataset.gesture_names[gesture] for gesture in kept),
-        mirrored_gestures=tuple(kept.index(image) if image in kept else -1 for image in mirrored),
-        gestures=np.searchsorted(np.array(kept), dataset.gestures).astype(np.int64),
     )
 
 

@@ -75,11 +75,11 @@ class UTKinect(RecordingSource):
                 continue
             file = folder / f"joints_{sequence}.txt"
             first, last = int(label[2]), int(label[3])
-            read = partial(_read, file, first, last, self._rate_hz)
+            read = partial(_read_action, file, first, last, self._rate_hz)
             yield Unread(name, sequence[:3], label[1], read=read, file=f"{file}, frames {first} to {last}")
 
 
-def _read(path: Path, first: int, last: int, rate_hz: float) -> Motion:
+def _read_action(path: Path, first: int, last: int, rate_hz: float) -> Motion:
     rows = read_rows(path, 1 + 3 * len(SKELETON.joints))
     rows = rows[(rows[:, 0] >= first) & (rows[:, 0] <= last)]
     rows = rows[np.unique(rows[:, 0], return_index=True)[1]]

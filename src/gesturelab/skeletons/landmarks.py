@@ -71,8 +71,8 @@ def skeleton_of(layout: Layout) -> Skeleton:
     return layout if isinstance(layout, Skeleton) else layout.skeleton
 
 
-def _middle(one: str, other: str) -> dict[str, float]:
-    return {one: 0.5, other: 0.5}
+def _middle(first: str, second: str) -> dict[str, float]:
+    return {first: 0.5, second: 0.5}
 
 
 def _both(rule: Rules) -> Rules:

@@ -51,6 +51,15 @@ class Skeleton:
         return tuple(partner.get(joint, joint) for joint in range(len(self.joints)))
 
 
+def in_same_case(word: str, other: str) -> str:
+    """Another word in the capitals of a word.
+
+    >>> in_same_case("LEFT", "right"), in_same_case("Left", "right"), in_same_case("left", "right")
+    ('RIGHT', 'Right', 'right')
+    """
+    return other.upper() if word.isupper() else other.capitalize() if word[0].isupper() else other
+
+
 def parents_in_chains(*chains: str) -> dict[str, str]:
     """Each joint's parent, from chains of joints that lead outwards; a star stands for Left and for Right.
 
@@ -95,7 +104,9 @@ def _kinect_v2() -> Skeleton:
         joints=joints,
         parents=tuple(joints.index(_KINECT_V2_PARENTS.get(joint, joint)) for joint in joints),
         root=joints.index("SpineBase"),
-        pairs=tuple((at, joints.index(one.replace("Left", "Right"))) for at, one in enumerate(joints) if "Left" in one),
+        pairs=tuple(
+            (at, joints.index(left.replace("Left", "Right"))) for at, left in enumerate(joints) if "Left" in left
+        ),
         scale_bone=(joints.index("SpineShoulder"), joints.index("SpineBase")),
         shoulders=(joints.index("ShoulderLeft"), joints.index("ShoulderRight")),
         bends=tuple((joints.index(a), joints.index(b), joints.index(c)) for a, b, c in _KINECT_V2_BENDS),
