@@ -17,7 +17,7 @@ from gesturelab.config.data import AugmentConfig
 from gesturelab.config.options import TARGET, construct, guests_of
 from gesturelab.errors import ConfigError
 from gesturelab.preprocessing.frame_store import Batch
-from gesturelab.preprocessing.geometry import Positions, pick, rotate_vertical
+from gesturelab.preprocessing.geometry import Positions, made_up_motion, pick, rotate_vertical
 from gesturelab.skeletons.skeleton import Skeleton
 
 Augmentation = Callable[[Positions, Generator], Positions]
@@ -148,8 +148,7 @@ def check_augmentation(what: str, change: Any, skeleton: Skeleton) -> None:
     """
     if not callable(change):
         raise ConfigError(f"{what}: must be callable with (positions, generator), but {type(change).__name__} is not")
-    steps = torch.randn(2, 16, len(skeleton.joints), 3, generator=Generator().manual_seed(0))
-    motion = steps[:, :1] + 0.1 * steps.cumsum(dim=1)  # metres
+    motion = made_up_motion(skeleton, 16)
     changed: list[Tensor] = []
     for seed in (1, 2):
         try:
