@@ -35,7 +35,7 @@ from gesturelab.datasets.cache import cached
 from gesturelab.datasets.irds.fetch import unpack
 from gesturelab.datasets.irds.files import GESTURES as IRDS_GESTURES
 from gesturelab.datasets.irds.parse import parse, parse_numbers
-from gesturelab.datasets.irds.read import to_motion
+from gesturelab.datasets.irds.read import to_uniform_motion
 from gesturelab.datasets.source import read_dataset
 from gesturelab.errors import FetchError, GesturelabError, RecordingError, RunError
 from gesturelab.evaluation.predictions import read_predictions
@@ -90,7 +90,7 @@ def _recording(seed: bytes, form: Form) -> Case:
     others = (simplified_text(2), raw_text(2))
 
     def read(data: bytes) -> None:
-        found = to_motion(parse(data, form), 30.0)
+        found = to_uniform_motion(parse(data, form), 30.0)
         assert np.isfinite(found.positions).all()
 
     return Case(lambda rng: damaged(rng, seed, others), read)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gesturelab.errors import ConfigError
 
 if TYPE_CHECKING:
-    from gesturelab.datasets.folder.check import FolderReport
+    from gesturelab.config.data import DataConfig
 
 
 def run(arguments: list[str]) -> int:
@@ -62,59 +62,36 @@ def _frames(text: str) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    if any(each.startswith(("data=", "data.")) for each in options.root):
-        return _check_dataset(options)
-    if len(options.root) > 1:
-        raise ConfigError(f"{options.root[1]}: one folder is checked at a time")
-    options.root = Path(options.root[0])
-    own = ("labels.csv", "*.csv", "*.npy", "*/*.csv", "*/*.npy")
-    if any(any(options.root.glob(name)) for name in own):  # IntelliRehabDS has none of these
-        return _check_folder(options)
-    from gesturelab.datasets.irds.quality import check, print_report
+    from rich.console import Console
 
-    report = check(options.root, window=options.window)
+    from gesturelab.datasets.quality import check_dataset, check_folder, check_irds, print_report
+
+    root, irds = Path(options.root[0]), False
+    labelled = ("labels.csv", "*.csv", "*.npy", "*/*.csv", "*/*.npy")  # IntelliRehabDS has none of these
+    if any(each.startswith(("data=", "data.")) for each in options.root):
+        report = check_dataset(_compose_data(options), window=options.window)
+    elif len(options.root) > 1:
+        raise ConfigError(f"{options.root[1]}: one folder is checked at a time")
+    elif any(any(root.glob(name)) for name in labelled):
+        report = check_folder(root, skeleton=options.skeleton, rate_hz=options.rate_hz, window=options.window)
+    else:
+        report, irds = check_irds(root, window=options.window), True
     if options.json:
         print(json.dumps(dataclasses.asdict(report), indent=2))
     else:
-        from rich.console import Console
-
-        print_report(report, Console())
+        print_report(report, Console(), only_found=not irds)
     return 0
 
 
-def _check_folder(options: argparse.Namespace) -> int:
-    from gesturelab.datasets.folder.check import check_folder
-
-    checked = check_folder(options.root, skeleton=options.skeleton, rate_hz=options.rate_hz, window=options.window)
-    return _print_checked(checked, as_json=options.json)
-
-
-def _check_dataset(options: argparse.Namespace) -> int:
+def _compose_data(options: argparse.Namespace) -> "DataConfig":
     from hydra.errors import HydraException
 
     from gesturelab.config.composing import compose
-    from gesturelab.datasets.folder.check import check_dataset
 
     try:
-        config = compose(options.root, options.config_dir).data
+        return compose(options.root, options.config_dir).data
     except HydraException as error:
         raise ConfigError(str(error)) from error
-    return _print_checked(check_dataset(config, window=options.window), as_json=options.json)
-
-
-def _print_checked(checked: "FolderReport", *, as_json: bool) -> int:
-    if as_json:
-        print(json.dumps(dataclasses.asdict(checked.report) | {"notes": checked.notes}, indent=2))
-        return 0
-    from rich.console import Console
-
-    from gesturelab.datasets.irds.quality import print_report
-
-    console = Console()
-    print_report(checked.report, console, only_found=True)
-    for note in checked.notes:
-        console.print(f"\n{note}", soft_wrap=True, highlight=False, markup=False)
-    return 0
 
 
 def _example(options: argparse.Namespace) -> int:

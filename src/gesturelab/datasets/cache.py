@@ -6,7 +6,6 @@ their checksum is compared only when their file is not as it was written: anothe
 restored backup, anything that wrote into it). Everything else is small, and compared at each start.
 """
 
-import dataclasses
 import hashlib
 import json
 import logging
@@ -27,7 +26,8 @@ from gesturelab.skeletons.definition import restored, stored
 
 _log = logging.getLogger(__name__)
 
-_POSITIONS, _COLUMNS, _CHECKSUM = "positions.npy", "dataset.json", "dataset.sha256"
+_POSITIONS, _COLUMNS = "positions.npy", "dataset.json"
+"""The second begins with a line that holds the checksum of the rest."""
 _WRITTEN = "positions.stat"
 """Size and times of the positions' file when it was written, or last found to be whole."""
 _MAX_POSITIONS = 2**50
@@ -82,17 +82,15 @@ def _load(entry: Path) -> Dataset | None:
     if not entry.is_dir():
         return None
     try:
-        text = read_text(entry / _COLUMNS)
-        if hashlib.sha256(text.encode()).hexdigest() != read_text(entry / _CHECKSUM):
+        checksum, _, text = read_text(entry / _COLUMNS).partition("\n")
+        if hashlib.sha256(text.encode()).hexdigest() != checksum:
             raise ValueError(f"{_COLUMNS} is not what was written")
         values = json.loads(text)
         refuse_special_file(entry / _POSITIONS, _MAX_POSITIONS)
         positions = np.load(entry / _POSITIONS, mmap_mode="r", allow_pickle=False)
         checksum = values.pop("positions_sha256")
-        if positions.dtype != np.float32:
-            raise ValueError(f"{_POSITIONS} is not what was written")
         if not _as_written(entry):
-            if hashlib.sha256(positions.data).hexdigest() != checksum:
+            if positions.dtype != np.float32 or hashlib.sha256(positions.data).hexdigest() != checksum:
                 raise ValueError(f"{_POSITIONS} is not what was written")
             with suppress(OSError):  # a cache that cannot be written is compared at each start
                 write_text(entry / _WRITTEN, _marks(entry))
@@ -115,27 +113,23 @@ def _as_written(entry: Path) -> bool:
 
 
 def _from_values(values: dict[str, Any], positions: np.ndarray) -> Dataset:
-    plain: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-    for key in ("offsets", "gestures", "correctness"):
-        plain[key] = np.array(values[key], dtype=np.int64)
-    plain["rates_hz"] = np.array(values["rates_hz"], dtype=np.float64)
-    plain["skeleton"] = restored(values["skeleton"])
-    plain["rejected"] = tuple(Rejected(*pair) for pair in values["rejected"])
-    dataset = Dataset(positions=positions, **plain)
+    columns: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    columns |= {key: np.array(values[key], dtype=np.int64) for key in ("offsets", "gestures", "correctness")}
+    columns["rates_hz"] = np.array(values["rates_hz"], dtype=np.float64)
+    columns["skeleton"] = restored(values["skeleton"])
+    columns["rejected"] = tuple(Rejected(*pair) for pair in values["rejected"])
+    dataset = Dataset(positions=positions, **columns)
     if dataset.offsets[-1] != len(positions) or len(dataset.offsets) != len(dataset) + 1:
         raise ValueError(f"{_COLUMNS} and {_POSITIONS} do not belong together")
     return dataset
 
 
 def _to_values(dataset: Dataset) -> dict[str, Any]:
-    values = {field.name: getattr(dataset, field.name) for field in dataclasses.fields(dataset)}
-    positions = values.pop("positions")
-    del values["target"]  # of an experiment, not of recordings
-    plain = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in values.items()}
-    plain["skeleton"] = stored(dataset.skeleton)
-    plain["rejected"] = [[left.recording, left.reason] for left in dataset.rejected]
-    plain["positions_sha256"] = hashlib.sha256(positions.data).hexdigest()
-    return plain
+    values = vars(dataset).copy()
+    del values["positions"], values["target"]  # the target is of an experiment, not of recordings
+    values = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in values.items()}
+    rejected = [[left.recording, left.reason] for left in dataset.rejected]
+    return values | {"skeleton": stored(dataset.skeleton), "rejected": rejected}
 
 
 def _store(entry: Path, dataset: Dataset) -> None:
@@ -148,12 +142,12 @@ def _store(entry: Path, dataset: Dataset) -> None:
     beside = Path(tempfile.mkdtemp(dir=entry.parent, prefix=f".{entry.name}."))
     try:
         positions = np.ascontiguousarray(dataset.positions, dtype=np.float32)
-        dataset = dataclasses.replace(dataset, positions=positions)
-        text = json.dumps(_to_values(dataset))
+        values = _to_values(dataset) | {"positions_sha256": hashlib.sha256(positions.data).hexdigest()}
+        text = json.dumps(values)
         np.save(beside / _POSITIONS, positions)
-        (beside / _COLUMNS).write_text(text, encoding="utf-8")
-        (beside / _CHECKSUM).write_text(hashlib.sha256(text.encode()).hexdigest(), encoding="utf-8")
-        for name in (_POSITIONS, _COLUMNS, _CHECKSUM):
+        checksum = hashlib.sha256(text.encode()).hexdigest()
+        (beside / _COLUMNS).write_text(f"{checksum}\n{text}", encoding="utf-8")
+        for name in (_POSITIONS, _COLUMNS):
             sync(beside / name)
         (beside / _WRITTEN).write_text(_marks(beside), encoding="utf-8")
         try:

@@ -10,6 +10,8 @@ that does not (a letter written into the air) the column says so too.
 import re
 from collections.abc import Mapping, Sequence
 
+from gesturelab.skeletons.skeleton import in_same_case
+
 OPPOSITES = {
     "left": ("right",),
     "links": ("rechts",),
@@ -21,24 +23,24 @@ OPPOSITES = {
 DOUBTFUL = {"l", "r", "lh", "rh"}
 UNKNOWN = -1
 
-_TURNS = OPPOSITES | {other: (one,) for one, others in OPPOSITES.items() for other in others}
+_TURNS = OPPOSITES | {other: (word,) for word, others in OPPOSITES.items() for other in others}
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _PART = re.compile("left|right", re.IGNORECASE)
 
 
-def mirrored_gestures(names: Sequence[str], said: Mapping[str, str]) -> tuple[int, ...]:
+def mirrored_gestures(names: Sequence[str], declared: Mapping[str, str]) -> tuple[int, ...]:
     """For each gesture the index of the one that it becomes when left and right are swapped; -1 where unknown.
 
     Args:
         names: All gestures.
-        said: What the user says that some become; a name that is no gesture means none of these.
+        declared: What the user says that some become; a name that is no gesture means none of these.
 
     >>> mirrored_gestures(["wave_left", "wave_right", "bow", "punch_l", "upright", "hop left"], {"upright": "upright"})
     (1, 0, 2, -1, 4, -1)
     """
-    both_ways = {image: name for name, image in said.items()} | dict(said)
-    found = [_image(name, names, both_ways) for name in names]
-    return tuple(image if image >= 0 and found[image] == at else UNKNOWN for at, image in enumerate(found))
+    both_ways = {image: name for name, image in declared.items()} | dict(declared)
+    images = [_image(name, names, both_ways) for name in names]
+    return tuple(image if image >= 0 and images[image] == at else UNKNOWN for at, image in enumerate(images))
 
 
 def mirror_in_words(names: Sequence[str], images: Sequence[int]) -> str:
@@ -52,15 +54,14 @@ def mirror_in_words(names: Sequence[str], images: Sequence[int]) -> str:
     return "; ".join([*pairs, *([f"{', '.join(same)} stay{'s' if len(same) == 1 else ''}"] if same else [])])
 
 
-def _image(name: str, names: Sequence[str], said: Mapping[str, str]) -> int:
-    if name in said:
-        return names.index(said[name]) if said[name] in names else UNKNOWN
+def _image(name: str, names: Sequence[str], declared: Mapping[str, str]) -> int:
+    if name in declared:
+        return names.index(declared[name]) if declared[name] in names else UNKNOWN
     words = {word.lower() for word in _WORD.findall(name)}
     if DOUBTFUL & words:
         return UNKNOWN
     if _TURNS.keys() & words:
-        found = [names.index(turned) for turned in _turned(name) if turned in names]
-        return found[0] if found else UNKNOWN
+        return next((names.index(turned) for turned in _turned(name) if turned in names), UNKNOWN)
     return UNKNOWN if _PART.search(name) else names.index(name)
 
 
@@ -68,11 +69,7 @@ def _turned(name: str) -> list[str]:
     """The name with words for sides changed, in each way that there is."""
 
     def turn(match: re.Match[str], choice: int) -> str:
-        word = match[0]
-        others = _TURNS.get(word.lower())
-        if others is None:
-            return word
-        other = others[min(choice, len(others) - 1)]
-        return other.upper() if word.isupper() else other.capitalize() if word[0].isupper() else other
+        others = _TURNS.get(match[0].lower())
+        return in_same_case(match[0], others[min(choice, len(others) - 1)]) if others else match[0]
 
     return [_WORD.sub(lambda match, choice=choice: turn(match, choice), name) for choice in range(2)]

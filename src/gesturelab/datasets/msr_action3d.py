@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
+from gesturelab.datasets.kinect_v1 import kinect_v1, read_rows
 from gesturelab.datasets.recording import Motion
 from gesturelab.datasets.source import RecordingSource, Unread
 from gesturelab.errors import DataError, RecordingError
-from gesturelab.skeletons.definition import from_plain
 
 ACTIONS = (
     *("high_arm_wave", "horizontal_arm_wave", "hammer", "hand_catch", "forward_punch", "high_throw", "draw_x"),
@@ -26,30 +26,13 @@ ACTIONS = (
 )
 """Actions 1 to 20."""
 
-SKELETON = from_plain(
-    {
-        "name": "msr_action3d",
-        "joints": [
-            *(["ShoulderLeft", "ShoulderCenter"], ["ShoulderRight", "ShoulderCenter"], ["ShoulderCenter", "Spine"]),
-            *(["Spine", "HipCenter"], ["HipLeft", "HipCenter"], ["HipRight", "HipCenter"], ["HipCenter"]),
-            *(["ElbowLeft", "ShoulderLeft"], ["ElbowRight", "ShoulderRight"]),
-            *(["WristLeft", "ElbowLeft"], ["WristRight", "ElbowRight"]),
-            *(["HandLeft", "WristLeft"], ["HandRight", "WristRight"]),
-            *(["KneeLeft", "HipLeft"], ["KneeRight", "HipRight"]),
-            *(["AnkleLeft", "KneeLeft"], ["AnkleRight", "KneeRight"]),
-            *(["FootLeft", "AnkleLeft"], ["FootRight", "AnkleRight"], ["Head", "ShoulderCenter"]),
-        ],
-        "scale_bone": ["ShoulderCenter", "HipCenter"],
-        "shoulders": ["ShoulderLeft", "ShoulderRight"],
-        "arms": [["ShoulderLeft", "ElbowLeft", "WristLeft"], ["ShoulderRight", "ElbowRight", "WristRight"]],
-        "legs": [["HipLeft", "KneeLeft", "AnkleLeft"], ["HipRight", "KneeRight", "AnkleRight"]],
-    },
+SKELETON = kinect_v1(
     "msr_action3d",
+    "ShoulderLeft ShoulderRight ShoulderCenter Spine HipLeft HipRight HipCenter ElbowLeft ElbowRight WristLeft "
+    "WristRight HandLeft HandRight KneeLeft KneeRight AnkleLeft AnkleRight FootLeft FootRight Head",
 )
 RATE_HZ = 15.0
 _NAME = re.compile(r"a(\d\d)_s(\d\d)_e(\d\d)_skeleton3D\.txt")
-_VALUES = 4 * len(SKELETON.joints)
-_LARGEST = 2**25
 
 
 class MSRAction3D(RecordingSource):
@@ -73,29 +56,22 @@ class MSRAction3D(RecordingSource):
         """
         folder = Path(str(self.root)).expanduser()
         named = [(path, _NAME.fullmatch(path.name)) for path in sorted(folder.glob("a*_skeleton3D.txt"))]
-        found = [(path, match.groups()) for path, match in named if match and 1 <= int(match[1]) <= len(ACTIONS)]
-        if not found:
+        recordings = [(path, match.groups()) for path, match in named if match and 1 <= int(match[1]) <= len(ACTIONS)]
+        if not recordings:
             raise DataError(f"data.root={self.root} holds no recording: looked for {folder}/aAA_sSS_eEE_skeleton3D.txt")
-        for path, (action, subject, _) in found:
+        for path, (action, subject, _) in recordings:
             yield Unread(
                 name=path.name.removesuffix("_skeleton3D.txt"),
                 subject=f"s{subject}",
                 gesture=ACTIONS[int(action) - 1],
-                read=partial(_read, path),
+                read=partial(_read_motion, path),
                 file=str(path),
             )
 
 
-def _read(path: Path) -> Motion:
-    try:
-        if path.stat().st_size > _LARGEST:
-            raise RecordingError(f"it has more than {_LARGEST:,} bytes")
-        values = np.array(path.read_bytes().split(), dtype=np.float64)
-    except (OSError, ValueError) as error:
-        raise RecordingError(f"it cannot be read: {error}") from error
-    if len(values) == 0 or len(values) % _VALUES:
-        raise RecordingError(f"it holds {len(values)} numbers; a frame has {_VALUES} (20 joints, 4 each)")
-    positions = values.reshape(-1, len(SKELETON.joints), 4)[:, :, :3].astype(np.float32)
+def _read_motion(path: Path) -> Motion:
+    joints = len(SKELETON.joints)
+    positions = read_rows(path, 4 * joints).reshape(-1, joints, 4)[:, :, :3].astype(np.float32)
     return Motion(without_lost_frames(positions), RATE_HZ)
 
 

@@ -4,7 +4,8 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, fields
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
@@ -20,6 +21,24 @@ CORRECTNESS = {1: "correct", 2: "incorrect", 3: "poorly executed"}
 
 IMPOSSIBLE_M = 20.0
 """No joint that a depth camera sees is farther from it than this, in metres (Kinect v2 reaches 8 m)."""
+
+
+@dataclass(frozen=True)
+class RecordingLabel:
+    """What is known of a recording besides its motion; attributes as those of `Recording`."""
+
+    name: str
+    subject: str
+    gesture: str
+    _: KW_ONLY
+    group: str = ""
+    correctness: int = 1
+    posture: str = ""
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The label's values by name, of which others are made."""
+        return {each.name: getattr(self, each.name) for each in fields(RecordingLabel)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +123,10 @@ class Rejected:
     reason: str
     file: str = field(default="", compare=False)
     """What errors call it; its name if empty."""
+
+    def __str__(self) -> str:
+        """Which file or recording cannot be used, and why."""
+        return f"{self.file or self.recording}: {self.reason}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,17 +267,6 @@ def pack(
         fingerprint=fingerprint,
         rejected=tuple(rejected),
         mirror_key=mirror_key,
-    )
-
-
-def only_gestures(dataset: Dataset, kept: Sequence[int]) -> Dataset:
-    """The dataset with some gestures alone (in ascending order), numbered anew; its recordings must be of these."""
-    mirrored = [dataset.mirrored_gestures[gesture] for gesture in kept]
-    return replace(
-        dataset,
-        gesture_names=tuple(dataset.gesture_names[gesture] for gesture in kept),
-        mirrored_gestures=tuple(kept.index(image) if image in kept else -1 for image in mirrored),
-        gestures=np.searchsorted(np.array(kept), dataset.gestures).astype(np.int64),
     )
 
 

@@ -19,8 +19,8 @@ def chosen_gestures(wanted: Sequence[str] | None, names: Sequence[str]) -> list[
     """
     number = {str(at): at for at in range(len(names))} | {name: at for at, name in enumerate(names)}
     if unknown := [word for word in wanted or () if word not in number]:
-        there = ", ".join(f"{at} {name}" for at, name in enumerate(names))
-        raise DataError(f"data.gestures: there is no {', '.join(unknown)}; gestures are {there}")
+        listed = ", ".join(f"{at} {name}" for at, name in enumerate(names))
+        raise DataError(f"data.gestures: there is no {', '.join(unknown)}; gestures are {listed}")
     return list(range(len(names))) if wanted is None else sorted({number[word] for word in wanted})
 
 

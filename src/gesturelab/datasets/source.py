@@ -10,20 +10,20 @@ import inspect
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
 from gesturelab.config.data import DataConfig
 from gesturelab.config.options import arguments_of, construct, locate, source_sha256, target_of, to_plain
-from gesturelab.datasets.mirror_names import mirrored_gestures
+from gesturelab.datasets.mirror_names import UNKNOWN, mirrored_gestures
 from gesturelab.datasets.recording import (
     Dataset,
     Motion,
     Recording,
+    RecordingLabel,
     Rejected,
     fingerprint,
-    only_gestures,
     pack,
 )
 from gesturelab.datasets.selection import chosen_gestures, spread
@@ -33,23 +33,16 @@ from gesturelab.skeletons.skeleton import Skeleton
 
 
 @dataclass(frozen=True, eq=False)
-class Unread:
+class Unread(RecordingLabel):
     """A recording that is known but not read yet: a quick try (``data.max_files``) then reads no more than it uses.
 
     Attributes:
-        name: As the others, of `Recording`.
         read: Reads it; may raise RecordingError, whose message says why the recording cannot be used.
         file: What errors call it; its name if empty.
     """
 
-    name: str
-    subject: str
-    gesture: str
     read: Callable[[], Motion]
-    group: str = ""
-    correctness: int = 1
-    posture: str = ""
-    file: str = ""
+    file: str = field(default="", kw_only=True)
 
     def recording(self, skeleton: Skeleton) -> Recording:
         """Reads it.
@@ -58,17 +51,7 @@ class Unread:
             RecordingError: If it cannot be used.
         """
         motion = self.read()
-        return Recording(
-            name=self.name,
-            positions=motion.positions,
-            rate_hz=motion.rate_hz,
-            subject=self.subject,
-            gesture=self.gesture,
-            group=self.group,
-            correctness=self.correctness,
-            posture=self.posture,
-            skeleton=skeleton,
-        )
+        return Recording(positions=motion.positions, rate_hz=motion.rate_hz, skeleton=skeleton, **self.columns)
 
 
 class RecordingSource:
@@ -84,6 +67,7 @@ class RecordingSource:
         mirrored: What gestures become when left and right are swapped, as far as their names do not tell (see
             `gesturelab.datasets.mirror_names`); a name that is no gesture means none of these.
         mirror_key: Where a user can say so; empty where it is known for certain.
+        refuses_lone_subjects: Whether a gesture that one person alone does is refused: nobody is left to test it on.
         synthetic: True when no real person moved; every result says so.
         skeleton: Whose joints they are; None: as the recordings say.
     """
@@ -92,6 +76,7 @@ class RecordingSource:
     gestures: Sequence[str] | None = None
     mirrored: Mapping[str, str] = {}
     mirror_key: str = "the attribute mirrored of the dataset's class"
+    refuses_lone_subjects: bool = True
     synthetic: bool = False
     skeleton: Skeleton | None = None
 
@@ -108,29 +93,10 @@ class RecordingSource:
         stats = [(file, file.stat()) for file in files if file.exists()]
         return [[str(file), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns] for file, stat in stats]
 
-    def refuse_lone_subjects(self, gestures: Sequence[str], subjects: Mapping[str, set[str]]) -> None:
-        """Refuses gestures that one person alone does: nobody would be left to test them on.
-
-        Args:
-            gestures: Those that are kept.
-            subjects: For each gesture that occurs, who does it.
-
-        Raises:
-            DataError: Naming the gesture.
-        """
-        everybody = set[str]().union(*subjects.values())
-        if len(everybody) == 1:
-            raise DataError(
-                f"data: there is one subject only, {everybody.pop()}: to learn from some people and test on others "
-                "there must be three or more"
-            )
-        for gesture in gestures:
-            if len(people := subjects.get(gesture, set())) == 1:
-                others = ",".join(sorted(subjects.keys() - {gesture}))
-                raise DataError(
-                    f"data: gesture {gesture} is done by {next(iter(people))} only, so nobody is left to test it on: "
-                    f"record it with others, or leave it out with 'data.gestures=[{others}]'"
-                )
+    def where(self, gesture: str) -> str:
+        """Where a gesture stands, for errors about it."""
+        del gesture
+        return "data"
 
     def fingerprint(self, dataset: Dataset, options: Mapping[str, Any]) -> str:
         """SHA-256 of everything that a result can depend on.
@@ -146,14 +112,12 @@ class RecordingSource:
 class _Wrapped(RecordingSource):
     """Anything that gives recordings, as a source; attributes that it lacks have their defaults."""
 
-    def __init__(self, given: Any, recordings: Callable[[], Any], root: Any) -> None:
+    def __init__(self, guest: Any, recordings: Callable[[], Any], root: Any) -> None:
         self._recordings = recordings
-        self.root = getattr(given, "root", root)
-        for name in ("gestures", "mirrored", "mirror_key", "synthetic", "skeleton"):
-            if hasattr(given, name):
-                setattr(self, name, getattr(given, name))
-        if callable(stamp := getattr(given, "stamp", None)):
-            self.stamp = cast(Callable[[], list[Any]], stamp)
+        self.root = root
+        for name in ("root", "gestures", "mirrored", "mirror_key", "synthetic", "skeleton", "stamp"):
+            if hasattr(guest, name) and (name != "stamp" or callable(guest.stamp)):
+                setattr(self, name, getattr(guest, name))
 
     def __iter__(self) -> Iterator[Recording | Unread | Rejected]:
         recordings = self._recordings()
@@ -175,10 +139,8 @@ def open_source(config: DataConfig) -> RecordingSource:
     def make() -> Any:
         return construct("data", target, arguments, context)
 
-    if not inspect.isclass(located):
-        if callable(located):
-            return _Wrapped(located, make, arguments.get("root"))
-        raise ConfigError(f"data._target_={target}: must be a class or function, not {type(located).__name__}")
+    if callable(located) and not inspect.isclass(located):
+        return _Wrapped(located, make, arguments.get("root"))
     source = make()
     if isinstance(source, RecordingSource):
         return source
@@ -212,38 +174,36 @@ def read_dataset(config: DataConfig, source: RecordingSource | None = None) -> D
     """
     source = open_source(config) if source is None else source
     entries, rejected = _list_recordings(config, source)
-    if config.strict and rejected:
-        raise DataError(_refusal(rejected[0].file or rejected[0].recording, rejected[0].reason))
+    if rejected:
+        _refuse_if_strict(config, rejected[0])
     names = list(source.gestures) if source.gestures is not None else sorted({entry.gesture for entry in entries})
     gestures = chosen_gestures(config.gestures, names)
     chosen = _select(config, source, entries, names, gestures, rejected)
     skeleton = source.skeleton or _skeleton(config, chosen)
     recordings: list[Recording] = []
-    reasons = [f"{each.file or each.recording}: {each.reason}" for each in rejected]
     for entry in chosen:
         raise_if_received()
-        if isinstance(entry, Recording):
-            recordings.append(entry)
-            continue
         try:
-            recordings.append(entry.recording(skeleton))
+            recordings.append(entry if isinstance(entry, Recording) else entry.recording(skeleton))
         except RecordingError as error:
-            rejected.append(Rejected(entry.name, str(error)))
-            reasons.append(f"{entry.file or entry.name}: {error}")
-            if config.strict:
-                raise DataError(_refusal(entry.file or entry.name, str(error))) from error
+            rejected.append(Rejected(entry.name, str(error), cast(Unread, entry).file))
+            _refuse_if_strict(config, rejected[-1])
         except Exception as error:
-            raise DataError(f"{_where(config)}: {entry.file or entry.name} cannot be read: {error!r}") from error
+            file = cast(Unread, entry).file or entry.name
+            raise DataError(f"{_where(config)}: {file} cannot be read: {error!r}") from error
     if not recordings:
-        first = f", for one {reasons[0]}" if reasons else ""
+        first = f", for one {rejected[0]}" if rejected else ""
         raise DataError(f"{_where(config)} holds no usable recording: {len(rejected)} cannot be used{first}")
+    images = mirrored_gestures(names, source.mirrored)
     try:
         dataset = pack(
             recordings,
             source=config.source,
             synthetic=source.synthetic,
-            gesture_names=names,
-            mirrored_gestures=mirrored_gestures(names, source.mirrored),
+            gesture_names=[names[number] for number in gestures],
+            mirrored_gestures=[
+                gestures.index(images[number]) if images[number] in gestures else UNKNOWN for number in gestures
+            ],
             fingerprint="",
             skeleton=skeleton,
             rejected=sorted(rejected, key=lambda each: each.recording),
@@ -251,17 +211,17 @@ def read_dataset(config: DataConfig, source: RecordingSource | None = None) -> D
         )
     except DataError as error:
         raise DataError(f"{_where(config)}: {error}") from error
-    dataset = only_gestures(dataset, gestures)
     return replace(dataset, fingerprint=source.fingerprint(dataset, options_of(config)))
+
+
+def _refuse_if_strict(config: DataConfig, rejected: Rejected) -> None:
+    if config.strict:
+        raise DataError(f"{rejected} (data.strict=false leaves it out instead)")
 
 
 def _where(config: DataConfig) -> str:
     root = arguments_of(config, DataConfig).get("root")
     return f"data._target_={target_of(config)}" if root is None else f"data.root={root}"
-
-
-def _refusal(file: str, reason: str) -> str:
-    return f"{file}: {reason} (data.strict=false leaves it out instead)"
 
 
 def _list_recordings(config: DataConfig, source: RecordingSource) -> tuple[list[Recording | Unread], list[Rejected]]:
@@ -315,8 +275,8 @@ def _select(
             )
         subjects[entry.gesture].add(entry.subject)
     kept_names = [names[number] for number in gestures]
-    if entries:
-        source.refuse_lone_subjects(kept_names, subjects)
+    if source.refuses_lone_subjects:
+        _refuse_lone_subjects(source, kept_names, subjects)
     _refuse_unknown("subjects", config.subjects, {entry.subject for entry in entries})
     _refuse_unknown("postures", config.postures, {entry.posture for entry in entries})
     kept = [
@@ -328,13 +288,30 @@ def _select(
         and (config.postures is None or entry.posture in config.postures)
     ]
     if not kept:
-        first = f"; for one {rejected[0].file or rejected[0].recording}: {rejected[0].reason}" if rejected else ""
+        first = f"; for one {rejected[0]}" if rejected else ""
         raise DataError(
             f"no recording of {_where(config)} has data.correctness={config.correctness}, "
             f"data.subjects={config.subjects}, data.postures={config.postures}, data.gestures={config.gestures}{first}"
         )
     kinds = [kept_names.index(entry.gesture) for entry in kept]
     return [kept[index] for index in spread([entry.subject for entry in kept], kinds, config.max_files)]
+
+
+def _refuse_lone_subjects(source: RecordingSource, gestures: Sequence[str], subjects: Mapping[str, set[str]]) -> None:
+    """Refuses gestures that one person alone does; `subjects` are those of each gesture that occurs."""
+    everybody = set[str]().union(*subjects.values())
+    if len(everybody) == 1:
+        raise DataError(
+            f"data: there is one subject only, {everybody.pop()}: to learn from some people and test on others "
+            "there must be three or more"
+        )
+    for gesture in gestures:
+        if len(people := subjects.get(gesture, set())) == 1:
+            others = ",".join(sorted(subjects.keys() - {gesture}))
+            raise DataError(
+                f"{source.where(gesture)}: gesture {gesture} is done by {next(iter(people))} only, so nobody is left "
+                f"to test it on: record it with others, or leave it out with 'data.gestures=[{others}]'"
+            )
 
 
 def _refuse_unknown(key: str, wanted: Sequence[str] | None, occurring: set[str]) -> None:

@@ -14,32 +14,18 @@ from pathlib import Path
 import numpy as np
 
 from gesturelab.datasets.irds.read import resample
+from gesturelab.datasets.kinect_v1 import kinect_v1, read_rows
 from gesturelab.datasets.recording import Motion, Rejected
 from gesturelab.datasets.source import RecordingSource, Unread
 from gesturelab.errors import DataError, RecordingError
 from gesturelab.files import read_text
-from gesturelab.skeletons.definition import from_plain
 
 ACTIONS = ("walk", "sitDown", "standUp", "pickUp", "carry", "throw", "push", "pull", "waveHands", "clapHands")
 
-SKELETON = from_plain(
-    {
-        "name": "utkinect",
-        "joints": [
-            *(["HipCenter"], ["Spine", "HipCenter"], ["ShoulderCenter", "Spine"], ["Head", "ShoulderCenter"]),
-            *(["ShoulderLeft", "ShoulderCenter"], ["ElbowLeft", "ShoulderLeft"], ["WristLeft", "ElbowLeft"]),
-            *(["HandLeft", "WristLeft"], ["ShoulderRight", "ShoulderCenter"], ["ElbowRight", "ShoulderRight"]),
-            *(["WristRight", "ElbowRight"], ["HandRight", "WristRight"], ["HipLeft", "HipCenter"]),
-            *(["KneeLeft", "HipLeft"], ["AnkleLeft", "KneeLeft"], ["FootLeft", "AnkleLeft"]),
-            *(["HipRight", "HipCenter"], ["KneeRight", "HipRight"], ["AnkleRight", "KneeRight"]),
-            ["FootRight", "AnkleRight"],
-        ],
-        "scale_bone": ["ShoulderCenter", "HipCenter"],
-        "shoulders": ["ShoulderLeft", "ShoulderRight"],
-        "arms": [["ShoulderLeft", "ElbowLeft", "WristLeft"], ["ShoulderRight", "ElbowRight", "WristRight"]],
-        "legs": [["HipLeft", "KneeLeft", "AnkleLeft"], ["HipRight", "KneeRight", "AnkleRight"]],
-    },
+SKELETON = kinect_v1(
     "utkinect",
+    "HipCenter Spine ShoulderCenter Head ShoulderLeft ElbowLeft WristLeft HandLeft ShoulderRight ElbowRight WristRight "
+    "HandRight HipLeft KneeLeft AnkleLeft FootLeft HipRight KneeRight AnkleRight FootRight",
 )
 NUMBERS_HZ = 30.0
 """Frame numbers a second."""
@@ -89,22 +75,15 @@ class UTKinect(RecordingSource):
                 continue
             file = folder / f"joints_{sequence}.txt"
             first, last = int(label[2]), int(label[3])
-            read = partial(_read, file, first, last, self._rate_hz)
+            read = partial(_read_action, file, first, last, self._rate_hz)
             yield Unread(name, sequence[:3], label[1], read=read, file=f"{file}, frames {first} to {last}")
 
 
-def _read(path: Path, first: int, last: int, rate_hz: float) -> Motion:
-    try:
-        values = np.array(read_text(path, 2**26).split(), dtype=np.float64)
-    except (OSError, ValueError) as error:
-        raise RecordingError(f"it cannot be read: {error}") from error
-    width = 1 + 3 * len(SKELETON.joints)
-    if len(values) == 0 or len(values) % width:
-        raise RecordingError(f"it holds {len(values)} numbers; a frame has {width}")
-    table = values.reshape(-1, width)
-    table = table[(table[:, 0] >= first) & (table[:, 0] <= last)]
-    table = table[np.unique(table[:, 0], return_index=True)[1]]
-    if len(table) == 0:
+def _read_action(path: Path, first: int, last: int, rate_hz: float) -> Motion:
+    rows = read_rows(path, 1 + 3 * len(SKELETON.joints))
+    rows = rows[(rows[:, 0] >= first) & (rows[:, 0] <= last)]
+    rows = rows[np.unique(rows[:, 0], return_index=True)[1]]
+    if len(rows) == 0:
         raise RecordingError("it has no such frames")
-    positions = table[:, 1:].reshape(len(table), -1, 3).astype(np.float32)
-    return Motion(resample(positions, table[:, 0] * (1000 / NUMBERS_HZ), rate_hz), rate_hz)
+    positions = rows[:, 1:].reshape(len(rows), -1, 3).astype(np.float32)
+    return Motion(resample(positions, rows[:, 0] * (1000 / NUMBERS_HZ), rate_hz), rate_hz)

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Generator, Tensor
 
 from gesturelab.config.data import AugmentConfig
 from gesturelab.config.options import TARGET, construct, guests_of
 from gesturelab.errors import ConfigError
 from gesturelab.preprocessing.frame_store import Batch
-from gesturelab.preprocessing.geometry import Positions, pick, rotate_vertical
+from gesturelab.preprocessing.geometry import Positions, made_up_motion, pick, rotate_vertical
 from gesturelab.skeletons.skeleton import Skeleton
 
 Augmentation = Callable[[Positions, Generator], Positions]
@@ -32,22 +32,6 @@ which is on the positions' device: a training that was interrupted draws the sam
 def mirror(positions: Positions, skeleton: Skeleton) -> Positions:
     """The same motion seen in a mirror: x negated, left and right joints swapped."""
     return pick(positions, skeleton.mirrored) * positions.new_tensor([-1.0, 1.0, 1.0])
-
-
-@dataclass(frozen=True)
-class Mirror:
-    """Mirrors some of the windows, left to right."""
-
-    probability: float
-    skeleton: Skeleton
-
-    def choose(self, count: int, generator: Generator) -> Bool[Tensor, " batch"]:
-        """Which windows."""
-        return _uniform(generator, count) < self.probability
-
-    def __call__(self, positions: Positions, chosen: Bool[Tensor, " batch"]) -> Positions:
-        """The chosen windows in a mirror, the others as they are."""
-        return torch.where(chosen[:, None, None, None], mirror(positions, self.skeleton), positions)
 
 
 @dataclass(frozen=True)
@@ -108,7 +92,6 @@ class Augment:
         self.config = config
         self.skeleton = skeleton
         self.mirrored_classes = torch.tensor(mirrored_classes)
-        self.mirror = Mirror(config.mirror_probability, skeleton)
         self.changes: list[Augmentation] = [
             *([Rotation(math.radians(config.rotation_deg))] if config.rotation_deg else []),
             *([Scale(config.scale)] if config.scale else []),
@@ -126,9 +109,9 @@ class Augment:
         positions, classes, recordings = batch
         root = positions[:, :, self.skeleton.root : self.skeleton.root + 1].mean(dim=1, keepdim=True)
         positions = positions - root
-        if self.mirror.probability:
-            chosen = self.mirror.choose(len(positions), generator)
-            positions = self.mirror(positions, chosen)
+        if self.config.mirror_probability:
+            chosen = _uniform(generator, len(positions)) < self.config.mirror_probability
+            positions = torch.where(chosen[:, None, None, None], mirror(positions, self.skeleton), positions)
             classes = torch.where(chosen, self.mirrored_classes.to(classes.device)[classes], classes)
         for change in self.changes:
             positions = change(positions, generator)
@@ -165,8 +148,7 @@ def check_augmentation(what: str, change: Any, skeleton: Skeleton) -> None:
     """
     if not callable(change):
         raise ConfigError(f"{what}: must be callable with (positions, generator), but {type(change).__name__} is not")
-    steps = torch.randn(2, 16, len(skeleton.joints), 3, generator=Generator().manual_seed(0))
-    motion = steps[:, :1] + 0.1 * steps.cumsum(dim=1)  # metres
+    motion = made_up_motion(skeleton, 16)
     changed: list[Tensor] = []
     for seed in (1, 2):
         try:

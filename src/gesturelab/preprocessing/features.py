@@ -16,7 +16,7 @@ from torch.nn import functional
 from gesturelab.config.data import Centre, FeaturesConfig
 from gesturelab.config.options import TARGET, accepted, construct, is_guest, locate
 from gesturelab.errors import ConfigError
-from gesturelab.preprocessing.geometry import Positions, body_scale, centre_on_root, face_sensor, pick
+from gesturelab.preprocessing.geometry import Positions, body_scale, centre_on_root, face_sensor, made_up_motion, pick
 from gesturelab.skeletons.skeleton import Skeleton
 
 KEPT_FRAMES = 1
@@ -368,10 +368,8 @@ def check_feature(what: str, feature: Any, skeleton: Skeleton) -> None:
         raise ConfigError(f"{what}: looks_back must be a whole number of frames, at least 0, or None, not {back!r:.80}")
     if any(parameter.requires_grad for parameter in feature.parameters()):
         raise ConfigError(f"{what}: must hold no weights that are learned; those belong into the network (model)")
-    generator = torch.Generator().manual_seed(0)
     frames = max(16, 2 * (back or 0) + 2)
-    steps = torch.randn(2, frames, len(skeleton.joints), 3, generator=generator)
-    motion = steps[:, :1] + 0.1 * steps.cumsum(dim=1)  # metres
+    motion = made_up_motion(skeleton, frames)
     whole = _channels(what, feature, motion)
     alone = torch.cat([_channels(what, feature, window[None]) for window in motion])
     if not _same(alone, whole):

@@ -15,6 +15,12 @@ SMALLEST_BODY_M = 0.1
 """Spines shorter than this are a sensor's mistake; dividing by them would blow positions up."""
 
 
+def made_up_motion(skeleton: Skeleton, frames: int) -> Positions:
+    """Two windows in which every joint wanders, in metres; the same at each call, to try a user's own classes on."""
+    steps = torch.randn(2, frames, len(skeleton.joints), 3, generator=torch.Generator().manual_seed(0))
+    return steps[:, :1] + 0.1 * steps.cumsum(dim=1)
+
+
 @cache
 def _index(joints: tuple[int, ...], device: torch.device) -> Int64[Tensor, " chosen"]:
     with torch.inference_mode(False):  # it outlives whatever mode it was first needed in

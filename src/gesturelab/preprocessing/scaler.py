@@ -49,7 +49,7 @@ class Scaler:
             if saved["schema"] != SCALER_SCHEMA:
                 raise ValueError(f"it has schema {saved['schema']!r}, not {SCALER_SCHEMA}")
             features = cast(list[dict[str, Any]], saved["features"])
-            rows = [(str(one["name"]), _number(one["mean"]), _number(one["deviation"])) for one in features]
+            rows = [(str(each["name"]), _number(each["mean"]), _number(each["deviation"])) for each in features]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"scaler file {path} cannot be read: {error!r}") from error
         if not rows or not all(math.isfinite(mean) and 0 < deviation < math.inf for _, mean, deviation in rows):

@@ -24,7 +24,7 @@ from gesturelab.config.saved import repeats_itself
 from gesturelab.errors import ConfigError
 from gesturelab.files import read_text, why
 from gesturelab.skeletons.landmarks import LANDMARKS, Layout
-from gesturelab.skeletons.skeleton import SKELETONS, Skeleton
+from gesturelab.skeletons.skeleton import SKELETONS, Skeleton, in_same_case
 
 KEYS = ("name", "joints", "root", "pairs", "scale_bone", "shoulders", "bends", "arms", "legs")
 MAX_JOINTS = 500
@@ -181,15 +181,12 @@ class _Definition:
         if len(roots) != 1:
             which = f"there are {len(roots)}: {', '.join(roots)}" if roots else "there is none"
             raise self.error("joints", f"exactly one joint must have no parent; {which}")
-        rooted = {roots[0]}
         for joint in bones:
-            path: dict[str, None] = {}
-            while joint not in rooted:
+            path = {joint}
+            while (joint := bones[joint]) != roots[0]:
                 if joint in path:
                     raise self.error("joints", f"{joint} is its own ancestor; bones must lead to {roots[0]}")
-                path[joint] = None
-                joint = bones[joint]
-            rooted |= path.keys()
+                path.add(joint)
         return bones
 
     def _at(self, key: str, joint: Any) -> int:
@@ -202,10 +199,10 @@ class _Definition:
         joints = cast(list[Any], value) if isinstance(value, list) else None
         if joints is None or len(joints) not in sizes:
             raise self.error(key, f"must be a list of {sizes[-1]} joints, not {_shown(value)}")
-        found = tuple(self._at(key, joint) for joint in joints)
-        if len(set(found)) < len(found):
+        indices = tuple(self._at(key, joint) for joint in joints)
+        if len(set(indices)) < len(indices):
             raise self.error(key, f"{_shown(value)} holds a joint twice")
-        return found
+        return indices
 
     def _groups(self, key: str, size: int) -> tuple[Any, ...]:
         value = self.plain.get(key) or []
@@ -243,16 +240,11 @@ class _Definition:
         for joint in sided:
             if _other_side(joint) not in self.index:
                 raise self.error("pairs", f"{joint} has no partner {_other_side(joint)}: list the pairs by hand")
-        return tuple((self.index[one], self.index[_other_side(one)]) for one in sided if "left" in one.lower())
+        return tuple((self.index[left], self.index[_other_side(left)]) for left in sided if "left" in left.lower())
 
 
 def _other_side(joint: str) -> str:
-    def swap(match: re.Match[str]) -> str:
-        found = match[0]
-        other = _SIDES[found.lower()]
-        return other.upper() if found.isupper() else other.capitalize() if found[0].isupper() else other
-
-    return _SIDE.sub(swap, joint)
+    return _SIDE.sub(lambda match: in_same_case(match[0], _SIDES[match[0].lower()]), joint)
 
 
 def _shown(value: Any) -> str:

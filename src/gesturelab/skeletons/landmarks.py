@@ -71,28 +71,18 @@ def skeleton_of(layout: Layout) -> Skeleton:
     return layout if isinstance(layout, Skeleton) else layout.skeleton
 
 
-def _same(names: str, form: str) -> dict[str, dict[str, float]]:
-    """Joints that a tracker has too, on both sides."""
-    sides = (("Left", "left", "L"), ("Right", "right", "R"))
-    return {
-        f"{name}{side}": {form.format(side=word, letter=letter, name=name, lower=name.lower()): 1.0}
-        for name in names.split()
-        for side, word, letter in sides
-    }
+def _middle(first: str, second: str) -> dict[str, float]:
+    return {first: 0.5, second: 0.5}
 
 
-def _middle(one: str, other: str) -> dict[str, float]:
-    return {one: 0.5, other: 0.5}
-
-
-def _both(rule: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
+def _both(rule: Rules) -> Rules:
     """A rule for the left side, and the same for the right."""
 
     def turned(name: str) -> str:
-        return re.sub(r"^L(?=[BS])", "R", name.replace("Left", "Right").replace("left", "right"))
+        return re.sub(r"^L(?=[A-Z])", "R", name.replace("Left", "Right").replace("left", "right"))
 
     right = {turned(joint): {turned(part): share for part, share in parts.items()} for joint, parts in rule.items()}
-    return {**{joint: dict(parts) for joint, parts in rule.items()}, **right}
+    return {**rule, **right}
 
 
 _TRUNK: dict[str, dict[str, float]] = {
@@ -109,13 +99,16 @@ right_index left_thumb right_thumb left_hip right_hip left_knee right_knee left_
 left_foot_index right_foot_index
 """
 
+_MEDIAPIPE_JOINTS = ("Shoulder", "Elbow", "Wrist", "Thumb", "Hip", "Knee", "Ankle")
+"""Joints that are landmarks too, on both sides."""
+
 MEDIAPIPE_POSE = Landmarks(
     name="mediapipe_pose",
     joints=tuple(_MEDIAPIPE_NAMES.split()),
     skeleton=KINECT_V2,
     rules={
-        **_same("Shoulder Elbow Wrist Thumb Hip Knee Ankle", "{side}_{lower}"),
-        **_same("Foot", "{side}_foot_index"),  # the tip of the foot
+        **_both({f"{joint}Left": {f"left_{joint.lower()}": 1.0} for joint in _MEDIAPIPE_JOINTS}),
+        **_both({"FootLeft": {"left_foot_index": 1.0}}),  # the tip of the foot
         "Head": _middle("left_ear", "right_ear"),
         **_TRUNK,
         **_both(
@@ -134,12 +127,14 @@ Nose Neck RShoulder RElbow RWrist LShoulder LElbow LWrist MidHip RHip RKnee RAnk
 LBigToe LSmallToe LHeel RBigToe RSmallToe RHeel
 """
 
+_OPENPOSE_JOINTS = ("Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle")
+
 OPENPOSE_25 = Landmarks(
     name="openpose_25",
     joints=tuple(_OPENPOSE_NAMES.split()),
     skeleton=KINECT_V2,
     rules={
-        **_same("Shoulder Elbow Wrist Hip Knee Ankle", "{letter}{name}"),
+        **_both({f"{joint}Left": {f"L{joint}": 1.0} for joint in _OPENPOSE_JOINTS}),
         "Head": _middle("LEar", "REar"),
         **_TRUNK,  # its own Neck is the middle of the shoulders, which the Kinect calls SpineShoulder
         **_both(

@@ -1,6 +1,7 @@
 """A skeleton: joints, bones, left-right pairs, and the bone that measures a body."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True)
@@ -50,35 +51,40 @@ class Skeleton:
         return tuple(partner.get(joint, joint) for joint in range(len(self.joints)))
 
 
-_KINECT_V2_BONES: tuple[tuple[str, str], ...] = (
-    ("SpineBase", "SpineBase"),
-    ("SpineMid", "SpineBase"),
-    ("Neck", "SpineShoulder"),
-    ("Head", "Neck"),
-    ("ShoulderLeft", "SpineShoulder"),
-    ("ElbowLeft", "ShoulderLeft"),
-    ("WristLeft", "ElbowLeft"),
-    ("HandLeft", "WristLeft"),
-    ("ShoulderRight", "SpineShoulder"),
-    ("ElbowRight", "ShoulderRight"),
-    ("WristRight", "ElbowRight"),
-    ("HandRight", "WristRight"),
-    ("HipLeft", "SpineBase"),
-    ("KneeLeft", "HipLeft"),
-    ("AnkleLeft", "KneeLeft"),
-    ("FootLeft", "AnkleLeft"),
-    ("HipRight", "SpineBase"),
-    ("KneeRight", "HipRight"),
-    ("AnkleRight", "KneeRight"),
-    ("FootRight", "AnkleRight"),
-    ("SpineShoulder", "SpineMid"),
-    ("HandTipLeft", "HandLeft"),
-    ("ThumbLeft", "HandLeft"),
-    ("HandTipRight", "HandRight"),
-    ("ThumbRight", "HandRight"),
+def in_same_case(word: str, other: str) -> str:
+    """Another word in the capitals of a word.
+
+    >>> in_same_case("LEFT", "right"), in_same_case("Left", "right"), in_same_case("left", "right")
+    ('RIGHT', 'Right', 'right')
+    """
+    return other.upper() if word.isupper() else other.capitalize() if word[0].isupper() else other
+
+
+def parents_in_chains(*chains: str) -> dict[str, str]:
+    """Each joint's parent, from chains of joints that lead outwards; a star stands for Left and for Right.
+
+    >>> parents_in_chains("Neck Head", "Neck Hand*")
+    {'Head': 'Neck', 'HandLeft': 'Neck', 'HandRight': 'Neck'}
+    """
+    return {
+        joint: parent
+        for chain in chains
+        for side in ("Left", "Right")
+        for parent, joint in pairwise(chain.replace("*", side).split())
+    }
+
+
+_KINECT_V2_JOINTS = (
+    "SpineBase SpineMid Neck Head ShoulderLeft ElbowLeft WristLeft HandLeft ShoulderRight ElbowRight WristRight "
+    "HandRight HipLeft KneeLeft AnkleLeft FootLeft HipRight KneeRight AnkleRight FootRight SpineShoulder HandTipLeft "
+    "ThumbLeft HandTipRight ThumbRight"
 )
-
-
+_KINECT_V2_PARENTS = parents_in_chains(
+    "SpineBase SpineMid SpineShoulder Neck Head",
+    "SpineShoulder Shoulder* Elbow* Wrist* Hand* HandTip*",
+    "Hand* Thumb*",
+    "SpineBase Hip* Knee* Ankle* Foot*",
+)
 _KINECT_V2_BENDS: tuple[tuple[str, str, str], ...] = (
     ("ShoulderLeft", "ElbowLeft", "WristLeft"),
     ("ShoulderRight", "ElbowRight", "WristRight"),
@@ -92,13 +98,15 @@ _KINECT_V2_BENDS: tuple[tuple[str, str, str], ...] = (
 
 
 def _kinect_v2() -> Skeleton:
-    joints = tuple(joint for joint, _ in _KINECT_V2_BONES)
+    joints = tuple(_KINECT_V2_JOINTS.split())
     return Skeleton(
         name="kinect_v2",
         joints=joints,
-        parents=tuple(joints.index(parent) for _, parent in _KINECT_V2_BONES),
+        parents=tuple(joints.index(_KINECT_V2_PARENTS.get(joint, joint)) for joint in joints),
         root=joints.index("SpineBase"),
-        pairs=tuple((at, joints.index(one.replace("Left", "Right"))) for at, one in enumerate(joints) if "Left" in one),
+        pairs=tuple(
+            (at, joints.index(left.replace("Left", "Right"))) for at, left in enumerate(joints) if "Left" in left
+        ),
         scale_bone=(joints.index("SpineShoulder"), joints.index("SpineBase")),
         shoulders=(joints.index("ShoulderLeft"), joints.index("ShoulderRight")),
         bends=tuple((joints.index(a), joints.index(b), joints.index(c)) for a, b, c in _KINECT_V2_BENDS),

@@ -7,6 +7,7 @@ called with the table. The check for leaks is not its business and always runs.
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -122,10 +123,9 @@ def split_windows(dataset: Dataset, windows: Windows, config: SplitConfig) -> Si
         sides = Sides(*parts, leaky=True)
     else:
         people = choose_people(recording_table(dataset), config)
+        subjects = np.array(dataset.subjects)[windows.recording]
         subsets = (people.train, people.validation, people.test)
-        subset_of = {person: subset for subset, ids in enumerate(subsets) for person in ids}
-        subset = np.array([subset_of[subject] for subject in dataset.subjects])[windows.recording]
-        sides = Sides(*(np.flatnonzero(subset == number) for number in range(3)), leaky=False)
+        sides = Sides(*(np.flatnonzero(np.isin(subjects, ids)) for ids in subsets), leaky=False)
     _check(dataset, windows, sides)
     return sides
 
@@ -162,15 +162,15 @@ def make_folds(recordings: RecordingTable, config: SplitConfig) -> list[Fold]:
     splitter, arguments = locate("split", target), arguments_of(config, SplitConfig)
     arguments.pop("fold", None)
     if isinstance(splitter, type):
-        made = construct("split", target, arguments, vars(config))
-        if not callable(made):
+        instance = construct("split", target, arguments, vars(config))
+        if not callable(instance):
             raise SplitError(f"split: an instance of {target} cannot be called with the table of recordings")
-        given: Any = made(recordings)
+        folds: Any = instance(recordings)
     else:
-        given = construct("split", target, arguments, vars(config), recordings)
-    if not isinstance(given, Sequence) or not given or isinstance(given, str):
-        raise SplitError(f"split: {target} must give a list of folds, each a list of test subjects, not {given!r:.80}")
-    return [_fold(f"split: fold {at} of {target}", each, people) for at, each in enumerate(cast(Sequence[Any], given))]
+        folds = construct("split", target, arguments, vars(config), recordings)
+    if not isinstance(folds, Sequence) or not folds or isinstance(folds, str):
+        raise SplitError(f"split: {target} must give a list of folds, each a list of test subjects, not {folds!r:.80}")
+    return [_fold(f"split: fold {at} of {target}", each, people) for at, each in enumerate(cast(Sequence[Any], folds))]
 
 
 def subjects_of_folds(recordings: RecordingTable, config: SplitConfig) -> list[list[str]]:
@@ -184,17 +184,13 @@ def subjects_of_folds(recordings: RecordingTable, config: SplitConfig) -> list[l
     return [sorted(fold.test) for fold in make_folds(recordings, config)]
 
 
-def _fold(where: str, given: Any, people: Mapping[str, str]) -> Fold:
+def _fold(where: str, value: Any, people: Mapping[str, str]) -> Fold:
     """A fold as a split gave it, once its people exist and none of them is in two subsets."""
-    fold: Any = given if isinstance(given, Fold) else Fold(given)
+    fold: Any = value if isinstance(value, Fold) else Fold(value)
     for subset, ids in (("test", fold.test), ("validation", fold.validation or ())):
-        if isinstance(ids, str) or not isinstance(ids, Iterable) or not all(isinstance(one, str) for one in ids):
-            raise SplitError(f"{where} must be a list of subjects (text), or a Fold of such lists, not {given!r:.80}")
-        named = list(cast(Iterable[str], ids))
-        if unknown := sorted(set(named) - set(people)):
-            raise SplitError(f"{where}: {subset} names {_list(unknown)}, but subjects are {_list(people)}")
-        if twice := sorted(person for person, count in Counter(named).items() if count > 1):
-            raise SplitError(f"{where}: {subset} names subject {_list(twice)} more than once")
+        if isinstance(ids, str) or not isinstance(ids, Iterable) or not all(isinstance(each, str) for each in ids):
+            raise SplitError(f"{where} must be a list of subjects (text), or a Fold of such lists, not {value!r:.80}")
+        _check_ids(f"{where}: {subset}", cast(Iterable[str], ids), people)
     if both := sorted(set(fold.test) & set(fold.validation or ())):
         raise SplitError(f"{where}: subject {_list(both)} is in both test and validation")
     return fold
@@ -234,7 +230,15 @@ def folds_file(recordings: RecordingTable, file: str) -> list[list[str]]:
     Raises:
         SplitError: If it cannot be used.
     """
-    return _read_folds(Path(file), recordings.people)
+    path = Path(file)
+    plain = _read_json(path)
+    if not isinstance(plain, list) or len(cast(list[Any], plain)) < 2 or not all(_is_fold(fold) for fold in plain):
+        raise SplitError(
+            f'split.file={path} must hold two or more lists of people, such as [["101", "201"], ["102", "202"]]'
+        )
+    folds = [sorted(str(person) for person in fold) for fold in cast(list[list[Any]], plain)]
+    _check_ids(f"split.file={path}", chain(*folds), recordings.people)
+    return folds
 
 
 def named(recordings: RecordingTable, test: Sequence[str], validation: Sequence[str], file: str | None) -> list[Fold]:
@@ -247,11 +251,7 @@ def named(recordings: RecordingTable, test: Sequence[str], validation: Sequence[
     if file is not None:
         test, validation = _read_people(Path(file))
     for key, ids in (("test", test), ("validation", validation)):
-        where = key if file is None else f"file={file}, {key}"
-        if unknown := sorted(set(ids) - set(people)):
-            raise SplitError(f"split.{where}: no recording of subject {_list(unknown)}; subjects are {_list(people)}")
-        if twice := sorted(person for person, count in Counter(ids).items() if count > 1):
-            raise SplitError(f"split.{where}: subject {_list(twice)} is named more than once")
+        _check_ids(f"split.{key}" if file is None else f"split.file={file}, {key}", ids, people)
     if both := sorted(set(test) & set(validation)):
         raise SplitError(f"subject {', '.join(both)} is named for both test and validation")
     if not test:
@@ -283,29 +283,38 @@ def _draw_units(
     return tuple(np.sort(part) for part in (line[test + validation :], line[test : test + validation], line[:test]))
 
 
-def _read_folds(path: Path, people: Mapping[str, str]) -> list[list[str]]:
+def _read_people(path: Path) -> tuple[list[str], list[str]]:
+    plain = _read_json(path)
+    named: dict[str, Any] = plain if isinstance(plain, dict) else {}
+    test, validation = named.get("test", []), named.get("validation", [])
+    if not _is_fold(test) or not (validation == [] or _is_fold(validation)):
+        example = '{"test": ["101"], "validation": ["102"]}'
+        raise SplitError(f"split.file={path} must hold lists of people, such as {example}")
+    return [str(person) for person in test], [str(person) for person in validation]
+
+
+def _read_json(path: Path) -> Any:
     try:
-        folds = read_json(path)
+        return read_json(path)
     except OSError as error:
         raise SplitError(f"split.file={path} cannot be read: {why(error)}") from error
     except ValueError as error:
         raise SplitError(f"split.file={path} is not JSON: {error}") from error
-    if not isinstance(folds, list) or len(cast(list[Any], folds)) < 2 or not all(_is_fold(fold) for fold in folds):
-        raise SplitError(
-            f'split.file={path} must hold two or more lists of people, such as [["101", "201"], ["102", "202"]]'
-        )
-    found = [sorted(str(person) for person in fold) for fold in cast(list[list[Any]], folds)]
-    named = [person for fold in found for person in fold]
-    if unknown := sorted(set(named) - set(people)):
-        who = _list(unknown)
-        raise SplitError(f"split.file={path}: no recording of subject {who}; subjects are {_list(people)}")
-    if twice := sorted(person for person, count in Counter(named).items() if count > 1):
-        raise SplitError(f"split.file={path}: subject {', '.join(twice)} is named more than once")
-    return found
+
+
+def _check_ids(where: str, ids: Iterable[str], people: Mapping[str, str]) -> None:
+    """Refuses people of whom there is no recording, or who are named twice."""
+    counts = Counter(ids)
+    if unknown := counts.keys() - people.keys():
+        raise SplitError(f"{where}: no recording of subject {_list(unknown)}; subjects are {_list(people)}")
+    if twice := [person for person, count in counts.items() if count > 1]:
+        raise SplitError(f"{where}: subject {_list(twice)} is named more than once")
 
 
 def _is_fold(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(one, str | int) for one in cast(list[Any], value))
+    return (
+        isinstance(value, list) and bool(value) and all(isinstance(each, str | int) for each in cast(list[Any], value))
+    )
 
 
 def _people(people: Iterable[str], validation: Sequence[str], test: Sequence[str]) -> People:
@@ -340,37 +349,17 @@ def _draw(
     return sorted(drawn)
 
 
-def _read_people(path: Path) -> tuple[list[str], list[str]]:
-    try:
-        named = cast(dict[str, list[Any]], read_json(path))
-        sides = named["test"], named.get("validation", [])
-        if not all(not side or _is_fold(side) for side in sides):
-            raise TypeError("not a list of people")
-        return [str(person) for person in sides[0]], [str(person) for person in sides[1]]
-    except OSError as error:
-        raise SplitError(f"split.file={path} cannot be read: {why(error)}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SplitError(
-            f'split.file={path} must hold JSON such as {{"test": ["101"], "validation": ["102"]}}: {error!r}'
-        ) from error
-
-
 def _check(dataset: Dataset, windows: Windows, sides: Sides) -> None:
     subjects = np.array(dataset.subjects)[windows.recording]
-    people = [set(subjects[index].tolist()) for index in (sides.train, sides.validation, sides.test)]
-    for name, index, chosen in zip(
-        ("training", "validation", "test"), (sides.train, sides.validation, sides.test), people, strict=True
-    ):
+    people: Counter[str] = Counter()
+    for name, index in (("training", sides.train), ("validation", sides.validation), ("test", sides.test)):
         if not len(index):
-            raise SplitError(
-                f"the {name} subset has no window ({len(chosen)} people); use more people or shorter windows"
-            )
-    if not sides.leaky and (twice := (people[0] & people[1]) | (people[0] & people[2]) | (people[1] & people[2])):
+            raise SplitError(f"the {name} subset has no window; use more people or shorter windows")
+        people.update(set(subjects[index].tolist()))
+    if not sides.leaky and (twice := [person for person, subsets in people.items() if subsets > 1]):
         raise SplitError(f"subject {', '.join(sorted(twice))} is in two subsets of a split that promises unseen people")
-    classes = dataset.classes
-    trained = set(classes[windows.recording[sides.train]].tolist())
-    missing = [dataset.class_names[one] for one in sorted(set(classes.tolist()) - trained)]
-    if missing:
+    untrained = np.setdiff1d(dataset.classes, dataset.classes[windows.recording[sides.train]])
+    if missing := [dataset.class_names[number] for number in untrained.tolist()]:
         what = "does" if dataset.target is Target.gesture else "has a recording that is"
         raise SplitError(
             f"no training person {what} {', '.join(missing)}, so it cannot be learned; use more people or "

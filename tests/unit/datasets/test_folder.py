@@ -7,12 +7,12 @@ import pytest
 
 from gesturelab.config.composing import compose
 from gesturelab.config.data import FolderConfig, Form, Target
-from gesturelab.datasets.folder.check import check_folder
 from gesturelab.datasets.folder.labels import read_labels
 from gesturelab.datasets.irds.files import GESTURES, irds_files, parse_label
 from gesturelab.datasets.irds.parse import fill_untracked, parse
 from gesturelab.datasets.load import load
 from gesturelab.datasets.mirror_names import mirrored_gestures
+from gesturelab.datasets.quality import check_folder
 from gesturelab.datasets.recording import Dataset
 from gesturelab.datasets.source import read_dataset
 from gesturelab.errors import ConfigError, DataError
@@ -256,7 +256,7 @@ def test_lost_frames_are_named_by_data_check_not_called_shared(root):
         rows = recording(at).splitlines()
         rows[10:14] = ["0,0,0,0,0,0"] * 4
         (root / f"b/{at} left.csv").write_text("\n".join(rows) + "\n")
-    report = check_folder(root, skeleton=str(root.parent / "two.yaml"), rate_hz=30).report
+    report = check_folder(root, skeleton=str(root.parent / "two.yaml"), rate_hz=30)
     lost = {each.recording: each.detail for each in report.of("untracked")}
     assert lost == dict.fromkeys(("b/0 left", "b/1 left"), "2 joints in 4 frames, first on line 11: Hip, Head")
     shared = [each.detail for each in report.of("shared_frames") if each.recording == "b/0 left"]

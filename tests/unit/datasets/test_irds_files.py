@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gesturelab.config.data import Form
-from gesturelab.datasets.irds.files import GESTURES, MIRRORED_GESTURES, irds_files, irds_forms, parse_label, reading
+from gesturelab.datasets.irds.files import GESTURES, MIRRORED_GESTURES, irds_files, irds_forms, parse_label
 from gesturelab.errors import DataError, RecordingError
 
 NAME = "101_18_0_1_1_stand"
@@ -50,8 +50,7 @@ def test_finds_recordings_from_each_level(tmp_path: Path, place: str) -> None:
     (folder / "readme.md").write_text("no recording")
     files = irds_files(tmp_path, Form.simplified)
     assert [file.name for file in files] == [NAME]
-    with reading(files) as read:
-        assert read(files[0]) == b"1"
+    assert files[0].read() == b"1"
 
 
 def test_reads_members_of_the_zip_without_macos_files(tmp_path: Path) -> None:
@@ -63,9 +62,7 @@ def test_reads_members_of_the_zip_without_macos_files(tmp_path: Path) -> None:
         archive.writestr(f"__MACOSX/SkeletonData/Simplified/._{NAME}.txt", b"\0")
         archive.writestr(f"__MACOSX/SkeletonData/Simplified/{NAME}.txt", b"\0")
     for form in Form:
-        files = irds_files(path, form)
-        with reading(files) as read:
-            assert [read(file) for file in files] == [form.value.encode()]
+        assert [file.read() for file in irds_files(path, form)] == [form.value.encode()]
     assert not list(tmp_path.glob("*/"))
 
 
@@ -98,8 +95,8 @@ def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:
     with (tmp_path / f"{NAME}.txt").open("wb") as file:
         os.truncate(file.fileno(), 2**40)
     files = irds_files(tmp_path, Form.simplified)
-    with reading(files) as read, pytest.raises(RecordingError, match="bytes; at most"):
-        read(files[0])
+    with pytest.raises(RecordingError, match="bytes; at most"):
+        files[0].read()
 
 
 def test_the_form_of_loose_files_is_what_they_say(tmp_path: Path) -> None:

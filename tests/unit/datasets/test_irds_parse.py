@@ -6,7 +6,7 @@ from irds_samples import JOINTS, raw, raw_line, simplified, standing
 
 from gesturelab.config.data import Form
 from gesturelab.datasets.irds import parse as irds_parse
-from gesturelab.datasets.irds.files import irds_files, reading
+from gesturelab.datasets.irds.files import irds_files
 from gesturelab.datasets.irds.parse import fill_untracked, impossible_values, parse, parse_raw, parse_simplified
 from gesturelab.errors import RecordingError
 
@@ -157,9 +157,8 @@ def test_both_forms_of_the_real_recordings_agree(irds_root: Path) -> None:
     simple = {file.name: file for file in irds_files(irds_root, Form.simplified)}
     raws = irds_files(irds_root, Form.raw)
     assert len(raws) == 186
-    with reading(raws) as read:
-        for file in raws[::5]:
-            as_raw, as_simple = parse(read(file), Form.raw), parse(read(simple[file.name]), Form.simplified)
-            np.testing.assert_array_equal(as_raw.positions, as_simple.positions, err_msg=file.name)
-            np.testing.assert_array_equal(as_raw.tracked, as_simple.tracked)
-            assert as_raw.positions.shape[1] == JOINTS
+    for file in raws[::5]:
+        as_raw, as_simple = parse(file.read(), Form.raw), parse(simple[file.name].read(), Form.simplified)
+        np.testing.assert_array_equal(as_raw.positions, as_simple.positions, err_msg=file.name)
+        np.testing.assert_array_equal(as_raw.tracked, as_simple.tracked)
+        assert as_raw.positions.shape[1] == JOINTS

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mirrored_poses import mirrored_pose
 
 from gesturelab.datasets.synthetic.kinematics import (
     ANGLES,
@@ -14,7 +15,6 @@ from gesturelab.datasets.synthetic.kinematics import (
     Trunk,
     column,
     forward,
-    mirrored_pose,
 )
 from gesturelab.skeletons.skeleton import KINECT_V2
 

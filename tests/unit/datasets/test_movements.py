@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mirrored_poses import mirrored_pose
 
-from gesturelab.datasets.synthetic.kinematics import ANGLES, LEFT, RIGHT, TYPICAL_BONES_M, forward, mirrored_pose
+from gesturelab.datasets.irds.files import MIRRORED_GESTURES
+from gesturelab.datasets.synthetic.kinematics import ANGLES, LEFT, RIGHT, TYPICAL_BONES_M, forward
 from gesturelab.datasets.synthetic.movements import (
     GESTURES,
-    MIRRORED,
     Execution,
     course,
     endpoints,
@@ -35,8 +36,8 @@ def done_well(gesture: int, rest):
 
 
 def test_names_and_mirrored_gestures_agree():
-    assert len(GESTURES) == len(MIRRORED) == 9
-    for name, mirrored in zip(GESTURES, MIRRORED, strict=True):
+    assert len(GESTURES) == len(MIRRORED_GESTURES) == 9
+    for name, mirrored in zip(GESTURES, MIRRORED_GESTURES, strict=True):
         swapped = name.replace("left", "#").replace("right", "left").replace("#", "right")
         assert GESTURES[mirrored] == swapped
 
@@ -51,7 +52,7 @@ def test_a_gesture_called_left_moves_the_joints_called_right():
 def test_mirrored_gestures_mirror_the_pose(gesture):
     rest = standing()
     start, peak = endpoints(gesture, rest, seated=False)
-    other_start, other_peak = endpoints(MIRRORED[gesture], rest, seated=False)
+    other_start, other_peak = endpoints(MIRRORED_GESTURES[gesture], rest, seated=False)
     np.testing.assert_allclose(mirrored_pose(start), other_start)
     np.testing.assert_allclose(mirrored_pose(peak), other_peak)
 

@@ -7,10 +7,10 @@ import pytest
 from irds_samples import raw_line, simplified, standing
 from rich.console import Console
 
-from gesturelab.datasets.irds import quality
-from gesturelab.datasets.irds.files import GESTURES, parse_label
+from gesturelab.datasets import quality
+from gesturelab.datasets.irds.files import GESTURES, recording_label
 from gesturelab.datasets.irds.parse import Track, parse_raw, parse_simplified
-from gesturelab.datasets.irds.quality import Report, check, check_track, print_report
+from gesturelab.datasets.quality import Report, check_irds, check_track, print_report
 
 LEFT_MOVES = "WristRight"  # the sensor's view is mirrored
 
@@ -31,66 +31,63 @@ def test_a_good_recording_has_no_defect() -> None:
 
 
 def test_short_counts_frames() -> None:
-    assert quality.short(track(standing(19)), 20) == "19 frames, a window has 20"
-    assert quality.short(track(standing(20)), 20) is None
+    assert check_track(track(standing(19)), 20) == {"short": "19 frames, a window has 20"}
+    assert check_track(track(standing(20)), 20) == {}
 
 
 def test_gaps_are_listed_from_500_ms_and_counted_from_100() -> None:
     gappy = timed([0, 1, 2, 3, 4], [0, 100, 201, 701, 1300])
-    assert quality.gaps(gappy) == "3 over 100 ms: 0.60 s before line 6"
-    assert "long_gap" in check_track(gappy, 2)
-    assert "gap" in check_track(timed([0, 1], [0, 101]), 2)
-    assert quality.gaps(timed([0, 1], [0, 100])) is None
+    assert check_track(gappy, 2)["long_gap"] == "3 over 100 ms: 0.60 s before line 6"
+    assert check_track(timed([0, 1], [0, 101]), 2)["gap"] == "1 over 100 ms"
+    assert not {"gap", "long_gap"} & check_track(timed([0, 1], [0, 100]), 2).keys()
 
 
-def test_repeated_skipped_and_backward_frames() -> None:
+def test_repeated_and_backward_frames() -> None:
     repeated = timed([5, 6, 6, 9], [0, 33, 20, 66])
-    assert quality.repeated_frames(repeated) == "1 frame numbers stand twice"
-    assert quality.skipped_frames(repeated) == 2
-    assert quality.backward_times(repeated) == "1 frames are no later than the one before"
+    assert check_track(repeated, 2)["repeated_frames"] == "1 frame numbers stand twice"
+    assert check_track(repeated, 2)["backward_times"] == "1 frames are no later than the one before"
     positions = standing(30)
     positions[7:9] = positions[6]
-    assert quality.repeated_frames(track(positions)) == "2 frames equal the one before"
+    assert check_track(track(positions), 20)["repeated_frames"] == "2 frames equal the one before"
+    assert check_track(track(positions), 20, tolerated_repeats=0.1) == {}
+
+
+def test_recordings_that_skip_frame_numbers_are_counted(tmp_path: Path) -> None:
+    for repetition, numbers in enumerate(([5, 6, 6, 9], [5, 6, 7, 8])):
+        rows = zip(numbers, standing(4), strict=True)
+        data = b"Version0.1\r\n" + b"".join(raw_line(number, 33 * number, frame) for number, frame in rows)
+        (tmp_path / f"101_18_0_{repetition}_1_stand.txt").write_bytes(data)
+    assert check_irds(tmp_path).forms["raw"].with_skipped_frames == 1
 
 
 def test_jumps_are_of_the_whole_body() -> None:
     positions = standing(30)
     positions[10:] += [0.3, 0, 0]
-    assert quality.jumps(track(positions)) == "0.30 m before line 11"
+    assert check_track(track(positions), 20)["jump"] == "0.30 m before line 11"
     positions = standing(30)
     positions[10:, :5] += [0.3, 0, 0]
-    assert quality.jumps(track(positions)) is None
+    assert "jump" not in check_track(track(positions), 20)
 
 
 def test_untracked_joints_are_named() -> None:
     positions = standing(30)
     positions[4:6, 3] = 0
-    assert quality.untracked(track(positions)) == "1 joints in 2 frames, first on line 5: Head"
-    assert quality.jumps(track(positions)) is None
+    assert check_track(track(positions), 20)["untracked"] == "1 joints in 2 frames, first on line 5: Head"
+    assert "jump" not in check_track(track(positions), 20)
 
 
 def test_still_people_are_found() -> None:
     positions = standing(30)
     positions[:] = positions[0]
     positions[:, 0, 0] += np.linspace(-0.05, 0.05, 30)
-    assert "no joint strays more than 3.0 cm" in str(quality.near_zero_motion(track(positions)))
+    assert "no joint strays more than 3.0 cm" in check_track(track(positions), 20)["near_zero_motion"]
 
 
 def test_the_wrong_limb_is_judged_by_the_class() -> None:
-    motions = {}
-    for name, joint in (
-        ("101_18_4_1_1_stand", LEFT_MOVES),
-        ("102_18_4_1_1_stand", LEFT_MOVES),
-        ("201_18_4_1_1_stand", LEFT_MOVES),
-        ("202_18_4_1_1_stand", "WristLeft"),
-    ):
-        label = parse_label(name)
-        motion = quality.limb_motion(track(standing(30, joint)), label)
-        assert motion is not None
-        motions[name] = (label, motion)
-    assert list(quality.wrong_limbs(motions)) == ["202_18_4_1_1_stand"]
-    both_arms = parse_label("101_18_6_1_1_stand")
-    assert quality.limb_motion(track(standing(30)), both_arms) is None
+    limbs = {"101": LEFT_MOVES, "102": LEFT_MOVES, "201": LEFT_MOVES, "202": "WristLeft"}
+    tracks = {subject: track(standing(30, joint)) for subject, joint in limbs.items()}
+    assert list(quality.wrong_limbs(tracks, dict.fromkeys(limbs, "shoulder_abduction_left"))) == ["202"]
+    assert quality.wrong_limbs(tracks, dict.fromkeys(limbs, "shoulder_forward_elevation")) == {}, "both arms move"
 
 
 def test_shared_frames_are_counted_by_pair() -> None:
@@ -104,8 +101,9 @@ def test_shared_frames_are_counted_by_pair() -> None:
 
 
 def test_people_lacking_gestures() -> None:
-    labels = [parse_label(f"101_18_{gesture}_1_1_stand") for gesture in range(9)] + [parse_label("205_18_1_1_1_sit")]
-    lacking = quality.lacking_gestures(labels)
+    labels = [recording_label(f"101_18_{gesture}_1_1_stand") for gesture in range(9)]
+    labels.append(recording_label("205_18_1_1_1_sit"))
+    lacking = quality.lacking_gestures(labels, {gesture: gesture for gesture in GESTURES})
     assert list(lacking) == ["205"]
     assert lacking["205"].count(",") == len(GESTURES) - 2
 
@@ -129,7 +127,7 @@ def test_every_unusable_file_is_reported_by_name(tmp_path: Path) -> None:
     for name, (data, _, _) in bad.items():
         (tmp_path / f"{name}.txt").write_bytes(data)
     (tmp_path / "101_18_1_6_1_stand.txt").write_bytes(simplified(standing(25)))
-    report = check(tmp_path, window=20)
+    report = check_irds(tmp_path, window=20)
     for name, (_, defect, reason) in bad.items():
         (found,) = [one for one in report.of(defect) if one.recording == name]
         assert reason in found.detail
@@ -138,13 +136,13 @@ def test_every_unusable_file_is_reported_by_name(tmp_path: Path) -> None:
     assert (counts.recordings, counts.subjects, counts.gestures["elbow_flexion_right"]) == (7, {"101": 6}, 6)
     assert "lacking_gestures" in {one.defect for one in report.findings}
     assert json.loads(json.dumps(asdict(report)))["window"] == 20
-    assert "Shorter than a window (30 frames): 2" in printed(check(tmp_path, window=30))
+    assert "Shorter than a window (30 frames): 2" in printed(check_irds(tmp_path, window=30))
     assert printed(replace(report, findings=())).count("none") >= 14
 
 
 @pytest.fixture(scope="module")
 def real(irds_root: Path) -> Report:
-    return check(irds_root)
+    return check_irds(irds_root)
 
 
 def names(report: Report, defect: str, form: str = "simplified") -> list[str]:

@@ -11,7 +11,6 @@ from gesturelab.config.composing import compose
 from gesturelab.config.data import Target
 from gesturelab.config.saved import read_config, read_data_config
 from gesturelab.datasets.load import load
-from gesturelab.datasets.recording import only_gestures
 from gesturelab.errors import ConfigError, DataError
 from gesturelab.preprocessing.augmentation import Augment
 from gesturelab.preprocessing.frame_store import Batch
@@ -40,10 +39,13 @@ def test_a_mirrored_movement_is_another_gesture_but_as_correct_as_it_was():
 
 
 def test_some_gestures_are_numbered_anew():
-    dataset = only_gestures(dataset_of([walker("a", 9, gesture=1), walker("b", 9, gesture=2)]), [1, 2])
-    assert dataset.gesture_names == ("right", "both")
-    assert dataset.gestures.tolist() == [0, 1]
-    assert dataset.mirrored_gestures == (-1, 1), "the mirror image of right is not kept"
+    dataset = load(compose([*FEW, "data.gestures=[elbow_flexion_right,shoulder_forward_elevation]"]).data)
+    assert dataset.gesture_names == ("elbow_flexion_right", "shoulder_forward_elevation")
+    assert {name.split("_")[2]: gesture for name, gesture in zip(dataset.names, dataset.gestures, strict=True)} == {
+        "1": 0,
+        "6": 1,
+    }
+    assert dataset.mirrored_gestures == (-1, 1), "the mirror image of the first is not kept"
 
 
 def test_gestures_are_chosen_by_name_or_number():

@@ -135,7 +135,7 @@ def test_named_people_can_come_from_a_file(people_dataset, tmp_path):
     assert people.test == ("103",)
     assert people.validation == ("203",)
     file.write_text('["103"]')
-    with pytest.raises(SplitError, match=r"people\.json must hold JSON such as"):
+    with pytest.raises(SplitError, match=r"people\.json must hold lists of people, such as"):
         choose_people(recording_table(people_dataset), named(file=file))
 
 
@@ -326,7 +326,7 @@ def test_a_class_of_a_guest_may_name_validation_people(people_dataset):
     ("name", "message"),
     [
         ("in_two_subsets", r"split: fold 0 of .*in_two_subsets: subject 101 is in both test and validation"),
-        ("unknown", r"split: fold 1 of .*unknown: test names nobody, but subjects are 101"),
+        ("unknown", r"split: fold 1 of .*unknown: test: no recording of subject nobody; subjects are 101"),
         ("text", r"split: fold 0 of .*must be a list of subjects"),
         ("nothing", r"split: .*nothing must give a list of folds"),
     ],

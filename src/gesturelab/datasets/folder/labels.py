@@ -2,12 +2,11 @@
 
 import csv
 import unicodedata
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from gesturelab.datasets.recording import CORRECTNESS
+from gesturelab.datasets.recording import CORRECTNESS, RecordingLabel
 from gesturelab.errors import DataError
 from gesturelab.files import refuse_special_file, why
 
@@ -18,42 +17,27 @@ MAX_BYTES = 64 * 2**20
 _LONGEST = 100
 _LONGEST_NAME, _DEEPEST = 255, 16
 """Bytes of a file's name on most systems, and folders in a path, so that the system can be asked about it."""
-_CORRECTNESS = {"": 1} | {word: code for code, said in CORRECTNESS.items() for word in (str(code), said)}
+_CORRECTNESS = {"": 1} | {word: code for code, name in CORRECTNESS.items() for word in (str(code), name)}
 
 
-@dataclass(frozen=True)
-class Label:
-    """One line.
+@dataclass(frozen=True, kw_only=True)
+class LabelRow(RecordingLabel):
+    """One line; the recording's name is its file without the ending.
 
     Attributes:
         line: Its number in the file.
         file: The recording's path below the folder.
-        subject: Who moves.
-        gesture: What is done.
-        group: Which kind of person; empty where nothing is said.
-        correctness: 1 correct, 2 incorrect, 3 poorly executed.
-        posture: Such as stand; empty where nothing is said.
         rate_hz: Frames a second, of a file that carries no times; None where nothing is said.
         mirrored: The gesture that this one becomes in a mirror; empty where nothing is said.
     """
 
     line: int
     file: str
-    subject: str
-    gesture: str
-    group: str = ""
-    correctness: int = 1
-    posture: str = ""
     rate_hz: float | None = None
     mirrored: str = ""
 
-    @property
-    def name(self) -> str:
-        """The recording's name: its file without the ending."""
-        return str(PurePosixPath(self.file).with_suffix(""))
 
-
-def read_labels(root: Path) -> tuple[Label, ...]:
+def read_labels(root: Path) -> tuple[LabelRow, ...]:
     """Reads and checks the table of a folder.
 
     Raises:
@@ -76,30 +60,11 @@ def read_labels(root: Path) -> tuple[Label, ...]:
     return labels
 
 
-def refuse_single_people(root: Path, labels: tuple[Label, ...], gestures: list[str]) -> None:
-    """Refuses gestures that one person alone does.
-
-    Raises:
-        DataError: Naming the gesture and the line.
-    """
-    for gesture in gestures:
-        of_gesture = [label for label in labels if label.gesture == gesture]
-        if len({label.subject for label in of_gesture}) == 1:
-            first = of_gesture[0]
-            others = ",".join(sorted({label.gesture for label in labels} - {gesture}))
-            raise _error(
-                root / FILE,
-                first.line,
-                f"gesture {gesture} is done by {first.subject} only, so nobody is left to test it on: record it with "
-                f"others, or leave it out with 'data.gestures=[{others}]'",
-            )
-
-
 def _error(path: Path, line: int, problem: str) -> DataError:
     return DataError(f"{path}, line {line}: {problem}")
 
 
-def _labels(path: Path) -> Iterator[Label]:
+def _labels(path: Path) -> Iterator[LabelRow]:
     try:
         refuse_special_file(path, MAX_BYTES)
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -133,7 +98,7 @@ def _check_header(path: Path, header: list[str]) -> None:
         raise _error(path, 1, f"the column {twice[0]} stands there twice")
 
 
-def _label(path: Path, line: int, cells: dict[str, str]) -> Label:
+def _label(path: Path, line: int, cells: dict[str, str]) -> LabelRow:
     text = {key: unicodedata.normalize("NFC", value).strip() for key, value in cells.items()}
     for key, value in text.items():
         if not value and key in REQUIRED:
@@ -151,11 +116,12 @@ def _label(path: Path, line: int, cells: dict[str, str]) -> Label:
         raise _error(path, line, f"file {text['file']} must be a path below the folder")
     correctness = text.get("correctness", "").lower()
     if correctness not in _CORRECTNESS:
-        codes = ", ".join(f"{code} {said}" for code, said in CORRECTNESS.items())
+        codes = ", ".join(f"{code} {name}" for code, name in CORRECTNESS.items())
         raise _error(path, line, f"correctness is {correctness!r}; it must be one of {codes}")
-    return Label(
+    return LabelRow(
         line=line,
         file=str(file),
+        name=str(file.with_suffix("")),
         subject=text["subject"],
         gesture=text["gesture"],
         group=text.get("group", ""),
@@ -178,35 +144,34 @@ def _rate(path: Path, line: int, text: str) -> float | None:
     return rate
 
 
-def _refuse_repeats(path: Path, labels: tuple[Label, ...]) -> None:
-    lines: dict[str, Label] = {}
+def _refuse_repeats(path: Path, labels: tuple[LabelRow, ...]) -> None:
+    lines: dict[str, LabelRow] = {}
     for label in labels:
         if (earlier := lines.setdefault(label.name, label)) is not label:
             same = "is" if earlier.file == label.file else f"and {earlier.file} have one name; {earlier.file} is"
             raise _error(path, label.line, f"{label.file} {same} on line {earlier.line} already")
 
 
-def _refuse_contradictions(path: Path, labels: tuple[Label, ...]) -> None:
+def _refuse_contradictions(path: Path, labels: tuple[LabelRow, ...]) -> None:
     """Names that differ in capitals only would put one person on two sides; a person has one group."""
-    written: dict[tuple[str, str], Label] = {}
-    said: defaultdict[tuple[str, str], dict[str, Label]] = defaultdict(dict)
+    first: dict[tuple[str, str], tuple[str, LabelRow]] = {}
+
+    def keep(kind: str, owner: str, value: str, label: LabelRow) -> tuple[str, LabelRow] | None:
+        """What was said before, if it is something else."""
+        earlier = first.setdefault((kind, owner), (value, label))
+        return earlier if earlier[0] != value else None
+
     for label in labels:
-        for key in ("subject", "gesture"):
-            value = str(getattr(label, key))
-            earlier = written.setdefault((key, " ".join(value.casefold().split())), label)
-            if (before := str(getattr(earlier, key))) != value:
-                say = f"{key} {value!r} is written {before!r} on line {earlier.line}"
-                raise _error(path, label.line, f"{say}: write it alike, or give them different names")
-        pairs = [("group", label.subject, label.group), ("mirrored", label.gesture, label.mirrored)]
-        for key, of, value in pairs:
-            if value or key == "group":
-                said[key, of].setdefault(value, label)
-                if len(said[key, of]) > 1:
-                    one, other = said[key, of].items()
-                    say = f"{of} has {key} {other[0]!r} here, and {one[0]!r} on line {one[1].line}"
-                    raise _error(path, other[1].line, say)
-    images = {of: next(iter(values)) for (key, of), values in said.items() if key == "mirrored"}
-    for gesture, image in images.items():
-        if images.get(image, gesture) != gesture:
-            line = said["mirrored", image][images[image]].line
-            raise _error(path, line, f"{gesture} becomes {image} in a mirror, so {image} must become {gesture}")
+        for kind, name in (("subject", label.subject), ("gesture", label.gesture)):
+            if earlier := keep(kind, " ".join(name.casefold().split()), name, label):
+                problem = f"{kind} {name!r} is written {earlier[0]!r} on line {earlier[1].line}"
+                raise _error(path, label.line, f"{problem}: write it alike, or give them different names")
+        for kind, owner, value in (("group", label.subject, label.group), ("mirrored", label.gesture, label.mirrored)):
+            if (value or kind == "group") and (earlier := keep(kind, owner, value, label)):
+                problem = f"{owner} has {kind} {value!r} here, and {earlier[0]!r} on line {earlier[1].line}"
+                raise _error(path, label.line, problem)
+    for label in labels:
+        gesture, image = label.gesture, label.mirrored
+        back, other = first.get(("mirrored", image), (gesture, label))
+        if image and back != gesture:
+            raise _error(path, other.line, f"{gesture} becomes {image} in a mirror, so {image} must become {gesture}")

@@ -1,12 +1,12 @@
 """A folder of a user's own recordings as a dataset."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from gesturelab.datasets.folder.labels import FILE, Label, read_labels, refuse_single_people
+from gesturelab.datasets.folder.labels import FILE, LabelRow, read_labels
 from gesturelab.datasets.formats.files import read_frames, timed, to_motion
 from gesturelab.datasets.recording import Motion
 from gesturelab.datasets.source import RecordingSource, Unread
@@ -44,7 +44,7 @@ class Folder(RecordingSource):
         self.synthetic = (self._folder / MADE_UP).exists()
 
     @cached_property
-    def labels(self) -> tuple[Label, ...]:
+    def labels(self) -> tuple[LabelRow, ...]:
         """The table."""
         return read_labels(self._folder)
 
@@ -52,32 +52,22 @@ class Folder(RecordingSource):
         """Every recording that the table names, unread."""
         self.mirrored = images(self.labels)
         for label in self.labels:
-            yield Unread(
-                name=label.name,
-                subject=label.subject,
-                gesture=label.gesture,
-                read=partial(self._motion, label),
-                group=label.group,
-                correctness=label.correctness,
-                posture=label.posture,
-                file=str(self._folder / label.file),
-            )
+            yield Unread(**label.columns, read=partial(self._motion, label), file=str(self._folder / label.file))
 
-    def _motion(self, label: Label) -> Motion:
-        frames = read_frames(
+    def _motion(self, label: LabelRow) -> Motion:
+        track = read_frames(
             self._folder / label.file,
             self._layout,
             fill_frames=self._fill_frames,
             zero_is_missing=self._zero_is_missing,
         )
-        if frames.times_ms is None and label.rate_hz is not None:
-            frames = timed(frames, label.rate_hz)
-        return to_motion(frames, self._rate_hz)
+        if track.times_ms is None and label.rate_hz is not None:
+            track = timed(track, label.rate_hz)
+        return to_motion(track, self._rate_hz)
 
-    def refuse_lone_subjects(self, gestures: Sequence[str], subjects: Mapping[str, set[str]]) -> None:
-        """Refuses gestures that one person alone does, naming the table's line."""
-        del subjects
-        refuse_single_people(self._folder, self.labels, list(gestures))
+    def where(self, gesture: str) -> str:
+        """The table's first line with a gesture."""
+        return f"{self._folder / FILE}, line {next(label.line for label in self.labels if label.gesture == gesture)}"
 
     def stamp(self) -> list[Any]:
         """What changes when the table, a recording or the skeleton does."""
@@ -90,6 +80,6 @@ class Folder(RecordingSource):
         ]
 
 
-def images(labels: Sequence[Label]) -> dict[str, str]:
+def images(labels: Sequence[LabelRow]) -> dict[str, str]:
     """What the table says that gestures become in a mirror."""
     return {label.gesture: label.mirrored for label in labels if label.mirrored}

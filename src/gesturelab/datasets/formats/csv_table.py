@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float64
 
-from gesturelab.datasets.irds.parse import MAX_FRAMES, parse_numbers
+from gesturelab.datasets.irds.parse import parse_numbers, split_rows
 from gesturelab.errors import RecordingError
 from gesturelab.skeletons.landmarks import Layout
 
@@ -36,19 +36,13 @@ def parse_table(
     Raises:
         RecordingError: Naming line and column.
     """
-    if data.count(b"\n") + data.count(b"\r") > 2 * MAX_FRAMES:
-        raise RecordingError(f"it has more than {MAX_FRAMES:,} lines")
-    rows = (data.replace(b'"', b"") if b'"' in data else data).rstrip().splitlines()
-    if not rows:
-        raise RecordingError("it is empty")
+    rows = split_rows(data.replace(b'"', b""), MAX_HEADER_BYTES)
     header = _header(rows[0])
     wanted = columns(skeleton)
-    _check_header(header, wanted, skeleton)
+    _check_columns(header, wanted, skeleton)
     times = [name for name in header if name in TIMES]
     if len(rows) == 1:
         raise RecordingError("it holds a header and no frames")
-    if len(rows) > MAX_FRAMES:
-        raise RecordingError(f"it has more than {MAX_FRAMES:,} lines")
     names = [*wanted, *times]
     places = [header.index(name) for name in names]
     numbers = np.concatenate(
@@ -74,10 +68,10 @@ def _header(line: bytes) -> list[str]:
     return [name.strip() for name in text.split(",")]
 
 
-def _check_header(header: list[str], wanted: list[str], skeleton: Layout) -> None:
-    there = set(header)
-    if missing := [name for name in wanted if name not in there]:
-        lacking = [joint for joint in skeleton.joints if not {f"{joint}_{axis}" for axis in "xyz"} <= there]
+def _check_columns(header: list[str], wanted: list[str], skeleton: Layout) -> None:
+    present = set(header)
+    if missing := [name for name in wanted if name not in present]:
+        lacking = [joint for joint in skeleton.joints if not {f"{joint}_{axis}" for axis in "xyz"} <= present]
         raise RecordingError(
             f"line 1 has no column {missing[0]}: {len(lacking)} of {len(skeleton.joints)} joints of {skeleton.name} "
             f"lack columns ({', '.join(lacking[:5])}{' ...' if len(lacking) > 5 else ''}); it begins with "
@@ -95,8 +89,8 @@ def _block(
 ) -> Float64[np.ndarray, "rows columns"]:
     """Some columns of some lines as numbers, NaN where a cell is empty."""
     for line, row in enumerate(rows, first):
-        if (found := row.count(b",") + 1) != width:
-            raise RecordingError(f"line {line} has {found} columns, line 1 has {width}")
+        if (count := row.count(b",") + 1) != width:
+            raise RecordingError(f"line {line} has {count} columns, line 1 has {width}")
     cells = b",".join(rows).split(b",")
     chosen = [cell.strip() or b"nan" for place in places for cell in cells[place::width]]
     try:

@@ -9,24 +9,31 @@ Files that carry times have their own rate; if they are not regular, frames are 
 median rate. Files come from elsewhere, so sizes are judged before anything is read, and no pickle is.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from tokenize import TokenError
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64
+from jaxtyping import Bool, Float64, Int64
 
 from gesturelab.config.data import Form
 from gesturelab.datasets.formats.csv_table import MAX_COLUMNS, MAX_HEADER_BYTES, columns, holds_numbers, parse_table
-from gesturelab.datasets.formats.validate import validate
 from gesturelab.datasets.irds.files import MAX_FILE_BYTES
-from gesturelab.datasets.irds.parse import COLUMNS, HEADER, MAX_FRAMES, fill_untracked, impossible_values, parse
+from gesturelab.datasets.irds.parse import (
+    COLUMNS,
+    HEADER,
+    MAX_FRAMES,
+    Track,
+    fill_untracked,
+    impossible_values,
+    parse,
+)
 from gesturelab.datasets.irds.read import resample
-from gesturelab.datasets.recording import Motion
+from gesturelab.datasets.recording import IMPOSSIBLE_M, Motion
 from gesturelab.errors import DataError, RecordingError
 from gesturelab.files import refuse_special_file, why
 from gesturelab.skeletons.landmarks import Layout
-from gesturelab.skeletons.skeleton import KINECT_V2
+from gesturelab.skeletons.skeleton import KINECT_V2, Skeleton
 
 SLOWEST_HZ, FASTEST_HZ = 1.0, 1000.0
 """Rates that times may give; others are most likely in another unit."""
@@ -35,21 +42,6 @@ REGULAR = 0.1
 """Frames that are no further than this from a regular beat, in frames, are left as they are."""
 
 _NUMPY = b"\x93NUMPY"
-
-
-@dataclass(frozen=True, eq=False)
-class Frames:
-    """What a file holds, before times become a rate.
-
-    Attributes:
-        positions: Metres.
-        times_ms: When each frame was taken; None if the file does not say.
-        lost: Which joints (or landmarks) were lost by the sensor, so that they were filled in.
-    """
-
-    positions: Float32[np.ndarray, "frames joints 3"]
-    times_ms: Float64[np.ndarray, " frames"] | None
-    lost: Bool[np.ndarray, "frames landmarks"]
 
 
 def read_motion(
@@ -81,18 +73,18 @@ def read_motion(
         raise DataError(f"{path}: {error}") from error
 
 
-def timed(frames: Frames, rate_hz: float) -> Frames:
-    """Frames that carry no times, with those of a rate."""
-    return replace(frames, times_ms=np.arange(len(frames.positions)) * (1000 / rate_hz))
+def timed(track: Track, rate_hz: float) -> Track:
+    """A track that carries no times, with those of a rate."""
+    return replace(track, times_ms=np.arange(len(track.positions)) * (1000 / rate_hz))
 
 
-def to_motion(frames: Frames, rate_hz: float | None = None) -> Motion:
-    """Frames at a uniform rate; `rate_hz` as for `read_motion`.
+def to_motion(track: Track, rate_hz: float | None = None) -> Motion:
+    """A track at a uniform rate; `rate_hz` as for `read_motion`.
 
     Raises:
         RecordingError: If there is neither time nor rate, or times do not run forward.
     """
-    positions, times_ms = frames.positions, frames.times_ms
+    positions, times_ms = track.positions, track.times_ms
     if times_ms is None or len(times_ms) == 1:
         if rate_hz is None:
             raise RecordingError("it carries no times, so say how many frames a second it has (or add a column time_s)")
@@ -127,7 +119,7 @@ def own_rate_hz(times_ms: Float64[np.ndarray, " frames"]) -> float:
     return rate
 
 
-def read_frames(path: Path, skeleton: Layout, *, fill_frames: int = 0, zero_is_missing: bool = True) -> Frames:
+def read_frames(path: Path, skeleton: Layout, *, fill_frames: int = 0, zero_is_missing: bool = True) -> Track:
     """Reads what a file holds; the arguments are those of `read_motion`.
 
     Raises:
@@ -139,9 +131,7 @@ def read_frames(path: Path, skeleton: Layout, *, fill_frames: int = 0, zero_is_m
             start = file.read(len(_NUMPY))
             data = b"" if start == _NUMPY else start + file.read(MAX_FILE_BYTES)
         if start == _NUMPY:
-            return _frames(
-                validate(_load_npy(path, skeleton), skeleton, "frame", 1, fill_frames, zero_is_missing), None
-            )
+            return validate(_load_npy(path, skeleton), skeleton, "frame", 1, fill_frames, zero_is_missing)
     except FileNotFoundError:
         raise RecordingError("there is no such file") from None
     except OSError as error:
@@ -151,7 +141,7 @@ def read_frames(path: Path, skeleton: Layout, *, fill_frames: int = 0, zero_is_m
     return parse_frames(data, skeleton, fill_frames=fill_frames, zero_is_missing=zero_is_missing)
 
 
-def parse_frames(data: bytes, skeleton: Layout, *, fill_frames: int = 0, zero_is_missing: bool = True) -> Frames:
+def parse_frames(data: bytes, skeleton: Layout, *, fill_frames: int = 0, zero_is_missing: bool = True) -> Track:
     """Parses text: CSV with a header, or a form of IntelliRehabDS.
 
     Raises:
@@ -170,20 +160,12 @@ def parse_frames(data: bytes, skeleton: Layout, *, fill_frames: int = 0, zero_is
         return _parse_irds(data, Form.raw, skeleton)
     if not holds_numbers(first):
         values, times_ms = parse_table(data, skeleton)
-        return _frames(validate(values, skeleton, "line", 2, fill_frames, zero_is_missing), times_ms)
+        return validate(values, skeleton, "line", 2, fill_frames, zero_is_missing, times_ms)
     if width == COLUMNS[Form.simplified]:
         return _parse_irds(data, Form.simplified, skeleton)
     raise RecordingError(
         f"line 1 holds numbers: it must name the columns, such as time_s and {', '.join(columns(skeleton)[:3])}"
     )
-
-
-def _frames(
-    validated: tuple[Float32[np.ndarray, "frames joints 3"], Bool[np.ndarray, "frames landmarks"]],
-    times_ms: Float64[np.ndarray, " frames"] | None,
-) -> Frames:
-    positions, lost = validated
-    return Frames(positions, times_ms, lost)
 
 
 def _load_npy(path: Path, skeleton: Layout) -> Float64[np.ndarray, "frames landmarks 3"]:
@@ -204,10 +186,114 @@ def _load_npy(path: Path, skeleton: Layout) -> Float64[np.ndarray, "frames landm
     return np.where(np.abs(values) < np.finfo(np.float32).max, values, np.nan)  # what lies beyond is not finite either
 
 
-def _parse_irds(data: bytes, form: Form, skeleton: Layout) -> Frames:
+def _parse_irds(data: bytes, form: Form, skeleton: Layout) -> Track:
     if skeleton != KINECT_V2:
         raise RecordingError(f"it is of IntelliRehabDS, whose joints are those of kinect_v2, not of {skeleton.name}")
     track = parse(data, form)
     if (problem := impossible_values(track)) is not None:
         raise RecordingError(problem)
-    return Frames(fill_untracked(track), track.times_ms, ~track.tracked)
+    return replace(track, positions=fill_untracked(track))
+
+
+def validate(
+    values: Float64[np.ndarray, "frames landmarks 3"],
+    skeleton: Layout,
+    unit: str,
+    first: int,
+    fill_frames: int = 0,
+    zero_is_missing: bool = True,
+    times_ms: Float64[np.ndarray, " frames"] | None = None,
+) -> Track:
+    """The track that a file holds, once nothing in it is missing or impossible; lost joints are filled in.
+
+    Args:
+        values: Metres; NaN where a joint is missing.
+        skeleton: Whose joints they are.
+        unit: What errors count: line or frame.
+        first: The number of the first frame, counted so.
+        fill_frames: As for `read_motion`.
+        zero_is_missing: As there.
+        times_ms: When each frame was taken.
+
+    Raises:
+        RecordingError: Naming the frame and the joint.
+    """
+    lost: Bool[np.ndarray, "frames landmarks"] = np.asarray((values == 0).all(axis=2)) & zero_is_missing
+    if isinstance(skeleton, Skeleton):
+        values, lost = _fill_lost(values, lost)
+    elif skeleton.zero_is_missing:
+        values = np.where(lost[..., None], np.nan, values)
+    missing: Bool[np.ndarray, "frames landmarks"] = np.asarray(np.isnan(values).any(axis=2))
+    if missing.any():
+        values, missing = _fill(values, missing, fill_frames)
+    if missing.any():
+        frame, joint = (int(index) for index in np.argwhere(missing)[0])
+        frames, joints = np.count_nonzero(missing.any(axis=1)), np.count_nonzero(missing.any(axis=0))
+        raise RecordingError(
+            f"{unit} {frame + first}: {skeleton.joints[joint]} is missing ({frames} of {len(values)} frames lack "
+            f"a joint, {joints} of {len(skeleton.joints)} joints lack a frame)"
+        )
+    far = np.abs(values) > IMPOSSIBLE_M
+    if far.any():
+        frame, joint, axis = (int(index) for index in np.argwhere(far)[0])
+        typical = float(np.median(np.abs(values).max(axis=(1, 2))))
+        unlike = "" if typical <= IMPOSSIBLE_M else _advice(typical)
+        raise RecordingError(
+            f"{unit} {frame + first}: {'xyz'[axis]} of {skeleton.joints[joint]} is {values[frame, joint, axis]:.4g}, "
+            f"but at most {IMPOSSIBLE_M:g} m are possible{unlike}"
+        )
+    if not isinstance(skeleton, Skeleton):
+        values = skeleton.onto_skeleton(values)
+        lost = np.zeros(values.shape[:2], dtype=np.bool_)  # a tracker's landmarks are no joints
+    return Track(values.astype(np.float32), ~lost, np.arange(len(values)) + first, times_ms)
+
+
+def _advice(typical: float) -> str:
+    looks, factor = ("millimetres", 1000) if typical > 500 else ("centimetres", 100)
+    return f"; positions must be in metres, and these look like {looks} (divide by {factor}) or pixels"
+
+
+def _fill_lost(
+    values: Float64[np.ndarray, "frames joints 3"], lost: Bool[np.ndarray, "frames joints"]
+) -> tuple[Float64[np.ndarray, "frames joints 3"], Bool[np.ndarray, "frames joints"]]:
+    """Lost joints put between the frames where they are seen, held at the ends.
+
+    A joint that is at 0, 0, 0 throughout was not lost: positions are measured from it.
+
+    Raises:
+        RecordingError: If no joint is ever anywhere else.
+    """
+    if not lost.any():
+        return values, lost
+    if lost.all():
+        raise RecordingError("every joint is at exactly 0, 0, 0 in every frame: the sensor saw nobody")
+    values, lost = values.copy(), lost & ~lost.all(axis=0)
+    seen = ~lost & np.isfinite(values).all(axis=2)
+    for joint in np.flatnonzero(lost.any(axis=0) & seen.any(axis=0)):
+        _interpolate(values[:, joint], np.flatnonzero(lost[:, joint]), np.flatnonzero(seen[:, joint]))
+    return values, lost
+
+
+def _fill(
+    values: Float64[np.ndarray, "frames landmarks 3"], missing: Bool[np.ndarray, "frames landmarks"], longest: int
+) -> tuple[Float64[np.ndarray, "frames landmarks 3"], Bool[np.ndarray, "frames landmarks"]]:
+    """Short gaps filled in linearly, where the joint is seen before and after."""
+    values, missing = values.copy(), missing.copy()
+    for joint in np.flatnonzero(missing.any(axis=0)):
+        seen, lost = np.flatnonzero(~missing[:, joint]), np.flatnonzero(missing[:, joint])
+        after = np.searchsorted(seen, lost)
+        between = (after > 0) & (after < len(seen))
+        lost, after = lost[between], after[between]
+        short = lost[seen[after] - seen[after - 1] <= longest + 1]
+        if len(short):
+            _interpolate(values[:, joint], short, seen)
+            missing[short, joint] = False
+    return values, missing
+
+
+def _interpolate(
+    values: Float64[np.ndarray, "frames 3"], gaps: Int64[np.ndarray, " gaps"], seen: Int64[np.ndarray, " seen"]
+) -> None:
+    """Puts one joint, in some frames, between those in which it is seen."""
+    for axis in range(3):
+        values[gaps, axis] = np.interp(gaps, seen, values[seen, axis])

@@ -10,13 +10,13 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from gesturelab.config.data import Form
-from gesturelab.datasets.recording import CORRECTNESS
+from gesturelab.datasets.recording import CORRECTNESS, RecordingLabel
 from gesturelab.errors import DataError, RecordingError
 from gesturelab.files import refuse_special_file, why
 
@@ -109,6 +109,23 @@ def parse_label(name: str) -> Label:
     return Label(subject, date, int(gesture), int(repetition), int(correctness), posture.lower())
 
 
+def recording_label(name: str) -> RecordingLabel:
+    """What a file's name, without its ending, says of the recording.
+
+    Raises:
+        RecordingError: As `parse_label`.
+    """
+    label = parse_label(name)
+    return RecordingLabel(
+        name,
+        label.subject,
+        GESTURES[label.gesture],
+        group=label.group,
+        correctness=label.correctness,
+        posture=label.posture,
+    )
+
+
 @dataclass(frozen=True)
 class IrdsFile:
     """One recording's file, not yet read.
@@ -119,6 +136,7 @@ class IrdsFile:
         member: Its name in the archive; empty for a file in a folder.
         size: Bytes.
         stamp: Differs when the content does: times of change in a folder, checksum in an archive.
+        archive: Open as long as one of its members is to be read; None for a file in a folder.
     """
 
     name: str
@@ -126,6 +144,27 @@ class IrdsFile:
     member: str
     size: int
     stamp: str
+    archive: zipfile.ZipFile | None = field(default=None, compare=False, repr=False)
+
+    def read(self) -> bytes:
+        """The file's bytes.
+
+        Raises:
+            RecordingError: If it is too large or cannot be read.
+        """
+        if self.size > MAX_FILE_BYTES:
+            raise RecordingError(f"it has {self.size:,} bytes; at most {MAX_FILE_BYTES:,} are read")
+        try:
+            if self.archive is not None:
+                if grows_absurdly(self.archive.getinfo(self.member)):
+                    raise ValueError("its archive would grow absurdly")
+                with self.archive.open(self.member) as member:
+                    return member.read(self.size + 1)  # never more than the archive says that it has
+            refuse_special_file(self.path, MAX_FILE_BYTES)
+            with self.path.open("rb") as opened:
+                return opened.read(MAX_FILE_BYTES)
+        except DAMAGED as error:
+            raise RecordingError(f"it cannot be read: {why(error)}") from error
 
 
 def irds_files(root: Path, form: Form) -> tuple[IrdsFile, ...]:
@@ -146,7 +185,7 @@ def irds_files(root: Path, form: Form) -> tuple[IrdsFile, ...]:
     else:
         folder = _find_folder(root, FOLDERS[form])
         files = _in_folder(folder)
-        looked = f"{_where(root, FOLDERS[form])}, and {root / '*.txt'}"
+        looked = f"{_places(root, FOLDERS[form])}, and {root / '*.txt'}"
     if not files:
         problem = "holds no recordings" if root.exists() else "does not exist"
         raise DataError(
@@ -162,34 +201,30 @@ def irds_forms(root: Path) -> dict[Form, tuple[IrdsFile, ...]]:
     Raises:
         DataError: If there are none.
     """
-    found: dict[Form, tuple[IrdsFile, ...]] = {}
+    forms: dict[Form, tuple[IrdsFile, ...]] = {}
     problems: list[DataError] = []
     for form in Form:
         try:
-            found[form] = irds_files(root, form)
+            forms[form] = irds_files(root, form)
         except DataError as error:
             problems.append(error)
-    if not found:
+    if not forms:
         raise problems[0]
-    if len(found) == 2 and found[Form.simplified] == found[Form.raw]:
-        form = Form.raw if _look_raw(found[Form.raw]) else Form.simplified
-        return {form: found[form]}
-    return found
+    if len(forms) == 2 and forms[Form.simplified] == forms[Form.raw]:
+        form = Form.raw if _look_raw(forms[Form.raw]) else Form.simplified
+        return {form: forms[form]}
+    return forms
 
 
 def _look_raw(files: Sequence[IrdsFile]) -> bool:
-    with reading(files) as read:
-        for file in files:
-            try:
-                start = read(file)[:10]
-            except RecordingError:
-                continue
-            if start.strip():
+    for file in files:
+        with suppress(RecordingError):
+            if (start := file.read()[:10]).strip():
                 return start == b"Version0.1"
     return False
 
 
-def _where(root: Path, folder: str) -> str:
+def _places(root: Path, folder: str) -> str:
     return ", ".join(str(root / place / folder) for place in (".", "SkeletonData", "*/SkeletonData"))
 
 
@@ -202,10 +237,10 @@ def _find_folder(root: Path, name: str) -> Path:
     for place in (name, f"SkeletonData/{name}"):
         if (root / place).is_dir():
             return root / place
-    found = sorted(path for path in root.glob(f"*/SkeletonData/{name}") if path.is_dir())
-    if len(found) > 1:
-        raise DataError(f"data.root={root} holds several data sets: name one of {', '.join(map(str, found))}")
-    return found[0] if found else root
+    folders = sorted(path for path in root.glob(f"*/SkeletonData/{name}") if path.is_dir())
+    if len(folders) > 1:
+        raise DataError(f"data.root={root} holds several data sets: name one of {', '.join(map(str, folders))}")
+    return folders[0] if folders else root
 
 
 def _in_folder(folder: Path) -> list[IrdsFile]:
@@ -216,7 +251,7 @@ def _in_folder(folder: Path) -> list[IrdsFile]:
                 if _is_recording(entry.name):
                     stat = entry.stat(follow_symlinks=entry.is_file())  # a link to nothing is refused by name later
                     stamp = f"{stat.st_mtime_ns}-{stat.st_ctime_ns}"
-                    files.append(IrdsFile(_shown(entry.name[:-4]), Path(entry.path), "", stat.st_size, stamp))
+                    files.append(IrdsFile(_printable(entry.name[:-4]), Path(entry.path), "", stat.st_size, stamp))
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
@@ -226,63 +261,25 @@ def _in_folder(folder: Path) -> list[IrdsFile]:
 
 def _in_archive(path: Path, form: Form) -> list[IrdsFile]:
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = [info for info in archive.infolist() if not info.is_dir()]
+        archive = zipfile.ZipFile(path)
     except DAMAGED as error:
         raise DataError(
             f"{path} is not a readable zip archive ({why(error)}); `gesturelab data fetch irds` gets it"
         ) from None
-    kept = [(PurePosixPath(info.filename), info) for info in members]
+    kept = [(PurePosixPath(info.filename), info) for info in archive.infolist() if not info.is_dir()]
     kept = [(name, info) for name, info in kept if _is_recording(name.name) and "__MACOSX" not in name.parts]
     in_forms = {folder: [pair for pair in kept if pair[0].parent.name == folder] for folder in FOLDERS.values()}
     chosen = in_forms[FOLDERS[form]] if any(in_forms.values()) else kept
     return [
-        IrdsFile(_shown(name.name[:-4]), path, info.filename, info.file_size, f"{info.CRC:08x}")
+        IrdsFile(_printable(name.name[:-4]), path, info.filename, info.file_size, f"{info.CRC:08x}", archive)
         for name, info in chosen
     ]
 
 
-def _shown(name: str) -> str:
+def _printable(name: str) -> str:
     """A name that may be written into any file: bytes that are no text stand as they are shown."""
     return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _is_recording(file_name: str) -> bool:
     return file_name.endswith(".txt") and not file_name.startswith(".")
-
-
-@contextmanager
-def reading(files: Sequence[IrdsFile]) -> Generator[Callable[[IrdsFile], bytes]]:
-    """Gives a function that reads a file's bytes; an archive is opened once.
-
-    The function raises RecordingError if the file is too large or cannot be read.
-
-    Raises:
-        DataError: If the archive cannot be opened.
-    """
-    archive = next((file.path for file in files if file.member), None)
-    if archive is None:
-        yield lambda file: _read(file, None)
-    else:
-        try:
-            opened = zipfile.ZipFile(archive)
-        except DAMAGED as error:
-            raise DataError(f"{archive} is not a readable zip archive ({why(error)})") from None
-        with opened:
-            yield lambda file: _read(file, opened)
-
-
-def _read(file: IrdsFile, archive: zipfile.ZipFile | None) -> bytes:
-    if file.size > MAX_FILE_BYTES:
-        raise RecordingError(f"it has {file.size:,} bytes; at most {MAX_FILE_BYTES:,} are read")
-    try:
-        if archive is not None:
-            if grows_absurdly(archive.getinfo(file.member)):
-                raise ValueError("its archive would grow absurdly")
-            with archive.open(file.member) as member:
-                return member.read(file.size + 1)  # never more than the archive says that it has
-        refuse_special_file(file.path, MAX_FILE_BYTES)
-        with file.path.open("rb") as opened:
-            return opened.read(MAX_FILE_BYTES)
-    except DAMAGED as error:
-        raise RecordingError(f"it cannot be read: {why(error)}") from error

@@ -65,7 +65,7 @@ def parse_simplified(data: bytes) -> Track:
     Raises:
         RecordingError: Naming the line, if the bytes are not of this form.
     """
-    rows = _rows(data)
+    rows = split_rows(data)
     if rows[0].startswith(b"Version"):
         raise RecordingError("line 1 is the header of the Raw form: set data.form=raw, or give the folder Simplified")
     lines = np.arange(1, len(rows) + 1)
@@ -80,7 +80,7 @@ def parse_raw(data: bytes) -> Track:
     Raises:
         RecordingError: Naming the line, if the bytes are not of this form.
     """
-    rows = _rows(data)
+    rows = split_rows(data)
     header_lines = tuple(line for line, row in enumerate(rows, 1) if row.strip() == HEADER)
     if not header_lines and rows[0].count(b",") == COLUMNS[Form.simplified] - 1:
         raise RecordingError("line 1 has 75 columns: this is the Simplified form, set data.form=simplified")
@@ -102,7 +102,12 @@ def parse_raw(data: bytes) -> Track:
     )
 
 
-def _rows(data: bytes) -> list[bytes]:
+def split_rows(data: bytes, most_bytes: int = MAX_LINE_BYTES) -> list[bytes]:
+    """The lines of a text file, none of them longer than so many bytes.
+
+    Raises:
+        RecordingError: If it is empty, no text, or too long.
+    """
     data = data.removeprefix(codecs.BOM_UTF8)
     if not data or data.isspace():
         raise RecordingError("it is empty")
@@ -115,7 +120,7 @@ def _rows(data: bytes) -> list[bytes]:
     rows = data.rstrip().splitlines()
     if len(rows) > MAX_FRAMES:
         raise RecordingError(f"it has more than {MAX_FRAMES:,} lines")
-    if (longest := max(map(len, rows))) > MAX_LINE_BYTES:
+    if (longest := max(map(len, rows))) > most_bytes:
         line = next(line for line, row in enumerate(rows, 1) if len(row) == longest)
         columns = rows[line - 1].count(b",") + 1
         raise RecordingError(f"line {line} has {longest:,} bytes and {columns:,} columns; that is no frame")
@@ -199,11 +204,11 @@ def _raw_block(
     tracked = np.empty((len(rows), JOINTS), dtype=np.bool_)
     for joint, name in enumerate(KINECT_V2.joints):
         first = 3 + 7 * joint
-        if (found := set(columns[first::width])) != {b"(" + name.encode()}:
-            raise ValueError(f"column {first + 1} is {_shown(found)}, not '({name}'")
+        if (cells := set(columns[first::width])) != {b"(" + name.encode()}:
+            raise ValueError(f"column {first + 1} is {_first_of(cells)}, not '({name}'")
         states = columns[first + 1 :: width]
         if unknown := set(states) - _STATES:
-            raise ValueError(f"column {first + 2} is {_shown(unknown)}, not Tracked, Inferred or NotTracked")
+            raise ValueError(f"column {first + 2} is {_first_of(unknown)}, not Tracked, Inferred or NotTracked")
         tracked[:, joint] = [state != b"NotTracked" for state in states]
     if not all(row.rstrip().endswith(b")") for row in rows):
         raise ValueError("it does not end with ')' (the file looks cut off)")
@@ -227,7 +232,7 @@ def _column(columns: Sequence[bytes], place: int) -> Float64[np.ndarray, " rows"
         raise ValueError(f"column {place + 1}{str(error).removeprefix('column 1')}") from None
 
 
-def _shown(values: set[bytes]) -> str:
+def _first_of(values: set[bytes]) -> str:
     return repr(sorted(values)[0][:40].decode("ascii", "backslashreplace"))
 
 

@@ -1,7 +1,6 @@
 """IntelliRehabDS as a dataset: real people, patients and healthy, nine rehabilitation gestures."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from gesturelab.config.data import Form
-from gesturelab.datasets.irds.files import GESTURES, MIRRORED_GESTURES, IrdsFile, irds_files, parse_label, reading
+from gesturelab.datasets.irds.files import GESTURES, IrdsFile, irds_files, recording_label
 from gesturelab.datasets.irds.parse import MAX_FRAMES, Track, fill_untracked, impossible_values, parse
 from gesturelab.datasets.recording import Dataset, Motion, Rejected, fingerprint
 from gesturelab.datasets.source import RecordingSource, Unread
@@ -28,8 +27,8 @@ class Irds(RecordingSource):
     """
 
     gestures = GESTURES
-    mirrored = {name: GESTURES[image] for name, image in zip(GESTURES, MIRRORED_GESTURES, strict=True)}  # noqa: RUF012
     mirror_key = ""
+    refuses_lone_subjects = False  # some of the published files may be here only; whom they lack, the split says
     skeleton = KINECT_V2
 
     def __init__(self, root: str, form: Form, rate_hz: float) -> None:
@@ -43,34 +42,20 @@ class Irds(RecordingSource):
 
     def __iter__(self) -> Iterator[Unread | Rejected]:
         """Every recording, unread; and the files whose names mean nothing."""
-        self._archive = ExitStack()  # open until the last recording is read
-        read = self._archive.enter_context(reading(self._files))
         for file in self._files:
             try:
-                label = parse_label(file.name)
+                label = recording_label(file.name)
             except RecordingError as error:
                 yield Rejected(file.name, str(error), f"{file.name}.txt")
                 continue
-            yield Unread(
-                name=file.name,
-                subject=label.subject,
-                gesture=GESTURES[label.gesture],
-                read=partial(self._motion, read, file),
-                group=label.group,
-                correctness=label.correctness,
-                posture=label.posture,
-                file=f"{file.name}.txt",
-            )
+            yield Unread(**label.columns, read=partial(self._motion, file), file=f"{file.name}.txt")
 
-    def _motion(self, read: Any, file: IrdsFile) -> Motion:
-        return to_motion(parse(read(file), self._form), self._rate_hz)
+    def _motion(self, file: IrdsFile) -> Motion:
+        return to_uniform_motion(parse(file.read(), self._form), self._rate_hz)
 
     def stamp(self) -> list[Any]:
         """Name, size and times of each recording's file, or its checksum in an archive."""
         return [[file.name, file.size, file.stamp] for file in self._files]
-
-    def refuse_lone_subjects(self, gestures: Sequence[str], subjects: Mapping[str, set[str]]) -> None:
-        """Some of the published files may be here only; whom they lack, the split says."""
 
     def fingerprint(self, dataset: Dataset, options: Mapping[str, Any]) -> str:
         """Of the recordings used; what gestures become in a mirror is not the user's to say."""
@@ -78,7 +63,7 @@ class Irds(RecordingSource):
         return fingerprint(dataset)
 
 
-def to_motion(track: Track, rate_hz: float) -> Motion:
+def to_uniform_motion(track: Track, rate_hz: float) -> Motion:
     """Positions at a uniform rate: values checked, untracked joints filled in, Raw resampled.
 
     Raises:

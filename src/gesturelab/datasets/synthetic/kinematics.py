@@ -92,14 +92,6 @@ def column(side: int, angle: Limb) -> int:
     return len(Trunk) + side * len(Limb) + angle
 
 
-def mirrored_pose(pose: Float64[np.ndarray, "*frames angles"]) -> Float64[np.ndarray, "*frames angles"]:
-    """The pose seen in a mirror: left and right limbs change places, lean and twist change sign."""
-    trunk, left, right = np.split(pose, [column(LEFT, Limb.PLANE), column(RIGHT, Limb.PLANE)], axis=-1)
-    signs = np.ones(len(Trunk))
-    signs[[Trunk.LEAN, Trunk.TWIST]] = -1
-    return np.concatenate([trunk * signs, right, left], axis=-1)
-
-
 def forward(
     bones_m: Float64[np.ndarray, " joints"], poses: Float64[np.ndarray, "frames angles"]
 ) -> Float64[np.ndarray, "frames joints 3"]:

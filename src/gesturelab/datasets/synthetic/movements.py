@@ -5,12 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from gesturelab.datasets.irds.files import GESTURES, MIRRORED_GESTURES
+from gesturelab.datasets.irds.files import GESTURES
 from gesturelab.datasets.synthetic.kinematics import ANGLES, LEFT, RIGHT, Limb, Trunk, column
-
-# As in IntelliRehabDS the sensor's view is mirrored: a gesture called "left" moves the joints named Right.
-MIRRORED = MIRRORED_GESTURES
-"""For each gesture the one it becomes when left and right are swapped."""
 
 SEATED = ("chair", "wheelchair", "sit")
 """Postures with bent hips and knees; the others are on their feet."""
@@ -47,17 +43,17 @@ class Execution:
     """
 
     reach: float
-    attempts: int
     lean_deg: float
     shrug_deg: float
     other_side: float
-    towards: int
-    drift: float
     tremor_deg: float
+    attempts: int = 1
+    towards: int = 0
+    drift: float = 0.0
 
 
 def moved_side(gesture: int) -> int | None:
-    """Which side's joints a gesture moves, as the sensor names them; None for both.
+    """Which side's joints a gesture moves, as the sensor names them (its view is mirrored); None for both.
 
     >>> GESTURES[0], moved_side(0) == RIGHT
     ('elbow_flexion_left', True)

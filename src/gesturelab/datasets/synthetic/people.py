@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float64
 
+from gesturelab.datasets.irds.files import MIRRORED_GESTURES
 from gesturelab.datasets.synthetic.kinematics import ANGLES, LEFT, RIGHT, TYPICAL_BONES_M, Limb, column
-from gesturelab.datasets.synthetic.movements import GESTURES, MIRRORED, Execution, resting
+from gesturelab.datasets.synthetic.movements import GESTURES, Execution, resting
 from gesturelab.skeletons.skeleton import KINECT_V2
 
 POSTURES = ("stand", "chair", "wheelchair", "sit", "stand-frame")
@@ -78,12 +79,9 @@ def make_person(index: int, rng: np.random.Generator) -> Person:
             style_deg[column(side, angle)] = _STYLE_DEG.get(angle, 0.0) * (14.0 if patient else 6.5)
     habit = Execution(
         reach=float(np.clip(rng.normal(0.72, 0.14) if patient else rng.normal(0.96, 0.05), 0.45, 1.05)),
-        attempts=1,
         lean_deg=abs(rng.normal(0, 5.0 if patient else 1.5)),
         shrug_deg=abs(rng.normal(0, 7.0 if patient else 2.0)),
         other_side=abs(rng.normal(0, 0.1 if patient else 0.015)),
-        towards=0,
-        drift=0.0,
         tremor_deg=float(rng.exponential(0.8)) if patient else 0.0,
     )
     return Person(
@@ -143,7 +141,7 @@ def _with_fault(done: Execution, gesture: int, fault: str, rng: np.random.Genera
         case "drifting":
             return replace(done, towards=towards, drift=rng.uniform(0.35, 0.85)), 1.2
         case _:
-            return replace(done, towards=MIRRORED[gesture], drift=rng.uniform(0.6, 1.0)), 1.2
+            return replace(done, towards=MIRRORED_GESTURES[gesture], drift=rng.uniform(0.6, 1.0)), 1.2
 
 
 def _bones(rng: np.random.Generator) -> Float64[np.ndarray, " joints"]:
