@@ -21,9 +21,8 @@ from gesturelab.export.model import Model
 from gesturelab.export.model_card import card
 from gesturelab.export.onnx_file import exported, metadata, session, tell
 from gesturelab.export.program import WITHIN
-from gesturelab.models.causal import non_causal_reasons
 from gesturelab.models.network import Network
-from gesturelab.models.recogniser import Recogniser
+from gesturelab.models.recogniser import Recogniser, non_causal_reasons
 from gesturelab.preprocessing.augmentation import mirror
 
 MOST_WINDOWS = 256

@@ -1,6 +1,5 @@
 """Who works in a folder: a file that a running process keeps locked; the system frees it however the process ends."""
 
-import itertools
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -82,14 +81,14 @@ def make_new_folder(wanted: Path) -> Path:
     Raises:
         RunError: If it cannot be written.
     """
-    for number in itertools.count(1):
-        folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
+    folder, number = wanted, 1
+    while True:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / LOCK).open("x").close()
+            return folder
         except FileExistsError:
-            continue
+            number += 1
+            folder = wanted.with_name(f"{wanted.name}-{number}")
         except OSError as error:
             raise RunError(f"cannot write {folder}: {error.strerror or error}") from error
-        return folder
-    raise AssertionError("there is always another number")

@@ -8,8 +8,7 @@ from jaxtyping import Float, Float32, Float64
 
 from gesturelab.config.data import Span, WindowConfig
 from gesturelab.export.onnx_model import OnnxModel
-from gesturelab.models.causal import is_causal
-from gesturelab.models.recogniser import Recogniser
+from gesturelab.models.recogniser import Recogniser, is_causal
 from gesturelab.stream.buffer import FrameBuffer
 from gesturelab.stream.rolling import Rolling
 from gesturelab.stream.window import window_seconds, window_until
