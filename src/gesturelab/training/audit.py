@@ -238,7 +238,7 @@ def _choice(config: TrainConfig, info: Info, people: list[set[str]]) -> Check:
 
 
 def _baselines(
-    dataset: Dataset, train: Int64[np.ndarray, " recordings"], test: Int64[np.ndarray, " recordings"], info: Info
+    dataset: Dataset, train: Int64[np.ndarray, " train"], test: Int64[np.ndarray, " test"], info: Info
 ) -> Iterator[Check]:
     if (baselines := make_baselines(dataset, train)) is None:
         return
