@@ -13,7 +13,7 @@ from gesturelab.models.flops import flops_per_window
 from gesturelab.models.recogniser import Recogniser
 from gesturelab.preprocessing.frame_store import FrameStore
 from gesturelab.training.build import make_data, make_module, make_scaler
-from gesturelab.training.loader import WindowLoader
+from gesturelab.training.datamodule import WindowLoader
 from suite.machine import fastest, matrix_gflops
 from suite.row import Row
 from suite.settings import SIZES, Form, Settings

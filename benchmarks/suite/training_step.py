@@ -19,15 +19,15 @@ from torch.nn import functional
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader, TensorDataset
 
+from gesturelab.config.options import to_plain
 from gesturelab.config.training import TrainConfig
 from gesturelab.datasets.load import load
 from gesturelab.models.flops import flops_per_window
 from gesturelab.preprocessing.frame_store import FrameStore
 from gesturelab.preprocessing.scaler import Scaler
-from gesturelab.training.build import as_options, make_data, make_module, make_scaler, make_trainer
-from gesturelab.training.datamodule import GestureData
+from gesturelab.training.build import make_data, make_module, make_scaler, make_trainer
+from gesturelab.training.datamodule import GestureData, TrainingLoader, WindowLoader
 from gesturelab.training.experiment import quiet_lightning
-from gesturelab.training.loader import TrainingLoader, WindowLoader
 from gesturelab.training.metrics_csv import MetricsCsv
 from gesturelab.training.optimizers import cosine_share, make_optimizer
 from gesturelab.training.trackers.guard import Guarded
@@ -59,7 +59,7 @@ class BareLoop:
         self.loader = TrainingLoader(store, data.sides.train, batch, augment=data.augment, seed=config.seed)
         self.batches = iter(self.loader)
         self.network = make_module(config, data, scaler).recogniser.train()
-        self.optimizer = make_optimizer(self.network, as_options(config.optimizer))
+        self.optimizer = make_optimizer(self.network, to_plain(config.optimizer))
         steps = config.trainer.max_epochs * len(self.loader)
         shape = (config.scheduler.warmup_fraction, config.scheduler.final_fraction)
         self.schedule = LambdaLR(self.optimizer, lambda step: cosine_share(step, steps, *shape))

@@ -18,7 +18,7 @@ from gesturelab.errors import ConfigError, RunError
 from gesturelab.models.lstm import LSTMClassifier
 from gesturelab.runs.status import read_status
 from gesturelab.training.averaging import WeightAveraging
-from gesturelab.training.loader import TrainingLoader
+from gesturelab.training.datamodule import TrainingLoader
 from gesturelab.training.module import GestureModule
 from gesturelab.training.optimizers import cosine_share
 from trained import train_in

@@ -52,7 +52,7 @@ def test_a_training_imports_nothing_that_it_does_not_need(settings):
 
 
 def test_scipy_signal_is_the_real_one_afterwards():
-    from gesturelab.training.imports import import_torchmetrics
+    from gesturelab.training.device import import_torchmetrics
 
     import_torchmetrics()
     import scipy.signal

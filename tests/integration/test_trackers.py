@@ -25,7 +25,7 @@ def test_many_is_a_dictionary_that_can_be_composed():
 
 @pytest.mark.parametrize("name", ["mlflow", "wandb", "tensorboard"])
 def test_a_missing_package_is_one_clear_error_and_leaves_no_folder(tmp_path, monkeypatch, name):
-    monkeypatch.setattr("gesturelab.training.trackers.make.find_spec", lambda _: None)
+    monkeypatch.setattr("gesturelab.training.trackers.guard.find_spec", lambda _: None)
     with pytest.raises(ConfigError, match=rf"logger.{name} needs {name}: pip install -e '.\[{name}\]'"):
         train_quickly(tmp_path / "run", f"logger={name}")
     assert not (tmp_path / "run").exists()

@@ -15,7 +15,7 @@ from gesturelab.errors import ConfigError, RunError
 from gesturelab.models.saved import read_recogniser
 from gesturelab.training.build import make_callback
 from gesturelab.training.optimizers import make_optimizer
-from gesturelab.training.trackers.make import check_loggers
+from gesturelab.training.trackers.guard import check_loggers
 from trained import train_in
 
 CONFIG = compose(["data.people=6", "data.repetitions=1", "trainer=cpu", "model.hidden=8", "trainer.max_epochs=1"])

@@ -11,7 +11,7 @@ UNMEASURED = True
 
 
 def wandb_records(folder):
-    from gesturelab.training.trackers.wandb_file import read_records
+    from gesturelab.training.trackers.wandb import read_records
 
     (file,) = folder.glob("wandb/offline-run-*/*.wandb")
     return file.parent, list(read_records(file))

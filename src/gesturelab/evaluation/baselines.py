@@ -45,11 +45,11 @@ def fit_baselines(
     Baselines(threshold_s=4.0, majority=0)
     """
     lengths, place = np.unique(seconds, return_inverse=True)
-    found = np.bincount(place, weights=truth == INCORRECT)
-    others = np.bincount(place, weights=truth != INCORRECT)
+    incorrect = np.bincount(place, weights=truth == INCORRECT)
+    correct = np.bincount(place, weights=truth != INCORRECT)
     # above the threshold after length k are the incorrect ones found, below it the correct ones left alone
-    sensitivity = 1 - np.cumsum(found) / found.sum()
-    specificity = np.cumsum(others) / others.sum()
+    sensitivity = 1 - np.cumsum(incorrect) / incorrect.sum()
+    specificity = np.cumsum(correct) / correct.sum()
     best = int(np.argmax(np.round(sensitivity + specificity, 12)))
     above = lengths[min(best + 1, len(lengths) - 1)]
-    return Baselines(float((lengths[best] + above) / 2), int(found.sum() > others.sum()))
+    return Baselines(float((lengths[best] + above) / 2), int(incorrect.sum() > correct.sum()))

@@ -41,7 +41,7 @@ def beaten_by(accuracies: Sequence[float], costs: Sequence[Sequence[float]]) -> 
     >>> beaten_by([0.90, 0.92, 0.91], [[1], [2], [3]])
     [None, None, 1]
     """
-    found: list[int | None] = []
+    beaten: list[int | None] = []
     for own, (accuracy, cost) in enumerate(zip(accuracies, costs, strict=True)):
         better = [
             at
@@ -51,5 +51,5 @@ def beaten_by(accuracies: Sequence[float], costs: Sequence[Sequence[float]]) -> 
             and all(here <= there for here, there in zip(price, cost, strict=True))
             and (other > accuracy or tuple(price) != tuple(cost))
         ]
-        found.append(min(better, key=lambda at: (-accuracies[at], tuple(costs[at]), at)) if better else None)
-    return found
+        beaten.append(min(better, key=lambda at: (-accuracies[at], tuple(costs[at]), at)) if better else None)
+    return beaten

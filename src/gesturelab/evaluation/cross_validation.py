@@ -98,13 +98,14 @@ def join_folds(runs: Sequence[FoldRun]) -> CrossValidation:
             notes.append(f"seed {seed} is left out: it alone has fold {', '.join(map(str, extra))}")
     kept = {seed: folds for seed, folds in sorted(by_seed.items()) if set(folds) == set(most)}
     joined = tuple(_of_seed(folds) for folds in kept.values())
-    for seed, one in zip(kept, joined, strict=True):
-        if one.names != joined[0].names:
+    for seed, predictions in zip(kept, joined, strict=True):
+        if predictions.names != joined[0].names:
             raise JoinError(f"seed {seed} was tested on other recordings than seed {next(iter(kept))}")
+    has_temperatures = all("temperature" in run.info for folds in kept.values() for run in folds.values())
     return CrossValidation(
         tuple(kept),
         joined,
-        tuple(_of_seed(folds, scaled=True) for folds in kept.values()) if _all_scaled(kept) else (),
+        tuple(_of_seed(folds, scaled=True) for folds in kept.values()) if has_temperatures else (),
         tuple(sorted(most)),
         planned_folds(first.info),
         tuple(sorted(set(_everybody(first.info)) - set(joined[0].people))),
@@ -114,21 +115,17 @@ def join_folds(runs: Sequence[FoldRun]) -> CrossValidation:
     )
 
 
-def _all_scaled(kept: dict[int, dict[int, FoldRun]]) -> bool:
-    return all("temperature" in run.info for folds in kept.values() for run in folds.values())
-
-
 def _of_seed(folds: dict[int, FoldRun], *, scaled: bool = False) -> Predictions:
     tested: dict[str, int] = {}
+    parts: list[Predictions] = []
     for number, run in sorted(folds.items()):
         for person in run.predictions.people:
             if person in tested:
                 raise JoinError(f"subject {person} was tested in folds {tested[person]} and {number}")
             tested[person] = number
-    line = [run for _, run in sorted(folds.items())]
-    if scaled:
-        return put_together([calibrated(run.predictions, run.info.get("temperature", 1.0)) for run in line])
-    return put_together([run.predictions for run in line])
+        temperature = run.info.get("temperature", 1.0)
+        parts.append(calibrated(run.predictions, temperature) if scaled else run.predictions)
+    return put_together(parts)
 
 
 def planned_folds(info: Info) -> int:
@@ -147,14 +144,14 @@ def _everybody(info: Info) -> list[str]:
     return [person for side in ("train", "validation", "test") for person in split[side]["subjects"]]
 
 
-def differing(one: Info, other: Info) -> list[str]:
+def differing(first: Info, second: Info) -> list[str]:
     """Which keys keep two runs from being folds or seeds of one result; empty when nothing does.
 
-    >>> from gesturelab.evaluation.cross_validation import _apart
-    >>> _apart({"features": {"centre": "frame"}}, {"features": {"centre": "none"}})
+    >>> from gesturelab.evaluation.cross_validation import _differences
+    >>> _differences({"features": {"centre": "frame"}}, {"features": {"centre": "none"}})
     ['features.centre differs (none, not frame)']
     """
-    return _apart(asked(one), asked(other))
+    return _differences(asked(first), asked(second))
 
 
 def asked(info: Info) -> dict[str, Any]:
@@ -174,12 +171,15 @@ def asked(info: Info) -> dict[str, Any]:
     }
 
 
-def _apart(one: Any, other: Any, key: str = "") -> list[str]:
-    if isinstance(one, dict) and isinstance(other, dict):
-        here, there = cast(dict[str, Any], one), cast(dict[str, Any], other)
-        names = [*here, *(name for name in there if name not in here)]
-        return [text for name in names for text in _apart(here.get(name), there.get(name), f"{key}.{name}".lstrip("."))]
-    return [] if one == other else [f"{key} differs ({_short(other)}, not {_short(one)})"]
+def _differences(first: Any, second: Any, key: str = "") -> list[str]:
+    if isinstance(first, dict) and isinstance(second, dict):
+        ours, theirs = cast(dict[str, Any], first), cast(dict[str, Any], second)
+        return [
+            text
+            for name in dict.fromkeys([*ours, *theirs])
+            for text in _differences(ours.get(name), theirs.get(name), f"{key}.{name}".lstrip("."))
+        ]
+    return [] if first == second else [f"{key} differs ({_short(second)}, not {_short(first)})"]
 
 
 def _short(value: Any) -> str:

@@ -9,7 +9,7 @@ import logging
 import math
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import partial
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, cast
 
@@ -75,24 +75,23 @@ def make_metrics(definitions: Mapping[str, Definition]) -> tuple[Metric, ...]:
 def _make(name: str, definition: Definition) -> Metric:
     target = definition["_target_"]
     try:
-        found = locate(f"metrics.{name}", target)
+        function = locate(f"metrics.{name}", target)
     except ConfigError as error:
         raise ConfigError(f"{error}; expected {EXPECTED}") from error
-    if not callable(found) or inspect.isclass(found):
+    if not callable(function) or inspect.isclass(function):
         raise ConfigError(f"metrics.{name}: {target} is no function; expected {EXPECTED}")
     takes_predictions_first = False
     try:
-        signature = inspect.signature(found)
+        signature = inspect.signature(function)
         takes_predictions_first = {"preds", "target"} <= set(signature.parameters)
         signature.bind(None, None, **definition["arguments"])
     except TypeError as error:
         raise ConfigError(f"metrics.{name}: {target} cannot be called so ({error}); expected {EXPECTED}") from error
     except ValueError:
         pass  # a function in C that does not tell its parameters
-    call = partial(_call, found, definition, takes_predictions_first)
     return Metric(
         *(name, name),
-        function=_Undefined(name, call),
+        function=_Guest(name, function, definition, takes_predictions_first),
         higher_is_better=definition["higher_is_better"],
         percent=False,
         bounds=(None, None),
@@ -100,36 +99,19 @@ def _make(name: str, definition: Definition) -> Metric:
     )
 
 
-def _call(function: Callable[..., Any], definition: Definition, predictions_first: bool, cases: Cases) -> float:
-    """Calls a user's function; of two classes it gets the probability of the second, as scikit-learn's take it."""
-    given: Any = cases.predicted
-    if definition["needs"] == "probabilities":
-        given = cases.probabilities[:, 1] if cases.probabilities.shape[1] == 2 else cases.probabilities
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what is undefined is null, and said once
-        if predictions_first:  # as torchmetrics does, on tensors
-            tensor = import_module("torch").from_numpy
-            result = function(preds=tensor(given), target=tensor(cases.truth), **definition["arguments"])
-        else:
-            result = function(cases.truth, given, **definition["arguments"])
-    try:
-        number = float(result)
-    except (TypeError, ValueError) as error:
-        raise NoNumberError(f"returns {type(result).__name__}, not a number") from error
-    return number if math.isfinite(number) else math.nan
-
-
 class NoNumberError(ValueError):
     """A user's function returned something else."""
 
 
-class _Undefined:
-    """A user's function that is undefined where it raises, which is said once."""
+@dataclass(eq=False)
+class _Guest:
+    """A user's function of cases; it is undefined where it raises, which is said once."""
 
-    def __init__(self, name: str, call: Callable[[Cases], float]) -> None:
-        self.call = call
-        self._name = name
-        self._said = False
+    name: str
+    function: Callable[..., Any]
+    definition: Definition
+    predictions_first: bool
+    has_warned: bool = False
 
     def __call__(self, cases: Cases) -> float:
         if not len(cases):
@@ -137,13 +119,34 @@ class _Undefined:
         try:
             return self.call(cases)
         except Exception as error:
-            if not self._said:
-                said = str(error).splitlines()[0] if str(error) else ""
-                log.warning(
-                    "metrics.%s is undefined for some recordings: %s: %s", self._name, type(error).__name__, said
-                )
-            self._said = True
+            if not self.has_warned:
+                reason = f"{type(error).__name__}: {_first_line(error)}"
+                log.warning("metrics.%s is undefined for some recordings: %s", self.name, reason)
+            self.has_warned = True
             return math.nan
+
+    def call(self, cases: Cases) -> float:
+        """What it returns; of two classes it gets the probability of the second, as scikit-learn's take it."""
+        predicted: Any = cases.predicted
+        if self.definition["needs"] == "probabilities":
+            predicted = cases.probabilities[:, 1] if cases.probabilities.shape[1] == 2 else cases.probabilities
+        arguments = self.definition["arguments"]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is undefined is null, and said once
+            if self.predictions_first:  # as torchmetrics does, on tensors
+                tensor = import_module("torch").from_numpy
+                result = self.function(preds=tensor(predicted), target=tensor(cases.truth), **arguments)
+            else:
+                result = self.function(cases.truth, predicted, **arguments)
+        try:
+            number = float(result)
+        except (TypeError, ValueError) as error:
+            raise NoNumberError(f"returns {type(result).__name__}, not a number") from error
+        return number if math.isfinite(number) else math.nan
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "")
 
 
 def check_metrics(guests: Sequence[Metric], truth: Int64[np.ndarray, " cases"], classes: int) -> None:
@@ -153,20 +156,17 @@ def check_metrics(guests: Sequence[Metric], truth: Int64[np.ndarray, " cases"], 
         ConfigError: If one raises, or returns something that is no number.
     """
     for metric in guests:
-        assert metric.definition is not None
-        assert isinstance(metric.function, _Undefined)
+        guest = cast(_Guest, metric.function)
         for predicted in (truth, (truth + 1) % classes):
             rows = 0.1 / classes + 0.9 * np.eye(classes)[predicted]
             try:
-                metric.function.call(Cases(truth, predicted, rows, np.zeros(len(truth), dtype=np.int64), 1))
-            except NoNumberError as error:
-                reason = str(error)
+                guest.call(Cases(truth, predicted, rows, np.zeros(len(truth), dtype=np.int64), 1))
             except Exception as error:
-                said = str(error).splitlines()[0] if str(error) else ""
-                reason = f"raises {type(error).__name__} on the labels of these recordings ({said})"
-            else:
-                continue
-            raise ConfigError(f"metrics.{metric.name}: {metric.definition['_target_']} {reason}; expected {EXPECTED}")
+                reason = f"raises {type(error).__name__} on the labels of these recordings ({_first_line(error)})"
+                if isinstance(error, NoNumberError):
+                    reason = str(error)
+                target = guest.definition["_target_"]
+                raise ConfigError(f"metrics.{metric.name}: {target} {reason}; expected {EXPECTED}") from error
 
 
 def metrics_of_runs(
@@ -183,27 +183,30 @@ def metrics_of_runs(
     """
     metrics: list[Metric] = []
     notes: list[str] = []
-    for name in dict.fromkeys(name for one in definitions for name in one):
-        own = [one.get(name) for one in definitions]
+    for name in dict.fromkeys(name for of_run in definitions for name in of_run):
         try:
-            if any(one != own[0] for one in own):
-                raise ConfigError(f"metric {name} has no interval: the runs define it differently, or some lack it")
-            definition = cast(Any, own[0])
-            if not isinstance(definition, dict) or not isinstance(cast(Any, definition).get("arguments"), dict):
-                raise ConfigError(f"metric {name} has no interval: its definition in the info file is damaged")
-            values = cast(dict[str, Any], definition)
-            arguments = {key: item for key, item in values.items() if key != "arguments"} | values["arguments"]
-            checked = _definition(name, arguments)
-            if not _trusted(checked["_target_"], trust):
-                target = checked["_target_"]
-                raise ConfigError(
-                    f"metric {name} has no interval: it would call {target}, which the info file names; if you trust "
-                    f"that code, add --trust {target}"
-                )
-            metrics.append(_make(name, checked))
+            metrics.append(_make(name, _common_definition(name, [of_run.get(name) for of_run in definitions], trust)))
         except ConfigError as error:
             notes.append(str(error))
     return tuple(metrics), notes
+
+
+def _common_definition(name: str, definitions: Sequence[Any], trust: Collection[str]) -> Definition:
+    definition = definitions[0]
+    if any(other != definition for other in definitions):
+        raise ConfigError(f"metric {name} has no interval: the runs define it differently, or some lack it")
+    if not isinstance(definition, dict) or not isinstance(cast(Any, definition).get("arguments"), dict):
+        raise ConfigError(f"metric {name} has no interval: its definition in the info file is damaged")
+    values = cast(dict[str, Any], definition)
+    checked = _definition(
+        name, {key: value for key, value in values.items() if key != "arguments"} | values["arguments"]
+    )
+    if not _trusted(target := checked["_target_"], trust):
+        raise ConfigError(
+            f"metric {name} has no interval: it would call {target}, which the info file names; if you trust "
+            f"that code, add --trust {target}"
+        )
+    return checked
 
 
 def _trusted(target: str, trust: Collection[str]) -> bool:

@@ -84,15 +84,15 @@ class Metric:
         if self.formula is not None:
             return self.formula(draws)
         assert self.function is not None, "a metric has a formula or a function"
-        found: list[float] = []
-        said = time.monotonic()
+        values: list[float] = []
+        told_at = time.monotonic()
         for number, weights in enumerate(draws.weights, 1):
             times = weights[draws.cases.person].astype(np.int64)
-            found.append(self.function(draws.cases.take(np.repeat(np.arange(len(times)), times))))
-            if time.monotonic() - said > PROGRESS_S:
-                said = time.monotonic()
+            values.append(self.function(draws.cases.take(np.repeat(np.arange(len(times)), times))))
+            if time.monotonic() - told_at > PROGRESS_S:
+                told_at = time.monotonic()
                 log.warning("metrics.%s: interval, %d of %d draws", self.name, number, len(draws.weights))
-        return np.array(found, dtype=np.float64)
+        return np.array(values, dtype=np.float64)
 
     def show(self, value: float | None) -> str:
         """The value for a table: in per cent without the sign, or with three decimals; a dash where there is none.

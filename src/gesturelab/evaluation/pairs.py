@@ -74,15 +74,16 @@ def compare_pairs(
     apart = [np.round(values[one] - values[other], 9) for one, other in places]
     raw = [(test or signed_rank_p)(gaps) for gaps in apart]
     with_peer = [any(peers[at] for at in pair) if peers else False for pair in places]
-    corrected = {kind: iter(holm([p for p, is_kind in zip(raw, with_peer, strict=True) if is_kind == kind]))
-                 for kind in (False, True)}  # fmt: skip
-    found: list[Pair] = []
-    for (one, other), gaps, p, kind in zip(places, apart, raw, with_peer, strict=True):
-        adjusted = next(corrected[kind])
-        statistic = apart_by(one, other) if apart_by is not None else partial(_weighted_mean, gaps)
-        low, high = intervals(statistic, len(gaps))[0]
-        found.append(Pair(one, other, float(gaps.mean()), float(low), float(high), rank_biserial(gaps), p, adjusted))
-    return found
+    adjusted = dict.fromkeys(places, 1.0)
+    for kind in (False, True):
+        family = [at for at in range(len(places)) if with_peer[at] is kind]
+        adjusted |= {places[at]: p for at, p in zip(family, holm([raw[at] for at in family]), strict=True)}
+    pairs: list[Pair] = []
+    for place, gaps, p in zip(places, apart, raw, strict=True):
+        statistic = apart_by(*place) if apart_by is not None else partial(_weighted_mean, gaps)
+        low, high = intervals(statistic, len(gaps))[0].tolist()
+        pairs.append(Pair(*place, float(gaps.mean()), low, high, rank_biserial(gaps), p, adjusted[place]))
+    return pairs
 
 
 def _weighted_mean(

@@ -2,10 +2,11 @@
 
 import csv
 import math
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from itertools import chain, pairwise
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
@@ -38,11 +39,6 @@ class Trivial:
     seconds: Float64[np.ndarray, " recordings"]
     by_length: Int64[np.ndarray, " recordings"]
     by_majority: Int64[np.ndarray, " recordings"]
-
-    def take(self, chosen: Int64[np.ndarray, " some"]) -> "Trivial":
-        """The recordings at some places."""
-        gestures = tuple(self.gestures[at] for at in chosen.tolist())
-        return Trivial(gestures, self.seconds[chosen], self.by_length[chosen], self.by_majority[chosen])
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,16 +93,30 @@ class Predictions:
 
     def take(self, chosen: Int64[np.ndarray, " some"]) -> "Predictions":
         """The recordings at some places."""
-        return Predictions(
-            self.gestures,
-            tuple(self.names[at] for at in chosen.tolist()),
-            tuple(self.subjects[at] for at in chosen.tolist()),
-            self.truth[chosen],
-            self.predicted[chosen],
-            self.correctness[chosen],
-            self.probabilities[chosen],
-            None if self.trivial is None else self.trivial.take(chosen),
-        )
+
+        def take_of(column: Any) -> Any:
+            return column[chosen] if isinstance(column, np.ndarray) else tuple(column[at] for at in chosen.tolist())
+
+        return _combine([self], lambda columns: take_of(columns[0]))
+
+
+_Table = TypeVar("_Table", Predictions, Trivial)
+
+
+def _combine(parts: Sequence[_Table], combine: Callable[[list[Any]], Any]) -> _Table:
+    """The same table with other columns, each made from that column of all parts."""
+    columns: dict[str, Any] = {}
+    for field in fields(parts[0]):
+        values = [getattr(part, field.name) for part in parts]
+        if field.name == "trivial":
+            columns[field.name] = None if values[0] is None else _combine(cast(list[Trivial], values), combine)
+        elif field.name != "gestures" or isinstance(parts[0], Trivial):  # the names of classes are no column
+            columns[field.name] = combine(values)
+    return replace(parts[0], **columns)
+
+
+def _join(columns: list[Any]) -> Any:
+    return np.concatenate(columns) if isinstance(columns[0], np.ndarray) else tuple(chain.from_iterable(columns))
 
 
 def read_predictions(path: Path) -> Predictions:
@@ -148,33 +158,36 @@ def _from_rows(path: Path, gestures: tuple[str, ...], rows: list[list[str]]) -> 
                 trivial.append((float(row[last]), number[row[last + 1]], number[row[last + 2]]))
                 if not math.isfinite(trivial[-1][0]):
                     raise ValueError(f"{row[last]} seconds")
-            probabilities.append([float(cell) for cell in row[first:last]])
+            shares = [float(cell) for cell in row[first:last]]
         except (KeyError, ValueError, IndexError) as error:
             raise RunError(f"{path}, line {line}, cannot be read: {error!r}; run the training again") from error
-        right = all(0 <= one <= 1 for one in probabilities[-1]) and 0.99 < sum(probabilities[-1]) < 1.01
-        if len(probabilities[-1]) != len(gestures) or not right:
+        if len(shares) != len(gestures) or not (all(0 <= p <= 1 for p in shares) and 0.99 < sum(shares) < 1.01):
             raise RunError(f"{path}, line {line}: the probabilities do not sum to 1; run the training again")
-    names = [row[0] for row in rows]
-    if twice := _twice(names):
-        raise RunError(f"{path} has recording {twice[0]} twice; run the training again")
-    columns = np.array(labels, dtype=np.int64).reshape(-1, 3)
-    more = np.array(trivial, dtype=np.float64).reshape(-1, 3)
-    said = more[:, 1:].astype(np.int64)
-    found = Predictions(
+        probabilities.append(shares)
+    truth, predicted, correctness = np.array(labels, dtype=np.int64).reshape(-1, 3).T
+    seconds, *rules = np.array(trivial, dtype=np.float64).reshape(-1, 3).T
+    by_length, by_majority = (rule.astype(np.int64) for rule in rules)
+    predictions = Predictions(
         gestures,
-        tuple(names),
+        tuple(row[0] for row in rows),
         tuple(row[1] for row in rows),
-        columns[:, 0],
-        columns[:, 1],
-        columns[:, 2],
+        truth,
+        predicted,
+        correctness,
         np.array(probabilities, dtype=np.float64).reshape(-1, len(gestures)),
-        Trivial(tuple(row[2] for row in rows), more[:, 0], said[:, 0], said[:, 1]) if of_correctness else None,
+        Trivial(tuple(row[2] for row in rows), seconds, by_length, by_majority) if of_correctness else None,
     )
-    return found.take(np.array(sorted(range(len(names)), key=names.__getitem__), dtype=np.int64))
+    return _sort(predictions, lambda name: f"{path} has recording {name} twice; run the training again")
 
 
-def _twice(names: Sequence[str]) -> list[str]:
-    return sorted(name for name, count in Counter(names).items() if count > 1)
+def _sort(predictions: Predictions, twice: Callable[[str], str]) -> Predictions:
+    """The recordings in order of their names, none of which may occur twice."""
+    names = predictions.names
+    order = sorted(range(len(names)), key=names.__getitem__)
+    for one, other in pairwise(order):
+        if names[one] == names[other]:
+            raise RunError(twice(names[one]))
+    return predictions.take(np.array(order, dtype=np.int64))
 
 
 def put_together(parts: Sequence[Predictions]) -> Predictions:
@@ -183,48 +196,13 @@ def put_together(parts: Sequence[Predictions]) -> Predictions:
     Raises:
         RunError: If two parts hold the same recording, or their gestures differ.
     """
-    gestures = parts[0].gestures
-    names = [name for part in parts for name in part.names]
-    if any(part.gestures != gestures for part in parts):
+    if any(part.gestures != parts[0].gestures for part in parts):
         raise RunError("predictions of different gestures cannot be put together")
-    if twice := _twice(names):
-        raise RunError(f"recording {twice[0]} was tested in two folds")
-    whole = Predictions(
-        gestures,
-        tuple(names),
-        tuple(subject for part in parts for subject in part.subjects),
-        np.concatenate([part.truth for part in parts]),
-        np.concatenate([part.predicted for part in parts]),
-        np.concatenate([part.correctness for part in parts]),
-        np.concatenate([part.probabilities for part in parts]),
-        _trivial_together([part.trivial for part in parts if part.trivial is not None]),
-    )
-    return whole.take(np.array(sorted(range(len(names)), key=names.__getitem__), dtype=np.int64))
-
-
-def _trivial_together(parts: Sequence[Trivial]) -> Trivial | None:
-    if not parts:
-        return None
-    return Trivial(
-        tuple(gesture for part in parts for gesture in part.gestures),
-        np.concatenate([part.seconds for part in parts]),
-        np.concatenate([part.by_length for part in parts]),
-        np.concatenate([part.by_majority for part in parts]),
-    )
+    return _sort(_combine(parts, _join), lambda name: f"recording {name} was tested in two folds")
 
 
 def mean_of(seeds: Sequence[Predictions]) -> Predictions:
     """The ensemble: probabilities of the same recordings averaged over several trainings."""
-    first = seeds[0]
-    assert all(one.names == first.names for one in seeds), "an ensemble predicts the same recordings"
-    probabilities = np.mean([one.probabilities for one in seeds], axis=0)
-    return Predictions(
-        first.gestures,
-        first.names,
-        first.subjects,
-        first.truth,
-        probabilities.argmax(axis=1),
-        first.correctness,
-        probabilities,
-        first.trivial,
-    )
+    assert all(each.names == seeds[0].names for each in seeds), "an ensemble predicts the same recordings"
+    probabilities = np.mean([each.probabilities for each in seeds], axis=0)
+    return replace(seeds[0], predicted=probabilities.argmax(axis=1), probabilities=probabilities)

@@ -1,5 +1,6 @@
 """The result of a cross-validation as plain values: metrics with intervals, of everybody and of parts."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypedDict, cast
@@ -112,7 +113,7 @@ def summarise(folds: CrossValidation, guests: Sequence[Metric] = ()) -> Result:
         present = {label for label in labels if label is not None}
         known = [label for label in order if label in present]
         return {
-            label: measure(folds.by_seed, np.array([one == label for one in labels]), guest_draws=guest_draws)
+            label: measure(folds.by_seed, np.array([each == label for each in labels]), guest_draws=guest_draws)
             for label in [*known, *sorted(present - set(known))]
         }
 
@@ -200,8 +201,8 @@ def mean_over_seeds(metrics: Sequence[Metric], cases: Sequence[Cases]) -> Statis
     """From weights of people to the metrics, each the mean over seeds."""
 
     def statistic(weights: Float64[np.ndarray, "draws people"]) -> Float64[np.ndarray, "draws metrics"]:
-        drawn = [Draws(of_seed, weights) for of_seed in cases]
-        return np.mean([np.stack([metric.values(one) for metric in metrics], axis=1) for one in drawn], axis=0)
+        drawn = [Draws(seed_cases, weights) for seed_cases in cases]
+        return np.mean([np.stack([metric.values(of_seed) for metric in metrics], axis=1) for of_seed in drawn], axis=0)
 
     return statistic
 
@@ -221,23 +222,19 @@ def _seed(seed: int, part: Part) -> dict[str, float | None]:
 
 
 def _people(folds: CrossValidation) -> dict[str, Person]:
-    counts = dict.fromkeys(folds.people, 0)
-    for subject in folds.by_seed[0].subjects:
-        counts[subject] += 1
-    accuracies = accuracy_by_person(folds)
+    counts = Counter(folds.by_seed[0].subjects)
     return {
-        person: Person(group=folds.groups.get(person), recordings=counts[person], accuracy=accuracies[person])
-        for person in folds.people
+        person: Person(group=folds.groups.get(person), recordings=counts[person], accuracy=accuracy)
+        for person, accuracy in accuracy_by_person(folds).items()
     }
 
 
 def person_accuracies(predictions: Predictions) -> dict[str, float]:
     """Each person's share of recordings that were recognised, in order of id."""
     people = predictions.people
-    row = np.searchsorted(np.array(people), np.array(predictions.subjects)) if people else np.zeros(0, np.int64)
-    rights = np.bincount(row, weights=predictions.right, minlength=len(people))
-    counts = np.bincount(row, minlength=len(people))
-    return dict(zip(people, (rights / counts).tolist(), strict=True))
+    confusion = cases_of(predictions, people).confusion
+    shares = confusion.trace(axis1=1, axis2=2) / confusion.sum(axis=(1, 2))
+    return dict(zip(people, shares.tolist(), strict=True))
 
 
 def class_shares(predictions: Predictions) -> dict[str, float]:

@@ -65,7 +65,7 @@ def write_windows(
         table = csv.writer(file, lineterminator="\n")
         table.writerow([*COLUMNS, *(f"p_{name}" for name in gestures)])
         for name, start, end, probabilities in rows:
-            table.writerow([name, f"{start:.2f}", f"{end:.2f}", *(f"{one:.3f}" for one in probabilities)])
+            table.writerow([name, f"{start:.2f}", f"{end:.2f}", *(f"{share:.3f}" for share in probabilities)])
 
 
 def read_windows(path: Path, gestures: tuple[str, ...], wanted: Collection[str]) -> dict[str, WindowSeries]:
@@ -74,7 +74,7 @@ def read_windows(path: Path, gestures: tuple[str, ...], wanted: Collection[str])
     Raises:
         RunError: If it is missing or is not a windows file of these gestures; the message names the file, and the line.
     """
-    found: dict[str, list[list[float]]] = {}
+    by_name: dict[str, list[list[float]]] = {}
     line = 1
     try:
         with open_text(path) as file:
@@ -85,24 +85,24 @@ def read_windows(path: Path, gestures: tuple[str, ...], wanted: Collection[str])
             for row in table:
                 line = table.line_num
                 if row and row[0] in wanted:
-                    found.setdefault(row[0], []).append([float(cell) for cell in row[1:]])
+                    by_name.setdefault(row[0], []).append([float(cell) for cell in row[1:]])
                     if len(row) != len(head):
                         raise ValueError(f"{len(row)} cells, not {len(head)}")
-                    if not all(map(math.isfinite, found[row[0]][-1])):
+                    if not all(map(math.isfinite, by_name[row[0]][-1])):
                         raise ValueError("a number is not finite")
     except FileNotFoundError:
         raise RunError(f"{path} is missing") from None
     except (OSError, csv.Error, ValueError) as error:
         raise RunError(f"{path}, line {line}, cannot be read: {why(error)}") from error
     series: dict[str, WindowSeries] = {}
-    for name, rows in found.items():
+    for name, rows in by_name.items():
         values = np.array(sorted(rows, key=lambda row: row[1]), dtype=np.float64)
         series[name] = WindowSeries(values[:, 0], values[:, 1], values[:, 2:])
     return series
 
 
-def mean_series(those: Collection[WindowSeries]) -> WindowSeries:
+def mean_series(trainings: Collection[WindowSeries]) -> WindowSeries:
     """Probabilities averaged over several trainings; those with other windows than the first are left out."""
-    first = next(iter(those))
-    same = [one for one in those if np.array_equal(one.ends, first.ends)]
-    return WindowSeries(first.starts, first.ends, np.mean([one.probabilities for one in same], axis=0))
+    first = next(iter(trainings))
+    same = [series.probabilities for series in trainings if np.array_equal(series.ends, first.ends)]
+    return WindowSeries(first.starts, first.ends, np.mean(same, axis=0))

@@ -34,9 +34,8 @@ from gesturelab.export.model_card import card
 from gesturelab.export.onnx_model import OnnxModel, session
 from gesturelab.export.program import Evidence, WindowNetwork, example_windows, exporting, refuse_difference
 from gesturelab.files import atomic_write
-from gesturelab.models.causal import non_causal_reasons
 from gesturelab.models.network import Network
-from gesturelab.models.recogniser import Recogniser
+from gesturelab.models.recogniser import Recogniser, non_causal_reasons
 from gesturelab.preprocessing.augmentation import mirror
 
 MOST_WINDOWS = 256

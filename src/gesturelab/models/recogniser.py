@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gesturelab.config.data import FeaturesConfig
+from gesturelab.models.network import Network
 from gesturelab.preprocessing.augmentation import mirror
 from gesturelab.preprocessing.features import Features
 from gesturelab.preprocessing.scaler import Scaler
@@ -56,3 +57,17 @@ class Recogniser(nn.Module):
             return own
         image = self(mirror(positions, self.features.skeleton)).float().softmax(dim=1)
         return (own + image[:, self.mirrored_classes]) / 2
+
+
+def non_causal_reasons(recogniser: Recogniser) -> tuple[str, ...]:
+    """The keys because of which an answer to a frame needs more than the window's frames so far and a state."""
+    network = recogniser.classifier
+    reason = f"model._target_={type(network).__module__}.{type(network).__qualname__}"
+    if isinstance(network, Network):
+        reason = network.non_causal_reason
+    return (*([reason] if reason else ()), *recogniser.features.non_causal)
+
+
+def is_causal(recogniser: Recogniser) -> bool:
+    """Whether a frame goes through the network once: with the few before it that features look back to, and a state."""
+    return not non_causal_reasons(recogniser)

@@ -11,6 +11,16 @@ from gesturelab.json_types import odd_value
 from gesturelab.runs.info import INFO_SCHEMA, Info
 
 
+class _Name:
+    """The path of one file or folder of a run, from its name."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, run: "RunDir", _owner: type) -> Path:
+        return run.path / self._name.format(size=run.size)
+
+
 @dataclass(frozen=True)
 class RunDir:
     """The files of one run.
@@ -21,82 +31,41 @@ class RunDir:
     """
 
     path: Path
-    size: str
+    size: str = ""
 
-    @property
-    def weights(self) -> Path:
-        """Best weights: a plain state dict and plain metadata."""
-        return self.path / f"model_{self.size}.pth"
-
-    @property
-    def scaler(self) -> Path:
-        """The feature scaler, as JSON."""
-        return self.path / f"scaler_{self.size}.json"
-
-    @property
-    def info(self) -> Path:
-        """Metrics and everything needed to judge them, as JSON; written last, so its presence means finished."""
-        return self.path / f"info_{self.size}.json"
-
-    @property
-    def curves(self) -> Path:
-        """Training curves."""
-        return self.path / f"curves_{self.size}.png"
-
-    @property
-    def confusion(self) -> Path:
-        """Confusion matrix of the test recordings."""
-        return self.path / f"confusion_{self.size}.png"
-
-    @property
-    def predictions(self) -> Path:
-        """One row a test recording, as CSV."""
-        return self.path / f"predictions_{self.size}.csv"
-
-    @property
-    def windows(self) -> Path:
-        """How the answer evolves over each test recording, as CSV; runs of older versions have none."""
-        return self.path / f"windows_{self.size}.csv"
-
-    @property
-    def folds(self) -> Path:
-        """The test people of each fold, as JSON; only of a split with folds."""
-        return self.path / "folds.json"
-
-    @property
-    def config(self) -> Path:
-        """The composed configuration."""
-        return self.path / "config.yaml"
-
-    @property
-    def checkpoints(self) -> Path:
-        """What resumes the run."""
-        return self.path / "checkpoints"
+    weights = _Name("model_{size}.pth")
+    """Best weights: a plain state dict and plain metadata."""
+    scaler = _Name("scaler_{size}.json")
+    """The feature scaler, as JSON."""
+    info = _Name("info_{size}.json")
+    """Metrics and everything needed to judge them, as JSON; written last, so its presence means finished."""
+    curves = _Name("curves_{size}.png")
+    """Training curves."""
+    confusion = _Name("confusion_{size}.png")
+    """Confusion matrix of the test recordings."""
+    predictions = _Name("predictions_{size}.csv")
+    """One row a test recording, as CSV."""
+    windows = _Name("windows_{size}.csv")
+    """How the answer evolves over each test recording, as CSV; runs of older versions have none."""
+    folds = _Name("folds.json")
+    """The test people of each fold, as JSON; only of a split with folds."""
+    config = _Name("config.yaml")
+    """The composed configuration."""
+    checkpoints = _Name("checkpoints")
+    """What resumes the run."""
+    log = _Name("train.log")
+    """What the console said."""
+    status = _Name("status.json")
+    """What the run is doing, or how it ended, as JSON."""
+    trackers = _Name("trackers.json")
+    """Under which id trackers know the run, as JSON; only of a run with one."""
+    stop = _Name("stop.txt")
+    """While it is there, the run stops at the end of its epoch; holds the reason."""
 
     @property
     def begun(self) -> bool:
         """Whether there is a checkpoint to go on from."""
         return any(self.checkpoints.glob("[!.]*.ckpt"))
-
-    @property
-    def log(self) -> Path:
-        """What the console said."""
-        return self.path / "train.log"
-
-    @property
-    def status(self) -> Path:
-        """What the run is doing, or how it ended, as JSON."""
-        return self.path / "status.json"
-
-    @property
-    def trackers(self) -> Path:
-        """Under which id trackers know the run, as JSON; only of a run with one."""
-        return self.path / "trackers.json"
-
-    @property
-    def stop(self) -> Path:
-        """While it is there, the run stops at the end of its epoch; holds the reason."""
-        return self.path / "stop.txt"
 
     @property
     def artefacts(self) -> tuple[Path, ...]:

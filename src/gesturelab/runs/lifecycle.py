@@ -1,14 +1,16 @@
 """One run, from the lock on its folder to what ``status.json`` says of its end; used by the run itself."""
 
+import math
 import os
 import signal
 import socket
 import threading
 import traceback
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 from gesturelab.config.difference import differences
 from gesturelab.config.training import TrainConfig
@@ -48,22 +50,20 @@ class Reporter:
 
     def epoch(self, epoch: Epoch) -> None:
         """Reports a finished epoch."""
-        accuracy = epoch["validation_accuracy"]
+        number = epoch["epoch"]
         self._epochs += 1
         with self._writing:
             status = self._status
-            status.setdefault("first_epoch", epoch["epoch"])
-            status["epoch"] = epoch["epoch"] + 1
+            status.setdefault("first_epoch", number)
+            status["epoch"] = number + 1
             # NaN is not JSON
-            status["metrics"] = {
-                key: value
-                for key, value in epoch.items()
-                if key != "epoch" and isinstance(value, float) and value - value == 0
-            }
-            before = status.get("validation_losses", [])[: epoch["epoch"]]
-            unknown: list[float | None] = [None] * (epoch["epoch"] - len(before))
+            metrics = {key: cast(float, value) for key, value in epoch.items() if key != "epoch"}
+            status["metrics"] = {key: value for key, value in metrics.items() if math.isfinite(value)}
+            before = status.get("validation_losses", [])[:number]
+            unknown: list[float | None] = [None] * (number - len(before))
             status["validation_losses"] = [*before, *unknown, status["metrics"].get("validation_loss")]
-            status["best_validation_accuracy"] = max(accuracy, status.get("best_validation_accuracy", 0.0))
+            best = status.get("best_validation_accuracy", 0.0)
+            status["best_validation_accuracy"] = max(epoch["validation_accuracy"], best)
             status["epoch_s"] = round((datetime.now(UTC) - self._began).total_seconds() / self._epochs, 3)
         self.beat()
 
@@ -75,13 +75,9 @@ class Reporter:
     def end(self, state: State, reason: str = "", trace: str = "") -> None:
         """Writes how the run ended."""
         self._over.set()
+        texts = {key: text for key, text in (("reason", reason), ("traceback", trace)) if text}
         with self._writing:
-            self._status["state"] = state
-            self._status["finished"] = now()
-            if reason:
-                self._status["reason"] = reason
-            if trace:
-                self._status["traceback"] = trace
+            self._status = cast(Status, {**self._status, "state": state, "finished": now(), **texts})
         self.beat()
 
     def keep_beating(self) -> None:
@@ -96,7 +92,7 @@ def begin_run(folder: Path, config: TrainConfig, config_text: str) -> Generator[
     """A run from beginning to end: its folder, lock, configuration and status; signals are deferred meanwhile.
 
     What ends the block decides what ``status.json`` says. Of a run that never began nothing is left, unless its folder
-    was there before.
+    was there before or belongs to a sweep.
 
     Args:
         folder: Of a new run, or of one to resume.
@@ -109,20 +105,25 @@ def begin_run(folder: Path, config: TrainConfig, config_text: str) -> Generator[
         StoppedError: If a signal came, or somebody asked the run to stop.
     """
     run = check_folder(folder, config, config_text)
-    with (
-        defer_signals(),
-        _remove_unbegun(run),
-        report_status(folder, config.trainer.max_epochs) as reporter,
-        _preempted(run, config_text),
-    ):
-        raise_if_received()
-        check_folder(folder, config, config_text)  # whoever was at work before may have finished
-        if reason := asked_to_stop(folder):
-            raise StoppedError(reason)
-        run.info.unlink(missing_ok=True)  # with another artefact gone it is not finished
-        if is_first_process():
-            write_text(run.config, config_text)
-        yield reporter
+    is_new = not run.status.exists() and not run.config.exists()
+    with defer_signals():
+        try:
+            with report_status(folder, config.trainer.max_epochs) as reporter, _preempted(run, config_text):
+                raise_if_received()
+                check_folder(folder, config, config_text)  # whoever was at work before may have finished
+                if reason := asked_to_stop(folder):
+                    raise StoppedError(reason)
+                run.info.unlink(missing_ok=True)  # with another artefact gone it is not finished
+                if is_first_process():
+                    write_text(run.config, config_text)
+                yield reporter
+        except (BusyError, PreemptedError):
+            raise
+        except (GesturelabError, KeyboardInterrupt):
+            if is_new and not run.checkpoints.exists():
+                run.config.unlink(missing_ok=True)
+                remove_empty_folder(folder)
+            raise
 
 
 def check_folder(folder: Path, config: TrainConfig, config_text: str) -> RunDir:
@@ -157,21 +158,6 @@ def _preempted(run: RunDir, config_text: str) -> Generator[None]:
         raise stop_error(f"; go on with: gesturelab resume {run.path}") from None
 
 
-@contextmanager
-def _remove_unbegun(run: RunDir) -> Generator[None]:
-    """Removes the folder of a run that never began, unless it was there before or belongs to a sweep."""
-    there_before = run.status.exists() or run.config.exists()
-    try:
-        yield
-    except (BusyError, PreemptedError):
-        raise
-    except (GesturelabError, KeyboardInterrupt):
-        if not there_before and not run.checkpoints.exists():
-            run.config.unlink(missing_ok=True)
-            remove_empty_folder(run.path)
-        raise
-
-
 def remove_empty_folder(folder: Path) -> None:
     """Removes a folder that holds no more than a log, a status and a lock of a run that never began."""
     if folder.is_dir() and {path.name for path in folder.iterdir()} <= {"train.log", "status.json", LOCK}:
@@ -194,9 +180,9 @@ def report_status(folder: Path, max_epochs: int) -> Generator[Reporter]:
     if not is_first_process():
         yield Reporter(folder, Status())
         return
-    with _locked(folder):
+    run = RunDir(folder)
+    with exclusive_lock(run.path / LOCK, MOMENT_S, lambda: _busy_error(folder)):
         before = read_status(folder) or Status()
-        kept = before if RunDir(folder, "").begun else Status()
         status = Status(
             state=State.running,
             attempt=before.get("attempt", 0) + 1,
@@ -211,12 +197,9 @@ def report_status(folder: Path, max_epochs: int) -> Generator[Reporter]:
             status["slurm_index"] = before.get("slurm_index")
             status["requeues"] = int(os.environ.get("SLURM_RESTART_COUNT") or 0)
             status["node"] = os.environ.get("SLURMD_NODENAME", socket.gethostname())
-        if "epoch" in kept:
-            status["epoch"] = kept["epoch"]
-        if "best_validation_accuracy" in kept:
-            status["best_validation_accuracy"] = kept["best_validation_accuracy"]
-        if "validation_losses" in kept:
-            status["validation_losses"] = kept["validation_losses"]
+        if run.begun:
+            kept = ("epoch", "best_validation_accuracy", "validation_losses")
+            status = cast(Status, {**status, **{key: value for key, value in before.items() if key in kept}})
         reporter = Reporter(folder, status)
         reporter.beat()
         threading.Thread(target=reporter.keep_beating, daemon=True).start()
@@ -230,7 +213,7 @@ def report_status(folder: Path, max_epochs: int) -> Generator[Reporter]:
             raise
         except BaseException as error:
             trace = traceback.format_exc().encode("utf-8", "backslashreplace").decode()
-            with suppress(OSError), RunDir(folder, "").log.open("a", encoding="utf-8") as file:
+            with suppress(OSError), run.log.open("a", encoding="utf-8") as file:
                 file.write(trace)
             with suppress(RunError):  # the folder may be what failed
                 reporter.end(State.failed, reason_of(error), trace)
@@ -238,15 +221,8 @@ def report_status(folder: Path, max_epochs: int) -> Generator[Reporter]:
         reporter.end(State.done)
 
 
-@contextmanager
-def _locked(folder: Path) -> Generator[None]:
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(exclusive_lock(folder / LOCK, MOMENT_S))
-        except TimeoutError:
-            owner = read_status(folder) or Status()
-            raise BusyError(
-                f"{folder} is being trained by process {owner.get('pid')} on {owner.get('host')}; "
-                "wait for it, or end it first"
-            ) from None
-        yield
+def _busy_error(folder: Path) -> BusyError:
+    owner = read_status(folder) or Status()
+    return BusyError(
+        f"{folder} is being trained by process {owner.get('pid')} on {owner.get('host')}; wait for it, or end it first"
+    )

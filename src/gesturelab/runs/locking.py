@@ -1,8 +1,7 @@
 """Who works in a folder: a file that a running process keeps locked; the system frees it however the process ends."""
 
-import itertools
-from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from gesturelab.errors import RunError
@@ -13,15 +12,18 @@ POLL_S = 0.02
 
 
 @contextmanager
-def exclusive_lock(path: Path, timeout_s: float = -1) -> Generator[None]:
+def exclusive_lock(
+    path: Path, timeout_s: float = -1, busy_error: Callable[[], Exception] = TimeoutError
+) -> Generator[None]:
     """Holds a lock on a file, which is made with its folder; without one where the file system knows no locks.
 
     Args:
         path: The file. It stays: to remove it would let two processes lock two files of that name.
         timeout_s: How long to wait for another process that holds it; below 0: until it is free.
+        busy_error: Makes the error that is raised if another process holds it still.
 
     Raises:
-        TimeoutError: If another process holds it still.
+        TimeoutError: If another process holds it still, or what `busy_error` made.
         RunError: If the folder cannot be written.
     """
     from filelock import FileLock, Timeout  # 40 ms, which printing a configuration need not wait for
@@ -35,7 +37,7 @@ def exclusive_lock(path: Path, timeout_s: float = -1) -> Generator[None]:
     try:
         lock.acquire()
     except Timeout:
-        raise
+        raise busy_error() from None
     except OSError:  # a file system without locks
         pass
     try:
@@ -44,8 +46,7 @@ def exclusive_lock(path: Path, timeout_s: float = -1) -> Generator[None]:
         lock.release()
 
 
-@contextmanager
-def single_instance(root: Path, name: str, otherwise: str) -> Generator[None]:
+def single_instance(root: Path, name: str, otherwise: str) -> AbstractContextManager[None]:
     """Keeps every other command out of a folder that does the same; the system ends that however this process ends.
 
     Args:
@@ -56,12 +57,7 @@ def single_instance(root: Path, name: str, otherwise: str) -> Generator[None]:
     Raises:
         RunError: If another one is at work there, or the folder cannot be written.
     """
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(exclusive_lock(root / name, timeout_s=0))
-        except TimeoutError:
-            raise RunError(f"{otherwise} {root}; wait for it, or end it first") from None
-        yield
+    return exclusive_lock(root / name, 0, lambda: RunError(f"{otherwise} {root}; wait for it, or end it first"))
 
 
 def is_locked(folder: Path) -> bool:
@@ -85,14 +81,14 @@ def make_new_folder(wanted: Path) -> Path:
     Raises:
         RunError: If it cannot be written.
     """
-    for number in itertools.count(1):
-        folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
+    folder, number = wanted, 1
+    while True:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / LOCK).open("x").close()
+            return folder
         except FileExistsError:
-            continue
+            number += 1
+            folder = wanted.with_name(f"{wanted.name}-{number}")
         except OSError as error:
             raise RunError(f"cannot write {folder}: {error.strerror or error}") from error
-        return folder
-    raise AssertionError("there is always another number")

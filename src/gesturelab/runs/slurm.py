@@ -48,17 +48,7 @@ SBATCH_ALWAYS = (
     "TIMELIMIT",
     "EXPORT",
 )
-SBATCH_IF_ASKED = {
-    "PARTITION": "partition",
-    "ACCOUNT": "account",
-    "QOS": "qos",
-    "CONSTRAINT": "constraint",
-    "GRES": "gres",
-    "GPUS_PER_NODE": "gpus_per_node",
-    "MEM_PER_NODE": "mem",
-    "EXCLUSIVE": "exclusive",
-}
-"""Variables of sbatch and the parameter of ours that each would overrule."""
+"""Variables of sbatch that every script overrules; others only if our parameters say them."""
 
 
 @dataclass(frozen=True)
@@ -120,14 +110,12 @@ def my_tasks() -> list[SlurmTask] | None:
     global _queue
     asked, tasks = _queue
     if time.monotonic() - asked > FRESH_S:
-        answer = None
-        if shutil.which("squeue") is not None:
-            answer = _ask(
-                "squeue", "--noheader", "--all", "--array", "--user", str(os.getuid()), "--format=%i|%j|%T|%N|%r"
-            )
-        tasks = None if answer is None else [SlurmTask(*line.split("|", 4)) for line in answer.splitlines()]
-        if tasks is not None:  # what has just ended is listed for a while
-            tasks = [task for task in tasks if task.state not in ENDED]
+        command = ("squeue", "--noheader", "--all", "--array", "--user", str(os.getuid()), "--format=%i|%j|%T|%N|%r")
+        if (answer := _ask(*command)) is None:
+            tasks = None
+        else:  # what has just ended is listed for a while
+            listed = [SlurmTask(*line.split("|", 4)) for line in answer.splitlines()]
+            tasks = [task for task in listed if task.state not in ENDED]
         _queue = (time.monotonic(), tasks)
     return tasks
 
@@ -140,10 +128,9 @@ def forget() -> None:
 
 def find_task(tasks: Collection[SlurmTask], job: str | None, name: str | None, index: int | None) -> SlurmTask | None:
     """The one with this id; while none is known, the one with this name and number."""
-    for task in tasks:
-        if task.id == job if job is not None else name is not None and (task.name, task.index) == (name, index):
-            return task
-    return None
+    if job is not None:
+        return next((task for task in tasks if task.id == job), None)
+    return next((task for task in tasks if name is not None and (task.name, task.index) == (name, index)), None)
 
 
 def ended_tasks(ids: Collection[str]) -> dict[str, SlurmTask]:
@@ -183,11 +170,9 @@ def cancel(ids: Collection[str]) -> None:
         RunError: If Slurm refuses.
     """
     try:
-        done = subprocess.run(["scancel", *ids], capture_output=True, text=True, timeout=ASK_TIMEOUT_S, check=False)
+        subprocess.run(["scancel", *ids], capture_output=True, text=True, timeout=ASK_TIMEOUT_S, check=True)
     except (OSError, subprocess.SubprocessError) as error:
-        raise RunError(f"scancel: {error}") from error
-    if done.returncode:
-        raise RunError(f"scancel: {done.stderr.strip()}")
+        raise RunError(f"scancel: {(getattr(error, 'stderr', '') or str(error)).strip()}") from error
 
 
 @contextmanager
@@ -200,7 +185,7 @@ def only_our_wishes(parameters: Mapping[str, Any]) -> Generator[None]:
     Args:
         parameters: What the script says.
     """
-    written = {*SBATCH_ALWAYS, *(name for name, key in SBATCH_IF_ASKED.items() if key in parameters)}
+    written = {*SBATCH_ALWAYS, *("MEM_PER_NODE" if key == "mem" else key.upper() for key in parameters)}
     hidden = {key: value for key, value in os.environ.items() if key.removeprefix("SBATCH_") in written}
     if "SLURM_JOB_ID" in os.environ:
         hidden |= {key: value for key, value in os.environ.items() if key.startswith(INHERITED) and key != "SLURM_CONF"}
@@ -226,12 +211,10 @@ def _from_controller(array: str) -> list[SlurmTask]:
 
 
 def _ask(*command: str) -> str | None:
+    whole_lists = os.environ | {"SLURM_BITSTR_LEN": "0"}  # without this, long lists of an array's numbers are cut
     try:
-        # without this, long lists of an array's numbers are cut
-        environment = os.environ | {"SLURM_BITSTR_LEN": "0"}
-        done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=ASK_TIMEOUT_S, check=False
+        return subprocess.check_output(
+            command, env=whole_lists, stderr=subprocess.DEVNULL, text=True, timeout=ASK_TIMEOUT_S
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout if done.returncode == 0 else None

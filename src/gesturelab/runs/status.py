@@ -84,7 +84,7 @@ class Status(TypedDict, total=False):
 def read_status(folder: Path) -> Status | None:
     """What a run's status file says; None if there is none, or none that can be read. Odd values are left out."""
     try:
-        found = read_json(RunDir(folder, "").status)
+        found = read_json(RunDir(folder).status)
     except (OSError, ValueError):
         return None
     if not isinstance(found, dict) or found.get("state") not in [*State]:
@@ -99,14 +99,15 @@ def without_odd_values(found: dict[str, Any]) -> Status:
     {'state': 'done', 'pid': 7}
     """
     return cast(
-        Status, {key: value for key, value in found.items() if key in Status.__annotations__ and _is_right(key, value)}
+        Status,
+        {
+            key: value
+            for key, value in found.items()
+            if key in Status.__annotations__
+            and not odd_value({key: value}, Status)
+            and (key not in ("started", "heartbeat", "finished") or _is_date(value))
+        },
     )
-
-
-def _is_right(key: str, value: Any) -> bool:
-    if odd_value({key: value}, Status):
-        return False
-    return key not in ("started", "heartbeat", "finished") or _is_date(value)
 
 
 def _is_date(value: str) -> bool:
@@ -122,7 +123,7 @@ def write_status(folder: Path, status: Status) -> None:
     Raises:
         RunError: If the folder cannot be written.
     """
-    write_json(RunDir(folder, "").status, {**status, "schema": STATUS_SCHEMA, "heartbeat": now()})
+    write_json(RunDir(folder).status, {**status, "schema": STATUS_SCHEMA, "heartbeat": now()})
 
 
 def queue(folder: Path, slurm_name: str | None = None, slurm_index: int | None = None) -> None:
@@ -179,12 +180,11 @@ def settle_status(folder: Path, ending: Callable[[], tuple[State, str]]) -> None
 
 def reason_of(error: BaseException) -> str:
     """An exception in one line; our own errors need no name."""
-    said = str(error).encode("utf-8", "backslashreplace").decode()  # half a character cannot be written
-    first = next(iter(said.strip().splitlines()), "")
-    kind = type(error).__name__
+    text = str(error).encode("utf-8", "backslashreplace").decode()  # half a character cannot be written
+    first = next(iter(text.strip().splitlines()), "")
     if isinstance(error, GesturelabError):
         return first
-    return f"{kind}: {first}" if first else kind
+    return f"{type(error).__name__}: {first}".removesuffix(": ")
 
 
 def is_first_process() -> bool:

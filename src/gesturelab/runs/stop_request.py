@@ -15,13 +15,13 @@ def ask_to_stop(folder: Path, reason: str) -> None:
     Raises:
         RunError: If the folder cannot be written.
     """
-    write_text(RunDir(folder, "").stop, reason + "\n")
+    write_text(RunDir(folder).stop, reason + "\n")
 
 
 def asked_to_stop(folder: Path) -> str:
     """The reason that the run was asked to stop for; empty when it was not asked."""
     try:
-        return read_text(RunDir(folder, "").stop).strip()
+        return read_text(RunDir(folder).stop).strip()
     except OSError:
         return ""
     except ValueError as error:
@@ -30,4 +30,4 @@ def asked_to_stop(folder: Path) -> str:
 
 def withdraw(folder: Path) -> None:
     """Lets the run go on."""
-    RunDir(folder, "").stop.unlink(missing_ok=True)
+    RunDir(folder).stop.unlink(missing_ok=True)

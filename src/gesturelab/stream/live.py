@@ -9,8 +9,7 @@ from torch import Tensor
 
 from gesturelab.config.data import Span, WindowConfig
 from gesturelab.export.onnx_model import OnnxModel
-from gesturelab.models.causal import is_causal
-from gesturelab.models.recogniser import Recogniser
+from gesturelab.models.recogniser import Recogniser, is_causal
 from gesturelab.stream.rolling import Rolling
 from gesturelab.stream.window import FrameBuffer, window_seconds, window_until
 

@@ -15,9 +15,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gesturelab.models.causal import is_causal
 from gesturelab.models.network import Network, State
-from gesturelab.models.recogniser import Recogniser
+from gesturelab.models.recogniser import Recogniser, is_causal
 from gesturelab.preprocessing.augmentation import mirror
 
 

@@ -2,6 +2,8 @@
 
 import csv
 import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,39 +12,40 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from lightning.pytorch import Trainer
 
-from gesturelab.config.data import Target
-from gesturelab.config.options import TARGET, to_plain
+from gesturelab.config.data import Target, WindowConfig
+from gesturelab.config.options import TARGET, guests_of, provenance, target_of, to_plain
 from gesturelab.config.split import FoldsFileConfig, GuestSplitConfig
 from gesturelab.config.training import Keep, TrainConfig
 from gesturelab.datasets.recording import Dataset
 from gesturelab.evaluation.baselines import Baselines, fit_baselines
-from gesturelab.evaluation.metrics import CORRECTNESS, score_labels
+from gesturelab.evaluation.metrics import CORRECTNESS, Metric, confusion, score, score_labels
 from gesturelab.evaluation.predictions import COLUMNS, MORE_COLUMNS
+from gesturelab.evaluation.windows import combine_windows, write_windows
 from gesturelab.files import atomic_write
-from gesturelab.models.flops import flops_to_answer
-from gesturelab.models.network import count_parameters
 from gesturelab.models.recogniser import Recogniser
+from gesturelab.preprocessing.frame_store import FrameStore
 from gesturelab.preprocessing.scaler import Scaler
+from gesturelab.preprocessing.windows import cut_live
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.info import (
     Baseline,
-    CostInfo,
     DataInfo,
-    ModelInfo,
+    Metrics,
     RejectedInfo,
     Scores,
     Side,
+    SideScores,
     SplitInfo,
     TrainingInfo,
 )
+from gesturelab.runs.signals import raise_if_received
 from gesturelab.skeletons.definition import stored
 from gesturelab.splits.split import recording_table, subjects_of_folds
-from gesturelab.training.build import as_options, device_name
 from gesturelab.training.checkpoints import kept_epoch
-from gesturelab.training.datamodule import GestureData
+from gesturelab.training.datamodule import EVALUATION_FRAMES, GestureData
 from gesturelab.training.device import lightning_precision
+from gesturelab.training.micro_batching import MicroBatches
 from gesturelab.training.module import GestureModule
-from gesturelab.training.provenance import cores, cpu_name
 
 
 def write_predictions(
@@ -58,22 +61,76 @@ def write_predictions(
         table = csv.writer(file, lineterminator="\n")
         table.writerow([*COLUMNS, *(f"p_{name}" for name in names), *(MORE_COLUMNS if baselines else ())])
         for number, row in zip(ids.tolist(), rows, strict=True):
-            table.writerow(
-                [
-                    dataset.names[number],
-                    dataset.subjects[number],
-                    dataset.gesture_names[dataset.gestures[number]],
-                    dataset.correctness[number],
-                    names[int(row.argmax())],
-                    *(f"{probability:.6g}" for probability in row),
-                    *(_trivial(baselines, dataset.seconds[number : number + 1], names) if baselines else ()),
-                ]
-            )
+            cells = [dataset.names[number], dataset.subjects[number], dataset.gesture_names[dataset.gestures[number]]]
+            cells += [dataset.correctness[number], names[int(row.argmax())], *(f"{share:.6g}" for share in row)]
+            if baselines is not None:
+                seconds = dataset.seconds[number : number + 1]
+                answers = (baselines.by_length(seconds), baselines.by_majority(seconds))
+                cells += [f"{seconds[0]:.6g}", *(names[int(answer[0])] for answer in answers)]
+            table.writerow(cells)
 
 
-def _trivial(baselines: Baselines, seconds: Float64[np.ndarray, " one"], names: tuple[str, ...]) -> list[object]:
-    said = (baselines.by_length(seconds), baselines.by_majority(seconds))
-    return [f"{seconds[0]:.6g}", *(names[int(one[0])] for one in said)]
+def write_live(
+    path: Path, config: WindowConfig, data: GestureData, recogniser: Recogniser, device: torch.device
+) -> None:
+    """Writes what the network says of each test recording, moment after moment, knowing only what came before.
+
+    Args:
+        path: The windows file.
+        config: How windows are cut.
+        data: Whose test recordings.
+        recogniser: With the best weights.
+        device: Where it computes.
+    """
+    dataset = data.dataset
+    live = cut_live(dataset, np.unique(data.windows.recording[data.sides.test]), config)
+    store = FrameStore(dataset, live.windows, device, live.last)
+    network = recogniser.to(device).eval()
+    micro_batches = MicroBatches()
+
+    def rows() -> Iterator[tuple[str, float, float, list[float]]]:
+        each = max(EVALUATION_FRAMES // 2 // config.length_frames, 1)
+        for index in torch.arange(len(live.windows), device=device).split(each):
+            raise_if_received()
+            with torch.inference_mode():
+                answers = micro_batches.evaluate(network.probabilities, store.gather(index).positions).cpu().tolist()
+            for window, probabilities in zip(index.tolist(), answers, strict=True):
+                number = int(live.windows.recording[window])
+                rate = float(dataset.rates_hz[number])
+                start, end = float(live.windows.start[window]) / rate, int(live.last[window]) / rate
+                yield dataset.names[number], start, end, probabilities
+
+    write_windows(path, dataset.class_names, rows())
+
+
+@dataclass(frozen=True, eq=False)
+class TestedRecordings:
+    """The recordings of a subset with what the network says of them: the mean over each one's windows."""
+
+    ids: Int64[np.ndarray, " recordings"]
+    truth: Int64[np.ndarray, " recordings"]
+    probabilities: Float[np.ndarray, "recordings classes"]
+
+    @property
+    def confusion(self) -> list[list[int]]:
+        """Counts; rows are the true class, columns the predicted one."""
+        return confusion(self.probabilities, self.truth)
+
+
+def score_sides(
+    data: GestureData, probabilities: list[Float[np.ndarray, "_ classes"]], guests: Sequence[Metric]
+) -> tuple[Metrics, TestedRecordings, TestedRecordings]:
+    """All scores, and the recordings of validation and test, from the probabilities of each subset's windows."""
+    classes, target = data.dataset.classes, data.dataset.target
+    scored: list[SideScores] = []
+    subsets: list[TestedRecordings] = []
+    for side, rows in zip((data.sides.train, data.sides.validation, data.sides.test), probabilities, strict=True):
+        recording = data.windows.recording[side]
+        ids, combined = combine_windows(recording, rows)
+        of_windows = score(rows, classes[recording], target, guests)
+        scored.append(SideScores(window=of_windows, recording=score(combined, classes[ids], target, guests)))
+        subsets.append(TestedRecordings(ids, classes[ids], combined))
+    return Metrics(train=scored[0], validation=scored[1], test=scored[2]), subsets[1], subsets[2]
 
 
 def make_baselines(dataset: Dataset, train: Int64[np.ndarray, " recordings"]) -> Baselines | None:
@@ -84,23 +141,19 @@ def make_baselines(dataset: Dataset, train: Int64[np.ndarray, " recordings"]) ->
 
 
 def baseline_info(
-    baselines: Baselines | None, dataset: Dataset, test: Int64[np.ndarray, " recordings"]
+    baselines: Baselines, dataset: Dataset, test: Int64[np.ndarray, " recordings"]
 ) -> dict[str, Baseline]:
-    """What the baselines score on test recordings; nothing where gestures are recognised."""
-    if baselines is None:
-        return {}
+    """What the baselines score on test recordings."""
     seconds, truth = dataset.seconds[test], dataset.classes[test]
-    by_length, by_majority = baselines.by_length(seconds), baselines.by_majority(seconds)
     rule = f"incorrect if it lasts more than {baselines.threshold_s:.3g} s"
     always = f"always {dataset.class_names[baselines.majority]}"
-    nothing = np.zeros(len(truth))
 
     def scores(predicted: Int64[np.ndarray, " recordings"], order: Float64[np.ndarray, " recordings"]) -> Scores:
         return score_labels(truth, predicted, np.stack([-order, order], axis=1), CORRECTNESS)
 
     return {
-        "length": {"rule": rule, "threshold_s": baselines.threshold_s, **scores(by_length, seconds)},
-        "majority": {"rule": always, **scores(by_majority, nothing)},
+        "length": {"rule": rule, "threshold_s": baselines.threshold_s, **scores(baselines.by_length(seconds), seconds)},
+        "majority": {"rule": always, **scores(baselines.by_majority(seconds), 0 * seconds)},
     }
 
 
@@ -129,11 +182,13 @@ def data_info(config: TrainConfig, data: GestureData) -> DataInfo:
     """What was read; paths of this machine are left out."""
     dataset = data.dataset
     tested = np.unique(data.windows.recording[data.sides.test]).tolist()
-    options = {"source": config.data.source} | to_plain(config.data)
-    del options[TARGET], options["cache_dir"]
-    for key in ("root", "skeleton"):  # paths of this machine; the skeleton itself is kept below
-        options.pop(key, None)
-    options = {key: value for key, value in options.items() if not _is_path(value)}
+    # paths of this machine are left out, and the skeleton, which is kept below
+    left_out = (TARGET, "cache_dir", "root", "skeleton")
+    options = {
+        key: value
+        for key, value in ({"source": config.data.source} | to_plain(config.data)).items()
+        if key not in left_out and not (isinstance(value, str) and Path(value).expanduser().is_absolute())
+    }
     return DataInfo(
         source=dataset.source,
         synthetic=dataset.synthetic,
@@ -147,10 +202,6 @@ def data_info(config: TrainConfig, data: GestureData) -> DataInfo:
         options=options,
         rejected=[RejectedInfo(recording=left.recording, reason=left.reason) for left in dataset.rejected],
     )
-
-
-def _is_path(value: Any) -> bool:
-    return isinstance(value, str) and Path(value).expanduser().is_absolute()
 
 
 def split_info(config: TrainConfig, data: GestureData) -> SplitInfo:
@@ -176,35 +227,15 @@ def split_info(config: TrainConfig, data: GestureData) -> SplitInfo:
     )
 
 
-def model_info(config: TrainConfig, module: GestureModule) -> ModelInfo:
-    """The network and what it was trained with."""
-    hyperparameters: dict[str, Any] = {
-        **to_plain(config.model),
-        "loss": to_plain(config.loss),
-        "augment": to_plain(config.augment),
+def classes_info(config: TrainConfig) -> dict[str, Any]:
+    """Which class of which version of which file each option was."""
+    classes: dict[str, Any] = {
+        key: provenance(target_of(getattr(config, key))) for key in ("data", "split", "model", "loss")
     }
-    return ModelInfo(
-        size=config.model.name,
-        parameters=count_parameters(module.recogniser.classifier),
-        hyperparameters=hyperparameters,
-    )
-
-
-def cost_info(recogniser: Recogniser, frames: int, load: float) -> CostInfo:
-    """Operations of a window of so many frames, and what the training ran on.
-
-    Args:
-        recogniser: What was trained.
-        frames: In a window.
-        load: Of the machine when the training ended.
-    """
-    return CostInfo(
-        flops_per_window=flops_to_answer(recogniser, frames),
-        cpu=cpu_name(),
-        cores=cores(),
-        threads=torch.get_num_threads(),
-        load=round(load, 2),
-    )
+    for group, options in (("features", config.features), ("augment", config.augment)):
+        if guests := guests_of(options):
+            classes[group] = {key: provenance(target_of(guest)) for key, guest in guests.items()}
+    return classes
 
 
 def training_info(config: TrainConfig, trainer: Trainer, module: GestureModule, accelerator: str) -> TrainingInfo:
@@ -217,13 +248,13 @@ def training_info(config: TrainConfig, trainer: Trainer, module: GestureModule, 
         best_epoch=kept_epoch(history, Keep(config.trainer.keep)),
         stopped_early=len(history) < config.trainer.max_epochs,
         seconds=round(module.seconds, 3),
-        device=device_name(accelerator),
+        device=torch.cuda.get_device_name() if accelerator == "gpu" else "cpu",
         precision=lightning_precision(config.trainer.precision, accelerator),
         batch_size=config.trainer.batch_size * trainer.world_size,
         batches_per_epoch=config.trainer.batches_per_epoch,
         gradient_clip_norm=config.trainer.gradient_clip_norm,
-        callbacks={name: as_options(entry) for name, entry in config.callbacks.items()},
-        optimizer=as_options(config.optimizer),
+        callbacks={name: to_plain(entry) for name, entry in config.callbacks.items()},
+        optimizer=to_plain(config.optimizer),
         scheduler=to_plain(config.scheduler),
         history=history,
     )

@@ -1,13 +1,12 @@
 """Proof from a saved run that its test people are unseen: who and what was on which side, worked out afresh."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from gesturelab.config.data import Target
 from gesturelab.config.options import to_plain
 from gesturelab.config.saved import read_config
 from gesturelab.config.training import Keep, TrainConfig
@@ -22,11 +21,13 @@ from gesturelab.preprocessing.windows import Windows
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.info import Info
 from gesturelab.training.artefacts import baseline_info, make_baselines, split_info
-from gesturelab.training.build import as_options, make_data, make_scaler
+from gesturelab.training.build import make_data, make_scaler
 from gesturelab.training.checkpoints import kept_epoch
 from gesturelab.training.datamodule import GestureData
 
 SIDES = ("training", "validation", "test")
+NAMED = 4
+"""People, recordings or frames that a check names."""
 CLOSE = 1e-6
 """Largest difference of a scaler's numbers, relative to the feature's deviation, that rounding explains."""
 
@@ -75,16 +76,27 @@ def audit(run: RunDir, root: str | None = None) -> list[Check]:
     if not same_data.passed:
         return first
     data = make_data(config, dataset)
+    sides = [np.unique(data.windows.recording[index]) for index in _sides(data)]
+    names = [{dataset.names[number] for number in side.tolist()} for side in sides]
+    people = [{dataset.subjects[number] for number in side.tolist()} for side in sides]
     return [
         *first,
         _split(config, data, info),
-        _predictions(run, data),
-        _people(data),
-        _recordings(data),
+        _predictions(run, names[2]),
+        Check(
+            "no person is on two sides",
+            _overlaps(people, str, "subject"),
+            f"{len(set().union(*people))} people",
+        ),
+        Check(
+            "no recording is on two sides",
+            _overlaps(names, str, "recording"),
+            f"{len(set().union(*names))} recordings",
+        ),
         _frames(data),
-        _scaler(run, config, data),
-        _choice(config, data, info),
-        *([_baselines(data, info)] if dataset.target is Target.correctness else []),
+        _scaler(run, config, data, people),
+        _choice(config, info, people),
+        *_baselines(dataset, sides[0], sides[2], info),
     ]
 
 
@@ -117,55 +129,27 @@ def _configuration(config: TrainConfig, info: Info) -> Check:
 
 
 def _split(config: TrainConfig, data: GestureData, info: Info) -> Check:
-    anew = split_info(config, data)
+    anew, written = split_info(config, data), info["split"]
+    sizes = [f"{len(anew[key]['subjects'])} {key}" for key in ("train", "validation", "test")]
     other = [
-        side
-        for side, here, there in (
-            ("training", anew["train"], info["split"]["train"]),
-            ("validation", anew["validation"], info["split"]["validation"]),
-            ("test", anew["test"], info["split"]["test"]),
-        )
-        if here != there
+        side for side, key in zip(SIDES, ("train", "validation", "test"), strict=True) if anew[key] != written[key]
     ]
-    sizes = ", ".join(f"{len(anew[side]['subjects'])} {side}" for side in ("train", "validation", "test"))
     return Check(
         "dividing the data again gives the same sides",
         f"other people, recordings or windows on the {' and '.join(other)} side" if other else "",
-        f"people: {sizes}",
+        f"people: {', '.join(sizes)}",
     )
 
 
-def _predictions(run: RunDir, data: GestureData) -> Check:
-    expected = {data.dataset.names[number] for number in _recordings_of(data)[2]}
+def _predictions(run: RunDir, expected: set[str]) -> Check:
+    claim = "the predictions are of the test recordings"
     try:
-        said = set(read_predictions(run.predictions).names)
+        predicted = set(read_predictions(run.predictions).names)
     except GesturelabError as error:
-        return Check("the predictions are of the test recordings", str(error), "")
-    odd = sorted(said ^ expected)
-    return Check(
-        "the predictions are of the test recordings",
-        f"{len(odd)} recordings are on one of the two lists only: {_some(odd)}" if odd else "",
-        f"all {len(said)}, and no others",
-    )
-
-
-def _people(data: GestureData) -> Check:
-    people = [{data.dataset.subjects[number] for number in side} for side in _recordings_of(data)]
-    return Check(
-        "no person is on two sides",
-        _overlaps(people, str, "subject"),
-        f"{len(set().union(*people))} people",
-    )
-
-
-def _recordings(data: GestureData) -> Check:
-    sides = _recordings_of(data)
-    names = [{data.dataset.names[number] for number in side} for side in sides]
-    return Check(
-        "no recording is on two sides",
-        _overlaps(names, str, "recording"),
-        f"{len(set().union(*names))} recordings",
-    )
+        return Check(claim, str(error), "")
+    odd = sorted(predicted ^ expected)
+    text = f"{len(odd)} recordings are on one of the two lists only: {_some(odd)}" if odd else ""
+    return Check(claim, text, f"all {len(predicted)}, and no others")
 
 
 def _frames(data: GestureData) -> Check:
@@ -213,7 +197,7 @@ def covered_frames(
     return np.cumsum(edges[:-1]) > 0
 
 
-def _scaler(run: RunDir, config: TrainConfig, data: GestureData) -> Check:
+def _scaler(run: RunDir, config: TrainConfig, data: GestureData, people: list[set[str]]) -> Check:
     claim = "the scaler was fitted on training people only"
     try:
         saved = Scaler.load(run.scaler)
@@ -225,71 +209,67 @@ def _scaler(run: RunDir, config: TrainConfig, data: GestureData) -> Check:
     apart = np.maximum(np.abs(saved.mean - anew.mean), np.abs(saved.deviation - anew.deviation)) / anew.deviation
     worst = int(apart.argmax())
     found = f"{saved.names[worst]} differs by {apart[worst]:.2g} deviations from what training windows give"
-    tested = sorted(_subjects(data, 0) & _subjects(data, 2))
+    tested = sorted(people[0] & people[2])
     if apart[worst] <= CLOSE:
         found = f"it matches the training windows, but these hold test people: {_some(tested)}" if tested else ""
-    return Check(claim, found, "" if found else f"fitted again on {len(_subjects(data, 0))} people, it is the same")
+    return Check(claim, found, "" if found else f"fitted again on {len(people[0])} people, it is the same")
 
 
 _KEPT = {Keep.best: "lowest validation loss", Keep.last: "the last epoch, whatever its loss"}
 
 
-def _choice(config: TrainConfig, data: GestureData, info: Info) -> Check:
-    claim = "early stopping and the choice of weights saw validation people only"
-    watched = {name: as_options(entry).get("monitor") for name, entry in config.callbacks.items()}
-    odd = [f"callbacks.{name} watches {key}" for name, key in watched.items() if key and not _of_validation(str(key))]
-    history = info["training"]["history"]
+def _choice(config: TrainConfig, info: Info, people: list[set[str]]) -> Check:
+    watched = {name: str(to_plain(entry).get("monitor") or "") for name, entry in config.callbacks.items()}
+    odd = [
+        f"callbacks.{name} watches {key}" for name, key in watched.items() if key and not key.startswith("validation")
+    ]
+    history, best = info["training"]["history"], info["training"]["best_epoch"]
     keep = Keep(config.trainer.keep)
     due = kept_epoch(history, keep) if history else None
-    if due != info["training"]["best_epoch"]:
-        odd.append(f"the weights of epoch {info['training']['best_epoch']} were kept, but the {keep} one is {due}")
-    if both := sorted(_subjects(data, 1) & _subjects(data, 2)):
+    if due != best:
+        odd.append(f"the weights of epoch {best} were kept, but the {keep} one is {due}")
+    if both := sorted(people[1] & people[2]):
         odd.append(f"validation people are test people: {_some(both)}")
-    return Check(claim, "; ".join(odd), f"{len(_subjects(data, 1))} people, none of them tested; {_KEPT[keep]}")
+    return Check(
+        "early stopping and the choice of weights saw validation people only",
+        "; ".join(odd),
+        f"{len(people[1])} people, none of them tested; {_KEPT[keep]}",
+    )
 
 
-def _baselines(data: GestureData, info: Info) -> Check:
-    train, _, test = (np.array(side, dtype=np.int64) for side in _recordings_of(data))
-    anew = cast(dict[str, Any], baseline_info(make_baselines(data.dataset, train), data.dataset, test))
-    written = cast(dict[str, Any], info.get("baselines", {}))
+def _baselines(
+    dataset: Dataset, train: Int64[np.ndarray, " train"], test: Int64[np.ndarray, " test"], info: Info
+) -> Iterator[Check]:
+    if (baselines := make_baselines(dataset, train)) is None:
+        return
+    anew = baseline_info(baselines, dataset, test)
+    written = info.get("baselines", {})
     primary = primary_metric(CORRECTNESS).name  # runs of earlier versions lack metrics that came later
     same = written.keys() == anew.keys() and all(
         primary in scores and scores.items() <= anew[kind].items() for kind, scores in written.items()
     )
-    return Check(
+    yield Check(
         "the baselines were fitted on training people, and tested on the test recordings",
         "" if same else "fitted again, they say something else",
         f"length alone: {anew['length']['rule']}",
     )
 
 
-def _of_validation(key: str) -> bool:
-    return key.startswith("validation")
-
-
 def _sides(data: GestureData) -> tuple[Int64[np.ndarray, " _"], ...]:
     return data.sides.train, data.sides.validation, data.sides.test
 
 
-def _recordings_of(data: GestureData) -> list[list[int]]:
-    return [np.unique(data.windows.recording[side]).tolist() for side in _sides(data)]
-
-
-def _subjects(data: GestureData, side: int) -> set[str]:
-    return {data.dataset.subjects[number] for number in _recordings_of(data)[side]}
-
-
-def _overlaps(sides: list[set[str]] | list[set[int]], name: Callable[..., str], what: str) -> str:
+def _overlaps(sides: list[set[Any]], name: Callable[[Any], str], kind: str) -> str:
     """What two sides share, by name."""
-    found: list[str] = []
+    overlaps: list[str] = []
     for one, other in ((0, 2), (0, 1), (1, 2)):
-        if both := sorted(sides[one] & sides[other]):  # type: ignore[operator]
-            words = f"{len(both)} {what}{'s' if len(both) > 1 else ''}"
-            found.append(f"{words} on {SIDES[one]} and {SIDES[other]} side: {_some(map(name, both[:4]), len(both))}")
-    return "; ".join(found)
+        if both := sorted(sides[one] & sides[other]):
+            count = f"{len(both)} {kind}{'s' if len(both) > 1 else ''}"
+            listed = _some([name(item) for item in both[:NAMED]], len(both))
+            overlaps.append(f"{count} on {SIDES[one]} and {SIDES[other]} side: {listed}")
+    return "; ".join(overlaps)
 
 
-def _some(names: Iterable[str], total: int | None = None) -> str:
-    listed = list(names)
-    count = len(listed) if total is None else total
-    return ", ".join(listed[:4]) + (f" and {count - 4} more" if count > 4 else "")
+def _some(names: list[str], total: int | None = None) -> str:
+    count = len(names) if total is None else total
+    return ", ".join(names[:NAMED]) + (f" and {count - NAMED} more" if count > NAMED else "")

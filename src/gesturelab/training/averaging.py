@@ -84,9 +84,9 @@ def update(average: dict[str, Tensor], weights: dict[str, Tensor], share: float)
 
 
 @torch.no_grad()
-def swap(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
+def swap(first: dict[str, Tensor], second: dict[str, Tensor]) -> None:
     """Exchanges the values of two sets of tensors, in place."""
-    for name, value in other.items():
+    for name, value in second.items():
         kept = value.clone()
-        value.copy_(one[name])
-        one[name].copy_(kept)
+        value.copy_(first[name])
+        first[name].copy_(kept)

@@ -15,7 +15,7 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import RichProgressBar
 from torch import Tensor
 
-from gesturelab.config.options import TARGET, construct
+from gesturelab.config.options import TARGET, construct, to_plain
 from gesturelab.config.training import Keep, OnNotFinite, TrainConfig, TrainerConfig
 from gesturelab.datasets.recording import Dataset
 from gesturelab.errors import ConfigError
@@ -35,7 +35,7 @@ from gesturelab.training.device import lightning_precision
 from gesturelab.training.fitted import FittedModule
 from gesturelab.training.module import GestureModule
 from gesturelab.training.optimizers import make_loss
-from gesturelab.training.trackers.guard import Guarded, Resuming
+from gesturelab.training.trackers.guard import Guarded
 
 
 def make_data(config: TrainConfig, dataset: Dataset) -> GestureData:
@@ -111,7 +111,7 @@ def make_module(config: TrainConfig, data: GestureData, scaler: Scaler) -> Gestu
         ),
         data.identity(),
         make_loss(config.loss, weights, len(dataset.class_names)),
-        as_options(config.optimizer),
+        to_plain(config.optimizer),
         config.scheduler,
         weights,
         OnNotFinite(config.trainer.on_not_finite),
@@ -132,7 +132,7 @@ def make_trainer(
     options = config.trainer
     callbacks: list[Callback] = [make_callback(name, entry) for name, entry in config.callbacks.items()]
     callbacks.append(KeepCheckpoints(folder / "checkpoints", Keep(options.keep), options.checkpoint_minutes))
-    callbacks += [Resuming(), StopOnRequest(folder), LeaveOnSignal()]
+    callbacks += [StopOnRequest(folder), LeaveOnSignal()]
     return Trainer(
         accelerator=accelerator,
         devices=options.devices,
@@ -181,16 +181,6 @@ def make_callback(name: str, entry: Any) -> Callback:
     Raises:
         ConfigError: If it cannot be made.
     """
-    options = as_options(entry)
+    options = to_plain(entry)
     target = str(options.pop(TARGET, None) or "")
     return construct(f"callbacks.{name}", target, options, kind=Callback)
-
-
-def as_options(entry: Any) -> dict[str, Any]:
-    """The keys and values of an option that began with a schema, or of one that did not."""
-    return dict(entry) if isinstance(entry, dict) else dict(vars(entry))
-
-
-def device_name(accelerator: str) -> str:
-    """The device as people call it: ``cpu``, or the GPU's name."""
-    return torch.cuda.get_device_name() if accelerator == "gpu" else "cpu"

@@ -18,6 +18,7 @@ import pickle
 import shutil
 import zipfile
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -159,21 +160,41 @@ def find_checkpoint(folder: Path, keep: Keep, *, within: bool) -> Path | None:
     Raises:
         RunError: If there are only damaged ones, or one carries code.
     """
-    checkpoints = _Checkpoints(folder)
+    damaged: dict[str, DamagedError] = {}
+
+    @cache
+    def read(name: str) -> _Contents | None:
+        try:
+            return _read_contents(folder / name) if (folder / name).exists() else None
+        except DamagedError as error:
+            damaged[name] = error
+            return None
+
+    def find_end(epoch: int) -> str | None:
+        names = (BEST, SECOND, LAST, PREVIOUS)
+        return next((name for name in names if (contents := read(name)) is not None and contents.ends == epoch), None)
+
     for name in ([WITHIN] if within else []) + [LAST, PREVIOUS, BEST, SECOND]:
-        if (contents := checkpoints[name]) is None or (name == WITHIN and checkpoints.stale(contents)):
+        if (contents := read(name)) is None:
             continue
-        best = checkpoints.of(kept_epoch(contents.history, keep)) if keep is Keep.best and contents.history else ""
+        last = read(LAST) if name == WITHIN else None
+        if last is not None and len(last.history) > len(contents.history):
+            continue  # the epoch that it is in the middle of was finished since
+        best = find_end(kept_epoch(contents.history, keep)) if keep is Keep.best and contents.history else ""
         if best is not None:
             break
     else:
-        if checkpoints.damaged:
-            reasons = "\n  ".join(map(str, checkpoints.damaged.values()))
+        if damaged:
+            reasons = "\n  ".join(map(str, damaged.values()))
             raise RunError(
                 f"no checkpoint is left to go on from; to train anew: rm -r {folder}, and begin again\n  {reasons}"
             )
         return None
-    checkpoints.put_aside(name)
+    for bad, error in damaged.items():
+        with suppress(FileNotFoundError):  # another process of this training was faster
+            (folder / bad).replace(folder / f"{bad}{DAMAGED}")
+        instead = f"going on from {folder / name}, after epoch {len(contents.history)}"
+        log.warning("%s; %s (the damaged file is now called %s)", error, instead, bad + DAMAGED)
     if name not in (WITHIN, LAST):
         link(folder / name, folder / LAST)
     if best not in ("", BEST):
@@ -186,56 +207,8 @@ def find_checkpoint(folder: Path, keep: Keep, *, within: bool) -> Path | None:
     return folder / name
 
 
-class _Checkpoints:
-    """The checkpoints of a folder that are whole; each is read once, when it is asked for."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._contents: dict[str, _Contents | None] = {}
-        self.damaged: dict[str, DamagedError] = {}
-
-    def __getitem__(self, name: str) -> _Contents | None:
-        if name not in self._contents:
-            self._contents[name] = self._read(name)
-        return self._contents[name]
-
-    def _read(self, name: str) -> _Contents | None:
-        path = self._folder / name
-        if not path.exists():
-            return None
-        try:
-            saved = read_checkpoint(path)
-        except DamagedError as error:
-            self.damaged[name] = error
-            return None
-        history = cast(list[Epoch], saved["gesturelab"]["history"])
-        ended = bool(history) and history[-1]["epoch"] == saved["epoch"]
-        return _Contents(history, saved["epoch"] if ended else None)
-
-    def stale(self, within: _Contents) -> bool:
-        """Whether the epoch that a checkpoint is in the middle of was finished since."""
-        last = self[LAST]
-        return last is not None and len(last.history) > len(within.history)
-
-    def of(self, epoch: int) -> str | None:
-        """The file of an epoch's end."""
-        for name in (BEST, SECOND, LAST, PREVIOUS):
-            if (contents := self[name]) is not None and contents.ends == epoch:
-                return name
-        return None
-
-    def put_aside(self, chosen: str) -> None:
-        """Takes damaged files out of the way, and says what is used in their place."""
-        for name, error in self.damaged.items():
-            path = self._folder / name
-            with suppress(FileNotFoundError):  # another process of this training was faster
-                path.replace(path.with_name(name + DAMAGED))
-            contents = self[chosen]
-            after = len(contents.history) if contents is not None else 0
-            log.warning(
-                "%s; going on from %s, after epoch %d (the damaged file is now called %s)",
-                error,
-                self._folder / chosen,
-                after,
-                name + DAMAGED,
-            )
+def _read_contents(path: Path) -> _Contents:
+    saved = read_checkpoint(path)
+    history = cast(list[Epoch], saved["gesturelab"]["history"])
+    ended = bool(history) and history[-1]["epoch"] == saved["epoch"]
+    return _Contents(history, saved["epoch"] if ended else None)

@@ -4,48 +4,38 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from lightning.pytorch import seed_everything
 
 from gesturelab.config.data import Target
-from gesturelab.config.options import guests_of, provenance, target_of, to_plain
+from gesturelab.config.options import to_plain
 from gesturelab.config.training import Keep, TrainConfig
 from gesturelab.datasets.load import load
 from gesturelab.datasets.mirror_names import mirror_in_words
 from gesturelab.evaluation.calibration import fit_confidence_threshold, fit_temperature
 from gesturelab.evaluation.guest_metrics import check_metrics, make_metrics, read_definitions
-from gesturelab.evaluation.metrics import Metric, confusion, score
-from gesturelab.evaluation.windows import combine_windows
 from gesturelab.files import sha256, write_json
+from gesturelab.models.flops import flops_to_answer
 from gesturelab.models.network import count_parameters
 from gesturelab.report.figures import draw_confusion, draw_curves
 from gesturelab.runs.folder import RunDir
-from gesturelab.runs.info import (
-    INFO_SCHEMA,
-    LEAKY,
-    SYNTHETIC,
-    Epoch,
-    Info,
-    Metrics,
-    SideScores,
-)
+from gesturelab.runs.info import INFO_SCHEMA, LEAKY, SYNTHETIC, CostInfo, Epoch, Info, ModelInfo, RestartInfo
 from gesturelab.runs.status import is_first_process
 from gesturelab.splits.split import recording_table, subjects_of_folds
 from gesturelab.training.artefacts import (
     baseline_info,
-    cost_info,
+    classes_info,
     data_info,
     make_baselines,
-    model_info,
+    score_sides,
     split_info,
     training_info,
+    write_live,
     write_predictions,
     write_weights,
 )
@@ -55,12 +45,11 @@ from gesturelab.training.device import check_miopen
 from gesturelab.training.findings import find
 from gesturelab.training.fit import SCORES_MISSING, fit, predict_sides, stoppable
 from gesturelab.training.fitted import FittedModule, fitted_options
-from gesturelab.training.live_windows import write_live
 from gesturelab.training.micro_batching import explain_out_of_memory
 from gesturelab.training.module import GestureModule
-from gesturelab.training.provenance import git_state, versions
-from gesturelab.training.steps import add_restart
-from gesturelab.training.trackers.make import check_loggers, make_loggers
+from gesturelab.training.nonfinite import add_restart
+from gesturelab.training.provenance import cores, cpu_name, git_state, versions
+from gesturelab.training.trackers.guard import check_loggers, make_loggers
 
 log = logging.getLogger(__name__)
 
@@ -100,25 +89,24 @@ def run_experiment(
     scaler = make_scaler(config, data)
     if accelerator == "gpu" and torch.version.hip is not None:
         check_miopen(config.model, data.windows.length_frames, config.trainer.batch_size)
-    module = make_module(config, data, scaler)
-    module.report = report
-    if isinstance(module, FittedModule):
-        config = fitted_options(config)
-    if is_first_process():
-        _announce(config, data, module, caveats)
-    loggers = make_loggers(config, folder, caveats)
-    trainer = make_trainer(config, accelerator, folder, loggers, progress_bar=_on_terminal())
-    keep = Keep(config.trainer.keep)
-    while diverged := fit(config, trainer, module, data, run):
-        restarts = add_restart(module.restarts, diverged)
-        seed_everything(config.seed, verbose=False)
+    restarts: list[RestartInfo] = []
+    while True:
         module = make_module(config, data, scaler)
         module.report = report
-        module.restart(restarts)
+        if isinstance(module, FittedModule):
+            config = fitted_options(config)
+        if restarts:
+            module.restart(restarts)
+        elif is_first_process():
+            _announce(config, data, module, caveats)
         loggers = make_loggers(config, folder, caveats)
-        trainer = make_trainer(config, accelerator, folder, loggers, progress_bar=_on_terminal())
-    busy = os.getloadavg()[0]
-    probabilities = predict_sides(trainer, module, data, run, keep)
+        trainer = make_trainer(config, accelerator, folder, loggers, progress_bar=sys.stdout.isatty())
+        if (diverged := fit(config, trainer, module, data, run)) is None:
+            break
+        restarts = add_restart(module.restarts, diverged)
+        seed_everything(config.seed, verbose=False)
+    load_average = os.getloadavg()[0]
+    probabilities = predict_sides(trainer, module, data, run, Keep(config.trainer.keep))
     if not trainer.is_global_zero:
         sys.exit(0)  # the other processes of a multi-GPU run have done their part
 
@@ -127,13 +115,11 @@ def run_experiment(
         scaler.save(run.scaler)
         if folds := subjects_of_folds(recording_table(dataset), config.split):
             write_json(run.folds, folds)
-        metrics, matrix = _score_all(data, probabilities, guests)
+        metrics, of_validation, of_test = score_sides(data, probabilities, guests)
         baselines = make_baselines(dataset, np.unique(data.windows.recording[data.sides.train]))
-        tested, combined = combine_windows(data.windows.recording[data.sides.test], probabilities[2])
-        write_predictions(run.predictions, dataset, tested, combined, baselines)
+        write_predictions(run.predictions, dataset, of_test.ids, of_test.probabilities, baselines)
         write_live(run.windows, config.window, data, module.recogniser, trainer.strategy.root_device)
-        training = training_info(config, trainer, module, accelerator)
-        temperature, unsure_below = _confidence(data, probabilities[1])
+        temperature = round(fit_temperature(of_validation.probabilities, of_validation.truth), 6)
         info = Info(
             schema=INFO_SCHEMA,
             name=config.name,
@@ -143,38 +129,43 @@ def run_experiment(
             started=started.isoformat(timespec="seconds"),
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
             warnings=caveats,
-            findings=find(
-                module.history,
-                config.trainer.max_epochs,
-                Keep(config.trainer.keep),
-                metrics,
-                dataset.target,
-                dataset.class_names,
-                _confused(data, probabilities[1]),
-                training.get("skipped", ()),
-                training.get("restarts", ()),
-            ),
+            findings=[],
             gestures=list(dataset.class_names),
             data=data_info(config, data),
             split=split_info(config, data),
             window=to_plain(config.window),
             features=to_plain(config.features),
-            model=model_info(config, module),
-            training=training,
-            cost=cost_info(module.recogniser, config.window.length_frames, busy),
+            model=ModelInfo(
+                size=config.model.name,
+                parameters=count_parameters(module.recogniser.classifier),
+                hyperparameters={
+                    **to_plain(config.model),
+                    "loss": to_plain(config.loss),
+                    "augment": to_plain(config.augment),
+                },
+            ),
+            training=training_info(config, trainer, module, accelerator),
+            cost=CostInfo(
+                flops_per_window=flops_to_answer(module.recogniser, config.window.length_frames),
+                cpu=cpu_name(),
+                cores=cores(),
+                threads=torch.get_num_threads(),
+                load=round(load_average, 2),
+            ),
             metrics=metrics,
             temperature=temperature,
-            unsure_below=unsure_below,
-            confusion=matrix,
+            unsure_below=round(fit_confidence_threshold(of_validation.probabilities, temperature), 6),
+            confusion=of_test.confusion,
             classes=classes_info(config),
             versions=versions(),
             git=git_state(),
             files={},
         )
+        info["findings"] = find(info, of_validation.confusion)
         if definitions:
             info["metric_definitions"] = {name: dict(definition) for name, definition in definitions.items()}
         if baselines is not None:
-            info["baselines"] = baseline_info(baselines, dataset, tested)
+            info["baselines"] = baseline_info(baselines, dataset, of_test.ids)
         draw_curves(info, run.curves)
         draw_confusion(info, run.confusion)
         info["files"] = {path.name: sha256(path) for path in run.checked if path.is_file()}
@@ -184,97 +175,45 @@ def run_experiment(
     return run, info
 
 
-def classes_info(config: TrainConfig) -> dict[str, Any]:
-    """Which class of which version of which file each option was."""
-    classes: dict[str, Any] = {
-        key: provenance(target_of(getattr(config, key))) for key in ("data", "split", "model", "loss")
-    }
-    for group, options in (("features", config.features), ("augment", config.augment)):
-        if guests := guests_of(options):
-            classes[group] = {key: provenance(target_of(guest)) for key, guest in guests.items()}
-    return classes
-
-
-def _score_all(
-    data: GestureData, probabilities: list[Float[np.ndarray, "_ classes"]], guests: Sequence[Metric]
-) -> tuple[Metrics, list[list[int]]]:
-    target = data.dataset.target
-    scored: list[SideScores] = []
-    matrix: list[list[int]] = []
-    for side, rows in zip((data.sides.train, data.sides.validation, data.sides.test), probabilities, strict=True):
-        recording = data.windows.recording[side]
-        ids, combined = combine_windows(recording, rows)
-        scored.append(
-            SideScores(
-                window=score(rows, data.dataset.classes[recording], target, guests),
-                recording=score(combined, data.dataset.classes[ids], target, guests),
-            )
-        )
-        matrix = confusion(combined, data.dataset.classes[ids])
-    return Metrics(train=scored[0], validation=scored[1], test=scored[2]), matrix
-
-
-def _confused(data: GestureData, rows: Float[np.ndarray, "windows classes"]) -> list[list[int]]:
-    """The confusion of validation recordings."""
-    ids, combined = combine_windows(data.windows.recording[data.sides.validation], rows)
-    return confusion(combined, data.dataset.classes[ids])
-
-
-def _confidence(data: GestureData, rows: Float[np.ndarray, "windows classes"]) -> tuple[float, float]:
-    """Temperature and confidence threshold, fitted on the validation recordings."""
-    ids, combined = combine_windows(data.windows.recording[data.sides.validation], rows)
-    temperature = round(fit_temperature(combined, data.dataset.classes[ids]), 6)
-    return temperature, round(fit_confidence_threshold(combined, temperature), 6)
-
-
 def _announce(config: TrainConfig, data: GestureData, module: GestureModule, caveats: list[str]) -> None:
     for caveat in caveats:
         log.warning(caveat)
     dataset, sides = data.dataset, data.sides
-    log.info(
-        "%s: %d recordings of %d people, %d frames",
-        dataset.source,
-        len(dataset),
-        len(dataset.people),
-        len(dataset.positions),
-    )
+    counts = (len(dataset), len(dataset.people), len(dataset.positions))
+    log.info("%s: %d recordings of %d people, %d frames", dataset.source, *counts)
     for left in dataset.rejected:
         log.warning("left out %s: %s", left.recording, left.reason)
     if dataset.mirror_key and config.augment.mirror_probability and dataset.target is Target.gesture:
         log.info("mirrored, %s", mirror_in_words(dataset.gesture_names, dataset.mirrored_gestures))
-    log.info(
-        "%s: %d training, %d validation, %d test windows of %d frames",
-        config.split.kind,
-        len(sides.train),
-        len(sides.validation),
-        len(sides.test),
-        data.windows.length_frames,
-    )
+    windows = (len(sides.train), len(sides.validation), len(sides.test), data.windows.length_frames)
+    log.info("%s: %d training, %d validation, %d test windows of %d frames", config.split.kind, *windows)
     log.info("%s: %s parameters", config.model.name, f"{count_parameters(module.recogniser.classifier):,}")
 
 
-def _on_terminal() -> bool:
-    return sys.stdout.isatty()
+NOT_THE_USERS_BUSINESS = (
+    # Lightning 2.6 still asks for a class that torch 2.13 calls by another name
+    ".*isinstance.treespec, LeafSpec.*",
+    # nothing is logged in a step, so there is no interval to be too long
+    "The number of training batches",
+    # a resumed run finds its own checkpoints
+    "Checkpoint directory .* exists and is not empty",
+    # in the middle of an epoch our loader goes on where it was, which Lightning does not know
+    "You're resuming from a checkpoint that ended before the epoch",
+    # a run of an older version, whose checkpoint callbacks had states
+    "Be aware that when using `ckpt_path`",
+    # batches are gathered by index in this process: there is nothing for workers to do
+    "The '.*_dataloader' does not have many workers",
+    # Slurm is installed, but this training was not started by it
+    "The `srun` command is available",
+    # several devices: the sums are of all of them already, and Lightning uses a function that torch renames
+    "It is recommended to use `self.log",
+    "torch.distributed.nn.functional.all_gather is deprecated",
+)
 
 
 def quiet_lightning() -> None:
     """Drops what Lightning says of itself, and warnings that are not the user's to act on."""
-    # Lightning 2.6 still asks for a class that torch 2.13 calls by another name
-    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
-    # nothing is logged in a step, so there is no interval to be too long
-    warnings.filterwarnings("ignore", message="The number of training batches")
-    # a resumed run finds its own checkpoints
-    warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
-    # in the middle of an epoch our loader goes on where it was, which Lightning does not know
-    warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before the epoch")
-    # a run of an older version, whose checkpoint callbacks had states
-    warnings.filterwarnings("ignore", message="Be aware that when using `ckpt_path`")
-    # batches are gathered by index in this process: there is nothing for workers to do
-    warnings.filterwarnings("ignore", message="The '.*_dataloader' does not have many workers")
-    # Slurm is installed, but this training was not started by it
-    warnings.filterwarnings("ignore", message="The `srun` command is available")
-    # several devices: the sums are of all of them already, and Lightning uses a function that torch renames
-    warnings.filterwarnings("ignore", message="It is recommended to use `self.log")
-    warnings.filterwarnings("ignore", message="torch.distributed.nn.functional.all_gather is deprecated")
+    for message in NOT_THE_USERS_BUSINESS:
+        warnings.filterwarnings("ignore", message=message)
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)

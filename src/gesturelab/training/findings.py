@@ -6,14 +6,13 @@ nothing against the numbers, but something about the training.
 """
 
 import math
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Iterator, Sequence
 
 from gesturelab.config.training import Keep
 from gesturelab.evaluation.metrics import primary_metric
 from gesturelab.report import overfitting
 from gesturelab.report.texts import percent
-from gesturelab.runs.info import Epoch, Finding, Metrics, RestartInfo, SkippedInfo
+from gesturelab.runs.info import Finding, Info, target_of
 
 LEAST_EPOCHS = 3
 """With fewer, nothing is said about how losses develop."""
@@ -41,139 +40,106 @@ RULES = {
     RESTARTED: "a loss or gradient was not finite, and training went back with half the learning rate "
     "(trainer.on_not_finite=restart)",
 }
-"""When each finding is made."""
+"""When each finding is made, in the order in which they are told."""
 
 
-def find(
-    history: Sequence[Epoch],
-    max_epochs: int,
-    keep: Keep,
-    metrics: Metrics,
-    target: str,
-    classes: Sequence[str],
-    validated: Sequence[Sequence[int]],
-    skipped: Sequence[SkippedInfo] = (),
-    restarts: Sequence[RestartInfo] = (),
-) -> list[Finding]:
+def find(info: Info, validated: Sequence[Sequence[int]]) -> list[Finding]:
     """All that is found, as `RULES` say.
 
     Args:
-        history: Of the training.
-        max_epochs: That it might have taken.
-        keep: Which epoch's weights it keeps.
-        metrics: Of all sides.
-        target: ``gesture`` or ``correctness``.
-        classes: Their names.
+        info: Of the finished training.
         validated: Confusion of validation recordings; rows are the true class, columns the predicted one.
-        skipped: Steps that were left out.
-        restarts: Returns to a checkpoint.
     """
-    found = [
-        _never_fell(history, len(classes)),
-        _never_predicted(classes, validated),
-        _overfits(metrics, target),
-        _not_finished(history, max_epochs),
-        _first_is_best(history, keep),
-        _skipped(skipped),
-        _restarted(restarts),
+    found = [*_losses(info), *_classes(info, validated), *_overfitting(info), *_steps(info)]
+    order = list(RULES)
+    return [
+        Finding(name=name, text=text, advice=advice)
+        for name, text, advice in sorted(found, key=lambda finding: order.index(finding[0]))
     ]
-    return [one for one in found if one is not None]
 
 
-def _never_fell(history: Sequence[Epoch], classes: int) -> Finding | None:
-    if len(history) < LEAST_EPOCHS:
-        return None
-    first, later = history[0]["train_loss"], min(epoch["train_loss"] for epoch in history[1:])
-    if first <= MOST_GUESSED * math.log(classes) or later <= (1 - LEAST_FALL) * first:
-        return None
-    return Finding(
-        name=NEVER_FELL,
-        text=f"the training loss was {first:.3f} in the first epoch, and {later:.3f} at its lowest after that.",
-        advice="Try optimizer.lr ten times lower, then ten times higher; if that changes nothing, see whether the "
-        "recordings show what they are named after (gesturelab data check).",
-    )
+_Found = Iterator[tuple[str, str, str]]
+"""Name, text and advice of findings."""
 
 
-def _never_predicted(classes: Sequence[str], validated: Sequence[Sequence[int]]) -> Finding | None:
+def _classes(info: Info, validated: Sequence[Sequence[int]]) -> _Found:
+    predicted = [sum(column) for column in zip(*validated, strict=True)]
     never = [
-        name
-        for number, name in enumerate(classes)
-        if sum(validated[number]) and not sum(row[number] for row in validated)
+        name for name, row, count in zip(info["gestures"], validated, predicted, strict=True) if sum(row) and not count
     ]
-    if not never:
-        return None
-    return Finding(
-        name=NEVER_PREDICTED,
-        text=f"{', '.join(never)}: said of no recording of the validation people, though they performed it.",
-        advice="Train longer; with few training recordings of a class try loss.class_weights=true; look at the "
-        "confusion matrix for what is said in its place.",
-    )
+    if never:
+        yield (
+            NEVER_PREDICTED,
+            f"{', '.join(never)}: said of no recording of the validation people, though they performed it.",
+            "Train longer; with few training recordings of a class try loss.class_weights=true; look at the "
+            "confusion matrix for what is said in its place.",
+        )
 
 
-def _overfits(metrics: Metrics, target: str) -> Finding | None:
-    key = primary_metric(target).name
-    train, *others = (cast(dict[str, Any], metrics[side]["recording"])[key] for side in ("train", "validation", "test"))
-    said: list[str] = []
-    for side, score in zip(("validation", "test"), others, strict=True):
+def _overfitting(info: Info) -> _Found:
+    metric = primary_metric(target_of(info))
+    train, *others = (info["metrics"][subset]["recording"][metric.name] for subset in ("train", "validation", "test"))
+    severe: list[str] = []
+    for subset, score in zip(("validation", "test"), others, strict=True):
         gap = overfitting.gap(train, score)
         if gap is not None and overfitting.band(gap) == overfitting.SEVERE:
-            said.append(f"{side} people {percent(score)} (a gap of {100 * gap:.1f} points)")
-    if not said:
-        return None
-    return Finding(
-        name=OVERFITS,
-        text=f"{primary_metric(target).title} of recordings is {percent(train)} for training people, "
-        f"but {' and '.join(said)}: {overfitting.SEVERE}.",
-        advice=f"Try a {overfitting.ADVICE}.",
-    )
+            severe.append(f"{subset} people {percent(score)} (a gap of {100 * gap:.1f} points)")
+    if severe:
+        yield (
+            OVERFITS,
+            f"{metric.title} of recordings is {percent(train)} for training people, "
+            f"but {' and '.join(severe)}: {overfitting.SEVERE}.",
+            f"Try a {overfitting.ADVICE}.",
+        )
 
 
-def _not_finished(history: Sequence[Epoch], max_epochs: int) -> Finding | None:
-    if len(history) < max(max_epochs, LEAST_EPOCHS):
-        return None
-    losses = [epoch["validation_loss"] for epoch in history]
+def _losses(info: Info) -> _Found:
+    training = info["training"]
+    trained = [epoch["train_loss"] for epoch in training["history"]]
+    losses = [epoch["validation_loss"] for epoch in training["history"]]
+    if len(losses) < LEAST_EPOCHS:
+        return
+    lowest, guessed = min(trained[1:]), math.log(len(info["gestures"]))
+    if trained[0] > MOST_GUESSED * guessed and lowest > (1 - LEAST_FALL) * trained[0]:
+        yield (
+            NEVER_FELL,
+            f"the training loss was {trained[0]:.3f} in the first epoch, and {lowest:.3f} at its lowest after that.",
+            "Try optimizer.lr ten times lower, then ten times higher; if that changes nothing, see whether the "
+            "recordings show what they are named after (gesturelab data check).",
+        )
     last = max(1, len(losses) // LAST_SHARE)
     before, after = sum(losses[-2 * last : -last]) / last, sum(losses[-last:]) / last
-    if min(losses) not in losses[-last:] or after > (1 - LEAST_FALL) * before:
-        return None
-    return Finding(
-        name=NOT_FINISHED,
-        text=f"training ended after all {max_epochs} epochs, while the validation loss still fell, from {before:.3f} "
-        f"to {after:.3f}.",
-        advice=f"Train longer: trainer.max_epochs={2 * max_epochs}.",
-    )
+    most = training["max_epochs"]
+    if len(losses) >= most and min(losses) in losses[-last:] and after <= (1 - LEAST_FALL) * before:
+        yield (
+            NOT_FINISHED,
+            f"training ended after all {most} epochs, while the validation loss still fell, from {before:.3f} to "
+            f"{after:.3f}.",
+            f"Train longer: trainer.max_epochs={2 * most}.",
+        )
+    if min(losses) == losses[0]:
+        best = training["keep"] == Keep.best
+        kept = "its weights were kept" if best else "the last epoch's weights were kept all the same"
+        yield (
+            FIRST_IS_BEST,
+            f"the validation loss was lowest in the first of {len(losses)} epochs ({losses[0]:.3f}); {kept}.",
+            "Try a lower optimizer.lr, or more dropout; with few validation people, others may say otherwise.",
+        )
 
 
-def _first_is_best(history: Sequence[Epoch], keep: Keep) -> Finding | None:
-    losses = [epoch["validation_loss"] for epoch in history]
-    if len(losses) < LEAST_EPOCHS or min(losses) != losses[0]:
-        return None
-    kept = "its weights were kept" if keep is Keep.best else "the last epoch's weights were kept all the same"
-    return Finding(
-        name=FIRST_IS_BEST,
-        text=f"the validation loss was lowest in the first of {len(losses)} epochs ({losses[0]:.3f}); {kept}.",
-        advice="Try a lower optimizer.lr, or more dropout; with few validation people, others may say otherwise.",
-    )
-
-
-def _skipped(skipped: Sequence[SkippedInfo]) -> Finding | None:
-    if not skipped:
-        return None
-    steps = sum(epoch["steps"] for epoch in skipped)
-    return Finding(
-        name=SKIPPED,
-        text=f"{steps} steps of {len(skipped)} epochs were left out: their loss or gradient was not finite.",
-        advice="Look at the recordings that train.log names; lower optimizer.lr.",
-    )
-
-
-def _restarted(restarts: Sequence[RestartInfo]) -> Finding | None:
-    if not restarts:
-        return None
-    epochs = ", ".join(str(one["epoch"] + 1) for one in restarts)
-    return Finding(
-        name=RESTARTED,
-        text=f"training diverged in epoch {epochs} and went back; it ended with 1/{2 ** len(restarts)} of the "
-        "configured learning rate.",
-        advice="Set a lower optimizer.lr, so that the run is what its configuration says.",
-    )
+def _steps(info: Info) -> _Found:
+    if skipped := info["training"].get("skipped"):
+        steps = sum(epoch["steps"] for epoch in skipped)
+        yield (
+            SKIPPED,
+            f"{steps} steps of {len(skipped)} epochs were left out: their loss or gradient was not finite.",
+            "Look at the recordings that train.log names; lower optimizer.lr.",
+        )
+    if restarts := info["training"].get("restarts"):
+        epochs = ", ".join(str(restart["epoch"] + 1) for restart in restarts)
+        yield (
+            RESTARTED,
+            f"training diverged in epoch {epochs} and went back; it ended with 1/{2 ** len(restarts)} of the "
+            "configured learning rate.",
+            "Set a lower optimizer.lr, so that the run is what its configuration says.",
+        )

@@ -24,7 +24,7 @@ from gesturelab.training.checkpoints import (
 )
 from gesturelab.training.datamodule import GestureData
 from gesturelab.training.module import GestureModule
-from gesturelab.training.steps import NonFiniteError
+from gesturelab.training.nonfinite import NonFiniteError
 
 log = logging.getLogger(__name__)
 

@@ -1,19 +1,17 @@
 """Logger ``csv``: metrics.csv with one row an epoch, which a resumed run goes on with."""
 
 import csv
-from argparse import Namespace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from lightning.pytorch.loggers import Logger
 
 from gesturelab.errors import RunError
 from gesturelab.files import atomic_write, open_text, why
 from gesturelab.runs.info import Epoch
+from gesturelab.training.trackers.tracker import EpochLogger
 
 
-class MetricsCsv(Logger):
+class MetricsCsv(EpochLogger):
     """Writes every logged value into ``<save_dir>/metrics.csv``, whole or not at all.
 
     Lightning's own CSV logger deletes the file of an earlier part when a run is resumed.
@@ -22,24 +20,7 @@ class MetricsCsv(Logger):
     def __init__(self, save_dir: Path, name: str = "", version: str = "") -> None:
         super().__init__()
         self.path = save_dir / "metrics.csv"
-        self._name = name
-        self._version = version
-        self._rows: dict[int, dict[str, str | float]] = {}
-        if self.path.exists():
-            self._rows = _read(self.path)
-
-    @property
-    def name(self) -> str:
-        """What Lightning calls the experiment."""
-        return self._name
-
-    @property
-    def version(self) -> str:
-        """What Lightning calls the run."""
-        return self._version
-
-    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
-        """Nothing: config.yaml holds them."""
+        self._rows = _read(self.path) if self.path.exists() else {}
 
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         """Takes values of the epoch that ``metrics`` names."""

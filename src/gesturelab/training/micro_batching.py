@@ -24,7 +24,7 @@ SAVE_MEMORY = (
     "(trainer.device)"
 )
 
-Result = TypeVar("Result")
+_Answer = TypeVar("_Answer")
 
 
 class NoMemoryError(RunError):
@@ -89,7 +89,7 @@ class MicroBatches:
         windows = slice(self._first, self._first + self.size)
         return Batch(batch.positions[windows], batch.classes[windows], batch.recordings[windows])
 
-    def run_step(self, compute: Callable[[], Result], undo: Callable[[], None]) -> Result:
+    def run_step(self, compute: Callable[[], _Answer], undo: Callable[[], None]) -> _Answer:
         """Computes all micro-batches of a step, with smaller ones if need be.
 
         Args:
@@ -103,21 +103,21 @@ class MicroBatches:
             NoMemoryError: If one window does not fit, or if several processes train.
         """
         while True:
-            try:
-                self._first = 0
-                result = compute()
-                while self.size is not None and self._first + self.size < self._windows:
-                    self._first += self.size
-                    result = compute()
-                self._first = 0
+            result = _attempt(lambda: self._compute_all(compute))
+            if not isinstance(result, _Shortage):
                 return result
-            except Exception as error:
-                if not is_out_of_memory(error):
-                    raise
-                reason = _first_line(error)
             undo()  # here, where the error no longer holds what the micro-batch has left
             _free_memory()
-            self._halve(reason)
+            self._halve(result)
+
+    def _compute_all(self, compute: Callable[[], _Answer]) -> _Answer:
+        self._first = 0
+        result = compute()
+        while self.size is not None and self._first + self.size < self._windows:
+            self._first += self.size
+            result = compute()
+        self._first = 0
+        return result
 
     def _halve(self, reason: str) -> None:
         windows = min(self.size or self._windows, self._windows)
@@ -145,19 +145,28 @@ class MicroBatches:
         """
         while True:
             size = min(self._evaluated or len(positions), len(positions))
-            try:
-                if size == len(positions):
-                    return compute(positions)
-                return torch.cat([compute(some) for some in positions.split(size)])
-            except Exception as error:
-                if not is_out_of_memory(error):
-                    raise
-                reason = _first_line(error)
+            result = _attempt(lambda: [compute(some) for some in positions.split(size)])  # noqa: B023
+            if not isinstance(result, _Shortage):
+                return result[0] if len(result) == 1 else torch.cat(result)
             _free_memory()
             if size == 1:
-                raise NoMemoryError(f"out of memory with one window at a time ({reason}): {SAVE_MEMORY}")
+                raise NoMemoryError(f"out of memory with one window at a time ({result}): {SAVE_MEMORY}")
             self._evaluated = -(-size // 2)
-            log.info("out of memory (%s): windows are evaluated %d at a time from now on", reason, self._evaluated)
+            log.info("out of memory (%s): windows are evaluated %d at a time from now on", result, self._evaluated)
+
+
+class _Shortage(str):
+    """Why memory was too short."""
+
+
+def _attempt(compute: Callable[[], _Answer]) -> _Answer | _Shortage:
+    """What is computed; the reason where memory is too short for it."""
+    try:
+        return compute()
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        return _Shortage(_first_line(error))
 
 
 def _free_memory() -> None:

@@ -3,13 +3,18 @@
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from lightning.pytorch import LightningModule
+from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm  # pyright: ignore[reportPrivateUsage]
+from torch.optim import Optimizer
 from torchmetrics.functional.classification import multiclass_accuracy
 
 from gesturelab.config.training import OnNotFinite, SchedulerConfig
@@ -17,10 +22,24 @@ from gesturelab.errors import RunError
 from gesturelab.evaluation.windows import combine_windows
 from gesturelab.models.recogniser import Recogniser
 from gesturelab.preprocessing.frame_store import Batch
-from gesturelab.runs.info import Epoch, RestartInfo
-from gesturelab.training.loader import TrainingLoader, mixed_seed
+from gesturelab.runs.info import Epoch, RestartInfo, SkippedInfo
+from gesturelab.runs.status import NOT_FINITE
+from gesturelab.training.datamodule import GestureData, TrainingLoader, mixed_seed
+from gesturelab.training.micro_batching import MicroBatches
+from gesturelab.training.nonfinite import (
+    CHECK_EVERY,
+    LOWER_RATE,
+    MOST_SKIPPED,
+    FiniteCheck,
+    NonFiniteError,
+    Step,
+    explain,
+    lower_rate,
+    may_skip,
+    require_finite,
+)
 from gesturelab.training.optimizers import make_optimizer, refuse_clipped_scaled, with_schedule
-from gesturelab.training.steps import RobustModule, lower_rate, require_finite
+from gesturelab.training.trackers.tracker import EpochLogger
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +47,21 @@ _DROPOUT = 1
 """Keeps dropout's seed apart from the loader's."""
 
 
-class GestureModule(RobustModule):
-    """Trains a recogniser."""
+class GestureModule(LightningModule):
+    """Trains a recogniser, by steps that fit into memory and are finite.
+
+    A step logs nothing and, on a GPU, reads nothing back from the device: sums stay there until the epoch ends, what
+    tells whether a step is finite for some steps. Only to skip steps it must look at each.
+
+    Args:
+        recogniser: What is trained.
+        data_identity: Of what it is trained on; a checkpoint of other data is refused.
+        loss: Of logits and classes.
+        optimizer: The keys of the configured optimizer.
+        scheduler: Which schedule of the learning rate.
+        class_weights: What a window of each class counts in the loss.
+        on_not_finite: What to do with a step whose loss or gradient is not finite.
+    """
 
     def __init__(
         self,
@@ -41,7 +73,7 @@ class GestureModule(RobustModule):
         class_weights: Float[Tensor, " classes"] | None,
         on_not_finite: OnNotFinite = OnNotFinite.stop,
     ) -> None:
-        super().__init__(on_not_finite)
+        super().__init__()
         self.recogniser = recogniser
         self.data_identity = data_identity
         self.loss = loss
@@ -51,12 +83,24 @@ class GestureModule(RobustModule):
         self.history: list[Epoch] = []
         self.report: Callable[[Epoch], None] | None = None
         self.seconds = 0.0
+        self.micro_batches = MicroBatches()
+        self.skipped: list[SkippedInfo] = []
+        self.skipped_now = 0
+        """Steps of the epoch at hand that were skipped."""
+        self.step_was_skipped = False
+        self.restarts: list[RestartInfo] = []
+        self.sums: Float[Tensor, 3] = torch.zeros(3)
+        """Losses, right answers and windows of the epoch at hand; no buffer, as it belongs into no state dict."""
         self._since = time.monotonic()
         self._resumed = False
-        self.restarts: list[RestartInfo] = []
         self._halvings = 0
         self._within: dict[str, Any] | None = None
         """What a checkpoint from the middle of an epoch held of it."""
+        self._on_not_finite = on_not_finite
+        self._check = FiniteCheck((), recogniser.features)
+        self._computed: list[tuple[Tensor, Tensor, Batch]] = []
+        self._running: list[Tensor] = []
+        self._undo: Callable[[], None] = lambda: None
         self._validated: list[tuple[Tensor, Batch]] = []
 
     def forward(self, positions: Float[Tensor, "batch frames joints 3"]) -> Float[Tensor, "batch classes"]:
@@ -64,28 +108,48 @@ class GestureModule(RobustModule):
         return self.recogniser(positions)
 
     def on_fit_start(self) -> None:
-        """Starts the clock."""
+        """Tells the loggers which epochs the checkpoint holds, which was read by now, and starts the clock."""
+        for logger in self.trainer.loggers:
+            if isinstance(logger, EpochLogger):
+                logger.resume(list(self.history))
         self._since = time.monotonic()
 
     def on_train_start(self) -> None:
         """Takes up what Lightning leaves out of its checkpoints or restores too late, and the rate of a restart."""
-        within = self._within
+        trainer, within = self.trainer, self._within
         if within is not None:  # Lightning calls `on_train_epoch_start` at an epoch's start only
-            cast(TrainingLoader, self.trainer.train_dataloader).go_on(within["loader"])
+            self._loader.go_on(within["loader"])
             self.sums = within["sums"].to(self.device)
             torch.set_rng_state(within["random"].cpu())
             if self.device.type == "cuda":
                 torch.cuda.set_rng_state(within["random_gpu"].cpu(), self.device)
         elif self._resumed:  # a plateau is judged after the epoch's checkpoint was written
-            for config in self.trainer.lr_scheduler_configs:
+            for config in trainer.lr_scheduler_configs:
                 if config.reduce_on_plateau:
                     config.scheduler.step(self.history[-1]["validation_loss"])  # type: ignore[call-arg]
         self._resumed = False
-        schedules = [each.scheduler for each in self.trainer.lr_scheduler_configs]
-        if getattr(self.trainer.precision_plugin, "scaler", None) is not None:  # float16
-            refuse_clipped_scaled(self.trainer.optimizers[0], self.trainer.gradient_clip_val)  # type: ignore[arg-type]
-        lower_rate(self.trainer.optimizers[0], schedules, 0.5**self._halvings)
-        self.begin_steps(0 if within is None else within["left_out"])
+        self.skipped_now = 0 if within is None else within["left_out"]
+        is_float16 = getattr(trainer.precision_plugin, "scaler", None) is not None
+        if is_float16:
+            refuse_clipped_scaled(trainer.optimizers[0], trainer.gradient_clip_val)  # type: ignore[arg-type]
+        lower_rate(
+            trainer.optimizers[0], [each.scheduler for each in trainer.lr_scheduler_configs], 0.5**self._halvings
+        )
+        several = trainer.world_size > 1
+        self.micro_batches.single_process = not several
+        self._check = FiniteCheck(
+            cast(GestureData, cast(Any, trainer).datamodule).dataset.names,
+            self.recogniser.features,
+            every=CHECK_EVERY if several or self.device.type != "cpu" else 1,
+            of_gradient=not is_float16,
+            agree=lambda here: trainer.strategy.reduce_boolean_decision(here, all=False),
+        )
+        norms = [module for module in self.modules() if isinstance(module, _BatchNorm)]
+        self._running = [buffer for norm in norms for buffer in norm.buffers()]
+
+    @property
+    def _loader(self) -> TrainingLoader:
+        return cast(TrainingLoader, self.trainer.train_dataloader)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Ends the exception that Lightning makes of a resumed epoch: its end is one like any other."""
@@ -97,20 +161,96 @@ class GestureModule(RobustModule):
 
         So a resumed training draws what an undisturbed one would have drawn.
         """
-        loader = cast(TrainingLoader, self.trainer.train_dataloader)
-        loader.epoch = self.current_epoch
-        torch.manual_seed(mixed_seed(loader.seed, self.current_epoch, self.global_rank, _DROPOUT))
+        self._loader.epoch = self.current_epoch
+        torch.manual_seed(mixed_seed(self._loader.seed, self.current_epoch, self.global_rank, _DROPOUT))
         self.sums = torch.zeros(3, device=self.device)
 
-    def compute_loss(self, batch: Batch) -> tuple[Float[Tensor, ""], Float[Tensor, "batch classes"]]:
-        """The mean loss of a batch, and its logits."""
-        logits = self(batch.positions)
-        return self.loss(logits, batch.classes), logits
+    def training_step(self, batch: Batch, _index: int) -> Float[Tensor, ""]:
+        """The mean loss of a batch, or what a micro-batch of it adds to that."""
+        micro_batch = self.micro_batches.select(batch)
+        logits = self(micro_batch.positions)
+        loss = self.loss(logits, micro_batch.classes)
+        if micro_batch is not batch:
+            loss = loss * self._loss_weight(micro_batch) / self._loss_weight(batch)
+        self._computed.append((loss.detach(), logits.detach(), micro_batch))
+        return loss
 
-    def loss_weight(self, batch: Batch) -> Tensor | float:
-        """How much a batch counts in a mean: its windows, or the weights of their classes."""
+    def _loss_weight(self, batch: Batch) -> Tensor | float:
+        """How much a batch counts in the mean loss of several: its windows, or the weights of their classes."""
         of_class = cast(Tensor | None, self.class_weights)
         return float(len(batch.classes)) if of_class is None else of_class[batch.classes].sum()
+
+    def optimizer_step(
+        self,
+        epoch: int,
+        batch_idx: int,
+        optimizer: Optimizer | LightningOptimizer,
+        optimizer_closure: Callable[[], Any] | None = None,
+    ) -> None:
+        """Takes a step whose gradient may be accumulated over micro-batches."""
+        assert optimizer_closure is not None, "Lightning computes the gradient in a closure"
+        running = [buffer.clone() for buffer in self._running]
+
+        @torch.no_grad()
+        def undo() -> None:
+            self._computed = []
+            optimizer.zero_grad()
+            for buffer, before in zip(self._running, running, strict=True):
+                buffer.copy_(before)
+
+        self._computed = []
+        self.step_was_skipped = False
+        self._undo = undo
+        optimizer.step(closure=partial(self.micro_batches.run_step, optimizer_closure, undo))
+
+    def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: Optimizer) -> None:
+        """Forgets the gradient of the last step; micro-batches accumulate theirs."""
+        if self.micro_batches.is_first:
+            optimizer.zero_grad()
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clips the gradient of the whole batch; then checks step and loss, before they change weights.
+
+        Raises:
+            NonFiniteError: If it was seen that this step, or one before, is not finite.
+        """
+        norm = self._clip(gradient_clip_val)
+        losses, logits, batches = map(list, zip(*self._computed, strict=True))
+        self._computed = []
+        loss = losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+        number = self.trainer.fit_loop.epoch_loop.batch_idx + 1
+        steps, rate = int(self.trainer.num_training_batches), float(optimizer.param_groups[0]["lr"])
+        step = Step(self.current_epoch, number, steps, rate, loss, norm, logits, batches)
+        if self._on_not_finite is not OnNotFinite.skip:
+            self._check.add(step)
+        elif not self._check.are_finite([step])[0]:
+            self._skip(step)
+            return
+        windows = sum(len(batch.classes) for batch in batches)
+        right = [(rows.argmax(dim=1) == batch.classes).sum() for rows, batch in zip(logits, batches, strict=True)]
+        correct = right[0] if len(right) == 1 else torch.stack(right).sum()
+        self.sums += torch.stack([loss.float() * windows, correct, correct.new_tensor(windows)])
+
+    @torch.no_grad()
+    def _clip(self, longest: float | None) -> Float[Tensor, ""]:
+        """The norm of the gradient, which is made no longer than that."""
+        parameters = list(self.recogniser.parameters())
+        if longest is not None:
+            return torch.nn.utils.clip_grad_norm_(parameters, longest)
+        return torch.nn.utils.get_total_norm([each.grad for each in parameters if each.grad is not None])
+
+    def _skip(self, step: Step) -> None:
+        """Makes a step change nothing: optimizers pass over parameters without a gradient."""
+        if not self.skipped_now:
+            log.warning("left out: %s", explain(step, self._check.names, self._check.features))
+        self._undo()
+        self.step_was_skipped = True
+        self.skipped_now += 1
 
     def on_validation_start(self) -> None:
         """Checks the epoch's steps before anything of it is logged, as trackers keep what they were given.
@@ -118,7 +258,7 @@ class GestureModule(RobustModule):
         Raises:
             NonFiniteError: If one was not finite.
         """
-        self.check_steps()
+        self._check.check()
 
     def validation_step(self, batch: Batch, _index: int) -> None:
         """Keeps the probabilities of a batch for the end of the epoch."""
@@ -153,7 +293,8 @@ class GestureModule(RobustModule):
         Raises:
             NonFiniteError: If a loss is not finite, or too many steps were left out.
         """
-        self.end_steps()
+        self._check.check()
+        self._count_skipped()
         sums = cast(Tensor, self.all_gather(self.sums))  # of all processes
         loss, correct, count = sums.reshape(-1, 3).sum(dim=0).tolist()
         measured = self.trainer.callback_metrics
@@ -185,6 +326,26 @@ class GestureModule(RobustModule):
             if self.report is not None:
                 self.report(epoch)
 
+    def _count_skipped(self) -> None:
+        """Says how many steps of the epoch were skipped.
+
+        Raises:
+            NonFiniteError: If they were too many.
+        """
+        skipped, self.skipped_now = self.skipped_now, 0
+        if not skipped:
+            return
+        epoch, steps = self.current_epoch, int(self.trainer.num_training_batches)
+        if not may_skip(skipped, steps):
+            rate = float(self.trainer.optimizers[0].param_groups[0]["lr"])
+            text = (
+                f"{NOT_FINITE} in epoch {epoch + 1} too often: {skipped} of {steps} steps were left out, more than "
+                f"{100 * MOST_SKIPPED:g} % (learning rate {rate:g}): {LOWER_RATE}"
+            )
+            raise NonFiniteError(text, epoch, None, rate)
+        log.warning("epoch %d: %d of %d steps were left out, not being finite", epoch + 1, skipped, steps)
+        self.skipped.append(SkippedInfo(epoch=epoch, steps=skipped))
+
     def predict_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> Float[Tensor, "batch classes"]:
         """Probabilities."""
         return self._answers(batch)
@@ -203,7 +364,7 @@ class GestureModule(RobustModule):
         Raises:
             NonFiniteError: If a step that was not checked yet is not finite.
         """
-        self.check_steps()
+        self._check.check()
         saved: dict[str, Any] = {
             "history": [dict(epoch) for epoch in self.history],
             "seconds": self.seconds,
@@ -214,9 +375,8 @@ class GestureModule(RobustModule):
         }
         if len(self.history) <= self.current_epoch:
             saved["seconds"] += time.monotonic() - self._since
-            loader = cast(TrainingLoader, self.trainer.train_dataloader)
             saved["within"] = {
-                "loader": loader.position(),
+                "loader": self._loader.position(),
                 "sums": self.sums,
                 "left_out": self.skipped_now,
                 "random": torch.get_rng_state(),

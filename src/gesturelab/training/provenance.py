@@ -16,13 +16,14 @@ PACKAGES = ("gesturelab", "torch", "lightning", "torchmetrics", "hydra-core", "o
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that a result depends on."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "unknown"
-    return found
+    return {"python": platform.python_version(), **{package: _version(package) for package in PACKAGES}}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"
 
 
 def cpu_name() -> str:
@@ -32,8 +33,8 @@ def cpu_name() -> str:
         if listed.exists():
             lines = (line.partition(":") for line in listed.read_text(encoding="utf-8").splitlines())
             return next(value.strip() for key, _, value in lines if key.strip() == "model name")
-        asked = ["sysctl", "-n", "machdep.cpu.brand_string"]  # macOS
-        return subprocess.run(asked, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+        command = ["sysctl", "-n", "machdep.cpu.brand_string"]  # macOS
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
     except (OSError, subprocess.SubprocessError, StopIteration):
         return platform.machine()
 

@@ -108,8 +108,7 @@ def train_in_process(config: TrainConfig, folder: Path, config_text: str) -> Tra
         GesturelabError: If anything that the user can mend is wrong.
     """
     with begin_run(folder, config, config_text) as reporter:
-        from gesturelab.training.device import prepare_device
-        from gesturelab.training.imports import import_torchmetrics
+        from gesturelab.training.device import import_torchmetrics, prepare_device
 
         accelerator = prepare_device(config.trainer)  # before Lightning is imported
         import_torchmetrics()

@@ -173,7 +173,7 @@ def test_of_a_fitted_network_the_buffers_are_counted():
         ("gesturelab.models.lstm.torch", False),
         ("gesturelab.models.flops.on_meta_device", False),
         ("gesturelab.models.lstm.BatchNorm", False),
-        ("gesturelab.models.causal.Network", False),
+        ("gesturelab.models.recogniser.Network", False),
         ("gesturelab.cli.main.main", False),
         ("gesturelab.models.missing.Network", False),
         ("os.system", False),

@@ -9,8 +9,7 @@ from made_stream import CAUSAL, made_network, moving
 
 from conftest import dataset_of, walker
 from gesturelab.config.data import WindowConfig
-from gesturelab.models.causal import is_causal
-from gesturelab.models.recogniser import Recogniser
+from gesturelab.models.recogniser import Recogniser, is_causal
 from gesturelab.preprocessing.frame_store import FrameStore
 from gesturelab.preprocessing.windows import cut_live
 from gesturelab.stream.live import LiveAnswer, LiveRecogniser

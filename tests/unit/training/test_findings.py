@@ -40,10 +40,13 @@ GOOD = ([1.0, 0.6, 0.4, 0.3, 0.25, 0.25], [1.0, 0.7, 0.5, 0.45, 0.46, 0.47])
 
 def found(train=GOOD[0], validation=GOOD[1], *, max_epochs=6, keep=Keep.best, scores=None, matrix=RIGHT, **more):
     target = more.pop("target", "gesture")
-    all_found = find(
-        history(train, validation), max_epochs, keep, scores or metrics(), target, CLASSES, matrix, **more
-    )  # fmt: skip
-    return {one["name"]: f"{one['text']} {one['advice']}" for one in all_found}
+    info = {
+        "gestures": list(CLASSES),
+        "data": {"options": {"target": target}},
+        "training": {"history": history(train, validation), "max_epochs": max_epochs, "keep": str(keep), **more},
+        "metrics": scores or metrics(),
+    }
+    return {finding["name"]: f"{finding['text']} {finding['advice']}" for finding in find(info, matrix)}
 
 
 def test_a_good_training_has_none():

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from gesturelab.preprocessing.frame_store import Batch
-from gesturelab.training.steps import FiniteCheck, NonFiniteError, Step
-from gesturelab.training.steps import explain as explain_with
+from gesturelab.training.nonfinite import FiniteCheck, NonFiniteError, Step
+from gesturelab.training.nonfinite import explain as explain_with
 
 NAMES = tuple("abcdefgh")
 NAN, INF = float("nan"), float("inf")

@@ -4,7 +4,7 @@ from gesturelab.config.data import AugmentConfig, Short, Span, WindowConfig
 from gesturelab.preprocessing.augmentation import Augment
 from gesturelab.preprocessing.frame_store import FrameStore
 from gesturelab.preprocessing.windows import cut_windows
-from gesturelab.training.loader import TrainingLoader, WindowLoader
+from gesturelab.training.datamodule import TrainingLoader, WindowLoader
 
 OFF = AugmentConfig(0, 0, 0, 0, 0, 0, mirror_at_test=False)
 NOISY = AugmentConfig(0.5, 10, 0.01, 0.2, 0.1, 0, mirror_at_test=False)

@@ -1,19 +1,21 @@
-"""Between Lightning and a tracker: one process logs, and a tracker that fails ends no training."""
+"""The loggers of a run: made from the configuration, and kept from ending a training when they fail."""
 
 import logging
 import time
-from argparse import Namespace
 from collections.abc import Callable
-from typing import Any
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, cast
 
-from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
 
+from gesturelab.config.options import TARGET, locate, to_plain
+from gesturelab.config.training import TrainConfig
+from gesturelab.errors import ConfigError
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.info import Epoch, Info
 from gesturelab.runs.status import is_first_process
-from gesturelab.training.metrics_csv import MetricsCsv
-from gesturelab.training.trackers.tracker import Tracker
+from gesturelab.training.trackers.tracker import EpochLogger, Tracker, tracked_run
 
 log = logging.getLogger(__name__)
 
@@ -21,79 +23,51 @@ RETRY_S = 60.0
 """A tracker that failed is left alone for so long: each try could wait for a network."""
 
 
-class Guarded(Logger):
-    """Hands values to a tracker, or to another Lightning logger; in the first process only.
+class Guarded(EpochLogger):
+    """Hands values to a tracker, or to another Lightning logger.
 
     What cannot be handed over is kept and tried again later, at the latest when the run is finished. The first failure
     is told; training goes on, since the run's own files hold everything.
     """
 
-    def __init__(self, name: str, inner: Tracker | Logger) -> None:
+    def __init__(self, key: str, inner: Logger) -> None:
         super().__init__()
         self.inner = inner
-        self._name = name
+        self._key = key
         self._waiting: list[tuple[dict[str, float], int | None]] = []
         self._silent_until = 0.0
         self._told = False
 
-    @property
-    def name(self) -> str:
-        """The logger's name in the configuration."""
-        return self._name
-
-    @property
-    def version(self) -> str:
-        """Nothing: Lightning would make a folder of it."""
-        return ""
-
-    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
-        """Nothing: trackers are given the whole configuration when they are made."""
-
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         """Takes values of the epoch that ``metrics`` names."""
-        if is_first_process():
-            self._waiting.append((dict(metrics), step))
-            if time.monotonic() >= self._silent_until:
-                self._try(self._send)
+        self._waiting.append((dict(metrics), step))
+        if time.monotonic() >= self._silent_until:
+            self._try(self._send)
 
     def save(self) -> None:
         """Lightning calls this after each epoch's values."""
-        if is_first_process() and time.monotonic() >= self._silent_until:
+        if time.monotonic() >= self._silent_until:
             self._try(self.inner.save)
 
     def finalize(self, status: str) -> None:
         """Lightning calls this after fitting, after predicting, and when either fails."""
-        if not is_first_process():
-            return
-        inner = self.inner
-        if not isinstance(inner, Tracker):
-            self._try(lambda: inner.finalize(status))
-        elif status != "success":  # a success still has its scores to come
-            self._try(inner.fail)
+        self._try(lambda: self.inner.finalize(status))
 
     def resume(self, history: list[Epoch]) -> None:
         """Tells the tracker which epochs were trained before."""
-        inner = self.inner
-        if is_first_process() and isinstance(inner, (Tracker, MetricsCsv)):
+        if isinstance(inner := self.inner, EpochLogger):
             self._try(lambda: inner.resume(history))
 
     def finish(self, run: RunDir, info: Info) -> None:
         """Gives the tracker the finished run."""
-        inner = self.inner
-        if not is_first_process():
-            return
         sent = self._try(self._send)
+        inner = self.inner
         if isinstance(inner, Tracker) and self._try(lambda: inner.finish(run, info)) and sent and self._told:
-            log.warning("logger.%s works again; nothing is missing", self._name)
+            log.warning("logger.%s works again; nothing is missing", self._key)
 
     def _send(self) -> None:
         while self._waiting:
-            values, step = self._waiting[0]
-            if isinstance(self.inner, Tracker):
-                epoch = int(values["epoch"])
-                self.inner.log({key: value for key, value in values.items() if key != "epoch"}, epoch)
-            else:
-                self.inner.log_metrics(values, step)
+            self.inner.log_metrics(*self._waiting[0])
             self._waiting.pop(0)
 
     def _try(self, action: Callable[[], None]) -> bool:
@@ -102,17 +76,69 @@ class Guarded(Logger):
         except Exception as error:
             self._silent_until = time.monotonic() + RETRY_S
             if not self._told:
-                log.warning("logger.%s fails, training goes on without it: %s", self._name, error)
+                log.warning("logger.%s fails, training goes on without it: %s", self._key, error)
             self._told = True
             return False
         return True
 
 
-class Resuming(Callback):
-    """Tells trackers, when training begins, which epochs the checkpoint holds."""
+def check_loggers(config: TrainConfig) -> None:
+    """Finds every logger's class and package, without importing the package.
 
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The checkpoint was read by now."""
-        for logger in trainer.loggers:
-            if isinstance(logger, Guarded):
-                logger.resume(list(pl_module.history))  # type: ignore[arg-type]
+    Raises:
+        ConfigError: Naming the logger, and how to install what it needs.
+    """
+    for name, entry in config.logger.items():
+        if entry is not None:
+            _find(name, _options(name, entry))
+
+
+def make_loggers(config: TrainConfig, folder: Path, caveats: list[str]) -> list[Guarded]:
+    """The run's loggers, each with its run begun or found again; none but in the first process.
+
+    Args:
+        config: Everything that decides the training.
+        folder: The run's folder.
+        caveats: What must be said wherever the run's numbers appear.
+
+    Raises:
+        ConfigError: If one cannot be made, naming it.
+        RunError: If the folder cannot be written.
+    """
+    if not is_first_process():
+        return []
+    return [
+        Guarded(name, _make(name, entry, config, folder, caveats))
+        for name, entry in config.logger.items()
+        if entry is not None
+    ]
+
+
+def _make(name: str, entry: Any, config: TrainConfig, folder: Path, caveats: list[str]) -> Logger:
+    options = _options(name, entry)
+    logger_class = _find(name, options)
+    options.pop(TARGET)
+    try:
+        if issubclass(logger_class, Tracker):
+            return cast(Any, logger_class)(tracked_run(config, folder, caveats), **options)
+        return cast(Any, logger_class)(**{"save_dir": folder, "name": "", "version": "logs", **options})
+    except ConfigError:
+        raise
+    except Exception as error:
+        raise ConfigError(f"logger.{name} cannot begin with {options}: {error}") from error
+
+
+def _find(name: str, options: dict[str, Any]) -> type:
+    target = str(options.get(TARGET))
+    located = locate(f"logger.{name}", target)
+    if not isinstance(located, type) or not issubclass(located, Logger):
+        raise ConfigError(f"logger.{name}._target_={target}: is no logger of Lightning's")
+    if issubclass(located, Tracker) and find_spec(located.package) is None:
+        raise ConfigError(f"logger.{name} needs {located.package}: pip install -e '.[{located.extra}]'")
+    return located
+
+
+def _options(name: str, entry: Any) -> dict[str, Any]:
+    if isinstance(entry, str):
+        raise ConfigError(f"logger.{name}={entry}: a logger has options of its own, as in logger=csv")
+    return to_plain(entry)

@@ -64,10 +64,10 @@ class MlflowTracker(Tracker):
                 f"(mlflow experiments restore -x {experiment.experiment_id}), or choose another name="
             )
         where = f"tags.`gesturelab.run` = '{run.id}'"
-        found = client.search_runs([experiment.experiment_id], where, max_results=1)
-        if found:
-            client.update_run(found[0].info.run_id, status="RUNNING")
-            return found[0].info.run_id
+        runs = client.search_runs([experiment.experiment_id], where, max_results=1)
+        if runs:
+            client.update_run(runs[0].info.run_id, status="RUNNING")
+            return runs[0].info.run_id
         tags = {"gesturelab.run": run.id, "tags": ", ".join(run.tags), "caveats": "\n".join(run.caveats)}
         tags["mlflow.note.content"] = run.description
         tags = {key: value for key, value in tags.items() if value}

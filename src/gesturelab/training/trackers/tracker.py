@@ -1,13 +1,16 @@
-"""What a tracker does, and what it is told of a run."""
+"""What a logger of gesturelab and a tracker do, and what they are told of a run."""
 
 import hashlib
 import json
 import uuid
-from abc import ABC, abstractmethod
+from abc import abstractmethod
+from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, cast
+
+from lightning.pytorch.loggers import Logger
 
 from gesturelab.config.training import TrainConfig
 from gesturelab.config.typed import to_values
@@ -54,18 +57,18 @@ class TrackedRun:
         """The caveats and the notes, a line each."""
         return "\n".join([*self.caveats, *([self.notes] if self.notes else [])])
 
-    def recall(self, what: str) -> str | None:
+    def recall(self, key: str) -> str | None:
         """What `remember` was given, in this attempt or an earlier one."""
-        return _read(RunDir(self.folder, "").trackers).get(what)
+        return _read(RunDir(self.folder).trackers).get(key)
 
-    def remember(self, what: str, value: str) -> None:
+    def remember(self, key: str, value: str) -> None:
         """Keeps a value in the run's folder, for when it is resumed.
 
         Raises:
             RunError: If the folder cannot be written.
         """
-        path = RunDir(self.folder, "").trackers
-        write_json(path, {**_read(path), what: value})
+        path = RunDir(self.folder).trackers
+        write_json(path, {**_read(path), key: value})
 
 
 def tracked_run(config: TrainConfig, folder: Path, caveats: list[str]) -> TrackedRun:
@@ -76,7 +79,7 @@ def tracked_run(config: TrainConfig, folder: Path, caveats: list[str]) -> Tracke
     """
     settings = flat({key: value for key, value in to_values(config).items() if key != "logger"})
     settings |= {"data.source": config.data.source, "split.kind": config.split.kind}
-    path = RunDir(folder, "").trackers
+    path = RunDir(folder).trackers
     known = _read(path)
     mark = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
     if known.get("settings") != mark:  # trackers cannot change a run's settings
@@ -91,15 +94,13 @@ def flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     >>> flat({"model": {"hidden": 16}, "tags": ["a", "b"]})
     {'model.hidden': 16, 'tags': "['a', 'b']"}
     """
-    found: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for key, item in value.items():
         if isinstance(item, Mapping):
-            found |= flat(cast(Mapping[str, Any], item), f"{prefix}{key}.")
-        elif item is None or isinstance(item, (bool, int, float)):
-            found[prefix + key] = item
+            settings |= flat(cast(Mapping[str, Any], item), f"{prefix}{key}.")
         else:
-            found[prefix + key] = str(item)
-    return found
+            settings[prefix + key] = item if item is None or isinstance(item, (bool, int, float)) else str(item)
+    return settings
 
 
 def _read(path: Path) -> dict[str, str]:
@@ -114,7 +115,24 @@ def _read(path: Path) -> dict[str, str]:
         raise RunError(f"{path} cannot be read: {why(error)}; without it the trackers begin a new run") from error
 
 
-class Tracker(ABC):
+class EpochLogger(Logger):
+    """A Lightning logger whose steps are epochs; it is told what a checkpoint holds, and how the run ended."""
+
+    name = ""  # type: ignore[assignment]
+    """Nothing: Lightning would make folders of name and version."""
+    version = ""  # type: ignore[assignment]
+
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+        """Nothing: the whole configuration is known when a logger is made."""
+
+    def resume(self, history: list[Epoch]) -> None:
+        """Makes ready for the epoch after these; shows those that are missing."""
+
+    def finish(self, run: RunDir, info: Info) -> None:
+        """Shows what only the finished run has."""
+
+
+class Tracker(EpochLogger):
     """One place where a run is shown; making one finds the run there, or begins it.
 
     Whatever a method raises is told once and ends nothing; see `gesturelab.training.trackers.guard`.
@@ -124,6 +142,15 @@ class Tracker(ABC):
     """What must be installed."""
     extra: ClassVar[str]
     """The extra of pyproject.toml that installs it."""
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        """Shows values of the epoch that ``metrics`` names."""
+        self.log({key: value for key, value in metrics.items() if key != "epoch"}, int(metrics["epoch"]))
+
+    def finalize(self, status: str) -> None:
+        """Ends the run as a failure if it is one; a success still has its scores to come."""
+        if status != "success":
+            self.fail()
 
     @abstractmethod
     def log(self, values: dict[str, float], epoch: int) -> None:
@@ -140,10 +167,6 @@ class Tracker(ABC):
     @abstractmethod
     def fail(self) -> None:
         """Ends the run as a failure; it may still be resumed."""
-
-    def save(self) -> None:
-        """Makes sure that what was shown stays."""
-        return
 
 
 def epoch_values(epoch: Epoch) -> dict[str, float]:
