@@ -73,7 +73,7 @@ fuzz: install ## damage files of every kind at random, three minutes; ARGS='--se
 	$(bin)/python benchmarks/fuzz.py $(ARGS)
 
 reference: install ## write the configuration reference, docs/reference/configuration.md
-	$(bin)/python -m gesturelab.config.reference docs/reference/configuration.md
+	$(bin)/python docs/write_reference.py docs/reference/configuration.md
 
 docs: install ## build the manual into site/, without a network; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(bin)/mkdocs build --strict --quiet

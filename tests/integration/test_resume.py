@@ -98,6 +98,21 @@ def test_a_run_that_leaves_on_a_signal_goes_on_exactly_where_it_was(tmp_path, wh
     assert not within.exists()
 
 
+@pytest.mark.parametrize("step", [2, 3])
+def test_so_does_one_that_accumulates_gradients_and_has_a_budget_in_steps(tmp_path, told_at, monkeypatch, step):
+    """A signal between two steps of the optimizer is answered at the next one."""
+    options = ("trainer.batch_size=8", "trainer.max_steps=9", "+trainer.options.accumulate_grad_batches=2")
+    whole = train(tmp_path / "whole", *options)
+    assert torch.load(whole[0].checkpoints / "last.ckpt", weights_only=True)["global_step"] >= 9
+    with monkeypatch.context() as patch:
+        told_at(1, step)
+        with pytest.raises(PreemptedError):
+            train(tmp_path / "run", *options)
+        patch.undo()
+    monkeypatch.undo()
+    require_same(*train(tmp_path / "run", *options), *whole)
+
+
 def test_a_checkpoint_is_written_every_few_minutes(tmp_path, monkeypatch):
     written = []
     real = Trainer.save_checkpoint

@@ -27,6 +27,8 @@ def _similar_keys(error: BaseException | None) -> list[str]:
     """What a misspelt key may have been meant to be."""
     if not isinstance(error, ConfigKeyError | ConfigAttributeError) or not is_dataclass(error.object_type):
         return []
+    if meant := getattr(error.object_type, "SYNONYMS", {}).get(str(error.key)):
+        return [f"Use {meant}"]
     keys = [field.name for field in fields(error.object_type)]
     close = get_close_matches(str(error.key), keys)
     return [f"Did you mean {' or '.join(close)}?" if close else f"Keys here are {', '.join(keys)}"]

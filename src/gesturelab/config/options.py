@@ -65,8 +65,10 @@ def from_values(schema: type[_Schema], values: Any, key: str = "") -> _Schema:
             raise ConfigError(f"{where}={values}: must be a group of keys, as its options have")
         known = [each.name for each in fields(cast(Any, schema))]
         if unknown := [str(name) for name in cast(Mapping[Any, Any], values) if name not in known]:
-            prefix = f"{key}." if key else ""
-            raise ConfigError(f"{prefix}{unknown[0]}: there is no such key; {where} has {', '.join(known)}")
+            name = f"{key}.{unknown[0]}" if key else unknown[0]
+            meant = getattr(schema, "SYNONYMS", {}).get(unknown[0])
+            hint = f"use {meant}" if meant else f"{where} has {', '.join(known)}"
+            raise ConfigError(f"{name}: there is no such key; {hint}")
         if (schema, text) not in _read:
             _read[schema, text] = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), values))
         return cast(_Schema, copy.deepcopy(_read[schema, text]))
@@ -212,7 +214,7 @@ def construct(
         raise ConfigError(f"{key}._target_={target}: must be a subclass of {kind.__module__}.{kind.__qualname__}")
     if not callable(made):
         raise ConfigError(f"{key}._target_={target}: must be a class or function, not {type(made).__name__}")
-    given = {name: _nested(f"{key}.{name}", value) for name, value in arguments.items()}
+    given = {name: construct_nested(f"{key}.{name}", value) for name, value in arguments.items()}
     try:
         known = accepted(made, context or {})
         return made(*args, **{**known, **given})
@@ -232,14 +234,19 @@ def accepted(function: Callable[..., Any], context: Mapping[str, Any]) -> dict[s
     return {name: value for name, value in context.items() if name in parameters}
 
 
-def _nested(key: str, value: Any) -> Any:
+def construct_nested(key: str, value: Any) -> Any:
+    """A value in which each mapping with a ``_target_`` is replaced by what it makes.
+
+    Raises:
+        ConfigError: As `construct` does.
+    """
     if isinstance(value, Mapping):
         values = dict(cast(Mapping[str, Any], value))
         if isinstance(target := values.pop(TARGET, None), str):
             return construct(key, target, values)
-        return {name: _nested(f"{key}.{name}", each) for name, each in values.items()}
+        return {name: construct_nested(f"{key}.{name}", each) for name, each in values.items()}
     if isinstance(value, list):
-        return [_nested(f"{key}[{at}]", each) for at, each in enumerate(cast(list[Any], value))]
+        return [construct_nested(f"{key}[{at}]", each) for at, each in enumerate(cast(list[Any], value))]
     return value
 
 

@@ -1,8 +1,8 @@
 """Schemas of what learns, and how: model, optimizer, schedule, trainer; and the root of a training's configuration."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from gesturelab.config.callbacks import EarlyStoppingConfig
 from gesturelab.config.data import (
@@ -236,6 +236,56 @@ class Precision(StrEnum):
     float16 = "float16"
 
 
+TRAINER_SYNONYMS = {
+    "accelerator": "trainer.device: auto, cpu, gpu or rocm",
+    "accumulate_grad_batches": "+trainer.options.accumulate_grad_batches",
+    "amp": "trainer.precision: bf16 or float16",
+    "auto_lr_find": "a search: hydra/sweeper=optuna 'optimizer.lr=tag(log,interval(1e-4,1e-2))'",
+    "auto_scale_batch_size": "gesturelab doctor, which says what fits",
+    "benchmark": "trainer.deterministic=false",
+    "callbacks": "the group callbacks: +callbacks.NAME={_target_: ...}",
+    "detect_anomaly": "+trainer.options.detect_anomaly",
+    "early_stopping": "callbacks.early_stopping",
+    "epochs": "trainer.max_epochs",
+    "fast_dev_run": "trainer=debug, which trains two short epochs",
+    "gpus": "trainer.devices",
+    "gradient_clip_val": "trainer.gradient_clip_norm",
+    "learning_rate": "optimizer.lr",
+    "limit_train_batches": "trainer.batches_per_epoch",
+    "logger": "the group logger: logger=tensorboard",
+    "lr": "optimizer.lr",
+    "n_gpu": "trainer.devices",
+    "nodes": "trainer.num_nodes",
+    "num_epochs": "trainer.max_epochs",
+    "num_processes": "trainer.devices",
+    "num_threads": "trainer.threads",
+    "patience": "callbacks.early_stopping.patience",
+    "profiler": "+trainer.options.profiler=simple",
+    "resume_from_checkpoint": "gesturelab resume RUN, or the same command again",
+    "ckpt_path": "gesturelab resume RUN, or the same command again",
+    "seed": "seed",
+    "steps": "trainer.max_steps",
+    "strategy": "trainer=ddp, trainer.devices and trainer.num_nodes",
+    "sync_batchnorm": "+trainer.options.sync_batchnorm",
+    "weight_decay": "optimizer.weight_decay",
+}
+"""Keys that users of Lightning look for in the trainer, and what they are called here."""
+
+REFUSED_OPTIONS = {
+    "checkpoints and the best epoch need one validation of all validation people after each epoch": (
+        *("val_check_interval", "check_val_every_n_epoch", "limit_val_batches"),
+    ),
+    "it validates on training people; trainer.batches_per_epoch trains on a few": ("overfit_batches",),
+    "every window is scored": ("limit_test_batches", "limit_predict_batches"),
+    "a training that is killed and resumed must end like one that is not": ("max_time", "min_epochs", "min_steps"),
+    "gesturelab sets it, so that runs resume and compare": (
+        *("enable_checkpointing", "default_root_dir", "num_sanity_val_steps", "use_distributed_sampler", "barebones"),
+        *("reload_dataloaders_every_n_epochs", "enable_progress_bar", "log_every_n_steps", "inference_mode"),
+    ),
+}
+"""Arguments of Lightning's trainer that would break what a run promises, by the reason."""
+
+
 class Keep(StrEnum):
     """Which epoch's weights are kept and tested."""
 
@@ -255,6 +305,8 @@ class OnNotFinite(StrEnum):
 class TrainerConfig:
     """How long to train, and on what."""
 
+    SYNONYMS: ClassVar = TRAINER_SYNONYMS
+
     device: Device = Device.auto
     """auto: a GPU if there is one. gpu: any GPU or an error. rocm: an AMD GPU or an error. cpu."""
     devices: int = 1
@@ -265,6 +317,9 @@ class TrainerConfig:
     """float32; bf16 or float16: mixed precision. auto: bf16 on a GPU, float32 on a CPU."""
     max_epochs: int = 20
     """Train at most so long."""
+    max_steps: int | None = None
+    """Train for so many steps instead, rounded up to whole epochs: the same budget for datasets of any size. An epoch
+    that is longer is cut. max_epochs then plays no part."""
     keep: Keep = Keep.best
     """best: the weights of the epoch with the lowest validation loss. last: those of the last epoch, for schedules that
     end slowly; validation people then choose no epoch, so that few of them are enough."""
@@ -284,12 +339,16 @@ class TrainerConfig:
     on_not_finite: OnNotFinite = OnNotFinite.stop
     """When a loss or gradient is NaN or infinite. stop: end with an error. skip: leave such steps out, at most a tenth
     of an epoch's. restart: go back to the last whole epoch with half the learning rate, at most three times."""
+    options: dict[str, Any] = field(default_factory=dict[str, Any])
+    """Other arguments of lightning.pytorch.Trainer, such as +trainer.options.accumulate_grad_batches=2; a nested
+    _target_ is constructed. Those that would break resuming or honest validation are refused."""
 
     def __post_init__(self) -> None:
         for key, value in (
             ("devices", self.devices),
             ("num_nodes", self.num_nodes),
             ("max_epochs", self.max_epochs),
+            ("max_steps", self.max_steps),
             ("batch_size", self.batch_size),
             ("threads", self.threads),
             ("batches_per_epoch", self.batches_per_epoch),
@@ -297,6 +356,13 @@ class TrainerConfig:
             at_least(f"trainer.{key}", value, 1)
         positive("trainer.gradient_clip_norm", self.gradient_clip_norm)
         positive("trainer.checkpoint_minutes", self.checkpoint_minutes)
+        refused = {name: reason for reason, names in REFUSED_OPTIONS.items() for name in names}
+        for name in self.options:
+            if name in refused:
+                raise ConfigError(f"trainer.options.{name}: refused, for {refused[name]}")
+            own = TRAINER_SYNONYMS.get(name, "")
+            if name in vars(self) or (own and "trainer.options" not in own):
+                raise ConfigError(f"trainer.options.{name}: use {own or f'trainer.{name}'}")
         if self.processes > 1 and self.on_not_finite in (OnNotFinite.skip, OnNotFinite.restart):
             raise ConfigError(
                 f"trainer.on_not_finite={self.on_not_finite}: several devices can only stop; leave it out, or "
@@ -312,6 +378,8 @@ class TrainerConfig:
 @dataclass
 class TrainConfig:
     """Everything that decides a training."""
+
+    SYNONYMS: ClassVar = {each.name: f"trainer.{each.name}" for each in fields(TrainerConfig)} | TRAINER_SYNONYMS
 
     name: str = "gestures"
     """The run's name: its folder is outputs/<name>/<time>, or multirun/<name>/ in a sweep."""

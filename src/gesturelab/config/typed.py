@@ -69,7 +69,9 @@ def typed_config(values: Mapping[str, Any], *, saved: bool = False) -> TrainConf
     plain = dict(values)
     known = [each.name for each in fields(TrainConfig)]
     if unknown := [key for key in plain if key not in known]:
-        raise ConfigError(f"{unknown[0]}: there is no such key; the root has {', '.join(known)}")
+        meant = TrainConfig.SYNONYMS.get(unknown[0])
+        hint = f"use {meant}" if meant else f"the root has {', '.join(known)}"
+        raise ConfigError(f"{unknown[0]}: there is no such key; {hint}")
     groups = {key: _read_group(key, plain.pop(key), saved) for key in (*GROUPS, *NAMED) if key in plain}
     return TrainConfig(**vars(from_values(_ROOT, plain)), **groups)
 

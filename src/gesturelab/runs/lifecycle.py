@@ -48,14 +48,14 @@ class Reporter:
         self._began = datetime.now(UTC)
         self._epochs = 0
 
-    def epoch(self, epoch: Epoch) -> None:
-        """Reports a finished epoch."""
+    def epoch(self, epoch: Epoch, max_epochs: int) -> None:
+        """Reports a finished epoch, and how many there are at most."""
         number = epoch["epoch"]
         self._epochs += 1
         with self._writing:
             status = self._status
             status.setdefault("first_epoch", number)
-            status["epoch"] = number + 1
+            status["epoch"], status["max_epochs"] = number + 1, max_epochs
             # NaN is not JSON
             metrics = {key: cast(float, value) for key, value in epoch.items() if key != "epoch"}
             status["metrics"] = {key: value for key, value in metrics.items() if math.isfinite(value)}

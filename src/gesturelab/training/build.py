@@ -1,9 +1,11 @@
 """From configuration to objects."""
 
+import math
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,10 +14,11 @@ from lightning.fabric.plugins.environments.cluster_environment import ClusterEnv
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import RichProgressBar
+from lightning.pytorch.callbacks import ProgressBar, RichProgressBar
+from lightning.pytorch.profilers import AdvancedProfiler, SimpleProfiler
 from torch import Tensor
 
-from gesturelab.config.options import TARGET, construct, to_plain
+from gesturelab.config.options import TARGET, construct, construct_nested, to_plain
 from gesturelab.config.training import Keep, OnNotFinite, TrainConfig, TrainerConfig
 from gesturelab.datasets.recording import Dataset
 from gesturelab.errors import ConfigError
@@ -125,34 +128,56 @@ def class_weights(data: GestureData) -> Float[Tensor, " classes"]:
     return torch.from_numpy(len(classes) / (np.count_nonzero(counts) * np.maximum(counts, 1))).float()
 
 
+def with_step_budget(config: TrainConfig, data: GestureData) -> TrainConfig:
+    """The configuration with ``trainer.max_steps``, where it is set, as epochs of these training windows."""
+    options = config.trainer
+    if options.max_steps is None:
+        return config
+    windows = len(data.sides.train) // options.processes
+    accumulated = int(options.options.get("accumulate_grad_batches", 1))
+    longest = min(options.batches_per_epoch or options.max_steps * accumulated, options.max_steps * accumulated)
+    batches = min(math.ceil(windows / options.batch_size), longest)
+    epochs = math.ceil(options.max_steps / math.ceil(batches / accumulated))
+    trainer = replace(options, max_epochs=epochs, batches_per_epoch=batches)
+    return replace(config, trainer=trainer)
+
+
+PROFILERS = {"simple": SimpleProfiler, "advanced": AdvancedProfiler}
+
+
 def make_trainer(
     config: TrainConfig, accelerator: str, folder: Path, loggers: list[Guarded], *, progress_bar: bool
 ) -> Trainer:
     """Lightning's trainer; it keeps the last checkpoint in the run's folder, and the best if trainer.keep wants it."""
-    options = config.trainer
+    options, extra = config.trainer, dict(config.trainer.options)
+    plugins = [*construct_nested("trainer.options.plugins", extra.pop("plugins", []))]
+    if isinstance(profiler := extra.get("profiler"), str) and profiler in PROFILERS:  # into a file of the run
+        extra["profiler"] = PROFILERS[profiler](folder, "profile")
     callbacks: list[Callback] = [make_callback(name, entry) for name, entry in config.callbacks.items()]
     callbacks.append(KeepCheckpoints(folder / "checkpoints", Keep(options.keep), options.checkpoint_minutes))
     callbacks += [StopOnRequest(folder), LeaveOnSignal()]
-    return Trainer(
-        accelerator=accelerator,
-        devices=options.devices,
-        num_nodes=options.num_nodes,
-        strategy="ddp" if options.processes > 1 else "auto",
-        plugins=[each for each in (VerifiedCheckpoints(), cluster_environment(options)) if each is not None],
-        precision=cast(Any, lightning_precision(options.precision, accelerator)),
-        max_epochs=options.max_epochs,
-        limit_train_batches=options.batches_per_epoch,
-        gradient_clip_val=options.gradient_clip_norm,
-        deterministic=options.deterministic and ("warn" if accelerator == "gpu" else True),
-        callbacks=[*callbacks, RichProgressBar()] if progress_bar else callbacks,
-        enable_progress_bar=progress_bar,
-        logger=loggers,
-        default_root_dir=folder,
-        use_distributed_sampler=False,  # the training loader deals windows to processes itself
-        num_sanity_val_steps=0,  # our own tests do that; it costs a validation batch at each start
-        enable_model_summary=False,
-        log_every_n_steps=10**9,  # values are logged once an epoch; asking at each step costs time
-    )
+    own_bar = any(isinstance(callback, ProgressBar) for callback in callbacks)
+    ours = {
+        "accelerator": accelerator,
+        "devices": options.devices,
+        "num_nodes": options.num_nodes,
+        "strategy": "ddp" if options.processes > 1 else "auto",
+        "plugins": [*(each for each in (VerifiedCheckpoints(), cluster_environment(options)) if each), *plugins],
+        "precision": lightning_precision(options.precision, accelerator),
+        "max_epochs": options.max_epochs,
+        "limit_train_batches": options.batches_per_epoch,
+        "gradient_clip_val": options.gradient_clip_norm,
+        "deterministic": options.deterministic and ("warn" if accelerator == "gpu" else True),
+        "callbacks": [*callbacks, RichProgressBar()] if progress_bar and not own_bar else callbacks,
+        "enable_progress_bar": progress_bar or own_bar,
+        "logger": loggers,
+        "default_root_dir": folder,
+        "use_distributed_sampler": False,  # the training loader deals windows to processes itself
+        "num_sanity_val_steps": 0,  # our own tests do that; it costs a validation batch at each start
+        "enable_model_summary": False,
+        "log_every_n_steps": 10**9,  # values are logged once an epoch; asking at each step costs time
+    }
+    return construct("trainer.options", "lightning.pytorch.Trainer", extra, ours)
 
 
 def cluster_environment(options: TrainerConfig) -> ClusterEnvironment | None:

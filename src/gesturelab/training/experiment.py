@@ -39,7 +39,7 @@ from gesturelab.training.artefacts import (
     write_predictions,
     write_weights,
 )
-from gesturelab.training.build import make_data, make_module, make_scaler, make_trainer
+from gesturelab.training.build import make_data, make_module, make_scaler, make_trainer, with_step_budget
 from gesturelab.training.datamodule import GestureData
 from gesturelab.training.device import check_miopen
 from gesturelab.training.findings import find
@@ -59,7 +59,7 @@ def run_experiment(
     config: TrainConfig,
     folder: Path,
     accelerator: str,
-    report: Callable[[Epoch], None] | None = None,
+    report: Callable[[Epoch, int], None] | None = None,
 ) -> tuple[RunDir, Info]:
     """Trains, tests and writes a run; takes up the last checkpoint if the folder holds one.
 
@@ -67,7 +67,7 @@ def run_experiment(
         config: Everything that decides the training.
         folder: Where the run's files go.
         accelerator: What `gesturelab.training.device.prepare_device` returned.
-        report: Is called with each epoch when it is finished.
+        report: Is called with each epoch when it is finished, and with how many there are at most.
 
     Returns:
         The run, and what its info file says.
@@ -93,8 +93,7 @@ def run_experiment(
     while True:
         module = make_module(config, data, scaler)
         module.report = report
-        if isinstance(module, FittedModule):
-            config = fitted_options(config)
+        config = fitted_options(config) if isinstance(module, FittedModule) else with_step_budget(config, data)
         if restarts:
             module.restart(restarts)
         elif is_first_process():

@@ -115,7 +115,7 @@ def _losses(info: Info) -> _Found:
             NOT_FINISHED,
             f"training ended after all {most} epochs, while the validation loss still fell, from {before:.3f} to "
             f"{after:.3f}.",
-            f"Train longer: trainer.max_epochs={2 * most}.",
+            f"Train longer: trainer.max_epochs={2 * most}, or twice your trainer.max_steps.",
         )
     if min(losses) == losses[0]:
         best = training["keep"] == Keep.best

@@ -81,7 +81,7 @@ class GestureModule(LightningModule):
         self.scheduler = scheduler
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.history: list[Epoch] = []
-        self.report: Callable[[Epoch], None] | None = None
+        self.report: Callable[[Epoch, int], None] | None = None
         self.seconds = 0.0
         self.micro_batches = MicroBatches()
         self.skipped: list[SkippedInfo] = []
@@ -324,7 +324,7 @@ class GestureModule(LightningModule):
                 self.seconds,
             )
             if self.report is not None:
-                self.report(epoch)
+                self.report(epoch, cast(int, self.trainer.max_epochs))
 
     def _count_skipped(self) -> None:
         """Says how many steps of the epoch were skipped.
@@ -349,6 +349,10 @@ class GestureModule(LightningModule):
     def predict_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> Float[Tensor, "batch classes"]:
         """Probabilities."""
         return self._answers(batch)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For callbacks that copy the module, such as Lightning's averages of weights: only the original reports."""
+        return {**super().__getstate__(), "report": None}
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The configured optimizer and schedule."""

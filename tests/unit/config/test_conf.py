@@ -5,10 +5,10 @@ import re
 from dataclasses import fields, is_dataclass
 
 import pytest
+from write_reference import default_options, meaning
 
 from gesturelab.config.composing import compose, options
 from gesturelab.config.data import SyntheticConfig
-from gesturelab.config.reference import default_options, meaning
 from gesturelab.config.store import SCHEMAS, conf_dir
 from gesturelab.config.training import TrainConfig
 from gesturelab.errors import ConfigError

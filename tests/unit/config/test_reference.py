@@ -5,8 +5,8 @@ from enum import StrEnum
 from pathlib import Path
 
 import pytest
+import write_reference as reference
 
-from gesturelab.config import reference
 from gesturelab.errors import ConfigError
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "configuration.md"

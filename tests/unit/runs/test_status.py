@@ -29,8 +29,8 @@ def test_a_run_reports_epochs_and_then_that_it_is_done(tmp_path):
     with report_status(tmp_path, 2) as reporter:
         running = read_status(tmp_path)
         assert (running["state"], running["max_epochs"], running["attempt"]) == ("running", 2, 1)
-        reporter.epoch(epoch(0, accuracy=0.9))
-        reporter.epoch(epoch(1, accuracy=0.8))
+        reporter.epoch(epoch(0, accuracy=0.9), 5)
+        reporter.epoch(epoch(1, accuracy=0.8), 5)
         now = read_status(tmp_path)
         assert (now["epoch"], now["metrics"]["validation_accuracy"]) == (2, 0.8)
         assert now["best_validation_accuracy"] == 0.9
@@ -40,22 +40,22 @@ def test_a_run_reports_epochs_and_then_that_it_is_done(tmp_path):
 def test_the_validation_loss_of_every_epoch_is_kept_over_attempts(tmp_path):
     with report_status(tmp_path, 5) as reporter:
         for number, loss in enumerate((0.9, 0.8, float("nan"))):
-            reporter.epoch(epoch(number, loss))
+            reporter.epoch(epoch(number, loss), 5)
     assert read_status(tmp_path)["validation_losses"] == [0.9, 0.8, None]
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "last.ckpt").touch()
     queue(tmp_path)
     with report_status(tmp_path, 5) as reporter:
         assert read_status(tmp_path)["validation_losses"] == [0.9, 0.8, None]
-        reporter.epoch(epoch(1, 0.7))  # the checkpoint was one epoch behind
+        reporter.epoch(epoch(1, 0.7), 5)  # the checkpoint was one epoch behind
         assert read_status(tmp_path)["validation_losses"] == [0.9, 0.7]
-        reporter.epoch(epoch(4, 0.6))
+        reporter.epoch(epoch(4, 0.6), 5)
     assert read_status(tmp_path)["validation_losses"] == [0.9, 0.7, None, None, 0.6]
 
 
 def test_a_diverged_loss_still_gives_json(tmp_path):
     with report_status(tmp_path, 2) as reporter:
-        reporter.epoch(epoch(0, loss=float("nan")))
+        reporter.epoch(epoch(0, loss=float("nan")), 5)
     assert "validation_loss" not in read_status(tmp_path)["metrics"]
 
 

@@ -1,6 +1,6 @@
 """Writes the configuration reference: every key with its type, value and meaning, read from schemas and conf/.
 
-``python -m gesturelab.config.reference`` prints it; with a file's name, puts it between the two marks in that file.
+``python docs/write_reference.py`` prints it; with the name of a file, puts it between the two marks in that file.
 """
 
 import ast
