@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument(
         "--rate-hz", type=float, default=30.0, metavar="HZ", help="of a folder with labels.csv, as data.rate_hz"
     )
+    check.add_argument("--all", action="store_true", help="name every recording that has a defect, not only five")
     check.add_argument("--json", action="store_true", help="print the report as JSON")
     example = commands.add_parser("example", help="write a folder of made-up recordings, to try things out")
     example.add_argument("folder", type=Path, help="a new folder")
@@ -64,7 +65,7 @@ def _frames(text: str) -> int:
 def _check(options: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from gesturelab.datasets.quality import check_dataset, check_folder, check_irds, print_report
+    from gesturelab.datasets.quality import MOST_NAMED, check_dataset, check_folder, check_irds, print_report
 
     root, irds = Path(options.root[0]), False
     labelled = ("labels.csv", "*.csv", "*.npy", "*/*.csv", "*/*.npy")  # IntelliRehabDS has none of these
@@ -79,7 +80,7 @@ def _check(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(dataclasses.asdict(report), indent=2))
     else:
-        print_report(report, Console(), only_found=not irds)
+        print_report(report, Console(), only_found=not irds, most=None if options.all else MOST_NAMED)
     return 0
 
 

@@ -22,6 +22,9 @@ OPPOSITES = {
 }
 DOUBTFUL = {"l", "r", "lh", "rh"}
 UNKNOWN = -1
+NO_PARTNER = -2
+"""The user says that no gesture is the mirror image: such recordings are never mirrored."""
+NONE = "none"
 
 _TURNS = OPPOSITES | {other: (word,) for word, others in OPPOSITES.items() for other in others}
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
@@ -29,18 +32,26 @@ _PART = re.compile("left|right", re.IGNORECASE)
 
 
 def mirrored_gestures(names: Sequence[str], declared: Mapping[str, str]) -> tuple[int, ...]:
-    """For each gesture the index of the one that it becomes when left and right are swapped; -1 where unknown.
+    """For each gesture the index of the one that it becomes when left and right are swapped.
 
     Args:
         names: All gestures.
-        declared: What the user says that some become; a name that is no gesture means none of these.
+        declared: What the user says that some become; ``none`` says that no gesture is the mirror image.
+
+    Returns:
+        -1 where it is unknown, -2 where there is none.
 
     >>> mirrored_gestures(["wave_left", "wave_right", "bow", "punch_l", "upright", "hop left"], {"upright": "upright"})
     (1, 0, 2, -1, 4, -1)
+    >>> mirrored_gestures(["write_a", "bow"], {"write_a": "none"})
+    (-2, 1)
     """
     both_ways = {image: name for name, image in declared.items()} | dict(declared)
     images = [_image(name, names, both_ways) for name in names]
-    return tuple(image if image >= 0 and images[image] == at else UNKNOWN for at, image in enumerate(images))
+    return tuple(
+        image if image == NO_PARTNER or (image >= 0 and images[image] == at) else UNKNOWN
+        for at, image in enumerate(images)
+    )
 
 
 def mirror_in_words(names: Sequence[str], images: Sequence[int]) -> str:
@@ -51,12 +62,20 @@ def mirror_in_words(names: Sequence[str], images: Sequence[int]) -> str:
     """
     pairs = [f"{names[at]} <-> {names[image]}" for at, image in enumerate(images) if at < image]
     same = [names[at] for at, image in enumerate(images) if at == image]
-    return "; ".join([*pairs, *([f"{', '.join(same)} stay{'s' if len(same) == 1 else ''}"] if same else [])])
+    alone = [name for name, image in zip(names, images, strict=True) if image == NO_PARTNER]
+    return "; ".join(
+        [
+            *pairs,
+            *([f"{', '.join(same)} stay{'s' if len(same) == 1 else ''}"] if same else []),
+            *([f"{', '.join(alone)} {'is' if len(alone) == 1 else 'are'} never mirrored"] if alone else []),
+        ]
+    )
 
 
 def _image(name: str, names: Sequence[str], declared: Mapping[str, str]) -> int:
     if name in declared:
-        return names.index(declared[name]) if declared[name] in names else UNKNOWN
+        image = declared[name]
+        return names.index(image) if image in names else NO_PARTNER if image == NONE else UNKNOWN
     words = {word.lower() for word in _WORD.findall(name)}
     if DOUBTFUL & words:
         return UNKNOWN

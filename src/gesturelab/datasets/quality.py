@@ -17,7 +17,7 @@ from gesturelab.datasets.folder.read import MADE_UP, images
 from gesturelab.datasets.formats.files import own_rate_hz, read_frames, to_motion
 from gesturelab.datasets.irds.files import GESTURES, irds_forms, recording_label
 from gesturelab.datasets.irds.parse import Track, impossible_values, parse
-from gesturelab.datasets.mirror_names import mirror_in_words, mirrored_gestures
+from gesturelab.datasets.mirror_names import UNKNOWN, mirror_in_words, mirrored_gestures
 from gesturelab.datasets.recording import CORRECTNESS, Recording, RecordingLabel
 from gesturelab.datasets.source import read_dataset
 from gesturelab.errors import RecordingError
@@ -39,6 +39,8 @@ TOLERATED_REPEATS = 0.1
 WRONG_LIMB_RATIO = 1.25
 """The other limb must move so much more than the expected one to count as wrong."""
 
+MOST_NAMED = 5
+"""Recordings of each kind of defect that are named, unless all are asked for."""
 FEW_PEOPLE = 3
 """A gesture needs as many people: one to learn from, one for validation, one to test."""
 
@@ -400,7 +402,7 @@ def _note_gestures(labels: Sequence[Labelled], mirrored: Mapping[str, str]) -> l
     indices = mirrored_gestures(names, mirrored)
     mirror = mirror_in_words(names, indices)
     notes = [f"In a mirror: {mirror}"] if mirror else []
-    if unknown := [names[at] for at, image in enumerate(indices) if image < 0]:
+    if unknown := [names[at] for at, image in enumerate(indices) if image == UNKNOWN]:
         notes.append(
             f"What these become in a mirror is unknown: {', '.join(unknown)}. Say so in the column mirrored of {FILE}, "
             "or train with augment=none"
@@ -425,8 +427,15 @@ def _count(recordings: int, labels: Sequence[Labelled], tracks: Mapping[str, Tra
     )
 
 
-def print_report(report: Report, console: Console, *, only_found: bool = False) -> None:
-    """Prints the report: counts, then each kind of defect with every recording by name, then the notes."""
+def print_report(report: Report, console: Console, *, only_found: bool = False, most: int | None = MOST_NAMED) -> None:
+    """Prints the report: counts, then each kind of defect with recordings by name, then the notes.
+
+    Args:
+        report: What is printed.
+        console: Where.
+        only_found: Leave out the kinds of which there is none.
+        most: So many recordings of a kind are named, and the others counted; None names all.
+    """
     for form, counts in report.forms.items():
         console.print(
             f"\n[bold]{escape(report.root)}, form {form}[/]: {counts.recordings} recordings, {counts.frames} frames, "
@@ -449,8 +458,10 @@ def print_report(report: Report, console: Console, *, only_found: bool = False) 
             continue
         extra = f" ({report.window} frames)" if defect == "short" else ""
         console.print(f"\n[bold]{title}{extra}[/]: {len(findings) or 'none'}", soft_wrap=True)
-        for each in findings:
+        for each in findings[:most]:
             line = f"  {escape(each.recording)}  [dim]{each.form}[/]  {escape(each.detail)}"
             console.print(line, soft_wrap=True, highlight=False)
+        if most is not None and len(findings) > most:
+            console.print(f"  and {len(findings) - most} more: --all names them", soft_wrap=True, highlight=False)
     for note in report.notes:
         console.print(f"\n{note}", soft_wrap=True, highlight=False, markup=False)

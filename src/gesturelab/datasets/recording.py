@@ -140,7 +140,7 @@ class Dataset:
         synthetic: True when no real person moved.
         gesture_names: What the gesture indices mean.
         mirrored_gestures: For each gesture the index of the one it becomes when left and right are swapped; -1 where
-            that gesture is not kept.
+            that gesture is not kept or not known, -2 where there is none.
         fingerprint: Hash of everything that a result can depend on; equal only for equal recordings.
         rejected: Recordings that were left out, with reasons.
         mirror_key: Where a user can say what a gesture becomes in a mirror; empty where that is known for certain.

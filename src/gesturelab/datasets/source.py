@@ -202,7 +202,8 @@ def read_dataset(config: DataConfig, source: RecordingSource | None = None) -> D
             synthetic=source.synthetic,
             gesture_names=[names[number] for number in gestures],
             mirrored_gestures=[
-                gestures.index(images[number]) if images[number] in gestures else UNKNOWN for number in gestures
+                gestures.index(image) if (image := images[number]) in gestures else min(image, UNKNOWN)
+                for number in gestures
             ],
             fingerprint="",
             skeleton=skeleton,

@@ -110,9 +110,10 @@ class Augment:
         root = positions[:, :, self.skeleton.root : self.skeleton.root + 1].mean(dim=1, keepdim=True)
         positions = positions - root
         if self.config.mirror_probability:
-            chosen = _uniform(generator, len(positions)) < self.config.mirror_probability
+            images = self.mirrored_classes.to(classes.device)[classes]
+            chosen = (_uniform(generator, len(positions)) < self.config.mirror_probability) & (images >= 0)
             positions = torch.where(chosen[:, None, None, None], mirror(positions, self.skeleton), positions)
-            classes = torch.where(chosen, self.mirrored_classes.to(classes.device)[classes], classes)
+            classes = torch.where(chosen, images, classes)
         for change in self.changes:
             positions = change(positions, generator)
         return Batch(positions + root, classes, recordings)

@@ -160,14 +160,15 @@ def make_app(model: Model, limits: Limits) -> FastAPI:
             card=card(contents),
         )
 
-    @app.get("/metrics")
+    @app.get("/metrics", response_class=PlainTextResponse)
     async def metrics() -> PlainTextResponse:
         return PlainTextResponse(generate_latest(registry), media_type="text/plain; version=0.0.4")
 
     problems: dict[int | str, dict[str, Any]] = {status: {"model": Problem} for status in (408, 413, 422, 503)}
-    schema = {
-        "requestBody": {"required": True, "content": {"application/json": {"schema": Question.model_json_schema()}}}
-    }
+    question = Question.model_json_schema()
+    joints = len(model.skeleton.joints)
+    question["properties"]["positions"]["items"] |= {"minItems": joints, "maxItems": joints}
+    schema = {"requestBody": {"required": True, "content": {"application/json": {"schema": question}}}}
 
     @app.post("/predict", response_model=Answer, responses=problems, openapi_extra=schema)
     async def predict(request: Request) -> Response:

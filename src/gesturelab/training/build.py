@@ -20,6 +20,7 @@ from torch import Tensor
 
 from gesturelab.config.options import TARGET, construct, construct_nested, to_plain
 from gesturelab.config.training import Keep, OnNotFinite, TrainConfig, TrainerConfig
+from gesturelab.datasets.mirror_names import NO_PARTNER, UNKNOWN
 from gesturelab.datasets.recording import Dataset
 from gesturelab.errors import ConfigError
 from gesturelab.models.network import FittedNetwork, build_network
@@ -62,7 +63,13 @@ def make_data(config: TrainConfig, dataset: Dataset) -> GestureData:
 
 
 def _check_mirror(config: TrainConfig, dataset: Dataset) -> None:
-    alone = [name for name, image in zip(dataset.gesture_names, dataset.mirrored_gestures, strict=True) if image < 0]
+    images = list(zip(dataset.gesture_names, dataset.mirrored_gestures, strict=True))
+    if config.augment.mirror_at_test and (single := [name for name, image in images if image == NO_PARTNER]):
+        raise ConfigError(
+            f"augment.mirror_at_test=true: {', '.join(single)} is the mirror image of no gesture, as "
+            f"{dataset.mirror_key} says; set augment.mirror_at_test=false"
+        )
+    alone = [name for name, image in images if image == UNKNOWN]
     if alone and (config.augment.mirror_probability or config.augment.mirror_at_test):
         say = f"; or say in {dataset.mirror_key} what it becomes" if dataset.mirror_key else ""
         raise ConfigError(

@@ -151,7 +151,9 @@ def test_a_mirror_that_would_give_wrong_labels_is_refused(root):
         (["punch_l", "punch_r", "bright", "uprightrow"], {}, (-1, -1, -1, -1)),
         (["punch_l", "punch_r"], {"punch_l": "punch_r"}, (1, 0)),
         (["b", "d", "o"], {"b": "d"}, (1, 0, 2)),
-        (["b", "o"], {"b": "none"}, (-1, 1)),
+        (["b", "o"], {"b": "none"}, (-2, 1)),
+        (["b", "o"], {"b": "q"}, (-1, 1)),
+        (["none", "o"], {"o": "none"}, (1, 0)),
     ],
 )
 def test_what_a_gesture_becomes_in_a_mirror(names, said, expected):

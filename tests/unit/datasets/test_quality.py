@@ -108,11 +108,21 @@ def test_people_lacking_gestures() -> None:
     assert lacking["205"].count(",") == len(GESTURES) - 2
 
 
-def printed(report: Report) -> str:
+def printed(report: Report, most: int | None = 5) -> str:
     console = Console(width=60)
     with console.capture() as capture:
-        print_report(report, console)
+        print_report(report, console, most=most)
     return capture.get()
+
+
+def test_of_many_defects_the_first_are_named_and_the_others_counted(tmp_path: Path) -> None:
+    names = [f"101_18_1_{number}_1_stand" for number in range(7)]
+    for name in names:
+        (tmp_path / f"{name}.txt").write_bytes(b"")
+    report = check_irds(tmp_path, window=20)
+    assert [name in printed(report) for name in names] == [True] * 5 + [False] * 2
+    assert "and 2 more: --all names them" in printed(report)
+    assert all(name in printed(report, most=None) for name in names)
 
 
 def test_every_unusable_file_is_reported_by_name(tmp_path: Path) -> None:

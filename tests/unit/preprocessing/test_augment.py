@@ -8,9 +8,9 @@ from gesturelab.preprocessing.frame_store import Batch
 from gesturelab.skeletons.skeleton import KINECT_V2 as K
 
 
-def augment(**changes):
+def augment(classes=(1, 0, 2), **changes):
     off = dict.fromkeys(("mirror_probability", "rotation_deg", "noise_m", "speed", "scale", "joint_dropout"), 0.0)
-    return Augment(read_free(AugmentConfig, off | changes, "augment"), K, (1, 0, 2))
+    return Augment(read_free(AugmentConfig, off | changes, "augment"), K, classes)
 
 
 @pytest.fixture
@@ -35,6 +35,14 @@ def test_mirrored_windows_get_the_mirrored_label(batch):
     assert changed.classes.tolist() == [(1, 0, 2)[gesture] for gesture in batch.classes.tolist()]
     root = batch.positions[:, :, :1].mean(dim=1, keepdim=True)
     assert torch.allclose(changed.positions - root, mirror(batch.positions - root, K), atol=1e-5)
+
+
+def test_windows_of_a_gesture_that_is_the_mirror_image_of_none_are_never_mirrored(batch):
+    changed = augment((1, 0, -2), mirror_probability=1)(batch, generator())
+    alone = batch.classes == 2
+    assert torch.allclose(changed.positions[alone], batch.positions[alone], atol=1e-5)
+    assert torch.equal(changed.classes[alone], batch.classes[alone])
+    assert (changed.classes[~alone] == 1 - batch.classes[~alone]).all()
 
 
 def test_half_of_the_windows_are_mirrored(batch):

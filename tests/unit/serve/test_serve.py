@@ -89,6 +89,12 @@ def test_the_schema_is_published(served):
     schema = json.loads(served.ask("/openapi.json")[1])
     body = schema["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert body["required"] == ["positions", "rate_hz"]
+    frame = body["properties"]["positions"]["items"]
+    assert (frame["minItems"], frame["maxItems"]) == (25, 25), "what validates is accepted"
+    declared = schema["paths"]["/metrics"]["get"]["responses"]["200"]["content"]
+    assert [kind.partition(";")[0] for kind in declared] == [
+        served.ask("/metrics")[2]["content-type"].partition(";")[0]
+    ]
     assert served.ask("/docs")[0] == 404
 
 
