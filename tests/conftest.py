@@ -1,6 +1,7 @@
 """What several tests share: a dataset with answers worked out by hand, and the real recordings if they are here."""
 
 import os
+import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,9 @@ from gesturelab.datasets.recording import Dataset, Recording, pack
 from gesturelab.runs import signals
 from slurm_testbed import testbed  # noqa: F401 - a fixture
 from trained import trained_run  # noqa: F401 - a fixture
+
+# a job in the background inherits an ignored Ctrl-C, and so would the processes that tests begin
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TESTS = Path(__file__).parent
 SLOW = {

@@ -66,6 +66,7 @@ from pathlib import Path
 Path(__file__).with_suffix(".ran").touch()
 
 from tcn_network import TCN
+from processes import running
 
 
 class Spy(TCN):
@@ -122,7 +123,7 @@ def test_the_info_file_says_which_class_of_which_file_it_was(tcn_run):
 
 def test_killed_and_resumed_it_ends_with_the_same_bytes(guests, tcn_run, tmp_path):
     overrides = ("model=tcn", "features=live", "trainer.max_epochs=2", "hydra.run.dir=run")
-    with subprocess.Popen(
+    with running(
         [*COMMAND, "train", "--config-dir", str(guests), *QUICK, *overrides],
         cwd=tmp_path,
         stdout=subprocess.PIPE,

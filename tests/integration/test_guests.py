@@ -13,6 +13,7 @@ from command import COMMAND, gesturelab, untraced
 
 from gesturelab import load
 from gesturelab.errors import BundleError
+from processes import running
 
 UNMEASURED = True
 EXAMPLES = Path(__file__).parents[2] / "examples" / "extending"
@@ -92,7 +93,7 @@ def test_a_run_says_which_class_of_which_file_it_was(run):
 
 
 def test_a_killed_run_resumes_to_the_byte(place, run):
-    with subprocess.Popen(
+    with running(
         [*COMMAND, "train", *command("hydra.run.dir=killed", "trainer.max_epochs=3")],
         cwd=place,
         env=untraced() | {"PYTHONUNBUFFERED": "1"},

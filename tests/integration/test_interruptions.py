@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from processes import running
+
 UNMEASURED = True
 
 COMMAND = (sys.executable, "-m", "gesturelab", "train", "trainer=cpu", "trainer.threads=1")
@@ -22,7 +24,7 @@ def train(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
 
 def test_ctrl_c_keeps_the_last_epoch_and_says_how_to_go_on(tmp_path):
     command = [*COMMAND, *QUICK, "trainer.max_epochs=100000", "callbacks=none", "hydra.run.dir=run"]
-    with subprocess.Popen(
+    with running(
         command,
         cwd=tmp_path,
         stdout=subprocess.PIPE,
@@ -51,7 +53,7 @@ def test_ctrl_c_keeps_the_last_epoch_and_says_how_to_go_on(tmp_path):
 
 def test_averaged_weights_survive_kill_9(tmp_path):
     averaged = (*QUICK, "callbacks=averaged", "trainer.max_epochs=4")
-    with subprocess.Popen(
+    with running(
         [*COMMAND, *averaged, "hydra.run.dir=run"],
         cwd=tmp_path,
         stdout=subprocess.PIPE,

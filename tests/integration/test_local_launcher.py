@@ -11,6 +11,7 @@ import torch
 
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.status import read_status
+from processes import running
 
 UNMEASURED = True
 
@@ -37,7 +38,7 @@ def epochs(folder):
 @pytest.mark.slow
 def test_a_killed_sweep_goes_on_where_it_was_and_ends_as_if_undisturbed(tmp_path):
     root = tmp_path / "multirun" / "gestures"
-    with subprocess.Popen(SWEEP, cwd=tmp_path, stdout=subprocess.DEVNULL) as first:
+    with running(SWEEP, cwd=tmp_path, stdout=subprocess.DEVNULL) as first:
         end = time.monotonic() + 300
         while epochs(root / "seed=0") < 2:
             assert time.monotonic() < end

@@ -20,6 +20,7 @@ from gesturelab.runs.locking import LOCK, exclusive_lock
 from gesturelab.runs.status import Status, read_status, write_status
 from gesturelab.training import experiment as training
 from gesturelab.training.callbacks import KeepCheckpoints
+from processes import running
 from trained import train_in
 
 UNMEASURED = True
@@ -168,7 +169,7 @@ def test_a_folder_that_another_process_holds_stays_as_it_is(tmp_path):
 def test_sigterm_leaves_a_checkpoint_a_status_and_an_exit_status_for_the_queue(tmp_path):
     options = ("trainer.max_epochs=100000", "callbacks=none", "trainer.batch_size=2", "logger=none")
     command = [sys.executable, "-m", "gesturelab", "train", *QUICK, *options, "hydra.run.dir=run"]
-    with subprocess.Popen(
+    with running(
         command,
         cwd=tmp_path,
         stdout=subprocess.PIPE,

@@ -11,6 +11,7 @@ import pytest
 
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.status import read_status
+from processes import running
 
 UNMEASURED = True
 
@@ -42,7 +43,7 @@ def half_done(root):
 @pytest.mark.slow
 def test_a_search_that_is_killed_goes_on_and_prunes(tmp_path):
     root = tmp_path / "multirun" / "gestures"
-    with subprocess.Popen(SEARCH, cwd=tmp_path, stdout=subprocess.DEVNULL) as first:
+    with running(SEARCH, cwd=tmp_path, stdout=subprocess.DEVNULL) as first:
         end = time.monotonic() + 150  # the third trial cannot be pruned yet
         while len(ended(root)) < 2 or (interrupted := half_done(root)) is None:
             assert time.monotonic() < end

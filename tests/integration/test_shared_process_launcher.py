@@ -14,6 +14,7 @@ from gesturelab.cli.job import train_folder
 from gesturelab.config.composing import compose
 from gesturelab.runs.folder import RunDir, is_finished
 from gesturelab.runs.status import is_alive, read_status
+from processes import running
 
 UNMEASURED = True
 QUICK = ("trainer=debug", "data.people=7", "data.repetitions=1", "model.hidden=16", "split=loso", "callbacks=none")
@@ -39,7 +40,7 @@ def test_a_killed_process_is_resumed_and_its_runs_are_those_of_separate_processe
     job_list.write_text(json.dumps([str(run.path) for run in runs]))
     command = [sys.executable, "-m", "gesturelab.cli.shared_process", str(job_list)]
     options = {"stdin": subprocess.PIPE, "env": untraced(), "start_new_session": True}
-    with subprocess.Popen(command, **options) as process:
+    with running(command, **options) as process:
         end = time.monotonic() + 300
         while (read_status(runs[0].path) or {}).get("epoch", 0) < 2:
             assert time.monotonic() < end
@@ -49,7 +50,7 @@ def test_a_killed_process_is_resumed_and_its_runs_are_those_of_separate_processe
     assert read_status(runs[0].path)["state"] == "running"
     assert not is_alive(runs[0].path, read_status(runs[0].path))
     assert read_status(runs[1].path) is None, "jobs follow each other"
-    with subprocess.Popen(command, **options) as process:
+    with running(command, **options) as process:
         assert process.wait(300) == 0
     assert read_status(runs[0].path)["first_epoch"] >= 1
     for fold, run in enumerate(runs):

@@ -26,6 +26,7 @@ from gesturelab.stream.segments import SegmentOptions
 from gesturelab.stream.session import Session, StreamOptions
 from gesturelab.stream.session import run as run_session
 from gesturelab.stream.sources import LiveFrame, receive_one_by_one
+from processes import running
 from trained import train_small
 
 PROJECT = Path(__file__).parents[2]
@@ -82,7 +83,7 @@ def test_a_replay_answers_each_frame_as_the_model_does(
 def test_lines_bad_ones_and_ctrl_c(trained: RunDir, recording: Path, tmp_path: Path):
     lines = recording.read_bytes().splitlines(keepends=True)
     command = [*COMMAND, "stream", str(trained.path), "--all", "--no-segments"]
-    with subprocess.Popen(
+    with running(
         command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=untraced()
     ) as process:
         assert process.stdin is not None

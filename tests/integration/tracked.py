@@ -12,6 +12,7 @@ from command import gesturelab
 from omegaconf import OmegaConf
 
 from gesturelab.config.composing import compose
+from processes import running
 from trained import train_in
 
 QUICK = ("data.people=8", "data.repetitions=1", "trainer=cpu", "model.hidden=16", "trainer.max_epochs=3")
@@ -43,7 +44,7 @@ def history(info):
 def kill_after(epochs, folder, *overrides, environment=None):
     """Begins a training, and kills it with SIGKILL when its log has told of so many epochs."""
     command = [sys.executable, "-m", "gesturelab", "train", *SLOW_EPOCHS, *overrides]
-    with subprocess.Popen(
+    with running(
         command,
         cwd=folder,
         stdout=subprocess.PIPE,

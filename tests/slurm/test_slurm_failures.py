@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from gesturelab.runs.folder import RunDir
+from processes import running
 from slurm_testbed import ONE_CORE, SMALL, command, gesturelab, slurm, status, until
 
 UNMEASURED = True
@@ -41,23 +42,25 @@ def disturbed(testbed, tmp_path_factory):
     patch.setenv("PACE_S", "0.4")
     patch.setenv("PYTHONPATH", f"{Path(__file__).parents[1]}:{os.environ.get('PYTHONPATH', '')}")
     root = folder / "multirun" / "gestures"
-    with subprocess.Popen(command(*SWEEP), cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as first:
+    with running(command(*SWEEP), cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as first:
         until(lambda: all(status(job(root, seed)).get("epoch", 0) >= 3 for seed in (0, 1, 2)))
         first.kill()
-    with (folder / "second.log").open("w") as log:
-        second = subprocess.Popen(command(*SWEEP), cwd=folder, stdout=log, stderr=subprocess.STDOUT)
-    until(lambda: "waiting for" in (folder / "second.log").read_text())
-    os.kill(status(job(root, 0))["pid"], signal.SIGKILL)
-    node = status(job(root, 1))["node"]
-    slurm("sbatch", "--partition=urgent", f"--nodelist={node}", "--exclusive", "--output=/dev/null", "--wrap=true")
-    until(lambda: "back into the queue" in status(job(root, 1)).get("reason", ""))  # Slurm has told it to leave
-    lost = status(job(root, 2))["node"]
-    testbed("lose", lost.removeprefix("node"))
-    until(lambda: status(job(root, 3)).get("epoch", 0) >= 3)
-    slurm("scancel", "--signal=USR2", status(job(root, 3))["slurm_job"])  # as Slurm does near the time limit
-    until(lambda: restarts(status(job(root, 2))["slurm_job"]) == 1)
-    testbed("join", lost.removeprefix("node"))
-    assert second.wait(timeout=240) == 1
+    with (
+        (folder / "second.log").open("w") as log,
+        running(command(*SWEEP), cwd=folder, stdout=log, stderr=subprocess.STDOUT) as second,
+    ):
+        until(lambda: "waiting for" in (folder / "second.log").read_text())
+        os.kill(status(job(root, 0))["pid"], signal.SIGKILL)
+        node = status(job(root, 1))["node"]
+        slurm("sbatch", "--partition=urgent", f"--nodelist={node}", "--exclusive", "--output=/dev/null", "--wrap=true")
+        until(lambda: "back into the queue" in status(job(root, 1)).get("reason", ""))  # Slurm has told it to leave
+        lost = status(job(root, 2))["node"]
+        testbed("lose", lost.removeprefix("node"))
+        until(lambda: status(job(root, 3)).get("epoch", 0) >= 3)
+        slurm("scancel", "--signal=USR2", status(job(root, 3))["slurm_job"])  # as Slurm does near the time limit
+        until(lambda: restarts(status(job(root, 2))["slurm_job"]) == 1)
+        testbed("join", lost.removeprefix("node"))
+        assert second.wait(timeout=240) == 1
     patch.setenv("PACE_S", "0")
     yield folder, root, (folder / "second.log").read_text()
     patch.undo()
@@ -121,17 +124,13 @@ def test_requeues_are_limited(testbed, tmp_path, monkeypatch, logger):
     if logger == "swallowing":
         monkeypatch.setenv("PYTHONPATH", f"{Path(__file__).parents[1]}:{os.environ.get('PYTHONPATH', '')}")
         options += ("logger=none", "+logger.mine._target_=swallowing.Swallowing")
-    with subprocess.Popen(
+    with running(
         command("train", "-m", "seed=0", *SMALL, *ONE_CORE, *options), cwd=tmp_path, stdout=subprocess.PIPE, text=True
     ) as launcher:
         folder = tmp_path / "multirun" / "gestures" / "job"
         until(lambda: status(folder).get("epoch"))
         slurm("scancel", "--signal=USR2", status(folder)["slurm_job"])
-        try:
-            said, _ = launcher.communicate(timeout=120)
-        except subprocess.TimeoutExpired:
-            launcher.kill()
-            raise
+        said, _ = launcher.communicate(timeout=120)
     assert launcher.returncode == 1
     assert "1 jobs: 1 failed" in said
     assert "max_requeues=0)" in status(folder)["reason"]
@@ -143,18 +142,15 @@ def test_a_job_goes_back_into_the_queue_from_wherever_the_signal_meets_it(testbe
     """Three times at random moments: also before its first epoch, and while it waits for its data."""
     options = ("trainer.max_epochs=10000", "launcher.max_requeues=2", "trainer.batch_size=16")
     draw = random.Random("requeue")
-    with subprocess.Popen(
+    with running(
         command("train", "-m", "seed=0", *SMALL, *ONE_CORE, *options), cwd=tmp_path, stdout=subprocess.PIPE, text=True
     ) as launcher:
         folder = tmp_path / "multirun" / "gestures" / "job"
-        try:
-            for attempt in range(3):
-                until(lambda number=attempt: status(folder).get("requeues") == number)
-                until(lambda: status(folder).get("state") == "running")
-                time.sleep(draw.uniform(0, 4))
-                slurm("scancel", "--signal=USR2", status(folder)["slurm_job"])
-            said, _ = launcher.communicate(timeout=120)
-        finally:
-            launcher.kill()
+        for attempt in range(3):
+            until(lambda number=attempt: status(folder).get("requeues") == number)
+            until(lambda: status(folder).get("state") == "running")
+            time.sleep(draw.uniform(0, 4))
+            slurm("scancel", "--signal=USR2", status(folder)["slurm_job"])
+        said, _ = launcher.communicate(timeout=120)
     assert "1 jobs: 1 failed" in said
     assert "for the last time (hydra.launcher.max_requeues=2)" in status(folder)["reason"]

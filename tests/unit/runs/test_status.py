@@ -12,6 +12,7 @@ from gesturelab.runs.info import Epoch
 from gesturelab.runs.lifecycle import report_status
 from gesturelab.runs.status import Status, is_alive, queue, read_status, write_status
 from gesturelab.sweeps.outcome import Outcome, Result, table
+from processes import running
 
 
 def epoch(number, loss=0.5, accuracy=0.75):
@@ -89,7 +90,7 @@ def test_a_second_process_is_refused_and_leaves_the_status_alone(tmp_path):
         "import sys; from pathlib import Path; from gesturelab.runs.lifecycle import report_status\n"
         "with report_status(Path(sys.argv[1]), 1): print('mine', flush=True); sys.stdin.read()"
     )
-    with subprocess.Popen(
+    with running(
         [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as other:
         assert other.stdout.readline() == "mine\n"

@@ -30,6 +30,7 @@ HOLDER = """
 import sys
 from pathlib import Path
 from gesturelab.runs.lifecycle import report_status
+from processes import running
 with report_status(Path(sys.argv[1]), 5):
     print("claimed", flush=True)
     sys.stdin.read()
@@ -57,7 +58,7 @@ def test_each_of_twenty_runs_gets_its_own_folder_and_all_share_the_cache(tmp_pat
 
 
 def test_the_second_process_in_a_folder_is_told_of_the_first_and_a_crash_frees_it(tmp_path):
-    with subprocess.Popen(
+    with running(
         [sys.executable, "-c", HOLDER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as first:
         assert first.stdout.readline() == "claimed\n"

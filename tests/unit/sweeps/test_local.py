@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -14,6 +13,7 @@ from gesturelab.errors import ConfigError
 from gesturelab.runs.status import is_alive, read_status
 from gesturelab.sweeps.local import Task, Watcher, run_tasks
 from gesturelab.sweeps.resources import Gpus, find_gpus, places
+from processes import running
 
 OPTIONS = {"_target_": "", "n_jobs": None, "threads": None, "gpus": None, "jobs_per_gpu": 1}
 STUB = Path(__file__).with_name("stub_job.py")
@@ -99,7 +99,7 @@ except KeyboardInterrupt:
 @pytest.fixture
 def launcher(tmp_path):
     """A launcher in a process of its own, with two jobs that wait for ever and one that has no place."""
-    with subprocess.Popen([sys.executable, "-c", LAUNCHER, str(tmp_path), str(STUB.parent)]) as process:
+    with running([sys.executable, "-c", LAUNCHER, str(tmp_path), str(STUB.parent)]) as process:
         try:
             until(lambda: all((read_status(tmp_path / f"waits-{n}") or {}).get("epoch") == 1 for n in (1, 2)))
             yield process

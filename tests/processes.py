@@ -1,0 +1,20 @@
+"""Processes that a test begins: none outlives the test, and none is waited for without end."""
+
+import subprocess
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+SECONDS = 300
+"""A process that takes longer is killed, and the test fails."""
+
+
+@contextmanager
+def running(command: Any, **options: Any) -> Generator[subprocess.Popen[Any]]:
+    """A process; at the end of the block it has ended by itself, or is killed because the test failed or it hangs."""
+    with subprocess.Popen(command, **options) as process:
+        try:
+            yield process
+            process.wait(SECONDS)
+        finally:
+            process.kill()
