@@ -50,7 +50,7 @@ def cases_of(runs: list[RunDir], mirror: bool) -> dict[str, Cases]:
         saved = torch.load(run.weights, weights_only=True)
         module.recogniser.classifier.load_state_dict(saved["state_dict"])
         store = FrameStore(dataset, data.windows, torch.device("cpu"))
-        for side, index in zip(SIDES, (data.sides.validation, data.sides.test), strict=True):
+        for side, index in zip(SIDES, (data.subsets.validation, data.subsets.test), strict=True):
             with torch.no_grad():
                 parts = [
                     module.recogniser.probabilities(store.gather(chosen).positions)

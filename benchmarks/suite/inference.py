@@ -58,7 +58,7 @@ def _prepare(settings: Settings, size: str) -> tuple[Recogniser, torch.Tensor, i
     scaler = make_scaler(config, data)
     recogniser = make_module(config, data, scaler).recogniser.eval()
     store = FrameStore(data.dataset, data.windows, torch.device("cpu"))
-    batch = next(iter(WindowLoader(store, np.resize(data.sides.train, BATCH), BATCH)))
+    batch = next(iter(WindowLoader(store, np.resize(data.subsets.train, BATCH), BATCH)))
     classifier = make_module(config, data, scaler).recogniser.classifier.to("meta")
     return recogniser, batch.positions, flops_per_window(classifier, config.window.length_frames, len(scaler.names))
 

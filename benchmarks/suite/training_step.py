@@ -56,7 +56,7 @@ class BareLoop:
         self.bf16 = bf16
         store = FrameStore(data.dataset, data.windows, torch.device("cpu"))
         batch = config.trainer.batch_size
-        self.loader = TrainingLoader(store, data.sides.train, batch, augment=data.augment, seed=config.seed)
+        self.loader = TrainingLoader(store, data.subsets.train, batch, augment=data.augment, seed=config.seed)
         self.batches = iter(self.loader)
         self.network = make_module(config, data, scaler).recogniser.train()
         self.optimizer = make_optimizer(self.network, to_plain(config.optimizer))
@@ -93,7 +93,7 @@ class OriginalLoop:
     def __init__(self, config: TrainConfig, data: GestureData, scaler: Scaler) -> None:
         store = FrameStore(data.dataset, data.windows, torch.device("cpu"))
         recogniser = make_module(config, data, scaler).recogniser
-        batches = list(WindowLoader(store, data.sides.train[:ORIGINAL_WINDOWS], 256))
+        batches = list(WindowLoader(store, data.subsets.train[:ORIGINAL_WINDOWS], 256))
         with torch.no_grad():
             mean, deviation = recogniser.mean, recogniser.deviation
             features = torch.cat([(recogniser.features(batch.positions) - mean) / deviation for batch in batches])

@@ -48,13 +48,13 @@ def test_a_subject_split_passes(honest: Path, capsys: pytest.CaptureFixture[str]
 def test_a_random_window_run_fails_and_the_overlap_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     found = failed(train_quickly(tmp_path / "leaky", "split=random_window"), capsys)
     assert [line.split(":")[0] for line in found] == [
-        "FAIL  no person is on two sides",
-        "FAIL  no recording is on two sides",
-        "FAIL  no frame, nor a copy of one, is on two sides",
+        "FAIL  no person is in two subsets",
+        "FAIL  no recording is in two subsets",
+        "FAIL  no frame, nor a copy of one, is in two subsets",
         "FAIL  the scaler was fitted on training people only",
         "FAIL  early stopping and the choice of weights saw validation people only",
     ]
-    assert "8 subjects on training and test side: 101, 102" in found[0]
+    assert "8 subjects in the training and test subsets: 101, 102" in found[0]
     assert "_18_" in found[1]
     assert "frame " in found[2]
 

@@ -73,7 +73,7 @@ def test_mirror_images_have_their_say_in_test_and_validation_and_nowhere_else(pa
     module.eval()
     store = FrameStore(data.dataset, data.windows, torch.device("cpu"))
     with torch.no_grad():
-        for side, name in ((data.sides.validation, "validation"), (data.sides.test, "test")):
+        for side, name in ((data.subsets.validation, "validation"), (data.subsets.test, "test")):
             batch = store.gather(torch.from_numpy(side))
             left_right = module(batch.positions).softmax(dim=1)
             right_left = module(mirror(batch.positions, KINECT_V2)).softmax(dim=1)
@@ -81,7 +81,7 @@ def test_mirror_images_have_their_say_in_test_and_validation_and_nowhere_else(pa
             rows = ((left_right + swapped) / 2).numpy()
             chance = rows[range(len(rows)), batch.classes.numpy()]
             assert info["metrics"][name]["window"]["loss"] == pytest.approx(-sum(map(math.log, chance)) / len(rows))
-    ids, combined = combine_windows(data.windows.recording[data.sides.test], rows)
+    ids, combined = combine_windows(data.windows.recording[data.subsets.test], rows)
     said = read_predictions(run.predictions)
     assert list(said.names) == [data.dataset.names[number] for number in ids.tolist()]
     assert said.probabilities == pytest.approx(combined, abs=1e-5)

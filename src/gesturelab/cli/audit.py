@@ -1,4 +1,4 @@
-"""``gesturelab audit``: proves from saved runs that nothing of the test side was seen."""
+"""``gesturelab audit``: proves from saved runs that nothing of the test subset was seen."""
 
 import argparse
 from pathlib import Path
@@ -20,7 +20,7 @@ def run(arguments: list[str]) -> int:
     """
     parser = argparse.ArgumentParser(
         prog="gesturelab audit",
-        description="Prove from saved runs that no person, recording or frame is on two sides, and that scaler and "
+        description="Prove from saved runs that no person, recording or frame is in two subsets, and that scaler and "
         "early stopping saw training and validation people only. Exit status 1 when a check fails.",
     )
     parser.add_argument("dirs", nargs="+", type=Path, metavar="RUN", help="a run's folder, or one that holds runs")

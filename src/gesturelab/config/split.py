@@ -1,4 +1,4 @@
-"""Schemas of who is on which side: training, validation, test."""
+"""Schemas of who is in which subset: training, validation, test."""
 
 from dataclasses import dataclass, field
 
@@ -9,7 +9,7 @@ from gesturelab.errors import ConfigError
 
 @dataclass
 class SplitConfig:
-    """Who is on which side; every split has these keys."""
+    """Who is in which subset; every split has these keys."""
 
     _target_: str = ""
     """The splitter's class or function."""
@@ -29,7 +29,7 @@ class SplitConfig:
 
     @property
     def leaky(self) -> bool:
-        """Whether the same person may be on two sides, so that test numbers say nothing about new people."""
+        """Whether the same person may be in two subsets, so that test numbers say nothing about new people."""
         return False
 
 
@@ -130,7 +130,7 @@ class RandomSplitConfig(SplitConfig):
 
     @property
     def leaky(self) -> bool:
-        """Always: the same person is on both sides."""
+        """Always: the same person is in both subsets."""
         return True
 
 
@@ -143,7 +143,7 @@ class RandomWindowConfig(RandomSplitConfig):
 
 @dataclass
 class RandomRecordingConfig(RandomSplitConfig):
-    """LEAKY: whole recordings dealt at random; the same people are on both sides."""
+    """LEAKY: whole recordings dealt at random; the same people are in both subsets."""
 
     _target_: str = "gesturelab.splits.split.random_recording"
 

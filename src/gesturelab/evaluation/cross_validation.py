@@ -141,7 +141,7 @@ def _everybody(info: Info) -> list[str]:
     split = info["split"]
     if "people" in split["options"]:
         return [person for fold in split["options"]["people"] for person in fold]
-    return [person for side in ("train", "validation", "test") for person in split[side]["subjects"]]
+    return [person for subset in ("train", "validation", "test") for person in split[subset]["subjects"]]
 
 
 def differing(first: Info, second: Info) -> list[str]:

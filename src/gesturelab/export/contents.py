@@ -82,9 +82,9 @@ class Contents:
         """What must be said wherever its numbers appear: LEAKY and SYNTHETIC among them."""
         return [str(text) for text in self.facts["warnings"]]
 
-    def people(self, side: str) -> frozenset[str]:
-        """Ids of the people on a side: train, validation or test."""
-        return frozenset(map(str, self.facts["split"][side]["subjects"]))
+    def people(self, subset: str) -> frozenset[str]:
+        """Ids of the people in a subset: train, validation or test."""
+        return frozenset(map(str, self.facts["split"][subset]["subjects"]))
 
     def to_plain(self) -> dict[str, Any]:
         """As JSON can hold it."""
@@ -209,9 +209,9 @@ def _facts(values: Any) -> dict[str, Any]:
         raise ValueError("facts.data must be a dictionary, its options too")
     if missing := sorted({"tested", "parameters", "versions", "seed"} - facts.keys()):
         raise ValueError(f"facts has no {missing[0]}")
-    for side in ("train", "validation", "test"):
-        if not isinstance(facts["split"][side]["subjects"], list):
-            raise ValueError(f"facts.split.{side}.subjects must be a list")
+    for subset in ("train", "validation", "test"):
+        if not isinstance(facts["split"][subset]["subjects"], list):
+            raise ValueError(f"facts.split.{subset}.subjects must be a list")
     try:
         json.dumps(facts, allow_nan=False)
     except ValueError as error:

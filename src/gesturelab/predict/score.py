@@ -23,7 +23,7 @@ class Scored:
     Attributes:
         rows: One a part, as `gesturelab.export.contents.tested` gives them.
         unlabelled: How many answered recordings have no label that the model knows.
-        known: People among them whom the model has seen, by side: train, validation.
+        known: People among them whom the model has seen, by subset: train, validation.
     """
 
     rows: list[dict[str, Any]]
@@ -55,9 +55,11 @@ def score(model: Model, answers: Sequence[Answer]) -> Scored | None:
     groups = {label.subject: label.group for label in labels}
     known: dict[str, list[str]] = {}
     if model.contents.facts["data"].get("source") != "synthetic":
-        known = {side: sorted(model.contents.people(side) & groups.keys()) for side in ("train", "validation")}
+        known = {subset: sorted(model.contents.people(subset) & groups.keys()) for subset in ("train", "validation")}
     return Scored(
-        tested(predictions, groups), len(answered) - len(labelled), {side: ids for side, ids in known.items() if ids}
+        tested(predictions, groups),
+        len(answered) - len(labelled),
+        {subset: ids for subset, ids in known.items() if ids},
     )
 
 

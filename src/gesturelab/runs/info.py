@@ -29,7 +29,7 @@ Baseline = dict[str, Any]
 
 
 class SideScores(TypedDict):
-    """Scores of one side: of single windows, and of recordings (a recording's windows' probabilities averaged)."""
+    """Scores of one subset: of single windows, and of recordings (a recording's windows' probabilities averaged)."""
 
     window: Scores
     recording: Scores
@@ -44,8 +44,8 @@ class Metrics(TypedDict):
     test: SideScores
 
 
-class Side(TypedDict):
-    """Who is on one side of the split."""
+class Subset(TypedDict):
+    """Who is in one subset of the split."""
 
     subjects: list[str]
     recordings: int
@@ -60,9 +60,9 @@ class SplitInfo(TypedDict):
     leaky: bool
     options: dict[str, Any]
     """The split's configuration (seed, fold, fractions ...)."""
-    train: Side
-    validation: Side
-    test: Side
+    train: Subset
+    validation: Subset
+    test: Subset
 
 
 class RejectedInfo(TypedDict):

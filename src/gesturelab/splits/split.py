@@ -97,7 +97,7 @@ class People:
 
 
 @dataclass(frozen=True, eq=False)
-class Sides:
+class Subsets:
     """Indices of the windows in each subset.
 
     Attributes:
@@ -110,7 +110,7 @@ class Sides:
     leaky: bool
 
 
-def split_windows(dataset: Dataset, windows: Windows, config: SplitConfig) -> Sides:
+def split_windows(dataset: Dataset, windows: Windows, config: SplitConfig) -> Subsets:
     """Divides windows as configured, and checks the result.
 
     Raises:
@@ -120,14 +120,14 @@ def split_windows(dataset: Dataset, windows: Windows, config: SplitConfig) -> Si
     """
     if config.leaky:
         parts = construct("split", target_of(config), arguments_of(config, SplitConfig), vars(config), windows)
-        sides = Sides(*parts, leaky=True)
+        subsets = Subsets(*parts, leaky=True)
     else:
         people = choose_people(recording_table(dataset), config)
         subjects = np.array(dataset.subjects)[windows.recording]
         subsets = (people.train, people.validation, people.test)
-        sides = Sides(*(np.flatnonzero(np.isin(subjects, ids)) for ids in subsets), leaky=False)
-    _check(dataset, windows, sides)
-    return sides
+        subsets = Subsets(*(np.flatnonzero(np.isin(subjects, ids)) for ids in subsets), leaky=False)
+    _check(dataset, windows, subsets)
+    return subsets
 
 
 def choose_people(recordings: RecordingTable, config: SplitConfig) -> People:
@@ -349,16 +349,16 @@ def _draw(
     return sorted(drawn)
 
 
-def _check(dataset: Dataset, windows: Windows, sides: Sides) -> None:
+def _check(dataset: Dataset, windows: Windows, subsets: Subsets) -> None:
     subjects = np.array(dataset.subjects)[windows.recording]
     people: Counter[str] = Counter()
-    for name, index in (("training", sides.train), ("validation", sides.validation), ("test", sides.test)):
+    for name, index in (("training", subsets.train), ("validation", subsets.validation), ("test", subsets.test)):
         if not len(index):
             raise SplitError(f"the {name} subset has no window; use more people or shorter windows")
         people.update(set(subjects[index].tolist()))
-    if not sides.leaky and (twice := [person for person, subsets in people.items() if subsets > 1]):
+    if not subsets.leaky and (twice := [person for person, count in people.items() if count > 1]):
         raise SplitError(f"subject {', '.join(sorted(twice))} is in two subsets of a split that promises unseen people")
-    untrained = np.setdiff1d(dataset.classes, dataset.classes[windows.recording[sides.train]])
+    untrained = np.setdiff1d(dataset.classes, dataset.classes[windows.recording[subsets.train]])
     if missing := [dataset.class_names[number] for number in untrained.tolist()]:
         what = "does" if dataset.target is Target.gesture else "has a recording that is"
         raise SplitError(

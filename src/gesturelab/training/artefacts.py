@@ -33,9 +33,9 @@ from gesturelab.runs.info import (
     Metrics,
     RejectedInfo,
     Scores,
-    Side,
     SideScores,
     SplitInfo,
+    Subset,
     TrainingInfo,
 )
 from gesturelab.runs.signals import raise_if_received
@@ -83,7 +83,7 @@ def write_live(
         device: Where it computes.
     """
     dataset = data.dataset
-    live = cut_live(dataset, np.unique(data.windows.recording[data.sides.test]), config)
+    live = cut_live(dataset, np.unique(data.windows.recording[data.subsets.test]), config)
     store = FrameStore(dataset, live.windows, device, live.last)
     network = recogniser.to(device).eval()
     micro_batches = MicroBatches()
@@ -117,15 +117,17 @@ class TestedRecordings:
         return confusion(self.probabilities, self.truth)
 
 
-def score_sides(
+def score_subsets(
     data: GestureData, probabilities: list[Float[np.ndarray, "_ classes"]], guests: Sequence[Metric]
 ) -> tuple[Metrics, TestedRecordings, TestedRecordings]:
     """All scores, and the recordings of validation and test, from the probabilities of each subset's windows."""
     classes, target = data.dataset.classes, data.dataset.target
     scored: list[SideScores] = []
     subsets: list[TestedRecordings] = []
-    for side, rows in zip((data.sides.train, data.sides.validation, data.sides.test), probabilities, strict=True):
-        recording = data.windows.recording[side]
+    for subset, rows in zip(
+        (data.subsets.train, data.subsets.validation, data.subsets.test), probabilities, strict=True
+    ):
+        recording = data.windows.recording[subset]
         ids, combined = combine_windows(recording, rows)
         of_windows = score(rows, classes[recording], target, guests)
         scored.append(SideScores(window=of_windows, recording=score(combined, classes[ids], target, guests)))
@@ -181,7 +183,7 @@ def write_weights(run: RunDir, config: TrainConfig, dataset: Dataset, scaler: Sc
 def data_info(config: TrainConfig, data: GestureData) -> DataInfo:
     """What was read; paths of this machine are left out."""
     dataset = data.dataset
-    tested = np.unique(data.windows.recording[data.sides.test]).tolist()
+    tested = np.unique(data.windows.recording[data.subsets.test]).tolist()
     # paths of this machine are left out, and the skeleton, which is kept below
     left_out = (TARGET, "cache_dir", "root", "skeleton")
     options = {
@@ -205,12 +207,12 @@ def data_info(config: TrainConfig, data: GestureData) -> DataInfo:
 
 
 def split_info(config: TrainConfig, data: GestureData) -> SplitInfo:
-    """Who was on which side."""
+    """Who was in which subset."""
 
-    def side(index: np.ndarray) -> Side:
+    def subset(index: np.ndarray) -> Subset:
         recordings = np.unique(data.windows.recording[index])
         subjects = sorted({data.dataset.subjects[number] for number in recordings.tolist()})
-        return Side(subjects=subjects, recordings=len(recordings), windows=len(index))
+        return Subset(subjects=subjects, recordings=len(recordings), windows=len(index))
 
     options = {"kind": config.split.kind} | to_plain(config.split)
     del options[TARGET]
@@ -221,9 +223,9 @@ def split_info(config: TrainConfig, data: GestureData) -> SplitInfo:
         kind=config.split.kind,
         leaky=config.split.leaky,
         options=options,
-        train=side(data.sides.train),
-        validation=side(data.sides.validation),
-        test=side(data.sides.test),
+        train=subset(data.subsets.train),
+        validation=subset(data.subsets.validation),
+        test=subset(data.subsets.test),
     )
 
 

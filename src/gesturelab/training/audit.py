@@ -1,4 +1,4 @@
-"""Proof from a saved run that its test people are unseen: who and what was on which side, worked out afresh."""
+"""Proof from a saved run that its test people are unseen: who and what was in which subset, worked out afresh."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from gesturelab.training.build import make_data, make_scaler
 from gesturelab.training.checkpoints import kept_epoch
 from gesturelab.training.datamodule import GestureData
 
-SIDES = ("training", "validation", "test")
+SUBSETS = ("training", "validation", "test")
 NAMED = 4
 """People, recordings or frames that a check names."""
 CLOSE = 1e-6
@@ -76,27 +76,27 @@ def audit(run: RunDir, root: str | None = None) -> list[Check]:
     if not same_data.passed:
         return first
     data = make_data(config, dataset)
-    sides = [np.unique(data.windows.recording[index]) for index in _sides(data)]
-    names = [{dataset.names[number] for number in side.tolist()} for side in sides]
-    people = [{dataset.subjects[number] for number in side.tolist()} for side in sides]
+    subsets = [np.unique(data.windows.recording[index]) for index in _subsets(data)]
+    names = [{dataset.names[number] for number in subset.tolist()} for subset in subsets]
+    people = [{dataset.subjects[number] for number in subset.tolist()} for subset in subsets]
     return [
         *first,
         _split(config, data, info),
         _predictions(run, names[2]),
         Check(
-            "no person is on two sides",
+            "no person is in two subsets",
             _overlaps(people, str, "subject"),
             f"{len(set().union(*people))} people",
         ),
         Check(
-            "no recording is on two sides",
+            "no recording is in two subsets",
             _overlaps(names, str, "recording"),
             f"{len(set().union(*names))} recordings",
         ),
         _frames(data),
         _scaler(run, config, data, people),
         _choice(config, info, people),
-        *_baselines(dataset, sides[0], sides[2], info),
+        *_baselines(dataset, subsets[0], subsets[2], info),
     ]
 
 
@@ -132,11 +132,13 @@ def _split(config: TrainConfig, data: GestureData, info: Info) -> Check:
     anew, written = split_info(config, data), info["split"]
     sizes = [f"{len(anew[key]['subjects'])} {key}" for key in ("train", "validation", "test")]
     other = [
-        side for side, key in zip(SIDES, ("train", "validation", "test"), strict=True) if anew[key] != written[key]
+        subset
+        for subset, key in zip(SUBSETS, ("train", "validation", "test"), strict=True)
+        if anew[key] != written[key]
     ]
     return Check(
-        "dividing the data again gives the same sides",
-        f"other people, recordings or windows on the {' and '.join(other)} side" if other else "",
+        "dividing the data again gives the same subsets",
+        f"other people, recordings or windows in the {' and '.join(other)} subset" if other else "",
         f"people: {', '.join(sizes)}",
     )
 
@@ -153,12 +155,12 @@ def _predictions(run: RunDir, expected: set[str]) -> Check:
 
 
 def _frames(data: GestureData) -> Check:
-    """No frame, and no copy of a frame in another recording, on two sides."""
+    """No frame, and no copy of a frame in another recording, in two subsets."""
     marks = frame_marks(data.dataset)
-    used = [covered_frames(data.dataset, data.windows, side) for side in _sides(data)]
+    used = [covered_frames(data.dataset, data.windows, subset) for subset in _subsets(data)]
     where: dict[int, int] = {}
-    for side in used:
-        where.update(zip(marks[side].tolist(), np.flatnonzero(side).tolist(), strict=True))
+    for subset in used:
+        where.update(zip(marks[subset].tolist(), np.flatnonzero(subset).tolist(), strict=True))
 
     def name(mark: int) -> str:
         frame = where[mark]
@@ -166,9 +168,9 @@ def _frames(data: GestureData) -> Check:
         return f"frame {frame - int(data.dataset.offsets[recording]) + 1} of {data.dataset.names[recording]}"
 
     return Check(
-        "no frame, nor a copy of one, is on two sides",
-        _overlaps([set(marks[side].tolist()) for side in used], name, "frame"),
-        f"{sum(int(side.sum()) for side in used):,} frames, compared by their numbers",
+        "no frame, nor a copy of one, is in two subsets",
+        _overlaps([set(marks[subset].tolist()) for subset in used], name, "frame"),
+        f"{sum(int(subset.sum()) for subset in used):,} frames, compared by their numbers",
     )
 
 
@@ -255,18 +257,18 @@ def _baselines(
     )
 
 
-def _sides(data: GestureData) -> tuple[Int64[np.ndarray, " _"], ...]:
-    return data.sides.train, data.sides.validation, data.sides.test
+def _subsets(data: GestureData) -> tuple[Int64[np.ndarray, " _"], ...]:
+    return data.subsets.train, data.subsets.validation, data.subsets.test
 
 
-def _overlaps(sides: list[set[Any]], name: Callable[[Any], str], kind: str) -> str:
-    """What two sides share, by name."""
+def _overlaps(subsets: list[set[Any]], name: Callable[[Any], str], kind: str) -> str:
+    """What two subsets share, by name."""
     overlaps: list[str] = []
     for one, other in ((0, 2), (0, 1), (1, 2)):
-        if both := sorted(sides[one] & sides[other]):
+        if both := sorted(subsets[one] & subsets[other]):
             count = f"{len(both)} {kind}{'s' if len(both) > 1 else ''}"
             listed = _some([name(item) for item in both[:NAMED]], len(both))
-            overlaps.append(f"{count} on {SIDES[one]} and {SIDES[other]} side: {listed}")
+            overlaps.append(f"{count} in the {SUBSETS[one]} and {SUBSETS[other]} subsets: {listed}")
     return "; ".join(overlaps)
 
 

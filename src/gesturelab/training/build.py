@@ -43,7 +43,7 @@ from gesturelab.training.trackers.guard import Guarded
 
 
 def make_data(config: TrainConfig, dataset: Dataset) -> GestureData:
-    """Windows of a dataset, divided into sides.
+    """Windows of a dataset, divided into subsets.
 
     Raises:
         DataError: If there is no window.
@@ -85,7 +85,7 @@ def make_scaler(config: TrainConfig, data: GestureData) -> Scaler:
     if not config.features.scaler:
         return no_scaler(features.names)
     store = FrameStore(data.dataset, data.windows, torch.device("cpu"))
-    training = torch.from_numpy(_side_by_side(data.windows, data.sides.train, config.window.stride_frames))
+    training = torch.from_numpy(_side_by_side(data.windows, data.subsets.train, config.window.stride_frames))
 
     def rows() -> Iterator[Float[np.ndarray, "_ features"]]:
         for chosen in training.split(1024):
@@ -130,7 +130,7 @@ def make_module(config: TrainConfig, data: GestureData, scaler: Scaler) -> Gestu
 
 def class_weights(data: GestureData) -> Float[Tensor, " classes"]:
     """For each class the inverse of its share of the training windows, scaled so that the mean window weighs 1."""
-    classes = data.dataset.classes[data.windows.recording[data.sides.train]]
+    classes = data.dataset.classes[data.windows.recording[data.subsets.train]]
     counts = np.bincount(classes, minlength=len(data.dataset.class_names))
     return torch.from_numpy(len(classes) / (np.count_nonzero(counts) * np.maximum(counts, 1))).float()
 
@@ -140,7 +140,7 @@ def with_step_budget(config: TrainConfig, data: GestureData) -> TrainConfig:
     options = config.trainer
     if options.max_steps is None:
         return config
-    windows = len(data.sides.train) // options.processes
+    windows = len(data.subsets.train) // options.processes
     accumulated = int(options.options.get("accumulate_grad_batches", 1))
     longest = min(options.batches_per_epoch or options.max_steps * accumulated, options.max_steps * accumulated)
     batches = min(math.ceil(windows / options.batch_size), longest)

@@ -18,7 +18,7 @@ from gesturelab.datasets.recording import Dataset
 from gesturelab.preprocessing.augmentation import Augment
 from gesturelab.preprocessing.frame_store import Batch, FrameStore
 from gesturelab.preprocessing.windows import Windows
-from gesturelab.splits.split import Sides
+from gesturelab.splits.split import Subsets
 
 EVALUATION_BATCH = {"cpu": 128}
 """Windows in a batch without gradients by kind of device, fewer if they are long; results do not depend on it. On a CPU
@@ -125,22 +125,22 @@ def _generator(device: torch.device, *entropy: int) -> torch.Generator:
 
 
 class GestureData(LightningDataModule):
-    """Windowed recordings, divided into sides."""
+    """Windowed recordings, divided into subsets."""
 
     def __init__(
-        self, dataset: Dataset, windows: Windows, sides: Sides, *, augment: Augment, batch_size: int, seed: int
+        self, dataset: Dataset, windows: Windows, subsets: Subsets, *, augment: Augment, batch_size: int, seed: int
     ) -> None:
         super().__init__()
         self.dataset = dataset
         self.windows = windows
-        self.sides = sides
+        self.subsets = subsets
         self.augment = augment
         self.batch_size = batch_size
         self.seed = seed
 
     def identity(self) -> str:
-        """A hash of the recordings and of what is on each side: a training may only go on with the same."""
-        parts = (self.windows.start, self.windows.step, self.sides.train, self.sides.validation, self.sides.test)
+        """A hash of the recordings and of what is in each subset: a training may only go on with the same."""
+        parts = (self.windows.start, self.windows.step, self.subsets.train, self.subsets.validation, self.subsets.test)
         digest = hashlib.sha256(f"{self.dataset.fingerprint} {self.windows.length_frames}".encode())
         for part in parts:
             digest.update(part.tobytes())
@@ -158,7 +158,7 @@ class GestureData(LightningDataModule):
         assert self.trainer is not None, "a datamodule's loaders belong to a trainer"
         return TrainingLoader(
             self.store,
-            self.sides.train,
+            self.subsets.train,
             self.batch_size,
             augment=self.augment,
             seed=self.seed,
@@ -172,19 +172,19 @@ class GestureData(LightningDataModule):
 
     def val_dataloader(self) -> WindowLoader:
         """Validation windows, as they are."""
-        return WindowLoader(self.store, self.sides.validation, self._evaluation_batch)
+        return WindowLoader(self.store, self.subsets.validation, self._evaluation_batch)
 
     def training_windows(self, limit: int | float | None = None) -> Iterator[Batch]:
         """Training windows as they are, neither shuffled nor changed: all of them, or so many batches."""
-        index = self.sides.train
+        index = self.subsets.train
         if isinstance(limit, int) and limit < math.ceil(len(index) / self.batch_size):
             index = np.sort(self.training.order().cpu().numpy()[: limit * self.batch_size])
         return iter(WindowLoader(self.store, index, self._evaluation_batch))
 
     def predict_dataloader(self) -> list[WindowLoader]:
         """Training, validation and test windows, as they are."""
-        sides = (self.sides.train, self.sides.validation, self.sides.test)
-        return [WindowLoader(self.store, side, self._evaluation_batch) for side in sides]
+        subsets = (self.subsets.train, self.subsets.validation, self.subsets.test)
+        return [WindowLoader(self.store, subset, self._evaluation_batch) for subset in subsets]
 
     @property
     def _evaluation_batch(self) -> int:

@@ -1,4 +1,4 @@
-"""One training from configuration to files: fit, choose the best weights, score all sides, write the run."""
+"""One training from configuration to files: fit, choose the best weights, score all subsets, write the run."""
 
 import logging
 import os
@@ -32,7 +32,7 @@ from gesturelab.training.artefacts import (
     classes_info,
     data_info,
     make_baselines,
-    score_sides,
+    score_subsets,
     split_info,
     training_info,
     write_live,
@@ -43,7 +43,7 @@ from gesturelab.training.build import make_data, make_module, make_scaler, make_
 from gesturelab.training.datamodule import GestureData
 from gesturelab.training.device import check_miopen
 from gesturelab.training.findings import find
-from gesturelab.training.fit import SCORES_MISSING, fit, predict_sides, stoppable
+from gesturelab.training.fit import SCORES_MISSING, fit, predict_subsets, stoppable
 from gesturelab.training.fitted import FittedModule, fitted_options
 from gesturelab.training.micro_batching import explain_out_of_memory
 from gesturelab.training.module import GestureModule
@@ -105,7 +105,7 @@ def run_experiment(
         restarts = add_restart(module.restarts, diverged)
         seed_everything(config.seed, verbose=False)
     load_average = os.getloadavg()[0]
-    probabilities = predict_sides(trainer, module, data, run, Keep(config.trainer.keep))
+    probabilities = predict_subsets(trainer, module, data, run, Keep(config.trainer.keep))
     if not trainer.is_global_zero:
         sys.exit(0)  # the other processes of a multi-GPU run have done their part
 
@@ -114,8 +114,8 @@ def run_experiment(
         scaler.save(run.scaler)
         if folds := subjects_of_folds(recording_table(dataset), config.split):
             write_json(run.folds, folds)
-        metrics, of_validation, of_test = score_sides(data, probabilities, guests)
-        baselines = make_baselines(dataset, np.unique(data.windows.recording[data.sides.train]))
+        metrics, of_validation, of_test = score_subsets(data, probabilities, guests)
+        baselines = make_baselines(dataset, np.unique(data.windows.recording[data.subsets.train]))
         write_predictions(run.predictions, dataset, of_test.ids, of_test.probabilities, baselines)
         write_live(run.windows, config.window, data, module.recogniser, trainer.strategy.root_device)
         temperature = round(fit_temperature(of_validation.probabilities, of_validation.truth), 6)
@@ -177,14 +177,14 @@ def run_experiment(
 def _announce(config: TrainConfig, data: GestureData, module: GestureModule, caveats: list[str]) -> None:
     for caveat in caveats:
         log.warning(caveat)
-    dataset, sides = data.dataset, data.sides
+    dataset, subsets = data.dataset, data.subsets
     counts = (len(dataset), len(dataset.people), len(dataset.positions))
     log.info("%s: %d recordings of %d people, %d frames", dataset.source, *counts)
     for left in dataset.rejected:
         log.warning("left out %s: %s", left.recording, left.reason)
     if dataset.mirror_key and config.augment.mirror_probability and dataset.target is Target.gesture:
         log.info("mirrored, %s", mirror_in_words(dataset.gesture_names, dataset.mirrored_gestures))
-    windows = (len(sides.train), len(sides.validation), len(sides.test), data.windows.length_frames)
+    windows = (len(subsets.train), len(subsets.validation), len(subsets.test), data.windows.length_frames)
     log.info("%s: %d training, %d validation, %d test windows of %d frames", config.split.kind, *windows)
     log.info("%s: %s parameters", config.model.name, f"{count_parameters(module.recogniser.classifier):,}")
 

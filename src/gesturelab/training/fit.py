@@ -101,7 +101,7 @@ def _what_is_kept(run: RunDir) -> str:
     return f"the last whole epoch is in {last}" if last.exists() else "no epoch was finished, so nothing was kept"
 
 
-def predict_sides(
+def predict_subsets(
     trainer: Trainer, module: GestureModule, data: GestureData, run: RunDir, keep: Keep
 ) -> list[Float[np.ndarray, "_ classes"]]:
     """Probabilities of training, validation and test windows, with the weights that are kept.
@@ -116,6 +116,6 @@ def predict_sides(
         raise RunError(f"{path} is not of epoch {epoch + 1}, whose weights should be kept; train anew")
     module.load_state_dict(kept["state_dict"])
     with stoppable(run, lambda: SCORES_MISSING):
-        sides = trainer.predict(module, dataloaders=data.predict_dataloader())
-    assert sides is not None, "every process predicts all sides"
-    return [torch.cat(cast(list[torch.Tensor], batches)).cpu().numpy() for batches in sides]
+        subsets = trainer.predict(module, dataloaders=data.predict_dataloader())
+    assert subsets is not None, "every process predicts all subsets"
+    return [torch.cat(cast(list[torch.Tensor], batches)).cpu().numpy() for batches in subsets]

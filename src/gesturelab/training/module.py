@@ -393,12 +393,12 @@ class GestureModule(LightningModule):
         """Takes history and clock up again.
 
         Raises:
-            RunError: If the recordings, or who is on which side, are not those that the training began with.
+            RunError: If the recordings, or who is in which subset, are not those that the training began with.
         """
         saved = checkpoint["gesturelab"]
         if saved["data"] != self.data_identity:
             raise RunError(
-                "this run began with other recordings, or with other people on its sides: going on could test people "
+                "this run began with other recordings, or with other people in its subsets: going on could test people "
                 "whom it has already seen; bring the data back, or train in a new folder"
             )
         self.history = saved["history"]

@@ -85,7 +85,7 @@ def test_the_published_files():
     assert (len(dataset.people), len(dataset.gesture_names)) == (10, 20)
     heights = dataset.positions[:, dataset.skeleton.index("Head"), 1] - dataset.positions[:, 17:19, 1].mean(axis=1)
     assert 1.2 < np.median(heights) < 2.0, "metres, y up"
-    sides = make_data(config, dataset).sides
+    sides = make_data(config, dataset).subsets
     windows = make_data(config, dataset).windows
     tested = {dataset.subjects[at] for at in windows.recording[sides.test].tolist()}
     assert tested == {"s02", "s04", "s06", "s08", "s10"}
