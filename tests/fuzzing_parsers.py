@@ -255,7 +255,8 @@ def cache(place: Path) -> Case:
     def make(rng: random.Random) -> bytes:
         name = rng.choice(names)
         if name.endswith(".json") and rng.random() < 0.5:
-            return name.encode() + b"\n" + as_json(rng, json.loads(whole[name]))
+            checksum, _, text = whole[name].partition(b"\n")
+            return b"\n".join([name.encode(), checksum, as_json(rng, json.loads(text))])
         return name.encode() + b"\n" + damaged(rng, whole[name])
 
     def read(data: bytes) -> None:

@@ -35,12 +35,32 @@ def test_light_command_imports_nothing_heavy(arguments, tmp_path):
 
 @pytest.mark.parametrize("arguments", LIGHT, ids=" ".join)
 def test_light_command_answers_in_under_a_second(arguments, tmp_path):
-    assert min(cpu_seconds(arguments, tmp_path) for _ in range(3)) < 1
+    """On a machine on which an empty application of Hydra's takes 0.35 s; a busy or slow one takes longer for both."""
+    (tmp_path / "plain.py").write_text(PLAIN)
+    pairs = [
+        (
+            cpu_seconds([*COMMAND, *arguments], tmp_path),
+            cpu_seconds([sys.executable, "plain.py", "--cfg", "job"], tmp_path),
+        )
+        for _ in range(3)
+    ]
+    ours, plain = map(min, zip(*pairs, strict=True))
+    assert ours < max(1, plain / 0.35)
 
 
-def cpu_seconds(arguments: tuple[str, ...], folder: Path) -> float:
-    """Processor time of a command: what a user waits for on an idle machine, however busy this one is."""
-    started = subprocess.Popen([*COMMAND, *arguments], cwd=folder, stdout=subprocess.DEVNULL, env=untraced())
+PLAIN = """
+import hydra
+
+@hydra.main(version_base="1.3", config_path=None)
+def main(config): ...
+
+main()
+"""
+
+
+def cpu_seconds(command: list[str], folder: Path) -> float:
+    """Processor time of a command, which depends less on what else a machine does than the time that it takes."""
+    started = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, env=untraced())
     _, status, usage = os.wait4(started.pid, 0)
     started.returncode = os.waitstatus_to_exitcode(status)
     assert started.returncode == 0

@@ -116,9 +116,8 @@ def composed_job(config: DictConfig, overrides: Sequence[str], varying: str, num
     with read_write(config), open_dict(config):
         config.hydra.job.id = config.hydra.job.num = number
         config.hydra.runtime.output_dir = str((root / name).absolute())
-        cast(Any, HydraConfig.instance()).cfg = OmegaConf.masked_copy(config, "hydra")  # for ${hydra:...} in values
         settings = hydra_settings(config.hydra)
-        del config["hydra"]
+        cast(Any, HydraConfig.instance()).cfg = _taken_out(config, "hydra")  # for ${hydra:...} in values
     try:
         typed(config)
     except GesturelabError as error:
@@ -136,6 +135,15 @@ def composed_job(config: DictConfig, overrides: Sequence[str], varying: str, num
         text=OmegaConf.to_yaml(config, resolve=True),
         hydra=settings,
     )
+
+
+def _taken_out(config: DictConfig, key: str) -> DictConfig:
+    """A configuration of one key, which the other no longer has; a copy would take a sixth of the composition."""
+    holder, node = OmegaConf.create(), cast(Any, config)._get_node(key)
+    del config[key]
+    node._set_parent(holder)
+    cast(Any, holder).__dict__["_content"][key] = node
+    return holder
 
 
 def _line(override: Override) -> str:
