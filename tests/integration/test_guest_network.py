@@ -15,6 +15,7 @@ from command import gesturelab as command
 import gesturelab
 from gesturelab.config.options import add_search_path
 from gesturelab.errors import BundleError, TrustError
+from processes import running
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "extending" / "network"
 QUICK = ("trainer=cpu", "trainer.threads=1", "data.people=6", "data.repetitions=1", "logger=none")
@@ -66,7 +67,6 @@ from pathlib import Path
 Path(__file__).with_suffix(".ran").touch()
 
 from tcn_network import TCN
-from processes import running
 
 
 class Spy(TCN):

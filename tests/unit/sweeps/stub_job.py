@@ -20,7 +20,7 @@ def main(folder):
     with report_status(folder, 5) as reporter:
         (folder / "threads").write_text(os.environ.get("OMP_NUM_THREADS", ""))
         values = {"train_loss": 1.0, "train_accuracy": 0.5, "validation_loss": 1.0, "validation_accuracy": 0.5}
-        reporter.epoch(Epoch(epoch=0, **values, learning_rate=0.1))
+        reporter.epoch(Epoch(epoch=0, **values, learning_rate=0.1), 5)
         if kind == "raises":
             raise ValueError("bad luck")
         if kind == "killed":

@@ -14,6 +14,7 @@ from gesturelab.errors import BusyError
 from gesturelab.runs.lifecycle import report_status
 from gesturelab.runs.locking import LOCK
 from gesturelab.runs.status import read_status
+from processes import running
 
 AT_ONCE = """
 import sys, json, pickle
@@ -30,7 +31,6 @@ HOLDER = """
 import sys
 from pathlib import Path
 from gesturelab.runs.lifecycle import report_status
-from processes import running
 with report_status(Path(sys.argv[1]), 5):
     print("claimed", flush=True)
     sys.stdin.read()
