@@ -15,6 +15,9 @@ def running(command: Any, **options: Any) -> Generator[subprocess.Popen[Any]]:
     with subprocess.Popen(command, **options) as process:
         try:
             yield process
+            for stream in (process.stdout, process.stderr, process.stdin):
+                if stream is not None:
+                    stream.close()  # it may wait for its input to end
             process.wait(SECONDS)
         finally:
             process.kill()
