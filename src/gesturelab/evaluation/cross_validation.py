@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from gesturelab.errors import JoinError
 from gesturelab.evaluation.calibration import calibrated
-from gesturelab.evaluation.predictions import Predictions, put_together
+from gesturelab.evaluation.predictions import Predictions, concatenate_predictions
 from gesturelab.runs.info import Info, is_peer, target_of
 
 OUTCOMES = frozenset({"epochs", "best_epoch", "stopped_early", "seconds", "device", "history"})
@@ -125,7 +125,7 @@ def _of_seed(folds: dict[int, FoldRun], *, scaled: bool = False) -> Predictions:
             tested[person] = number
         temperature = run.info.get("temperature", 1.0)
         parts.append(calibrated(run.predictions, temperature) if scaled else run.predictions)
-    return put_together(parts)
+    return concatenate_predictions(parts)
 
 
 def planned_folds(info: Info) -> int:

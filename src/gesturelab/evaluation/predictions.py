@@ -190,7 +190,7 @@ def _sort(predictions: Predictions, twice: Callable[[str], str]) -> Predictions:
     return predictions.take(np.array(order, dtype=np.int64))
 
 
-def put_together(parts: Sequence[Predictions]) -> Predictions:
+def concatenate_predictions(parts: Sequence[Predictions]) -> Predictions:
     """Predictions of different recordings as one value.
 
     Raises:

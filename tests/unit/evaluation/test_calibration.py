@@ -52,10 +52,10 @@ def test_the_recognised_gesture_never_changes(temperature: float):
 def test_the_least_confident_are_left_out():
     sure = predictions_of([("101", 0, 0)] * 8 + [("201", 1, 1)], confidence=0.9)
     unsure = predictions_of([("202", 1, 2)], confidence=0.4)
-    from gesturelab.evaluation.predictions import put_together
+    from gesturelab.evaluation.predictions import concatenate_predictions
 
     groups = {"101": "healthy", "201": "patient", "202": "patient"}
-    whole = put_together([sure, unsure])
+    whole = concatenate_predictions([sure, unsure])
     assert accuracy_at_coverage([whole], groups, 1.0)["accuracy"] == pytest.approx(0.9)
     most = accuracy_at_coverage([whole], groups, 0.9)
     assert most["accuracy"] == 1.0

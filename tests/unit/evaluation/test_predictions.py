@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gesturelab.errors import RunError
-from gesturelab.evaluation.predictions import mean_of, put_together, read_predictions
+from gesturelab.evaluation.predictions import concatenate_predictions, mean_of, read_predictions
 from predictions_builder import predictions_of
 
 HEAD = "recording,subject,gesture,correct,predicted,p_left,p_right\n"
@@ -52,7 +52,7 @@ def test_a_missing_file_is_refused_by_name(tmp_path: Path):
 def test_a_recording_in_two_parts_is_refused():
     one = predictions_of([("101", 0, 0)])
     with pytest.raises(RunError, match="tested in two folds"):
-        put_together([one, one])
+        concatenate_predictions([one, one])
 
 
 def test_an_ensemble_averages_probabilities():
