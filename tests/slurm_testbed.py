@@ -40,6 +40,12 @@ def slurm(*arguments):
     return subprocess.run(arguments, capture_output=True, text=True, check=True).stdout
 
 
+def tell_to_leave(task, *options):
+    """The signal that Slurm sends near the time limit; again while the task is between two states, or not begun."""
+    tell = ("scancel", "--signal=USR2", *options, task)
+    until(lambda: subprocess.run(tell, capture_output=True, check=False).returncode == 0)
+
+
 def until(condition, seconds=120):
     """Waits for another process; fails after a time that nothing healthy takes."""
     end = time.monotonic() + seconds

@@ -302,7 +302,7 @@ def test_other_people_on_the_sides_never_go_on_from_a_checkpoint(tmp_path):
     run, _ = train_quickly(tmp_path / "run", *split)
     unfinish(run)
     people.write_text(json.dumps({"test": ["103"], "validation": ["102", "202"]}))
-    with pytest.raises(RunError, match="other people on its sides"):
+    with pytest.raises(RunError, match="other people in its subsets"):
         train_quickly(run.path, *split)
 
 

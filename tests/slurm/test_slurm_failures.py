@@ -12,7 +12,7 @@ import torch
 
 from gesturelab.runs.folder import RunDir
 from processes import running
-from slurm_testbed import ONE_CORE, SMALL, command, gesturelab, slurm, status, until
+from slurm_testbed import ONE_CORE, SMALL, command, gesturelab, slurm, status, tell_to_leave, until
 
 UNMEASURED = True
 pytestmark = pytest.mark.slurm
@@ -57,7 +57,7 @@ def disturbed(testbed, tmp_path_factory):
         lost = status(job(root, 2))["node"]
         testbed("lose", lost.removeprefix("node"))
         until(lambda: status(job(root, 3)).get("epoch", 0) >= 3)
-        slurm("scancel", "--signal=USR2", status(job(root, 3))["slurm_job"])  # as Slurm does near the time limit
+        tell_to_leave(status(job(root, 3))["slurm_job"])
         until(lambda: restarts(status(job(root, 2))["slurm_job"]) == 1)
         testbed("join", lost.removeprefix("node"))
         assert second.wait(timeout=240) == 1
@@ -129,7 +129,7 @@ def test_requeues_are_limited(testbed, tmp_path, monkeypatch, logger):
     ) as launcher:
         folder = tmp_path / "multirun" / "gestures" / "job"
         until(lambda: status(folder).get("epoch"))
-        slurm("scancel", "--signal=USR2", status(folder)["slurm_job"])
+        tell_to_leave(status(folder)["slurm_job"])
         said, _ = launcher.communicate(timeout=120)
     assert launcher.returncode == 1
     assert "1 jobs: 1 failed" in said
@@ -150,7 +150,7 @@ def test_a_job_goes_back_into_the_queue_from_wherever_the_signal_meets_it(testbe
             until(lambda number=attempt: status(folder).get("requeues") == number)
             until(lambda: status(folder).get("state") == "running")
             time.sleep(draw.uniform(0, 4))
-            slurm("scancel", "--signal=USR2", status(folder)["slurm_job"])
+            tell_to_leave(status(folder)["slurm_job"])
         said, _ = launcher.communicate(timeout=120)
     assert "1 jobs: 1 failed" in said
     assert "for the last time (hydra.launcher.max_requeues=2)" in status(folder)["reason"]

@@ -10,7 +10,7 @@ import pytest
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.slurm import my_tasks
 from noted import HONOURED, require_honoured
-from slurm_testbed import ONE_CORE, SMALL, gesturelab, slurm, status, until
+from slurm_testbed import ONE_CORE, SMALL, gesturelab, slurm, status, tell_to_leave, until
 
 UNMEASURED = True
 pytestmark = pytest.mark.slurm
@@ -47,7 +47,7 @@ def test_the_plain_batch_script_loads_modules_and_trains_the_four_sizes(testbed,
     submitted = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
     job = submitted.stdout.strip()
     until(lambda: RunDir(tmp_path / "multirun/first/model=tiny", "tiny").complete)
-    slurm("scancel", "--signal=USR2", "--batch", job)  # as Slurm does near the time limit
+    tell_to_leave(job, "--batch")
     until(lambda: not my_tasks(), 240)
     said = (tmp_path / "logs" / f"gesturelab_{job}.log").read_text()
     assert "module load rocm" in said

@@ -86,7 +86,7 @@ def test_a_program_that_cannot_start_leaves_its_words_in_the_log(tmp_path):
 LAUNCHER = """
 import sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[2])
+sys.path[:0] = sys.argv[2:]
 from test_local import stub, tasks
 from gesturelab.sweeps.local import Watcher, run_tasks
 try:
@@ -99,7 +99,7 @@ except KeyboardInterrupt:
 @pytest.fixture
 def launcher(tmp_path):
     """A launcher in a process of its own, with two jobs that wait for ever and one that has no place."""
-    with running([sys.executable, "-c", LAUNCHER, str(tmp_path), str(STUB.parent)]) as process:
+    with running([sys.executable, "-c", LAUNCHER, str(tmp_path), str(STUB.parent), str(STUB.parents[2])]) as process:
         try:
             until(lambda: all((read_status(tmp_path / f"waits-{n}") or {}).get("epoch") == 1 for n in (1, 2)))
             yield process
