@@ -9,7 +9,9 @@ import inspect
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from functools import cache
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
@@ -266,13 +268,22 @@ def provenance(target: str) -> dict[str, str | None]:
     """
     located = locate("", target)
     package = str(getattr(located, "__module__", target)).partition(".")[0]
-    installed = packages_distributions().get(package, [])
-    try:
-        known = version(installed[0]) if installed else None
-    except PackageNotFoundError:
-        known = None
-    package = installed[0] if installed else None
-    return {"class": target, "package": package, "version": known, "sha256": source_sha256(located)}
+    name, known = installed_distribution(package) or (None, None)
+    return {"class": target, "package": name, "version": known, "sha256": source_sha256(located)}
+
+
+@cache
+def installed_distribution(package: str) -> tuple[str, str] | None:
+    """Name and version of what was installed to import a package; None where nothing was.
+
+    Most have the package's name; to look through what every installed distribution holds takes half a second.
+    """
+    with suppress(PackageNotFoundError):
+        return package, version(package)
+    for name in packages_distributions().get(package, []):
+        with suppress(PackageNotFoundError):
+            return name, version(name)
+    return None
 
 
 def source_sha256(located: Any) -> str | None:

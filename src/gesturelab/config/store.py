@@ -65,6 +65,8 @@ def register() -> None:
     OmegaConf.register_new_resolver("search_path", lambda: list(_search_path), replace=True)
     OmegaConf.register_new_resolver("job_folder", job_folder, replace=True)
     store = ConfigStore.instance()
+    if "train_schema.yaml" in store.repo:
+        return
     root = OmegaConf.structured(training.TrainConfig)
     for group in (*GROUPS, "callbacks", "logger"):
         root[group] = MISSING  # conf/train.yaml chooses an option
