@@ -1,4 +1,4 @@
-"""What no change may make slow: ratios with margins for a noisy machine, and counts of modules, which are exact."""
+"""What no change may make slow: ratios with margins for a noisy machine, and counts of modules beside libraries'."""
 
 import sys
 from pathlib import Path
