@@ -66,7 +66,7 @@ bench-short: install ## the ratios that hold on any machine, on made-up recordin
 bench-full: install ## other batches too, and longer
 	$(bin)/python benchmarks/bench.py --full $(ARGS)
 
-chaos: install ## kill trainings and sweeps at random moments, and compare results with undisturbed ones: ten minutes
+chaos: install ## kill trainings and sweeps at random moments, and compare results with undisturbed ones: eight minutes on a quiet machine
 	$(bin)/python benchmarks/chaos.py $(ARGS)
 
 fuzz: install ## damage files of every kind at random, three minutes; ARGS='--seconds 600 --only raw info'

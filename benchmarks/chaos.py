@@ -1,7 +1,7 @@
 """Kills trainings and sweeps at random moments, and shows that nothing is lost.
 
     python benchmarks/chaos.py            20 kills of one training, a sweep of eight jobs under kills, 20 runs at once:
-                                          under ten minutes on two cores
+                                          eight minutes on two quiet cores, twice that beside other work
     python benchmarks/chaos.py --short    two kills of a short training, half a minute of CPU time
     python benchmarks/chaos.py --seed 1   other moments; --parts training,sweep,together chooses
 
