@@ -6,14 +6,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gesturelab.cli.latency import add_option, latencies
+from gesturelab.cli.options import STANDARD_OUTPUT, add_latency_option, choose_measure
 from gesturelab.errors import RunError
 
 if TYPE_CHECKING:
     from gesturelab.report.results import Comparison
 
 DEFAULTS = ("outputs", "multirun")
-STANDARD_OUTPUT = "-"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -37,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     add("--png", metavar="FILE", help="draw accuracy against parameters")
     add("--figures", metavar="DIR", help="draw accuracy against cost, and joined folds")
     add("--leakage", metavar="FILE", help="draw random windows and recordings beside unseen people")
-    add_option(command)
+    add_latency_option(command)
     return command
 
 
@@ -64,7 +63,7 @@ def run(arguments: list[str]) -> int:
         )
     from gesturelab.report.comparison import compare
 
-    comparison = compare(dirs, measure=latencies(options), trust=options.trust)
+    comparison = compare(dirs, measure=choose_measure(options), trust=options.trust)
     quiet = _write(comparison, options)
     _draw(comparison, options)
     where = ", ".join(str(path) for path in dirs)

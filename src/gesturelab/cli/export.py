@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from gesturelab.cli import trust
+from gesturelab.cli.options import add_trust_option
 from gesturelab.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
                       "(features=live)")  # fmt: skip
     command.add_argument("--best", action="store_true", help="of a sweep take the size that compare recommends, and "
                       "its run with the best result on validation people; test people have no say")  # fmt: skip
-    trust.add_option(command)
+    add_trust_option(command)
     return command
 
 

@@ -6,15 +6,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from gesturelab.cli import trust
+from gesturelab.cli.options import STANDARD_OUTPUT, add_trust_option, number_type
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from gesturelab.export.model import Model
     from gesturelab.predict.answers import Answer
-
-STANDARD_OUTPUT = "-"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -30,11 +28,12 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--csv", metavar="FILE", help="write a row a recording; - is standard output")
     command.add_argument("--jsonl", metavar="FILE", help="write an object a recording, one a line; - as above")
     command.add_argument("--windows", action="store_true", help="also the probabilities of each window")
-    command.add_argument("--rate", metavar="HZ", type=float, help="frames a second: files without times have it, those "
-                      "with times are brought to it (default: that of the model's training recordings)")  # fmt: skip
+    command.add_argument("--rate", metavar="HZ", type=number_type(above=0), help="frames a second: files without times "
+                      "have it, those with times are brought to it (default: that of the model's training "
+                      "recordings)")  # fmt: skip
     command.add_argument("--skeleton", metavar="NAME", help="whose joints the files name, as data.skeleton: kinect_v2, "
                       "mediapipe_pose, openpose_25 or a YAML file (default: the model's)")  # fmt: skip
-    trust.add_option(command)
+    add_trust_option(command)
     return command
 
 
@@ -51,12 +50,10 @@ def run(arguments: list[str]) -> int:
     options = command.parse_args(arguments)
     if options.csv == options.jsonl == STANDARD_OUTPUT:
         command.error("only one of --csv and --jsonl can go to standard output")
-    if options.rate is not None and not 0 < options.rate < float("inf"):
-        command.error(f"--rate {options.rate:g}: must be a number of frames a second above 0")
     from gesturelab.predict.answers import answers, find_sources, rates_of, reading_for
 
-    named = cast(list[str], options.files)
-    sources = find_sources(named)
+    patterns = cast(list[str], options.files)
+    sources = find_sources(patterns)
 
     from rich.console import Console
     from rich.progress import track
@@ -71,7 +68,7 @@ def run(arguments: list[str]) -> int:
     aside = Console(stderr=True, highlight=False)
     answered = list(
         track(
-            answers(model, sources, reading, rates_of(named)),
+            answers(model, sources, reading, rates_of(patterns)),
             "reading and answering",
             total=len(sources),
             console=aside,
@@ -85,13 +82,13 @@ def run(arguments: list[str]) -> int:
         _write(options.jsonl, json_lines(answered, windows=options.windows, warnings=model.warnings))
     quiet = STANDARD_OUTPUT in (options.csv, options.jsonl)
     console = aside if quiet else Console(width=None if sys.stdout.isatty() else 160, highlight=False)
-    _tell(model, answered, console, windows=options.windows, table=not quiet)
-    bad = [answer for answer in answered if answer.prediction is None]
-    for answer in bad:
+    _print_answers(model, answered, console, windows=options.windows, table=not quiet)
+    unanswered = [answer for answer in answered if answer.prediction is None]
+    for answer in unanswered:
         print(f"gesturelab: {answer.source}: {answer.problem}", file=sys.stderr)
-    if bad:
-        print(f"gesturelab: {len(bad)} of {len(answered)} files could not be answered", file=sys.stderr)
-    return 1 if bad else 0
+    if unanswered:
+        print(f"gesturelab: {len(unanswered)} of {len(answered)} files could not be answered", file=sys.stderr)
+    return 1 if unanswered else 0
 
 
 def _write(name: str, lines: Iterable[str]) -> None:
@@ -104,7 +101,9 @@ def _write(name: str, lines: Iterable[str]) -> None:
         file.writelines(lines)
 
 
-def _tell(model: "Model", answered: "Sequence[Answer]", console: "Console", *, windows: bool, table: bool) -> None:
+def _print_answers(
+    model: "Model", answered: "Sequence[Answer]", console: "Console", *, windows: bool, table: bool
+) -> None:
     from gesturelab.predict.output import show_answers, show_scores
     from gesturelab.predict.score import score
 

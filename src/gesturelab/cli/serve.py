@@ -5,7 +5,7 @@ import ipaddress
 import sys
 from pathlib import Path
 
-from gesturelab.cli import trust
+from gesturelab.cli.options import add_trust_option
 from gesturelab.errors import ConfigError
 
 DEFAULT_PORT = 8000
@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--max-requests", type=int, default=32, metavar="N", help="at a time; others get 503 (default: %(default)s)"
     )
-    trust.add_option(command)
+    add_trust_option(command)
     return command
 
 

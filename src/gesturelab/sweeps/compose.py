@@ -93,7 +93,7 @@ class JobComposer:
         return self._bases[overrides]
 
 
-def composed_job(config: DictConfig, overrides: Sequence[str], varying: str, number: int) -> Composed:
+def make_job(config: DictConfig, overrides: Sequence[str], varying: str, number: int) -> Composed:
     """Makes a job of a configuration, after checking it as training will.
 
     Args:
@@ -117,7 +117,7 @@ def composed_job(config: DictConfig, overrides: Sequence[str], varying: str, num
         config.hydra.job.id = config.hydra.job.num = number
         config.hydra.runtime.output_dir = str((root / name).absolute())
         settings = hydra_settings(config.hydra)
-        cast(Any, HydraConfig.instance()).cfg = _taken_out(config, "hydra")  # for ${hydra:...} in values
+        cast(Any, HydraConfig.instance()).cfg = _take_out(config, "hydra")  # for ${hydra:...} in values
     try:
         typed(config)
     except GesturelabError as error:
@@ -137,7 +137,7 @@ def composed_job(config: DictConfig, overrides: Sequence[str], varying: str, num
     )
 
 
-def _taken_out(config: DictConfig, key: str) -> DictConfig:
+def _take_out(config: DictConfig, key: str) -> DictConfig:
     """A configuration of one key, which the other no longer has; a copy would take a sixth of the composition."""
     holder, node = OmegaConf.create(), cast(Any, config)._get_node(key)
     del config[key]

@@ -20,14 +20,14 @@ HYDRA = "hydra.yaml"
 
 
 def hydra_settings(hydra: DictConfig) -> str:
-    """The file's text; empty where Hydra is asked for nothing.
+    """The text of `HYDRA`; empty where Hydra is asked for nothing.
 
     Args:
         hydra: The node ``hydra`` of a composed job; its ``job_logging`` is there only if it is not our own.
     """
     job = hydra.job
-    asked = (job.env_set, job.chdir, hydra.callbacks, hydra.output_subdir, hydra.verbose, hydra.get("job_logging"))
-    return OmegaConf.to_yaml(OmegaConf.create({"hydra": hydra})) if any(asked) else ""
+    settings = (job.env_set, job.chdir, hydra.callbacks, hydra.output_subdir, hydra.verbose, hydra.get("job_logging"))
+    return OmegaConf.to_yaml(OmegaConf.create({"hydra": hydra})) if any(settings) else ""
 
 
 @contextmanager
@@ -44,7 +44,8 @@ def around_job(folder: Path, train: Callable[[Path], None]) -> Generator[None]:
     from hydra._internal.callbacks import Callbacks
     from hydra.core.utils import JobReturn, JobStatus, _save_config, configure_log, env_override  # pyright: ignore[reportPrivateUsage]
 
-    task = OmegaConf.load(RunDir(folder, "").config)
+    run = RunDir(folder)
+    task = OmegaConf.load(run.config)
     config = OmegaConf.merge(task, OmegaConf.load(folder / HYDRA))
     assert isinstance(task, DictConfig)
     assert isinstance(config, DictConfig)
@@ -53,7 +54,7 @@ def around_job(folder: Path, train: Callable[[Path], None]) -> Generator[None]:
         undo.enter_context(_hydra_config(config))
         undo.enter_context(_restored_logging())
         configure_log(hydra.get("job_logging") or OmegaConf.create({"root": None}), hydra.verbose)
-        _say_once(RunDir(folder, "").log)
+        _log_once(run.log)
         if hydra.output_subdir is not None:
             parts = {"config.yaml": task, "hydra.yaml": hydra, "overrides.yaml": hydra.overrides.task}
             for name, part in parts.items():
@@ -88,7 +89,7 @@ def _hydra_config(config: DictConfig) -> Generator[None]:
         instance.cfg = before
 
 
-def _say_once(log: Path) -> None:
+def _log_once(log: Path) -> None:
     """Leaves the standard output out where a handler writes the file that it goes to anyway."""
     root = logging.getLogger()
     files = [handler for handler in root.handlers if isinstance(handler, logging.FileHandler)]

@@ -12,8 +12,8 @@ from gesturelab.sweeps.plan import Action, Job
 MOST_ROWS = 30
 
 
-class Result(StrEnum):
-    """How a job ended, as the table says it."""
+class JobResult(StrEnum):
+    """How a job ended."""
 
     done = "done"
     resumed = "resumed"
@@ -27,7 +27,7 @@ class Result(StrEnum):
     @property
     def good(self) -> bool:
         """Whether the job's run is finished."""
-        return self in (Result.done, Result.resumed, Result.skipped)
+        return self in (JobResult.done, JobResult.resumed, JobResult.skipped)
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Outcome:
     """How a job ended, why if not well, and where to read on."""
 
     name: str
-    result: Result
+    result: JobResult
     reason: str = ""
     log: Path | None = None
 
@@ -43,28 +43,29 @@ class Outcome:
 def outcome_of(job: Job) -> Outcome:
     """How a job ended: finished is only what left all its files."""
     if job.action is Action.skip:
-        return Outcome(job.name, Result.skipped)
+        return Outcome(job.name, JobResult.skipped)
     if job.run.complete:
-        return Outcome(job.name, Result.resumed if job.action is Action.resume else Result.done)
+        return Outcome(job.name, JobResult.resumed if job.action is Action.resume else JobResult.done)
     status = read_status(job.folder)
-    if status is not None and is_alive(job.folder, status):
-        if status.get("state") == State.queued:
-            return Outcome(job.name, Result.queued, status.get("reason") or f"in Slurm as {status.get('slurm_name')}")
-        return Outcome(job.name, Result.running, f"process {status.get('pid')} on {status.get('host')}", _log(job))
-    state = status.get("state") if status is not None else None
-    reason = (status or {}).get("reason", "")
+    state, reason = status.get("state"), status.get("reason", "")
+    log = job.run.log if job.run.log.exists() else None
+    if is_alive(job.folder, status):
+        if state == State.queued:
+            return Outcome(job.name, JobResult.queued, reason or f"in Slurm as {status.get('slurm_name')}")
+        return Outcome(job.name, JobResult.running, f"process {status.get('pid')} on {status.get('host')}", log)
     if state == State.stopped:
-        return Outcome(job.name, Result.stopped, reason, _log(job))
-    if state == State.running:
-        return Outcome(job.name, Result.failed, "killed: it never said how it ended", _log(job))
-    if state == State.done:
-        return Outcome(job.name, Result.failed, "some of its files are gone", _log(job))
-    if state == State.failed:
-        return Outcome(job.name, Result.failed, reason, _log(job))
-    return Outcome(job.name, Result.not_begun, reason, _log(job))
+        return Outcome(job.name, JobResult.stopped, reason, log)
+    reasons = {
+        State.running: "killed: it could not write how it ended",
+        State.done: "some of its files are gone",
+        State.failed: reason,
+    }
+    if state in reasons:
+        return Outcome(job.name, JobResult.failed, reasons[State(state)], log)
+    return Outcome(job.name, JobResult.not_begun, reason, log)
 
 
-def table(outcomes: Sequence[Outcome]) -> list[str]:
+def outcome_table(outcomes: Sequence[Outcome]) -> list[str]:
     """Lines to print: a row a job, skipped ones only while there are few, and the sum of it."""
     many = len(outcomes) > MOST_ROWS
     rows = [outcome for outcome in outcomes if not (many and outcome.result.good)]
@@ -75,9 +76,5 @@ def table(outcomes: Sequence[Outcome]) -> list[str]:
         if row.log is not None and not row.result.good:
             lines.append(f"{'':<10} log: {row.log}")
     counts = Counter(outcome.result for outcome in outcomes)
-    summary = ", ".join(f"{counts[result]} {result}" for result in Result if counts[result])
+    summary = ", ".join(f"{counts[result]} {result}" for result in JobResult if counts[result])
     return [*lines, f"{len(outcomes)} jobs: {summary}"]
-
-
-def _log(job: Job) -> Path | None:
-    return job.run.log if job.run.log.exists() else None

@@ -8,7 +8,7 @@ import yaml
 from made_run import composed
 
 from gesturelab.errors import ConfigError
-from gesturelab.runs.status import queue, read_status
+from gesturelab.runs.status import mark_queued, read_status
 from gesturelab.sweeps import shared_process
 from gesturelab.sweeps.local import Watcher
 from gesturelab.sweeps.plan import Action, Job
@@ -94,7 +94,7 @@ def test_a_process_that_is_killed_says_so_of_the_jobs_it_was_at_and_no_other_pro
     )
     jobs = [job(tmp_path, name) for name in ("fine-1", "killed-1", "fine-2", "fine-3")]
     for each in jobs:
-        queue(each.folder)
+        mark_queued(each.folder)
     recorder = Recorder()
     run_groups([tuple(jobs[:3]), tuple(jobs[3:])], [{}, {}], recorder)
     states = {each.name: read_status(each.folder)["state"] for each in jobs}
