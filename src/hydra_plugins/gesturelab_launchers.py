@@ -14,7 +14,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from gesturelab.config.launcher import (
+from gesturelab.config.sweeps import (
     TOGETHER_REMOVED,
     LocalLauncherConfig,
     SharedProcessLauncherConfig,
@@ -106,7 +106,8 @@ class FolderLauncher(Launcher):
             config = self._loader.load_sweep_config(self._config, list(overrides))
             sweep.append(make_job(config, list(overrides), " ".join(filter_overrides(overrides)), number))
         jobs = plan(sweep, OnChange.refuse)
-        self.launch_jobs([job for job in jobs if job.to_do])
+        if to_do := [job for job in jobs if job.to_do]:
+            self.launch_jobs(to_do)
         returns: list[JobReturn] = []
         for job in jobs:
             outcome = outcome_of(job)
@@ -142,8 +143,6 @@ class LocalLauncher(FolderLauncher):
         from gesturelab.sweeps.progress import ProgressView
         from gesturelab.sweeps.resources import count_cpu_cores, divide_resources
 
-        if not jobs:
-            return
         gpus = _find_gpus(jobs)
         if gpus is not None and any(job.composed.devices > 1 for job in jobs):
             raise ConfigError(
@@ -188,8 +187,6 @@ class SharedProcessLauncher(FolderLauncher):
         from gesturelab.sweeps.resources import count_cpu_cores, divide_resources
         from gesturelab.sweeps.shared_process import group_jobs, run_groups
 
-        if not jobs:
-            return
         self.check(jobs)
         options, cores = self._options, count_cpu_cores()
         gpus = None if options.gpus == [] else _find_gpus(jobs)
@@ -249,8 +246,6 @@ class SlurmLauncher(FolderLauncher):
         from gesturelab.sweeps.slurm import submit_jobs
         from gesturelab.training.provenance import git_state
 
-        if not jobs:
-            return
         ids = submit_jobs(jobs, self._options, TrainFolder(self._options.max_requeues), git_state())
         arrays = "job" if len(jobs) == 1 else "job array" if len(ids) == 1 else "job arrays"
         log.info("submitted %d jobs to Slurm as %s %s", len(jobs), arrays, ", ".join(ids))

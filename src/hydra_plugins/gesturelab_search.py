@@ -13,7 +13,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from gesturelab.config.search import SearchConfig
+from gesturelab.config.sweeps import SearchConfig
 from gesturelab.errors import ConfigError
 from hydra_plugins.gesturelab_launchers import FolderLauncher, LocalLauncher, to_plain_values
 

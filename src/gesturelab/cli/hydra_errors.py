@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from hydra.errors import HydraException
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from gesturelab.config.launcher import TOGETHER_REMOVED
+from gesturelab.config.sweeps import TOGETHER_REMOVED
 from gesturelab.errors import ConfigError, GesturelabError, RunError
 
 FULL_ERROR = "HYDRA_FULL_ERROR"

@@ -36,7 +36,7 @@ from gesturelab.runs.status import (
     slurm_job,
 )
 from gesturelab.runs.stop_request import asked_to_stop
-from gesturelab.sweeps.hydra_job import around_job
+from gesturelab.sweeps.hydra_job import train_with_hydra
 from gesturelab.sweeps.local import end_with_parent
 from gesturelab.training.train import train_in_process
 
@@ -79,8 +79,7 @@ def train_folder(folder: Path) -> int:
         end_status(folder, State.done, "")
         return 0
     try:
-        with around_job(folder, _train):
-            _train(folder)
+        train_with_hydra(folder, _train)
     except StoppedError as error:
         return error.exit_status
     except KeyboardInterrupt:

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from dataclasses import field, fields, is_dataclass, make_dataclass
 from typing import Any, cast
 
-from gesturelab.config.callbacks import EarlyStoppingConfig, WeightAveragingConfig
+from gesturelab.config.callbacks import EarlyStoppingConfig, MlflowConfig, WandbConfig, WeightAveragingConfig
 from gesturelab.config.data import DATASETS, AugmentConfig, FeaturesConfig, GuestDataConfig, WindowConfig
-from gesturelab.config.logger import MlflowConfig, WandbConfig
 from gesturelab.config.options import TARGET, from_values, read_free, read_option, to_plain
 from gesturelab.config.split import SPLITS, GuestSplitConfig
 from gesturelab.config.training import (

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gesturelab.config.launcher import LocalLauncherConfig
+from gesturelab.config.sweeps import LocalLauncherConfig
 from gesturelab.errors import ConfigError
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import gesturelab
-from gesturelab.config.launcher import SlurmLauncherConfig
+from gesturelab.config.sweeps import SlurmLauncherConfig
 from gesturelab.errors import ConfigError, RunError
 from gesturelab.files import read_json, write_json
 from gesturelab.runs.info import GitInfo
@@ -62,6 +62,11 @@ ENDINGS = {
     "BOOT_FAIL": "its node did not start",
     "PREEMPTED": "was preempted",
 }
+PASSED_ON = (
+    *("partition", "account", "qos", "gres", "cpus_per_task", "constraint", "nodelist", "exclude"),
+    *("mail_user", "mail_type", "signal_delay_s", "array_parallelism"),
+)
+"""Options that submitit knows by the same names."""
 MODULES = """\
 for init in /etc/profile.d/modules.sh /etc/profile.d/lmod.sh /etc/profile.d/z00_lmod.sh "${MODULESHOME:-}/init/bash"; do
   type module >/dev/null 2>&1 || { test -r "$init" && . "$init"; } || true
@@ -146,24 +151,13 @@ def sbatch_parameters(options: SlurmLauncherConfig, shape: Shape, name: str, cod
     # one process that fails must not leave the others waiting for it
     together = ["--kill-on-bad-exit=1"] if shape.nodes * shape.devices > 1 else []
     parameters: dict[str, Any] = {
+        **{option: getattr(options, option) for option in PASSED_ON},
         "job_name": name,
-        "partition": options.partition,
-        "account": options.account,
-        "qos": options.qos,
         "time": options.timeout_min,
         "nodes": shape.nodes,
         "ntasks_per_node": shape.devices,
-        "cpus_per_task": options.cpus_per_task,
         "gpus_per_node": gpus if gpus and options.gres is None else None,
-        "gres": options.gres,
         "mem": None if options.mem_gb is None else f"{round(1024 * options.mem_gb)}M",
-        "constraint": options.constraint,
-        "nodelist": options.nodelist,
-        "exclude": options.exclude,
-        "mail_user": options.mail_user,
-        "mail_type": options.mail_type,
-        "signal_delay_s": options.signal_delay_s,
-        "array_parallelism": options.array_parallelism,
         "setup": setup_lines(options, shape, code),
         "srun_args": [*together, *options.srun_args] or None,
         "stderr_to_stdout": True,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gesturelab.config.launcher import LocalLauncherConfig
+from gesturelab.config.sweeps import LocalLauncherConfig
 from gesturelab.errors import ConfigError
 from gesturelab.runs.status import is_alive, read_status
 from gesturelab.sweeps.local import Task, Watcher, run_tasks

@@ -6,21 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from gesturelab.sweeps.slurm import (
-    Shape,
-    check_jobs,
-    complete_job_status,
-    describe_ending,
-    divide_into_arrays,
-    sbatch_parameters,
-)
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from made_run import begin, composed, finish
 from omegaconf import OmegaConf
 
-from gesturelab.config.launcher import SlurmLauncherConfig
 from gesturelab.config.store import conf_dir, register
+from gesturelab.config.sweeps import SlurmLauncherConfig
 from gesturelab.errors import ConfigError
 from gesturelab.runs import slurm as cluster
 from gesturelab.runs.slurm import SlurmTask, hide_overruling_variables
@@ -34,6 +26,14 @@ from gesturelab.runs.status import (
     write_status,
 )
 from gesturelab.sweeps.plan import Action, Job, OnChange, plan
+from gesturelab.sweeps.slurm import (
+    Shape,
+    check_jobs,
+    complete_job_status,
+    describe_ending,
+    divide_into_arrays,
+    sbatch_parameters,
+)
 
 ONE = Shape(nodes=1, devices=1, cpu=False)
 

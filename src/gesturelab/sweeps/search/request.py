@@ -11,8 +11,8 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig
 
-from gesturelab.config.search import SearchConfig
 from gesturelab.config.store import job_folder
+from gesturelab.config.sweeps import SearchConfig
 from gesturelab.errors import ConfigError
 from gesturelab.sweeps.compose import JobComposer, make_job
 from gesturelab.sweeps.plan import Composed

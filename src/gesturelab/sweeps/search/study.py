@@ -16,7 +16,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from gesturelab.config.saved import differences
-from gesturelab.config.search import SearchConfig
+from gesturelab.config.sweeps import SearchConfig
 from gesturelab.errors import RunError
 from gesturelab.sweeps.search.result import FEWEST, TrialOutcome, TrialResult
 from gesturelab.sweeps.search.space import Numbers, Parameter, Value
