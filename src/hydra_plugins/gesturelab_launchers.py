@@ -98,8 +98,7 @@ class FolderLauncher(Launcher):
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
         """Runs jobs for a sweeper that is not ours."""
         from gesturelab.sweeps.compose import make_job
-        from gesturelab.sweeps.outcome import outcome_of
-        from gesturelab.sweeps.plan import OnChange, plan
+        from gesturelab.sweeps.plan import OnChange, outcome_of, plan
 
         sweep: list[Composed] = []
         for number, overrides in enumerate(job_overrides, initial_job_idx):

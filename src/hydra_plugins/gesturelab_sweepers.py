@@ -46,7 +46,7 @@ class ResumingSweeper(BasicSweeper):
         Raises:
             SystemExit: With status 1, unless all jobs are finished at the end.
         """
-        from gesturelab.sweeps.outcome import outcome_of, outcome_table
+        from gesturelab.sweeps.plan import outcome_of, outcome_table
 
         jobs, naming = self._plan(arguments)
         ours = self.launcher if isinstance(self.launcher, FolderLauncher) else None

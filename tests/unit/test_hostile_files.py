@@ -28,7 +28,7 @@ FILES = {
     "windows": "windows_tiny.csv",
     "config": "config.yaml",
     "folds": "folds.json",
-    "status": "None",  # as if it were not there
+    "status": "{}",  # as if it were not there
     "search": "None",
     "stop": "stop.txt",
 }

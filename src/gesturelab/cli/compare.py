@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gesturelab.cli.options import STANDARD_OUTPUT, add_latency_option, choose_measure
+from gesturelab.cli.options import STANDARD_OUTPUT, add_latency_option, choose_measure, write_output
 from gesturelab.errors import RunError
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 DEFAULTS = ("outputs", "multirun")
 
 
-def parser() -> argparse.ArgumentParser:
-    """What the command takes."""
+def build_parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
     command = argparse.ArgumentParser(
         prog="gesturelab compare",
         description="Compare finished runs, recommend a size by validation accuracy, and judge overfitting. Runs that "
@@ -49,7 +49,7 @@ def run(arguments: list[str]) -> int:
     Raises:
         RunError: If a folder does not exist, or a file cannot be written.
     """
-    command = parser()
+    command = build_parser()
     options = command.parse_args(arguments)
     if [options.csv, options.joined, options.json, options.markdown].count(STANDARD_OUTPUT) > 1:
         command.error("only one of --csv, --joined, --json and --markdown can go to standard output")
@@ -80,7 +80,6 @@ def _write(comparison: "Comparison", options: argparse.Namespace) -> bool:
 
     from rich.console import Console
 
-    from gesturelab.files import write_text
     from gesturelab.report.console import show
 
     def markdown() -> str:
@@ -100,10 +99,8 @@ def _write(comparison: "Comparison", options: argparse.Namespace) -> bool:
         console = Console(width=columns, highlight=False)
         show(comparison, console, full=options.full or options.latency)
     for name, text in written:
-        if name == STANDARD_OUTPUT:
-            sys.stdout.write(text())
-        elif name is not None:
-            write_text(Path(name), text())
+        if name is not None:
+            write_output(name, text())
     return quiet
 
 

@@ -19,11 +19,11 @@ def run(arguments: list[str]) -> int:
         GesturelabError: If the folder cannot be read, or the download fails.
         SystemExit: If the arguments are wrong (status 2), or ask for help (status 0).
     """
-    options = _parser().parse_args(arguments)
+    options = _build_parser().parse_args(arguments)
     return {"check": _check, "fetch": _fetch, "example": _example}[options.command](options)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="gesturelab data", description="Check, fetch or make up recordings.")
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("check", help="print a quality report on recordings, every defect by name")

@@ -1,4 +1,4 @@
-"""``gesturelab doctor``: says what is wrong with this machine and this installation, and what to do about it."""
+"""``gesturelab doctor``: finds what is wrong with this machine and this installation, and what to do about it."""
 
 import argparse
 import json
@@ -88,10 +88,10 @@ def _print_progress(size: str) -> None:
 
 def _print(facts: "Facts", findings: "list[Finding]") -> None:
     width = max(shutil.get_terminal_size((100, 24)).columns, 40)
-    asked = facts.asked
+    request = facts.asked
     print(
-        f"gesturelab doctor: model={asked.model}, trainer.device={asked.device}, {asked.precision} precision, "
-        f"batches of {asked.batch} windows of {asked.frames} frames\n"
+        f"gesturelab doctor: model={request.model}, trainer.device={request.device}, {request.precision} precision, "
+        f"batches of {request.batch} windows of {request.frames} frames\n"
     )
     for each in findings:
         lines = [f"{MARKS[each.verdict]:<9}{each.name}: {each.found}", *([f"{'':<9}-> {each.do}"] if each.do else [])]

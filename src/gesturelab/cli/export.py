@@ -15,8 +15,8 @@ NAMES = {"bundle": "model.zip", "onnx": "model.onnx", "torch": "model.pt2"}
 """The formats, and what a file of each is called where no name is given."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """What the command takes."""
+def build_parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
     command = argparse.ArgumentParser(
         prog="gesturelab export",
         description="Write the model of a finished run as one file that describes itself and works without this "
@@ -48,7 +48,7 @@ def run(arguments: list[str]) -> int:
     Raises:
         GesturelabError: If the run cannot be used, or the file cannot be written.
     """
-    command = parser()
+    command = build_parser()
     options = command.parse_args(arguments)
     if options.int8 and options.format != "onnx":
         command.error("--int8 needs --format onnx")

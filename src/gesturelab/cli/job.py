@@ -1,4 +1,4 @@
-"""``python -m gesturelab.cli.job FOLDER``: trains what the folder's config.yaml says; launchers start it.
+"""``python -m gesturelab.cli.job FOLDER``: trains with the folder's config.yaml; launchers start it.
 
 ``hydra/launcher=shared_process`` names a JSON list of folders instead, which are trained one after another; a job of
 Slurm calls `TrainFolder`.

@@ -2,12 +2,14 @@
 
 import argparse
 import math
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gesturelab.errors import GesturelabError
+from gesturelab.files import write_text
 
 if TYPE_CHECKING:
     from gesturelab.report.cost import Latencies
@@ -55,6 +57,18 @@ def _measure_sizes(groups: "Sequence[Group]", trusted: Sequence[str]) -> "Latenc
         except GesturelabError as error:
             latencies[run.path] = str(error)
     return latencies
+
+
+def write_output(name: str, text: str) -> None:
+    """Writes a file whole or not at all, or to standard output where the name says so.
+
+    Raises:
+        RunError: If the file cannot be written.
+    """
+    if name == STANDARD_OUTPUT:
+        sys.stdout.write(text)
+    else:
+        write_text(Path(name), text)
 
 
 def number_type(*, minimum: float = -math.inf, above: float = -math.inf, maximum: float = math.inf) -> Callable[

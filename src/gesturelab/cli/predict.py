@@ -1,12 +1,12 @@
-"""``gesturelab predict``: a model asked about recordings."""
+"""``gesturelab predict``: classifies recordings with a model."""
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from gesturelab.cli.options import STANDARD_OUTPUT, add_trust_option, number_type
+from gesturelab.cli.options import STANDARD_OUTPUT, add_trust_option, number_type, write_output
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from gesturelab.predict.answers import Answer
 
 
-def parser() -> argparse.ArgumentParser:
-    """What the command takes."""
+def build_parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
     command = argparse.ArgumentParser(
         prog="gesturelab predict",
         description="Ask a model about recordings: CSV with a header, NPY, or a form of IntelliRehabDS. A file that "
@@ -38,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run(arguments: list[str]) -> int:
-    """Asks and answers.
+    """Classifies recordings.
 
     Returns:
         0 when every file was answered, otherwise 1.
@@ -46,7 +46,7 @@ def run(arguments: list[str]) -> int:
     Raises:
         GesturelabError: If the model cannot be read, nothing is found, or a file cannot be written.
     """
-    command = parser()
+    command = build_parser()
     options = command.parse_args(arguments)
     if options.csv == options.jsonl == STANDARD_OUTPUT:
         command.error("only one of --csv and --jsonl can go to standard output")
@@ -77,9 +77,10 @@ def run(arguments: list[str]) -> int:
         )
     )
     if options.csv is not None:
-        _write(options.csv, csv_lines(model.classes, answered, windows=options.windows))
+        write_output(options.csv, "".join(csv_lines(model.classes, answered, windows=options.windows)))
     if options.jsonl is not None:
-        _write(options.jsonl, json_lines(answered, windows=options.windows, warnings=model.warnings))
+        lines = json_lines(answered, windows=options.windows, warnings=model.warnings)
+        write_output(options.jsonl, "".join(lines))
     quiet = STANDARD_OUTPUT in (options.csv, options.jsonl)
     console = aside if quiet else Console(width=None if sys.stdout.isatty() else 160, highlight=False)
     _print_answers(model, answered, console, windows=options.windows, table=not quiet)
@@ -89,16 +90,6 @@ def run(arguments: list[str]) -> int:
     if unanswered:
         print(f"gesturelab: {len(unanswered)} of {len(answered)} files could not be answered", file=sys.stderr)
     return 1 if unanswered else 0
-
-
-def _write(name: str, lines: Iterable[str]) -> None:
-    from gesturelab.files import atomic_write
-
-    if name == STANDARD_OUTPUT:
-        sys.stdout.writelines(lines)
-        return
-    with atomic_write(Path(name)) as beside, beside.open("w", encoding="utf-8", newline="") as file:
-        file.writelines(lines)
 
 
 def _print_answers(

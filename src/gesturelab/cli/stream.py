@@ -29,8 +29,8 @@ SEGMENT_OPTIONS = {
 """The numbers of `gesturelab.stream.segments.SegmentOptions`: unit and meaning."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """What the command takes."""
+def build_parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
     command = argparse.ArgumentParser(
         prog="gesturelab stream",
         description="Recognise gestures while they are made. Frames come as lines on standard input, or from --tcp or "
@@ -85,7 +85,7 @@ def run(arguments: list[str]) -> int:
     Raises:
         GesturelabError: If the model or the source cannot be used.
     """
-    options = parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
 
     import torch
 

@@ -60,7 +60,7 @@ POSITIVE = Rule(above=0)
 
 def key(default: _Default, rule: Rule) -> _Default:
     """A field of a schema with a default and a rule; a schema that changes the default repeats the rule."""
-    return cast(_Default, field(default=default, metadata={_RULE: rule}))
+    return field(default=default, metadata={_RULE: rule})
 
 
 class Checked:

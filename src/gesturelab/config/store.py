@@ -1,4 +1,4 @@
-"""Tells Hydra the schemas, and where conf/ is."""
+"""Registers the schemas with Hydra, and finds conf/."""
 
 import hashlib
 import re

@@ -33,7 +33,7 @@ from gesturelab.report.sections import Cell, Table
 from gesturelab.report.texts import percent
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.info import Info
-from gesturelab.sweeps.search.result import Search, read_search
+from gesturelab.sweeps.search.result import Search, count_trials, read_search
 
 MOST_BYTES = 4_800_000
 """What the whole page may take; a page can be sent by mail."""

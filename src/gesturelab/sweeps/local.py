@@ -44,7 +44,7 @@ class Watcher:
         """A job's process has started."""
 
     def ended(self, task: Task) -> None:
-        """A job's process has ended; its status file says how."""
+        """A job's process has ended; its status file holds how."""
 
     def tick(self, running: Sequence[Task]) -> None:
         """Some time has passed."""
@@ -116,7 +116,7 @@ def _start_process(command: Sequence[str], folder: Path, slot: Mapping[str, str]
             stdout=log,
             stderr=subprocess.STDOUT,
             env={**os.environ, **slot, "PYTHONUNBUFFERED": "1"},
-            start_new_session=True,  # Ctrl-C reaches this process only, which then tells the jobs
+            start_new_session=True,  # Ctrl-C reaches this process only, which signals the jobs
         )
 
 

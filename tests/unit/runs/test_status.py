@@ -11,7 +11,7 @@ from gesturelab.runs.folder import RunDir
 from gesturelab.runs.info import Epoch
 from gesturelab.runs.lifecycle import report_status
 from gesturelab.runs.status import Status, is_alive, mark_queued, read_status, write_status
-from gesturelab.sweeps.outcome import JobResult, Outcome, outcome_table
+from gesturelab.sweeps.plan import JobResult, Outcome, outcome_table
 from processes import running
 
 

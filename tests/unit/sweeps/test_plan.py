@@ -1,7 +1,7 @@
 """Which folder a job gets, and what is to be done about it."""
 
 import pytest
-from made_run import begin, composed, finish
+from run_builder import begin, composed, finish
 
 from gesturelab.errors import ConfigError, RunError
 from gesturelab.runs.lifecycle import report_status

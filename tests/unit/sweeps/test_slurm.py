@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from made_run import begin, composed, finish
 from omegaconf import OmegaConf
+from run_builder import begin, composed, finish
 
 from gesturelab.config.store import conf_dir, register
 from gesturelab.config.sweeps import SlurmLauncherConfig

@@ -25,7 +25,7 @@ NOT_SEARCHED = {
     "data": "would choose the easiest recordings",
     "name": "is the search's own name",
 }
-"""Keys whose values cannot be told apart by how well a run does."""
+"""Keys whose values must not be chosen by how well a run does."""
 
 
 @dataclass(frozen=True)

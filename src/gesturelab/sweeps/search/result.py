@@ -12,7 +12,7 @@ from gesturelab.json_types import odd_value
 SEARCH_SCHEMA = 1
 SEARCH = "search.json"
 FEWEST = 10
-"""Completed trials below which nothing is said about importance."""
+"""Completed trials below which no importance is computed."""
 
 
 class TrialOutcome(StrEnum):

@@ -14,7 +14,7 @@ from gesturelab.errors import GesturelabError
 from gesturelab.files import write_text
 from gesturelab.runs.locking import single_instance
 from gesturelab.runs.status import State, mark_queued, read_status
-from gesturelab.runs.stop_request import PRUNED, ask_to_stop, withdraw
+from gesturelab.runs.stop_request import PRUNED, ask_to_stop, withdraw_request
 from gesturelab.sweeps.local import Task, Watcher
 from gesturelab.sweeps.plan import Action, Job, OnChange, plan, require_sweep_folder
 from gesturelab.sweeps.progress import LiveTable
@@ -165,7 +165,7 @@ class Searcher(Watcher):
         self._running = [trial for trial in trials if not trial.ended]
         jobs = {job.folder: job for trial in self._running for job in trial.jobs if job.to_do}
         for folder in jobs:
-            withdraw(folder)
+            withdraw_request(folder)
             mark_queued(folder)
         for trial in self._running:
             trial.pending = {job.folder for job in trial.jobs if job.to_do}
@@ -252,7 +252,7 @@ class Searcher(Watcher):
         if judgement.outcome is TrialOutcome.completed:
             self._prune(trial)  # for the pruning of later trials
             for job in trial.jobs:
-                withdraw(job.folder)  # it was quicker than the request
+                withdraw_request(job.folder)  # it was quicker than the request
         self._end(trial, judgement)
 
     def _end(self, trial: SearchTrial, judgement: Judgement) -> None:

@@ -121,7 +121,7 @@ class Study:
         return [self._result(trial) for trial in self._study.trials if trial.state != TrialState.WAITING]
 
     def importances(self) -> tuple[dict[str, float], str]:
-        """Each key's share in how good a trial is (PED-ANOVA, arXiv:2304.10255), or why that cannot be told."""
+        """Each key's share in how good a trial is (PED-ANOVA, arXiv:2304.10255), or the reason why it is not known."""
         completed = [trial for trial in self._study.trials if trial.state == TrialState.COMPLETE]
         if len(completed) < FEWEST:
             return {}, f"too few trials: {len(completed)} of {FEWEST} that must be completed"

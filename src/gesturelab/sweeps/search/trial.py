@@ -12,8 +12,7 @@ from gesturelab.evaluation.metrics import METRICS
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.status import GRADIENT_NOT_FINITE, NOT_FINITE, State, Status, read_status
 from gesturelab.runs.stop_request import PRUNED, asked_to_stop
-from gesturelab.sweeps.outcome import JobResult, outcome_of
-from gesturelab.sweeps.plan import Composed, Job
+from gesturelab.sweeps.plan import Composed, Job, JobResult, outcome_of
 from gesturelab.sweeps.search.result import TrialOutcome
 from gesturelab.sweeps.search.space import Value
 
