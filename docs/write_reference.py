@@ -21,10 +21,9 @@ from typing import Any, cast, get_args, get_origin, get_type_hints
 from omegaconf import OmegaConf
 
 from gesturelab.config.composing import compose, options
-from gesturelab.config.launcher import LocalLauncherConfig, SharedProcessLauncherConfig, SlurmLauncherConfig
 from gesturelab.config.options import GuestOptions, locate, target_of
-from gesturelab.config.search import SearchConfig
 from gesturelab.config.store import conf_dir
+from gesturelab.config.sweeps import LocalLauncherConfig, SearchConfig, SharedProcessLauncherConfig, SlurmLauncherConfig
 from gesturelab.config.training import TrainConfig
 from gesturelab.errors import ConfigError
 

@@ -26,8 +26,7 @@ from fuzzing_inputs import as_json, damaged, damaged_value
 from fuzzing_use import bundle, definition, graph, labels, npy, table
 from gesturelab.config.composing import compose
 from gesturelab.config.data import Form, IrdsConfig
-from gesturelab.config.difference import differences
-from gesturelab.config.saved import read_config, read_data_config
+from gesturelab.config.saved import differences, read_config, read_data_config
 from gesturelab.config.split import FoldsFileConfig, NamedSplitConfig
 from gesturelab.config.training import TrainConfig
 from gesturelab.datasets import cache as code
@@ -46,7 +45,8 @@ from gesturelab.report.groups import group_runs
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.status import is_alive, read_status
 from gesturelab.splits.split import RecordingTable, choose_people
-from gesturelab.sweeps.progress import progress, remaining, status_table
+from gesturelab.sweeps.local import Task
+from gesturelab.sweeps.progress import describe_progress, remaining_time, status_table
 from gesturelab.sweeps.search.result import read_search
 from info_builder import make_info, write_run
 from predictions_builder import GESTURES, fold_run, write_fold_run, write_windows_of
@@ -522,14 +522,13 @@ def status(place: Path) -> Case:
 
     def read(data: bytes) -> None:
         file.write_bytes(data)
-        found = read_status(place)
-        is_alive(place, found)
+        status = read_status(place)
+        is_alive(place, status)
         console.file = io.StringIO()
-        console.print(status_table([("x", place)]))
-        if found is not None:
-            progress(found)
-            remaining(found)
-            json.dumps(found, allow_nan=False, ensure_ascii=False)
+        console.print(status_table([Task("x", place)]))
+        describe_progress(status)
+        remaining_time(status)
+        json.dumps(status, allow_nan=False, ensure_ascii=False)
 
     return Case(lambda rng: as_json(rng, value), read)
 

@@ -11,19 +11,18 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from hydra_plugins.gesturelab_launchers import FolderLauncher, LocalLauncher
+from gesturelab.config.sweeps import SearchConfig
+from gesturelab.errors import ConfigError
+from hydra_plugins.gesturelab_launchers import FolderLauncher, LocalLauncher, to_plain_values
 
 
 class OptunaSweeper(Sweeper):
     """Searches hyperparameters; each trial is an ordinary job, or several, of the sweep."""
 
     def __init__(self, **options: Any) -> None:
-        self._given: dict[str, Any] = {
-            key: OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
-            for key, value in options.items()
-        }
+        self._values = to_plain_values(options)
         self._options: Any = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
@@ -32,12 +31,9 @@ class OptunaSweeper(Sweeper):
         Raises:
             ConfigError: If an option is wrong, the launcher is not one of gesturelab's, or Optuna is not installed.
         """
-        from gesturelab.config.search import SearchConfig
-        from gesturelab.errors import ConfigError
-
         if find_spec("optuna") is None:
             raise ConfigError("hydra/sweeper=optuna needs Optuna: pip install 'gesturelab[search]'")
-        self._options = SearchConfig(**self._given)
+        self._options = SearchConfig(**self._values)
         self.config = config
         self.hydra_context = hydra_context
         if config.hydra.launcher._target_ == "hydra._internal.core_plugins.basic_launcher.BasicLauncher":
@@ -58,14 +54,16 @@ class OptunaSweeper(Sweeper):
         Raises:
             SystemExit: With status 1, unless all trials have ended well, diverged or were pruned.
         """
-        from gesturelab.sweeps.search.begin import config_flags, search, understand
+        from gesturelab.sweeps.search.request import read_request
 
         assert self.config is not None
         assert self.hydra_context is not None
         loader = cast(ConfigLoaderImpl, self.hydra_context.config_loader)
-        given = understand(loader, self.config, arguments, self._options)
-        launch = cast(FolderLauncher, self.launcher).launch_jobs
-        cast(FolderLauncher, self.launcher).check([])
-        if not search(given, self.config, launch, config_flags(loader)):
+        request = read_request(loader, self.config, arguments, self._options)
+        launcher = cast(FolderLauncher, self.launcher)
+        launcher.check([])
+        from gesturelab.sweeps.search.search import run_search  # Optuna takes half a second
+
+        if not run_search(request, self.config, launcher.launch_jobs):
             sys.exit(1)
         return []

@@ -5,14 +5,18 @@ Hydra imports this file at each start of any of its applications, so nothing hea
 
 import logging
 import sys
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
+from gesturelab.errors import ConfigError, GesturelabError
 from hydra_plugins.gesturelab_launchers import FolderLauncher
+
+if TYPE_CHECKING:
+    from gesturelab.sweeps.plan import Composed, Job
 
 log = logging.getLogger("gesturelab.sweeps")
 
@@ -20,8 +24,8 @@ log = logging.getLogger("gesturelab.sweeps")
 class ResumingSweeper(BasicSweeper):
     """Hydra's basic sweeper, which plans before it launches, whatever the launcher.
 
-    Finished jobs are skipped, unfinished ones go on, changed ones are refused; at the end each job's own files say what
-    became of it, so one failure hides no other result.
+    Finished jobs are skipped, unfinished ones go on, changed ones are refused; at the end each job's own files show how
+    it ended, so one failure hides no other result.
     """
 
     def __init__(
@@ -37,12 +41,12 @@ class ResumingSweeper(BasicSweeper):
         self._dry_run = dry_run
 
     def sweep(self, arguments: list[str]) -> Any:
-        """Plans, launches and tells.
+        """Plans, launches, and prints how each job ended.
 
         Raises:
             SystemExit: With status 1, unless all jobs are finished at the end.
         """
-        from gesturelab.sweeps.outcome import outcome_of, table
+        from gesturelab.sweeps.plan import outcome_of, outcome_table
 
         jobs, naming = self._plan(arguments)
         ours = self.launcher if isinstance(self.launcher, FolderLauncher) else None
@@ -61,7 +65,7 @@ class ResumingSweeper(BasicSweeper):
         finally:
             outcomes = [outcome_of(job) for job in jobs]
             log.info("")
-            for line in table(outcomes):
+            for line in outcome_table(outcomes):
                 log.info(line)
         if broken:
             sys.exit(1)
@@ -72,8 +76,8 @@ class ResumingSweeper(BasicSweeper):
             sys.exit(1)
         return []
 
-    def _preview(self, jobs: list[Any], launcher: FolderLauncher | None) -> None:
-        """Says what would be done."""
+    def _preview(self, jobs: "list[Job]", launcher: FolderLauncher | None) -> None:
+        """Prints what would be done."""
         for job in jobs:
             log.info("%-7s %s", job.action, job.folder)
         to_do = [job for job in jobs if job.to_do]
@@ -83,10 +87,9 @@ class ResumingSweeper(BasicSweeper):
                 log.info("\n%s", text.rstrip())
         log.info("\n%d jobs, %d to do; nothing was begun (--dry-run)", len(jobs), len(to_do))
 
-    def _plan(self, arguments: list[str]) -> tuple[list[Any], list[str]]:
-        from gesturelab.errors import ConfigError
-        from gesturelab.sweeps.compose import JobComposer, composed_job
-        from gesturelab.sweeps.plan import Composed, OnChange, plan
+    def _plan(self, arguments: list[str]) -> "tuple[list[Job], list[str]]":
+        from gesturelab.sweeps.compose import JobComposer, make_job
+        from gesturelab.sweeps.plan import OnChange, plan
 
         assert self.config is not None
         assert self.hydra_context is not None
@@ -104,32 +107,30 @@ class ResumingSweeper(BasicSweeper):
         for number, overrides in enumerate(self.split_arguments(list(parsed.values()), None)[0]):
             config = compose(overrides)
             shown = [item for item, key in zip(overrides, parsed, strict=True) if key in varying]
-            sweep.append(composed_job(config, overrides, " ".join(shown), number))
+            sweep.append(make_job(config, overrides, " ".join(shown), number))
         return plan(sweep, OnChange(self._on_change)), compose.naming
 
-    def _prepare(self, jobs: list[Any], marks: bool) -> None:
-        """Makes sure that each job can begin, before any does; and that finished ones say so, however they ended."""
+    def _prepare(self, jobs: "list[Job]", marks: bool) -> None:
+        """Makes sure that each job can begin, before any does; and that the status of finished ones is so."""
         from gesturelab.files import write_text
-        from gesturelab.runs.status import State, end_status, queue, read_status
+        from gesturelab.runs.status import State, end_status, mark_queued, read_status
         from gesturelab.sweeps.plan import Action, require_sweep_folder
 
         assert self.config is not None
         for job in jobs:
-            if job.action is Action.skip and (status := read_status(job.folder)) and status.get("state") != State.done:
+            if job.action is Action.skip and read_status(job.folder).get("state", State.done) != State.done:
                 end_status(job.folder, State.done, "")
         jobs = [job for job in jobs if job.to_do]
         for root in {job.composed.root for job in jobs}:
             require_sweep_folder(root)
         for job in jobs if marks else []:
-            queue(job.folder)
+            mark_queued(job.folder)
         for root in {job.composed.root for job in jobs}:
             root.mkdir(parents=True, exist_ok=True)
             write_text(root / "multirun.yaml", OmegaConf.to_yaml(self.config))
 
-    def _launch(self, jobs: list[Any], naming: list[str]) -> bool:
+    def _launch(self, jobs: "list[Job]", naming: list[str]) -> bool:
         """Whether the launcher began all it was given."""
-        from gesturelab.errors import GesturelabError
-
         assert self.launcher is not None
         one_by_one = self._numbered and not isinstance(self.launcher, FolderLauncher)  # each with its own number
         size = 1 if one_by_one else self.max_batch_size or max(len(jobs), 1)

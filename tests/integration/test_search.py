@@ -11,7 +11,7 @@ from gesturelab.cli.main import main
 from gesturelab.runs.locking import single_instance
 from gesturelab.sweeps import local
 from gesturelab.sweeps.search import search as searching
-from gesturelab.sweeps.search.study import mend
+from gesturelab.sweeps.search.study import repair_journal
 from made_search import KilledError, MadeUpTrainings
 
 DROPOUT = "model.dropout=interval(0.1,0.9)"
@@ -296,7 +296,7 @@ def test_two_searches_of_one_name_are_refused(search, tmp_path):
 def test_half_a_line_that_a_killed_process_left_is_removed(tmp_path):
     journal = tmp_path / "search.journal"
     journal.write_bytes(b'{"a": 1}\n{"b"')
-    mend(journal)
+    repair_journal(journal)
     assert journal.read_bytes() == b'{"a": 1}\n'
 
 

@@ -25,27 +25,27 @@ def run(arguments: list[str]) -> int:
     )
     parser.add_argument("dirs", nargs="+", type=Path, metavar="RUN", help="a run's folder, or one that holds runs")
     parser.add_argument("--data-root", metavar="DIR", help="where the data are, if not where the run found them")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     from gesturelab.runs.folder import find_runs
 
-    runs = [run for folder in cast(list[Path], given.dirs) for run in find_runs(folder) if run.size]
+    runs = [run for folder in cast(list[Path], options.dirs) for run in find_runs(folder) if run.size]
     if not runs:
-        raise RunError(f"no finished run in {', '.join(map(str, given.dirs))}: there is no info_<size>.json")
+        raise RunError(f"no finished run in {', '.join(map(str, options.dirs))}: there is no info_<size>.json")
     from gesturelab.training.audit import audit  # brings torch
 
     failed = 0
-    for one in runs:
-        print(f"{one.path.as_posix()} ({one.size})")
+    for saved_run in runs:
+        print(f"{saved_run.path.as_posix()} ({saved_run.size})")
         try:
-            checks = audit(one, given.data_root)
+            checks = audit(saved_run, options.data_root)
         except (GesturelabError, LookupError, TypeError, ValueError) as error:  # of a damaged info file
-            said = str(error) if isinstance(error, GesturelabError) else f"{one.info} is damaged: {error!r}"
+            reason = str(error) if isinstance(error, GesturelabError) else f"{saved_run.info} is damaged: {error!r}"
             failed += 1
-            print(f"  FAIL  the run can be checked: {said}")
+            print(f"  FAIL  the run can be checked: {reason}")
             continue
         for check in checks:
             failed += not check.passed
-            mark, said = ("PASS", check.evidence) if check.passed else ("FAIL", check.found)
-            print(f"  {mark}  {check.claim}: {said}")
+            mark, evidence = ("PASS", check.evidence) if check.passed else ("FAIL", check.found)
+            print(f"  {mark}  {check.claim}: {evidence}")
     print("all checks passed" if not failed else f"{failed} checks FAILED")
     return 1 if failed else 0

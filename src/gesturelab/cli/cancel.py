@@ -7,9 +7,8 @@ from typing import cast
 from gesturelab.cli.status import job_folders
 from gesturelab.errors import RunError
 from gesturelab.runs.locking import is_locked
-from gesturelab.runs.slurm import cancel, my_tasks, require_slurm
-from gesturelab.runs.status import State, end_status, read_status
-from gesturelab.sweeps.slurm.watch import in_queue
+from gesturelab.runs.slurm import cancel_jobs, my_tasks, require_slurm
+from gesturelab.runs.status import State, end_status, find_slurm_task, read_status
 
 
 def run(arguments: list[str]) -> int:
@@ -31,11 +30,11 @@ def run(arguments: list[str]) -> int:
     require_slurm()
     if (queue := my_tasks()) is None:
         raise RunError("Slurm does not answer; look at squeue")
-    tasks = {folder: task for folder in folders if (task := in_queue(read_status(folder) or {}, queue)) is not None}
+    tasks = {folder: task for folder in folders if (task := find_slurm_task(read_status(folder), queue)) is not None}
     if tasks:
-        cancel([task.id for task in tasks.values()])
+        cancel_jobs([task.id for task in tasks.values()])
     for folder, task in tasks.items():
-        if task.state == "PENDING":  # nobody else will say so
+        if task.state == "PENDING":  # nobody else will write it
             end_status(folder, State.stopped, "cancelled while it waited")
     waiting = sum(task.state == "PENDING" for task in tasks.values())
     print(f"cancelled {len(tasks)} of {len(folders)} jobs: {waiting} were waiting, {len(tasks) - waiting} running")

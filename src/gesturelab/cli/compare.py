@@ -6,18 +6,17 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gesturelab.cli.latency import add_option, latencies
+from gesturelab.cli.options import STANDARD_OUTPUT, add_latency_option, choose_measure, write_output
 from gesturelab.errors import RunError
 
 if TYPE_CHECKING:
     from gesturelab.report.results import Comparison
 
 DEFAULTS = ("outputs", "multirun")
-STANDARD_OUTPUT = "-"
 
 
-def parser() -> argparse.ArgumentParser:
-    """What the command takes."""
+def build_parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
     command = argparse.ArgumentParser(
         prog="gesturelab compare",
         description="Compare finished runs, recommend a size by validation accuracy, and judge overfitting. Runs that "
@@ -37,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     add("--png", metavar="FILE", help="draw accuracy against parameters")
     add("--figures", metavar="DIR", help="draw accuracy against cost, and joined folds")
     add("--leakage", metavar="FILE", help="draw random windows and recordings beside unseen people")
-    add_option(command)
+    add_latency_option(command)
     return command
 
 
@@ -50,7 +49,7 @@ def run(arguments: list[str]) -> int:
     Raises:
         RunError: If a folder does not exist, or a file cannot be written.
     """
-    command = parser()
+    command = build_parser()
     options = command.parse_args(arguments)
     if [options.csv, options.joined, options.json, options.markdown].count(STANDARD_OUTPUT) > 1:
         command.error("only one of --csv, --joined, --json and --markdown can go to standard output")
@@ -64,7 +63,7 @@ def run(arguments: list[str]) -> int:
         )
     from gesturelab.report.comparison import compare
 
-    comparison = compare(dirs, measure=latencies(options), trust=options.trust)
+    comparison = compare(dirs, measure=choose_measure(options), trust=options.trust)
     quiet = _write(comparison, options)
     _draw(comparison, options)
     where = ", ".join(str(path) for path in dirs)
@@ -81,7 +80,6 @@ def _write(comparison: "Comparison", options: argparse.Namespace) -> bool:
 
     from rich.console import Console
 
-    from gesturelab.files import write_text
     from gesturelab.report.console import show
 
     def markdown() -> str:
@@ -101,10 +99,8 @@ def _write(comparison: "Comparison", options: argparse.Namespace) -> bool:
         console = Console(width=columns, highlight=False)
         show(comparison, console, full=options.full or options.latency)
     for name, text in written:
-        if name == STANDARD_OUTPUT:
-            sys.stdout.write(text())
-        elif name is not None:
-            write_text(Path(name), text())
+        if name is not None:
+            write_output(name, text())
     return quiet
 
 

@@ -26,8 +26,10 @@ def run(arguments: list[str]) -> int:
         os.environ["COMP_POINT"] = str(len(line))
     from gesturelab.cli import train
 
-    said = io.StringIO()
-    with redirect_stdout(said):
+    completions = io.StringIO()
+    with redirect_stdout(completions):
         train.run(arguments)
-    sys.stdout.write(said.getvalue().replace("gesturelab train", "gesturelab"))  # the program, not program and command
+    sys.stdout.write(
+        completions.getvalue().replace("gesturelab train", "gesturelab")
+    )  # the program, not program and command
     return 0

@@ -19,11 +19,11 @@ def run(arguments: list[str]) -> int:
         GesturelabError: If the folder cannot be read, or the download fails.
         SystemExit: If the arguments are wrong (status 2), or ask for help (status 0).
     """
-    options = _parser().parse_args(arguments)
+    options = _build_parser().parse_args(arguments)
     return {"check": _check, "fetch": _fetch, "example": _example}[options.command](options)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="gesturelab data", description="Check, fetch or make up recordings.")
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("check", help="print a quality report on recordings, every defect by name")
@@ -35,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.add_argument("--config-dir", "-cd", type=Path, metavar="DIR", help="a folder with options of your own")
     check.add_argument(
-        "--window", type=_frames, default=20, metavar="N", help="report recordings with fewer frames (default: 20)"
+        "--window", type=_frame_count, default=20, metavar="N", help="report recordings with fewer frames (default: 20)"
     )
     check.add_argument(
         "--skeleton", default="kinect_v2", metavar="NAME", help="of a folder with labels.csv, as data.skeleton"
@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _frames(text: str) -> int:
+def _frame_count(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
@@ -69,7 +69,7 @@ def _check(options: argparse.Namespace) -> int:
 
     root, irds = Path(options.root[0]), False
     labelled = ("labels.csv", "*.csv", "*.npy", "*/*.csv", "*/*.npy")  # IntelliRehabDS has none of these
-    if any(each.startswith(("data=", "data.")) for each in options.root):
+    if any(argument.startswith(("data=", "data.")) for argument in options.root):
         report = check_dataset(_compose_data(options), window=options.window)
     elif len(options.root) > 1:
         raise ConfigError(f"{options.root[1]}: one folder is checked at a time")
@@ -85,14 +85,11 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _compose_data(options: argparse.Namespace) -> "DataConfig":
-    from hydra.errors import HydraException
-
+    from gesturelab.cli.hydra_errors import plain_errors
     from gesturelab.config.composing import compose
 
-    try:
+    with plain_errors():
         return compose(options.root, options.config_dir).data
-    except HydraException as error:
-        raise ConfigError(str(error)) from error
 
 
 def _example(options: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""``gesturelab doctor``: says what is wrong with this machine and this installation, and what to do about it."""
+"""``gesturelab doctor``: finds what is wrong with this machine and this installation, and what to do about it."""
 
 import argparse
 import json
@@ -9,6 +9,8 @@ import textwrap
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from gesturelab.cli.options import number_type
 
 if TYPE_CHECKING:
     from gesturelab.doctor.facts import Facts, Finding
@@ -38,7 +40,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--config-dir", "-cd", metavar="DIR", help="a folder with options of your own")
     parser.add_argument(
         "--seconds",
-        type=_seconds,
+        type=number_type(above=0),
         metavar="S",
         help=f"compute any size that S seconds leave time for; else the configured size and small ones, {SECONDS:g} s",
     )
@@ -53,13 +55,13 @@ def run(arguments: list[str]) -> int:
         from gesturelab.doctor.facts import Verdict
         from gesturelab.doctor.machine import probe
     except ImportError as error:  # a broken installation is what this command is for
-        found = f"gesturelab cannot be imported: {error}"
-        do = "make install, or pip install gesturelab, in this environment"
+        problem = f"gesturelab cannot be imported: {error}"
+        remedy = "make install, or pip install gesturelab, in this environment"
         if options.json:
-            finding = {"name": "packages", "verdict": "failure", "found": found, "do": do}
+            finding = {"name": "packages", "verdict": "failure", "found": problem, "do": remedy}
             print(json.dumps({"verdict": "failure", "findings": [finding], "facts": None}, indent=2))
         else:
-            print(f"{MARKS['failure']:<9}packages: {found}\n{'':<9}-> {do}")
+            print(f"{MARKS['failure']:<9}packages: {problem}\n{'':<9}-> {remedy}")
         return 1
     overrides: list[str] = list(options.overrides)
     if options.config_dir is not None:
@@ -68,7 +70,7 @@ def run(arguments: list[str]) -> int:
         config = compose(overrides)
     limit = None if options.all_sizes else options.seconds or SECONDS
     request = Request(overrides, limit, options.all_sizes or options.seconds is not None)
-    facts = probe(config, request, _working)
+    facts = probe(config, request, _print_progress)
     findings = examine(facts)
     if options.json:
         values = {"verdict": worst(findings), "findings": [asdict(each) for each in findings], "facts": asdict(facts)}
@@ -78,25 +80,18 @@ def run(arguments: list[str]) -> int:
     return 1 if worst(findings) == Verdict.failure else 0
 
 
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
-    return value
-
-
-def _working(size: str) -> None:
-    """Says on a terminal what is being computed; the line is replaced by the next."""
+def _print_progress(size: str) -> None:
+    """Prints on a terminal what is being computed; the next line replaces it."""
     if sys.stderr.isatty():
         print(f"\r\033[Kcomputing with size {size} ..." if size else "\r\033[K", end="", file=sys.stderr, flush=True)
 
 
 def _print(facts: "Facts", findings: "list[Finding]") -> None:
     width = max(shutil.get_terminal_size((100, 24)).columns, 40)
-    asked = facts.asked
+    request = facts.asked
     print(
-        f"gesturelab doctor: model={asked.model}, trainer.device={asked.device}, {asked.precision} precision, "
-        f"batches of {asked.batch} windows of {asked.frames} frames\n"
+        f"gesturelab doctor: model={request.model}, trainer.device={request.device}, {request.precision} precision, "
+        f"batches of {request.batch} windows of {request.frames} frames\n"
     )
     for each in findings:
         lines = [f"{MARKS[each.verdict]:<9}{each.name}: {each.found}", *([f"{'':<9}-> {each.do}"] if each.do else [])]

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from gesturelab.cli import trust
+from gesturelab.cli.options import add_trust_option
 from gesturelab.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ NAMES = {"bundle": "model.zip", "onnx": "model.onnx", "torch": "model.pt2"}
 """The formats, and what a file of each is called where no name is given."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """What the command takes."""
+def build_parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
     command = argparse.ArgumentParser(
         prog="gesturelab export",
         description="Write the model of a finished run as one file that describes itself and works without this "
@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
                       "(features=live)")  # fmt: skip
     command.add_argument("--best", action="store_true", help="of a sweep take the size that compare recommends, and "
                       "its run with the best result on validation people; test people have no say")  # fmt: skip
-    trust.add_option(command)
+    add_trust_option(command)
     return command
 
 
@@ -48,7 +48,7 @@ def run(arguments: list[str]) -> int:
     Raises:
         GesturelabError: If the run cannot be used, or the file cannot be written.
     """
-    command = parser()
+    command = build_parser()
     options = command.parse_args(arguments)
     if options.int8 and options.format != "onnx":
         command.error("--int8 needs --format onnx")

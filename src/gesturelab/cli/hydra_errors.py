@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from hydra.errors import HydraException
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from gesturelab.config.launcher import TOGETHER_REMOVED
+from gesturelab.config.sweeps import TOGETHER_REMOVED
 from gesturelab.errors import ConfigError, GesturelabError, RunError
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
@@ -20,15 +20,15 @@ RENAMED = {
     r"'hydra/launcher/stacked'": "hydra/launcher=stacked is now called hydra/launcher=shared_process",
     r"Key 'together' not in '\w*Launcher": TOGETHER_REMOVED,
 }
-"""What to say instead of Hydra's error about an option or a key that version 0.1 had, by a pattern of that error."""
+"""What replaces Hydra's error about an option or a key that version 0.1 had, by a pattern of that error."""
 
 
 def _similar_keys(error: BaseException | None) -> list[str]:
     """What a misspelt key may have been meant to be."""
     if not isinstance(error, ConfigKeyError | ConfigAttributeError) or not is_dataclass(error.object_type):
         return []
-    if meant := getattr(error.object_type, "SYNONYMS", {}).get(str(error.key)):
-        return [f"Use {meant}"]
+    if synonym := getattr(error.object_type, "SYNONYMS", {}).get(str(error.key)):
+        return [f"Use {synonym}"]
     keys = [field.name for field in fields(error.object_type)]
     close = get_close_matches(str(error.key), keys)
     return [f"Did you mean {' or '.join(close)}?" if close else f"Keys here are {', '.join(keys)}"]

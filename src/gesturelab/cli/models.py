@@ -20,9 +20,9 @@ def run(arguments: list[str]) -> int:
         description="The model sizes with the default features and window, for nine gestures.",
     )
     parser.add_argument("--json", action="store_true", help="print a list of objects instead of a table")
-    given = parser.parse_args(arguments)
-    models = sorted((describe(name) for name in options("model")), key=lambda model: model["parameters"])
-    if given.json:
+    as_json = parser.parse_args(arguments).json
+    models = sorted((describe_size(name) for name in options("model")), key=lambda model: model["parameters"])
+    if as_json:
         print(json.dumps(models, indent=2))
         return 0
     from rich.console import Console
@@ -45,7 +45,7 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def describe(name: str) -> dict[str, Any]:
+def describe_size(name: str) -> dict[str, Any]:
     """One size: its configuration, how many numbers it learns, and the operations for one window."""
     from gesturelab.models.flops import flops_per_window, on_meta_device
     from gesturelab.models.network import count_parameters

@@ -1,12 +1,12 @@
-"""``gesturelab predict``: a model asked about recordings."""
+"""``gesturelab predict``: classifies recordings with a model."""
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from gesturelab.cli import trust
+from gesturelab.cli.options import STANDARD_OUTPUT, add_trust_option, number_type, write_output
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -14,11 +14,9 @@ if TYPE_CHECKING:
     from gesturelab.export.model import Model
     from gesturelab.predict.answers import Answer
 
-STANDARD_OUTPUT = "-"
 
-
-def parser() -> argparse.ArgumentParser:
-    """What the command takes."""
+def build_parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
     command = argparse.ArgumentParser(
         prog="gesturelab predict",
         description="Ask a model about recordings: CSV with a header, NPY, or a form of IntelliRehabDS. A file that "
@@ -30,16 +28,17 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--csv", metavar="FILE", help="write a row a recording; - is standard output")
     command.add_argument("--jsonl", metavar="FILE", help="write an object a recording, one a line; - as above")
     command.add_argument("--windows", action="store_true", help="also the probabilities of each window")
-    command.add_argument("--rate", metavar="HZ", type=float, help="frames a second: files without times have it, those "
-                      "with times are brought to it (default: that of the model's training recordings)")  # fmt: skip
+    command.add_argument("--rate", metavar="HZ", type=number_type(above=0), help="frames a second: files without times "
+                      "have it, those with times are brought to it (default: that of the model's training "
+                      "recordings)")  # fmt: skip
     command.add_argument("--skeleton", metavar="NAME", help="whose joints the files name, as data.skeleton: kinect_v2, "
                       "mediapipe_pose, openpose_25 or a YAML file (default: the model's)")  # fmt: skip
-    trust.add_option(command)
+    add_trust_option(command)
     return command
 
 
 def run(arguments: list[str]) -> int:
-    """Asks and answers.
+    """Classifies recordings.
 
     Returns:
         0 when every file was answered, otherwise 1.
@@ -47,16 +46,14 @@ def run(arguments: list[str]) -> int:
     Raises:
         GesturelabError: If the model cannot be read, nothing is found, or a file cannot be written.
     """
-    command = parser()
+    command = build_parser()
     options = command.parse_args(arguments)
     if options.csv == options.jsonl == STANDARD_OUTPUT:
         command.error("only one of --csv and --jsonl can go to standard output")
-    if options.rate is not None and not 0 < options.rate < float("inf"):
-        command.error(f"--rate {options.rate:g}: must be a number of frames a second above 0")
     from gesturelab.predict.answers import answers, find_sources, rates_of, reading_for
 
-    named = cast(list[str], options.files)
-    sources = find_sources(named)
+    patterns = cast(list[str], options.files)
+    sources = find_sources(patterns)
 
     from rich.console import Console
     from rich.progress import track
@@ -71,7 +68,7 @@ def run(arguments: list[str]) -> int:
     aside = Console(stderr=True, highlight=False)
     answered = list(
         track(
-            answers(model, sources, reading, rates_of(named)),
+            answers(model, sources, reading, rates_of(patterns)),
             "reading and answering",
             total=len(sources),
             console=aside,
@@ -80,31 +77,24 @@ def run(arguments: list[str]) -> int:
         )
     )
     if options.csv is not None:
-        _write(options.csv, csv_lines(model.classes, answered, windows=options.windows))
+        write_output(options.csv, "".join(csv_lines(model.classes, answered, windows=options.windows)))
     if options.jsonl is not None:
-        _write(options.jsonl, json_lines(answered, windows=options.windows, warnings=model.warnings))
+        lines = json_lines(answered, windows=options.windows, warnings=model.warnings)
+        write_output(options.jsonl, "".join(lines))
     quiet = STANDARD_OUTPUT in (options.csv, options.jsonl)
     console = aside if quiet else Console(width=None if sys.stdout.isatty() else 160, highlight=False)
-    _tell(model, answered, console, windows=options.windows, table=not quiet)
-    bad = [answer for answer in answered if answer.prediction is None]
-    for answer in bad:
+    _print_answers(model, answered, console, windows=options.windows, table=not quiet)
+    unanswered = [answer for answer in answered if answer.prediction is None]
+    for answer in unanswered:
         print(f"gesturelab: {answer.source}: {answer.problem}", file=sys.stderr)
-    if bad:
-        print(f"gesturelab: {len(bad)} of {len(answered)} files could not be answered", file=sys.stderr)
-    return 1 if bad else 0
+    if unanswered:
+        print(f"gesturelab: {len(unanswered)} of {len(answered)} files could not be answered", file=sys.stderr)
+    return 1 if unanswered else 0
 
 
-def _write(name: str, lines: Iterable[str]) -> None:
-    from gesturelab.files import atomic_write
-
-    if name == STANDARD_OUTPUT:
-        sys.stdout.writelines(lines)
-        return
-    with atomic_write(Path(name)) as beside, beside.open("w", encoding="utf-8", newline="") as file:
-        file.writelines(lines)
-
-
-def _tell(model: "Model", answered: "Sequence[Answer]", console: "Console", *, windows: bool, table: bool) -> None:
+def _print_answers(
+    model: "Model", answered: "Sequence[Answer]", console: "Console", *, windows: bool, table: bool
+) -> None:
     from gesturelab.predict.output import show_answers, show_scores
     from gesturelab.predict.score import score
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from gesturelab.cli.latency import add_option, latencies
+from gesturelab.cli.options import add_latency_option, choose_measure
 from gesturelab.errors import GesturelabError, RunError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, default=Path("report.html"), help="the page "
                         "(default: report.html)")  # fmt: skip
     parser.add_argument("--data-root", metavar="DIR", help="where the data are, if not where the runs found them")
-    add_option(parser)
+    add_latency_option(parser)
     options = parser.parse_args(arguments)
     dirs, output = cast(list[Path], options.dirs), cast(Path, options.output)
 
@@ -40,7 +40,7 @@ def run(arguments: list[str]) -> int:
     from gesturelab.report.comparison import compare
     from gesturelab.report.page import render_page
 
-    comparison = compare(dirs, measure=latencies(options), trust=options.trust)
+    comparison = compare(dirs, measure=choose_measure(options), trust=options.trust)
     if not comparison.groups:
         raise RunError(f"no finished run in {', '.join(map(str, dirs))}: make one with 'gesturelab train'")
     groups = [group.group for group in comparison.groups]

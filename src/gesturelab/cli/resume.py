@@ -1,4 +1,4 @@
-"""``gesturelab resume``: goes on with a run that was stopped, from its last checkpoint."""
+"""``gesturelab resume``: resumes a run that was stopped, from its last checkpoint."""
 
 import argparse
 import logging
@@ -12,11 +12,11 @@ from gesturelab.config.saved import read_config
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.log_file import LogFile
 from gesturelab.runs.signals import PREEMPTIONS, listen
-from gesturelab.runs.stop_request import withdraw
+from gesturelab.runs.stop_request import withdraw_request
 
 
 def run(arguments: list[str]) -> int:
-    """Goes on with one run.
+    """Resumes one run.
 
     Raises:
         GesturelabError: If the folder holds no run, a finished run, or a configuration that this version cannot read.
@@ -29,6 +29,6 @@ def run(arguments: list[str]) -> int:
     saved = RunDir(folder, "").config
     config = read_config(saved)
     logging.getLogger().addHandler(LogFile(RunDir(folder, "").log, encoding="utf-8"))
-    withdraw(folder)
+    withdraw_request(folder)
     train_and_print(folder, config, saved.read_text(encoding="utf-8"))
     return 0

@@ -5,14 +5,14 @@ import ipaddress
 import sys
 from pathlib import Path
 
-from gesturelab.cli import trust
+from gesturelab.cli.options import add_trust_option
 from gesturelab.errors import ConfigError
 
 DEFAULT_PORT = 8000
 
 
-def parser() -> argparse.ArgumentParser:
-    """What the command takes."""
+def build_parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
     command = argparse.ArgumentParser(
         prog="gesturelab serve",
         description="Answer skeleton recordings over HTTP with one model: POST /predict, GET /model, /health and "
@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--max-requests", type=int, default=32, metavar="N", help="at a time; others get 503 (default: %(default)s)"
     )
-    trust.add_option(command)
+    add_trust_option(command)
     return command
 
 
@@ -38,7 +38,7 @@ def run(arguments: list[str]) -> int:
     Raises:
         GesturelabError: If the model cannot be read, an option is wrong, or the server's packages are missing.
     """
-    options = parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     if options.max_mb <= 0 or options.max_requests < 1 or not 0 <= options.port < 65_536:
         raise ConfigError("--max-mb must be above 0, --max-requests at least 1, --port between 0 and 65535")
     try:

@@ -1,8 +1,9 @@
-"""``gesturelab status``: what the jobs of a sweep are doing, by their own files and by Slurm."""
+"""``gesturelab status``: the progress of a sweep's jobs, by their own files and by Slurm."""
 
 import argparse
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import cast
 
@@ -12,6 +13,7 @@ from rich.table import Table
 
 from gesturelab.errors import RunError
 from gesturelab.runs.status import State
+from gesturelab.sweeps.local import Task
 from gesturelab.sweeps.plan import find_jobs
 from gesturelab.sweeps.progress import job_states, status_table
 
@@ -31,7 +33,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("sweep", nargs="?", type=Path, metavar="SWEEP", help="its folder; the last one in multirun/")
     parser.add_argument("--watch", action="store_true", help="refresh until all jobs have ended")
     options = parser.parse_args(arguments)
-    sweep = cast(Path | None, options.sweep) or last_sweep(Path("multirun"))
+    sweep = cast(Path | None, options.sweep) or find_last_sweep(Path("multirun"))
     folders = job_folders(sweep)
     console = Console(width=None if sys.stdout.isatty() else 200)
     if options.watch and sys.stdout.isatty():
@@ -39,18 +41,18 @@ def run(arguments: list[str]) -> int:
             while True:
                 states = job_states(folders)
                 live.update(_table(sweep, folders, states), refresh=True)
-                if not _active(states):
+                if not _are_active(states):
                     break
                 time.sleep(REFRESH_S)
                 folders = job_folders(sweep)
     else:
-        while _active(states := job_states(folders)) and options.watch:
+        while _are_active(states := job_states(folders)) and options.watch:
             time.sleep(REFRESH_S)
         console.print(_table(sweep, folders, states))
     return int(any(state in ("died", State.failed, State.stopped) for state, _ in states))
 
 
-def last_sweep(root: Path) -> Path:
+def find_last_sweep(root: Path) -> Path:
     """The sweep that was begun last.
 
     Raises:
@@ -75,11 +77,10 @@ def job_folders(sweep: Path) -> list[Path]:
 
 
 def _table(sweep: Path, folders: list[Path], states: list[tuple[str, str]]) -> Table:
-    words = [str(state) for state, _ in states]
-    counts = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
-    rows = [(folder.relative_to(sweep).as_posix(), folder) for folder in folders]
-    return status_table(rows, f"{sweep}: {len(folders)} jobs, {counts}", states)
+    counts = ", ".join(f"{count} {state}" for state, count in Counter(state for state, _ in states).items())
+    tasks = [Task(folder.relative_to(sweep).as_posix(), folder) for folder in folders]
+    return status_table(tasks, f"{sweep}: {len(folders)} jobs, {counts}", states)
 
 
-def _active(states: list[tuple[str, str]]) -> bool:
+def _are_active(states: list[tuple[str, str]]) -> bool:
     return any(state in (State.running, State.queued, "pending") for state, _ in states)

@@ -1,14 +1,13 @@
 """``gesturelab stream``: recognise gestures while they are made."""
 
 import argparse
-import math
 import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from gesturelab.cli import trust
+from gesturelab.cli.options import add_trust_option, number_type
 from gesturelab.errors import StreamError
 
 if TYPE_CHECKING:
@@ -18,10 +17,20 @@ if TYPE_CHECKING:
 
 FASTEST_HZ, LONGEST_S = 1000.0, 600.0
 """So much of the past must fit into memory."""
+SEGMENT_OPTIONS = {
+    "begin_mps": ("M/S", "a limb faster than this begins one"),
+    "begin_m": ("M", "a limb farther than this from its rest pose begins one"),
+    "rest_mps": ("M/S", "limbs slower than this may rest"),
+    "rest_m": ("M", "limbs nearer than this to their rest pose have returned"),
+    "rest_s": ("S", "so long must they rest for it to be over"),
+    "still_s": ("S", "the same for limbs that are slow elsewhere"),
+    "least_s": ("S", "what moves for less is none"),
+}
+"""The numbers of `gesturelab.stream.segments.SegmentOptions`: unit and meaning."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """What the command takes."""
+def build_parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
     command = argparse.ArgumentParser(
         prog="gesturelab stream",
         description="Recognise gestures while they are made. Frames come as lines on standard input, or from --tcp or "
@@ -37,20 +46,21 @@ def parser() -> argparse.ArgumentParser:
     source = command.add_mutually_exclusive_group()
     source.add_argument("--tcp", metavar="PORT", help="listen on a port of this machine (HOST:PORT for others)")
     source.add_argument("--replay", metavar="FILE", type=Path, help="play a recording")
-    command.add_argument("--speed", type=_number, default=1.0, metavar="TIMES", help="of the replay; 0: as fast as "
-                      "frames are answered, each of them (default: 1)")  # fmt: skip
-    command.add_argument("--rate", type=_rate, metavar="HZ", help="frames a second (default: what the model was "
-                      "trained on; a replay's own)")  # fmt: skip
-    command.add_argument("--every", type=_number, default=0.0, metavar="SECONDS", help="answer so often at most "
+    not_negative = number_type(minimum=0)
+    command.add_argument("--speed", type=not_negative, default=1.0, metavar="TIMES", help="of the replay; 0: as fast "
+                      "as frames are answered, each of them (default: 1)")  # fmt: skip
+    command.add_argument("--rate", type=number_type(above=0, maximum=FASTEST_HZ), metavar="HZ", help="frames a second "
+                      "(default: what the model was trained on; a replay's own)")  # fmt: skip
+    command.add_argument("--every", type=not_negative, default=0.0, metavar="SECONDS", help="answer so often at most "
                       "(default: 0, each frame)")  # fmt: skip
-    command.add_argument("--smooth", type=_number, default=0.0, metavar="SECONDS", help="time constant of exponential "
-                      "smoothing of the probabilities (default: 0, none)")  # fmt: skip
-    command.add_argument("--longest", type=_longest, default=20.0, metavar="SECONDS", help="no gesture is longer; "
-                      "windows of whole gestures hold no more (default: 20)")  # fmt: skip
+    command.add_argument("--smooth", type=not_negative, default=0.0, metavar="SECONDS", help="time constant of "
+                      "exponential smoothing of the probabilities (default: 0, none)")  # fmt: skip
+    command.add_argument("--longest", type=number_type(above=0, maximum=LONGEST_S), default=20.0, metavar="SECONDS",
+                      help="no gesture is longer; windows of whole gestures hold no more (default: 20)")  # fmt: skip
     command.add_argument("--no-segments", action="store_true", help="do not look for the start and end of gestures")
     command.add_argument("--all", action="store_true", help="answer each frame, however late")
     command.add_argument("--view", action="store_true", help="bars in the terminal; lines where output is no terminal")
-    trust.add_option(command)
+    add_trust_option(command)
     _add_segment_options(command)
     return command
 
@@ -59,18 +69,11 @@ def _add_segment_options(command: argparse.ArgumentParser) -> None:
     from gesturelab.stream.segments import SegmentOptions  # numpy alone
 
     group = command.add_argument_group("what counts as a gesture's movement")
-    for name, metavar, meaning in (
-        ("begin_mps", "M/S", "a limb faster than this begins one"),
-        ("begin_m", "M", "a limb farther than this from its rest pose begins one"),
-        ("rest_mps", "M/S", "limbs slower than this may rest"),
-        ("rest_m", "M", "limbs nearer than this to their rest pose have returned"),
-        ("rest_s", "S", "so long must they rest for it to be over"),
-        ("still_s", "S", "the same for limbs that are slow elsewhere"),
-        ("least_s", "S", "what moves for less is none"),
-    ):
+    for name, (metavar, meaning) in SEGMENT_OPTIONS.items():
         default = cast(float, getattr(SegmentOptions(), name))
         text = f"{meaning} (default: {default:g})"
-        group.add_argument(f"--{name.replace('_', '-')}", type=_positive, default=default, metavar=metavar, help=text)
+        option = f"--{name.replace('_', '-')}"
+        group.add_argument(option, type=number_type(above=0), default=default, metavar=metavar, help=text)
 
 
 def run(arguments: list[str]) -> int:
@@ -82,7 +85,7 @@ def run(arguments: list[str]) -> int:
     Raises:
         GesturelabError: If the model or the source cannot be used.
     """
-    options = parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
 
     import torch
 
@@ -97,10 +100,10 @@ def run(arguments: list[str]) -> int:
     lines = Lines()
     for text in model.warnings:
         print(text, file=sys.stderr)
-    stream_options, items = _source(options, model)
+    stream_options, items = _open_source(options, model)
     session = Session(model, stream_options, time.monotonic)
-    each = options.all or (options.replay is not None and options.speed == 0)
-    arrivals = (receive_one_by_one if each else receive_waiting)(items, time.monotonic)
+    answer_all = options.all or (options.replay is not None and options.speed == 0)
+    arrivals = (receive_one_by_one if answer_all else receive_waiting)(items, time.monotonic)
     stopped = False
     try:
         if options.view and sys.stdout.isatty():
@@ -120,7 +123,7 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def _source(options: argparse.Namespace, model: "Model") -> "tuple[StreamOptions, Iterable[Item]]":
+def _open_source(options: argparse.Namespace, model: "Model") -> "tuple[StreamOptions, Iterable[Item]]":
     from gesturelab.datasets.formats.files import read_motion
     from gesturelab.stream.output import Lines
     from gesturelab.stream.segments import SegmentOptions
@@ -144,35 +147,6 @@ def _source(options: argparse.Namespace, model: "Model") -> "tuple[StreamOptions
             items = read_lines(open(sys.stdin.fileno(), "rb", closefd=False), reader())  # noqa: SIM115
     segments = None
     if not options.no_segments:
-        names = ("begin_mps", "begin_m", "rest_mps", "rest_m", "rest_s", "still_s", "least_s")
-        segments = SegmentOptions(**{name: getattr(options, name) for name in names})
+        segments = SegmentOptions(**{name: getattr(options, name) for name in SEGMENT_OPTIONS})
     stream_options = StreamOptions(rate_hz, options.every, options.smooth, segments, options.longest)
     return stream_options, items
-
-
-def _number(text: str) -> float:
-    value = float(text)
-    if not (math.isfinite(value) and value >= 0):
-        raise argparse.ArgumentTypeError(f"{text}: must be a number, at least 0")
-    return value
-
-
-def _rate(text: str) -> float:
-    return _at_most(FASTEST_HZ, _positive(text))
-
-
-def _longest(text: str) -> float:
-    return _at_most(LONGEST_S, _positive(text))
-
-
-def _at_most(limit: float, value: float) -> float:
-    if value > limit:
-        raise argparse.ArgumentTypeError(f"{value:g}: must be at most {limit:g}")
-    return value
-
-
-def _positive(text: str) -> float:
-    value = _number(text)
-    if not value:
-        raise argparse.ArgumentTypeError(f"{text}: must be more than 0")
-    return value

@@ -1,4 +1,4 @@
-"""What ``gesturelab train`` says when a training is finished."""
+"""What ``gesturelab train`` prints when a training is finished."""
 
 import logging
 from pathlib import Path
@@ -15,17 +15,17 @@ from gesturelab.runs.info import Info, target_of
 log = logging.getLogger(__name__)
 
 FEW_PEOPLE = 10
-"""Below so many test people a result says so."""
+"""Below so many test people a result comes with a warning."""
 
 
 def print_result(run: RunDir, info: Info) -> None:
-    """Prints the answer first, then the other scores, what must be said with them, and where the files are."""
+    """Prints the primary metric first, then the other scores, their warnings, and where the files are."""
     target, metrics = target_of(info), info["metrics"]
     people = info["split"]["test"]["subjects"]
     listed = ", ".join(people) if len(people) <= 12 else f"{', '.join(people[:12])} ..."
     train, validation, test = _primary(info, "recording")
     difference = gap(train, test)
-    judged = "" if difference is None else f"; gap {percent(difference)}: {band(difference)}"
+    judgement = "" if difference is None else f"; gap {percent(difference)}: {band(difference)}"
     log.info("")
     log.info(
         "%s: test %s %s on %d recordings of %d people (%s); validation %s, training %s%s",
@@ -37,14 +37,15 @@ def print_result(run: RunDir, info: Info) -> None:
         listed,
         percent(validation),
         percent(train),
-        judged,
+        judgement,
     )
     log.info("recordings: %s", _more_scores(info))
     train, validation, test = map(percent, _primary(info, "window"))
     log.info("windows: test %s, validation %s, training %s", test, validation, train)
     if baselines := info.get("baselines", {}):
         scores = (
-            f"{BASELINES[name]} {percent(one[primary_metric(CORRECTNESS).name])}" for name, one in baselines.items()
+            f"{BASELINES[name]} {percent(baseline[primary_metric(CORRECTNESS).name])}"
+            for name, baseline in baselines.items()
         )
         log.info("trivial answers (recordings): %s", ", ".join(scores))
     if len(people) < FEW_PEOPLE and not info["split"]["leaky"]:

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from gesturelab.config.options import GuestOptions, is_guest, target_of, to_plain
-from gesturelab.config.rules import at_least, fraction, positive, subset
+from gesturelab.config.rules import COUNT, FRACTION, NOT_NEGATIVE, POSITIVE, Checked, Rule, key
 from gesturelab.errors import ConfigError
 
 
@@ -24,14 +24,15 @@ class Target(StrEnum):
 
 
 @dataclass
-class DataConfig:
+class DataConfig(Checked):
     """Which recordings to use; every dataset has these keys."""
 
+    GROUP: ClassVar[str] = "data"
     NAME: ClassVar[str] = ""
 
     _target_: str = ""
     """The dataset's class or function, which gives its recordings."""
-    rate_hz: float = 30.0
+    rate_hz: float = key(30.0, POSITIVE)
     """Frames a second: what files without times (such as Simplified ones) are taken to have, what files with times
     (such as Raw ones) are resampled to, what synthetic motion is made at."""
     target: Target = Target.gesture
@@ -46,7 +47,7 @@ class DataConfig:
     """People to keep; null keeps all."""
     postures: list[str] | None = None
     """Postures to keep, such as stand, chair, wheelchair, sit, stand-frame; null keeps all."""
-    max_files: int | None = None
+    max_files: int | None = key(None, COUNT)
     """Read at most this many recordings, spread evenly over people and gestures, for a quick try; null reads all."""
     strict: bool = False
     """Stop at the first recording that cannot be used; otherwise it is left out and reported by name."""
@@ -54,18 +55,17 @@ class DataConfig:
     """Where parsed recordings are kept; null is the user's cache folder."""
 
     def __post_init__(self) -> None:
-        positive("data.rate_hz", self.rate_hz)
-        subset("data.correctness", self.correctness, (1, 2, 3))
+        super().__post_init__()
+        if not self.correctness or not set(self.correctness) <= {1, 2, 3}:
+            raise ConfigError(f"data.correctness={list(self.correctness)}: must be one or more of [1, 2, 3]")
         if self.target is Target.correctness and not (1 in self.correctness and {2, 3} & set(self.correctness)):
             raise ConfigError(
                 f"data.correctness={self.correctness}: data.target=correctness needs correct movements (1) and "
                 "incorrect ones (2) to tell apart; take [1,2]"
             )
-        at_least("data.max_files", self.max_files, 1)
-        wanted = (("subjects", self.subjects), ("postures", self.postures), ("gestures", self.gestures))
-        for key, values in wanted:
-            if values is not None and not values:
-                raise ConfigError(f"data.{key}=[]: name at least one, or null for all")
+        for name in ("subjects", "postures", "gestures"):
+            if getattr(self, name) == []:
+                raise ConfigError(f"data.{name}=[]: name at least one, or null for all")
 
     @property
     def source(self) -> str:
@@ -106,18 +106,12 @@ class SyntheticConfig(DataConfig):
     NAME = "synthetic"
 
     _target_: str = "gesturelab.datasets.synthetic.generate.Synthetic"
-    people: int = 16
+    people: int = key(16, COUNT)
     """How many people to make up; half of them patients."""
-    repetitions: int = 6
+    repetitions: int = key(6, COUNT)
     """How often each person repeats each gesture."""
-    seed: int = 0
+    seed: int = key(0, NOT_NEGATIVE)
     """Which made-up world: same seed, same recordings."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        at_least("data.people", self.people, 1)
-        at_least("data.repetitions", self.repetitions, 1)
-        at_least("data.seed", self.seed, 0)
 
 
 @dataclass
@@ -132,16 +126,12 @@ class FolderConfig(DataConfig):
     skeleton: str = "kinect_v2"
     """Whose joints the files name: kinect_v2, mediapipe_pose or openpose_25 (both are brought onto the Kinect's), or a
     YAML file with a skeleton of your own."""
-    fill_frames: int = 0
+    fill_frames: int = key(0, NOT_NEGATIVE)
     """A joint that is missing for at most so many frames is put between the frames where it is seen; a recording with
     a longer gap is not used."""
     zero_is_missing: bool = True
     """A joint at exactly 0, 0, 0 was lost by its sensor, and is put between the frames where it is seen; false: it is
     where it says."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        at_least("data.fill_frames", self.fill_frames, 0)
 
 
 class Span(StrEnum):
@@ -159,25 +149,22 @@ class Short(StrEnum):
 
 
 @dataclass
-class WindowConfig:
+class WindowConfig(Checked):
     """How windows are cut from recordings; a window never crosses a recording."""
+
+    GROUP: ClassVar[str] = "window"
 
     span: Span = Span.sliding
     """sliding: windows of length_frames at rate_hz, every stride_frames. whole: one window a recording, its whole
     duration brought to length_frames (rate_hz and stride_frames are then not used)."""
-    length_frames: int = 32
+    length_frames: int = key(32, Rule(minimum=2))
     """Frames in a window."""
-    stride_frames: int = 8
+    stride_frames: int = key(8, COUNT)
     """Frames from the start of one window to the start of the next."""
-    rate_hz: float | None = 10.0
+    rate_hz: float | None = key(10.0, POSITIVE)
     """Frames a second within a window (linear interpolation); null keeps each recording's own frames."""
     short: Short = Short.pad
     """A recording shorter than a window: pad repeats its last frame, drop leaves it out."""
-
-    def __post_init__(self) -> None:
-        at_least("window.length_frames", self.length_frames, 2)
-        at_least("window.stride_frames", self.stride_frames, 1)
-        positive("window.rate_hz", self.rate_hz)
 
 
 class Centre(StrEnum):
@@ -244,22 +231,23 @@ class FeaturesConfig:
 
 
 @dataclass
-class AugmentConfig:
+class AugmentConfig(Checked):
     """Random changes to training windows; others are mirrored by mirror_at_test, and else stay as they are."""
 
+    GROUP: ClassVar[str] = "augment"
     FREE: ClassVar[str] = "guests"
 
-    mirror_probability: float = 0.5
+    mirror_probability: float = key(0.5, Rule(minimum=0, maximum=1))
     """How often a window is mirrored left to right, with its label swapped."""
-    rotation_deg: float = 15.0
+    rotation_deg: float = key(15.0, NOT_NEGATIVE)
     """Largest random turn about the vertical axis, in degrees."""
-    noise_m: float = 0.01
+    noise_m: float = key(0.01, NOT_NEGATIVE)
     """Standard deviation of noise added to each joint, in metres."""
-    speed: float = 0.2
+    speed: float = key(0.2, FRACTION)
     """Largest relative change of speed: 0.2 plays a window at 0.8 to 1.2 times its speed."""
-    scale: float = 0.1
+    scale: float = key(0.1, FRACTION)
     """Largest relative change of body size: 0.1 makes people 0.9 to 1.1 times as large."""
-    joint_dropout: float = 0.0
+    joint_dropout: float = key(0.0, FRACTION)
     """Chance that a joint is lost for a whole window (it then stays at the root)."""
     mirror_at_test: bool = False
     """Answer for a window with the mean of its probabilities and of its mirror image's, labels swapped back. Twice
@@ -276,13 +264,7 @@ class AugmentConfig:
                     f"{', '.join(each.name for each in fields(self) if each.name != self.FREE)}, and changes of your "
                     "own as {_target_: mypackage.TimeWarp} with their keys"
                 )
-        if not 0 <= self.mirror_probability <= 1:
-            raise ConfigError(f"augment.mirror_probability={self.mirror_probability}: must be between 0 and 1")
-        at_least("augment.rotation_deg", self.rotation_deg, 0)
-        at_least("augment.noise_m", self.noise_m, 0)
-        fraction("augment.speed", self.speed)
-        fraction("augment.scale", self.scale)
-        fraction("augment.joint_dropout", self.joint_dropout)
+        super().__post_init__()
 
     @property
     def free(self) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from gesturelab.files import sha256
 TARGET = "_target_"
 
 _read: dict[tuple[type[Any], str], Any] = {}
-"""What `from_values` made of values before: the jobs of a sweep have most groups in common."""
+"""Results of `from_values`: the jobs of a sweep have most groups in common."""
 
 _Schema = TypeVar("_Schema")
 
@@ -65,12 +65,7 @@ def from_values(schema: type[_Schema], values: Any, key: str = "") -> _Schema:
             raise ConfigError(f"{where}: a saved value refers to another one")
         if not isinstance(values, Mapping):
             raise ConfigError(f"{where}={values}: must be a group of keys, as its options have")
-        known = [each.name for each in fields(cast(Any, schema))]
-        if unknown := [str(name) for name in cast(Mapping[Any, Any], values) if name not in known]:
-            name = f"{key}.{unknown[0]}" if key else unknown[0]
-            meant = getattr(schema, "SYNONYMS", {}).get(unknown[0])
-            hint = f"use {meant}" if meant else f"{where} has {', '.join(known)}"
-            raise ConfigError(f"{name}: there is no such key; {hint}")
+        refuse_unknown_keys(schema, values, key, where)
         if (schema, text) not in _read:
             _read[schema, text] = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), values))
         return cast(_Schema, copy.deepcopy(_read[schema, text]))
@@ -78,12 +73,32 @@ def from_values(schema: type[_Schema], values: Any, key: str = "") -> _Schema:
         raise ConfigError(f"{where}: {error}") from error
 
 
+def refuse_unknown_keys(schema: type[Any], names: Iterable[Any], key: str, where: str) -> None:
+    """Refuses a key that a schema does not have.
+
+    Args:
+        schema: A dataclass of `gesturelab.config`.
+        names: The keys that were given.
+        key: Where they stand, such as ``model``; empty at the root.
+        where: The same in words.
+
+    Raises:
+        ConfigError: Naming the first such key, and what it is called here or the keys that there are.
+    """
+    known = [each.name for each in fields(schema)]
+    for name in names:
+        if name not in known:
+            synonym = getattr(schema, "SYNONYMS", {}).get(str(name))
+            hint = f"use {synonym}" if synonym else f"{where} has {', '.join(known)}"
+            raise ConfigError(f"{key}.{name}: there is no such key; {hint}".lstrip("."))
+
+
 def read_option(key: str, values: Any, schemas: Iterable[type[Any]], guest: type[_Schema]) -> _Schema:
     """The typed option of a group: by its schema if it is built in, else as a guest.
 
     Args:
         key: The group, such as ``model``.
-        values: The option's keys and values; ``_target_`` says which class or function it is.
+        values: The option's keys and values; ``_target_`` names its class or function.
         schemas: Of the options that are built in.
         guest: Schema of the others: the keys that every option of the group has, with `GuestOptions`.
 
@@ -99,10 +114,7 @@ def read_option(key: str, values: Any, schemas: Iterable[type[Any]], guest: type
     for schema in schemas:
         if target == target_of(schema):
             return from_values(schema, plain, key)
-    own = {each.name for each in fields(cast(Any, guest))} - {"arguments"}
-    option = from_values(guest, {name: value for name, value in plain.items() if name in own}, key)
-    cast(Any, option).arguments = {name: value for name, value in plain.items() if name not in own}
-    return option
+    return _read_keys(guest, plain, key)
 
 
 def read_free(schema: type[_Schema], values: Any, key: str) -> _Schema:
@@ -116,14 +128,19 @@ def read_free(schema: type[_Schema], values: Any, key: str) -> _Schema:
     if not isinstance(values, Mapping):
         raise ConfigError(f"{key}={values}: must be a group of keys, as its options have")
     free: str = cast(Any, schema).FREE
-    own = {each.name for each in fields(cast(Any, schema))} - {free}
     plain = {str(name): value for name, value in cast(Mapping[Any, Any], values).items()}
     if isinstance(nested := plain.get(free), Mapping) and not is_guest(nested):
         del plain[free]
         plain = dict(cast(Mapping[str, Any], nested)) | plain
+    return _read_keys(schema, plain, key)
+
+
+def _read_keys(schema: type[_Schema], plain: Mapping[str, Any], key: str) -> _Schema:
+    """A schema's object; keys that it does not have become the dictionary that ``schema.FREE`` names."""
+    free: str = cast(Any, schema).FREE
+    own = {each.name for each in fields(cast(Any, schema))} - {free}
     options = from_values(schema, {name: value for name, value in plain.items() if name in own}, key)
-    others = {name: value for name, value in plain.items() if name not in own}
-    return replace(cast(Any, options), **{free: others})
+    return replace(cast(Any, options), **{free: {name: plain[name] for name in plain if name not in own}})
 
 
 def is_guest(value: Any) -> bool:
@@ -211,19 +228,18 @@ def construct(
     """
     if not target:
         raise ConfigError(f"{key}._target_: names the class or function, such as mypackage.MyClass; it is missing")
-    made = locate(key, target)
-    if kind is not None and not (isinstance(made, type) and issubclass(made, kind)):
+    factory = locate(key, target)
+    if kind is not None and not (isinstance(factory, type) and issubclass(factory, kind)):
         raise ConfigError(f"{key}._target_={target}: must be a subclass of {kind.__module__}.{kind.__qualname__}")
-    if not callable(made):
-        raise ConfigError(f"{key}._target_={target}: must be a class or function, not {type(made).__name__}")
-    given = {name: construct_nested(f"{key}.{name}", value) for name, value in arguments.items()}
+    if not callable(factory):
+        raise ConfigError(f"{key}._target_={target}: must be a class or function, not {type(factory).__name__}")
+    constructed = {name: construct_nested(f"{key}.{name}", value) for name, value in arguments.items()}
     try:
-        known = accepted(made, context or {})
-        return made(*args, **{**known, **given})
+        return factory(*args, **{**accepted(factory, context or {}), **constructed})
     except GesturelabError:
         raise
     except Exception as error:
-        shown = ", ".join(f"{name}={value!r}"[:80] for name, value in given.items()) or "no keys of its own"
+        shown = ", ".join(f"{name}={value!r}"[:80] for name, value in constructed.items()) or "no keys of its own"
         raise ConfigError(f"{key}: {target} cannot be made from {shown}: {error}") from error
 
 

@@ -1,45 +1,82 @@
-"""Rules that several schemas share; each failure names the key and what it may be."""
+"""Rules of keys: each stands at its key, is checked when an object is made, and names the key where it is broken."""
 
-from collections.abc import Sequence
+import operator
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, TypeVar, cast
 
 from gesturelab.errors import ConfigError
 
+_RULE = "rule"
+_Default = TypeVar("_Default")
 
-def at_least(key: str, value: float | None, minimum: float) -> None:
-    """Refuses a value below `minimum`; ``None`` passes.
 
-    Raises:
-        ConfigError: Naming the key, its value and the bound.
+@dataclass(frozen=True)
+class Rule:
+    """What a value may be; None always passes, NaN never.
+
+    >>> str(Rule(minimum=0, below=1)), Rule(minimum=0, below=1).holds(1)
+    ('at least 0 and below 1', False)
+
+    Attributes:
+        minimum: The least value.
+        maximum: The greatest value.
+        above: Values are greater than this.
+        below: Values are less than this.
+        one_of: The values there are.
     """
-    if value is not None and not value >= minimum:
-        raise ConfigError(f"{key}={value}: must be at least {minimum:g}")
+
+    minimum: float | None = None
+    maximum: float | None = None
+    above: float | None = None
+    below: float | None = None
+    one_of: tuple[str, ...] = ()
+
+    def holds(self, value: Any) -> bool:
+        """Whether a value keeps the rule."""
+        if value is None or self.one_of:
+            return value is None or value in self.one_of
+        return all(compare(value, bound) for compare, bound, _ in self._bounds())
+
+    def __str__(self) -> str:
+        if self.one_of:
+            return f"one of {', '.join(self.one_of)}"
+        return " and ".join(f"{words} {bound:g}" for _, bound, words in self._bounds())
+
+    def _bounds(self) -> list[tuple[Any, float, str]]:
+        bounds = (
+            (operator.ge, self.minimum, "at least"),
+            (operator.gt, self.above, "more than"),
+            (operator.le, self.maximum, "at most"),
+            (operator.lt, self.below, "below"),
+        )
+        return [(compare, bound, words) for compare, bound, words in bounds if bound is not None]
 
 
-def positive(key: str, value: float | None) -> None:
-    """Refuses zero, negative numbers and NaN; ``None`` passes.
-
-    Raises:
-        ConfigError: Naming the key and its value.
-    """
-    if value is not None and not value > 0:
-        raise ConfigError(f"{key}={value}: must be more than 0")
+FRACTION = Rule(minimum=0, below=1)
+COUNT = Rule(minimum=1)
+NOT_NEGATIVE = Rule(minimum=0)
+POSITIVE = Rule(above=0)
 
 
-def fraction(key: str, value: float) -> None:
-    """Refuses what is not in [0, 1).
-
-    Raises:
-        ConfigError: Naming the key and its value.
-    """
-    if not 0 <= value < 1:
-        raise ConfigError(f"{key}={value}: must be at least 0 and below 1")
+def key(default: _Default, rule: Rule) -> _Default:
+    """A field of a schema with a default and a rule; a schema that changes the default repeats the rule."""
+    return field(default=default, metadata={_RULE: rule})
 
 
-def subset(key: str, values: Sequence[int], allowed: Sequence[int]) -> None:
-    """Refuses an empty list, or one with a value that is not allowed.
+class Checked:
+    """Base of schemas whose keys have rules."""
 
-    Raises:
-        ConfigError: Naming the key, the values and what is allowed.
-    """
-    if not values or not set(values) <= set(allowed):
-        raise ConfigError(f"{key}={list(values)}: must be one or more of {list(allowed)}")
+    GROUP: ClassVar[str] = ""
+    """Where the keys stand, such as ``split``."""
+
+    def __post_init__(self) -> None:
+        """Checks each key.
+
+        Raises:
+            ConfigError: Naming the key, its value and the rule.
+        """
+        for each in fields(cast(Any, self)):
+            rule: Rule | None = each.metadata.get(_RULE)
+            value = getattr(self, each.name)
+            if rule is not None and not rule.holds(value):
+                raise ConfigError(f"{self.GROUP}.{each.name}={value}: must be {rule}".lstrip("."))

@@ -1,26 +1,25 @@
 """Schemas of who is in which subset: training, validation, test."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from gesturelab.config.options import GuestOptions, target_of
-from gesturelab.config.rules import at_least, fraction
+from gesturelab.config.rules import FRACTION, NOT_NEGATIVE, Checked, Rule, key
 from gesturelab.errors import ConfigError
 
 
 @dataclass
-class SplitConfig:
+class SplitConfig(Checked):
     """Who is in which subset; every split has these keys."""
+
+    GROUP: ClassVar[str] = "split"
 
     _target_: str = ""
     """The splitter's class or function."""
-    seed: int = 0
+    seed: int = key(0, NOT_NEGATIVE)
     """Who goes where; apart from the run's seed, so that a sweep over seeds keeps the people."""
-    validation_fraction: float = 0.2
+    validation_fraction: float = key(0.2, FRACTION)
     """Share of the people that are not test people (of each group) to hold out for validation; at least one."""
-
-    def __post_init__(self) -> None:
-        at_least("split.seed", self.seed, 0)
-        fraction("split.validation_fraction", self.validation_fraction)
 
     @property
     def kind(self) -> str:
@@ -37,12 +36,8 @@ class SplitConfig:
 class GuestSplitConfig(GuestOptions, SplitConfig):
     """A split from outside gesturelab."""
 
-    fold: int = 0
+    fold: int = key(0, NOT_NEGATIVE)
     """Which of its folds is the test, from 0."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        at_least("split.fold", self.fold, 0)
 
 
 @dataclass
@@ -50,12 +45,8 @@ class SubjectHoldoutConfig(SplitConfig):
     """Whole people held out for test, other people for validation."""
 
     _target_: str = "gesturelab.splits.split.subject_holdout"
-    test_fraction: float = 0.2
+    test_fraction: float = key(0.2, FRACTION)
     """Share of the people of each group to hold out for test; at least one."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        fraction("split.test_fraction", self.test_fraction)
 
 
 @dataclass
@@ -63,14 +54,13 @@ class SubjectKfoldConfig(SplitConfig):
     """People dealt into folds; one fold is the test."""
 
     _target_: str = "gesturelab.splits.split.subject_kfold"
-    folds: int = 5
+    folds: int = key(5, Rule(minimum=2))
     """How many folds."""
-    fold: int = 0
+    fold: int = key(0, NOT_NEGATIVE)
     """Which fold is the test, from 0."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least("split.folds", self.folds, 2)
         if not 0 <= self.fold < self.folds:
             raise ConfigError(f"split.fold={self.fold}: must be from 0 to {self.folds - 1} (split.folds={self.folds})")
 
@@ -80,12 +70,8 @@ class LosoConfig(SplitConfig):
     """Leave one subject out: one person is the test."""
 
     _target_: str = "gesturelab.splits.split.loso"
-    fold: int = 0
+    fold: int = key(0, NOT_NEGATIVE)
     """Which person is the test, from 0, in order of id."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        at_least("split.fold", self.fold, 0)
 
 
 @dataclass
@@ -96,12 +82,8 @@ class FoldsFileConfig(SplitConfig):
     file: str = "folds.json"
     """A JSON file with a list of people for each fold, such as [["101", "201"], ["102", "202"]]. Every run with folds
     writes such a file, folds.json. People in no fold are never tested; they train, or validate, in every fold."""
-    fold: int = 0
+    fold: int = key(0, NOT_NEGATIVE)
     """Which fold is the test, from 0."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        at_least("split.fold", self.fold, 0)
 
 
 @dataclass
@@ -121,12 +103,8 @@ class NamedSplitConfig(SplitConfig):
 class RandomSplitConfig(SplitConfig):
     """LEAKY: windows, or recordings, dealt at random without regard to people."""
 
-    test_fraction: float = 0.2
+    test_fraction: float = key(0.2, FRACTION)
     """Share of windows or recordings for test."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        fraction("split.test_fraction", self.test_fraction)
 
     @property
     def leaky(self) -> bool:

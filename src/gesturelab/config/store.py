@@ -1,4 +1,4 @@
-"""Tells Hydra the schemas, and where conf/ is."""
+"""Registers the schemas with Hydra, and finds conf/."""
 
 import hashlib
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
 
-from gesturelab.config import callbacks, data, launcher, logger, search, split, training
+from gesturelab.config import callbacks, data, split, sweeps, training
 from gesturelab.config.options import target_of, to_plain
 from gesturelab.config.typed import GROUPS
 
@@ -29,13 +29,13 @@ SCHEMAS: dict[str, type] = {
     "trainer": training.TrainerConfig,
     "early_stopping": callbacks.EarlyStoppingConfig,
     "weight_averaging": callbacks.WeightAveragingConfig,
-    "logger": logger.LoggerConfig,
-    "local_launcher": launcher.LocalLauncherConfig,
-    "shared_process_launcher": launcher.SharedProcessLauncherConfig,
-    "slurm_launcher": launcher.SlurmLauncherConfig,
-    "optuna_sweeper": search.SearchConfig,
-    "mlflow": logger.MlflowConfig,
-    "wandb": logger.WandbConfig,
+    "logger": callbacks.LoggerConfig,
+    "local_launcher": sweeps.LocalLauncherConfig,
+    "shared_process_launcher": sweeps.SharedProcessLauncherConfig,
+    "slurm_launcher": sweeps.SlurmLauncherConfig,
+    "optuna_sweeper": sweeps.SearchConfig,
+    "mlflow": callbacks.MlflowConfig,
+    "wandb": callbacks.WandbConfig,
 }
 """Each schema by the name under which a file in conf/ begins with it: ``/schema/<name>@_here_``."""
 

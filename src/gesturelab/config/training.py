@@ -4,16 +4,10 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from gesturelab.config.callbacks import EarlyStoppingConfig
-from gesturelab.config.data import (
-    AugmentConfig,
-    FeaturesConfig,
-    SyntheticConfig,
-    WindowConfig,
-)
-from gesturelab.config.logger import LoggerConfig
+from gesturelab.config.callbacks import EarlyStoppingConfig, LoggerConfig
+from gesturelab.config.data import AugmentConfig, FeaturesConfig, SyntheticConfig, WindowConfig
 from gesturelab.config.options import TARGET, GuestOptions, target_of
-from gesturelab.config.rules import at_least, fraction, positive
+from gesturelab.config.rules import COUNT, FRACTION, NOT_NEGATIVE, POSITIVE, Checked, Rule, key
 from gesturelab.config.split import SubjectHoldoutConfig
 from gesturelab.errors import ConfigError
 
@@ -31,8 +25,10 @@ class Pooling(StrEnum):
 
 
 @dataclass
-class ModelConfig:
+class ModelConfig(Checked):
     """The network; every one has these keys."""
+
+    GROUP: ClassVar[str] = "model"
 
     _target_: str = ""
     """The network's class: it turns features (batch, frames, features) into logits (batch, classes)."""
@@ -42,6 +38,7 @@ class ModelConfig:
     """When to take this size, in a few words."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self.name = self.name or target_of(self).rpartition(".")[2]
         if not self.name or not self.name.replace("_", "").replace("-", "").isalnum():
             raise ConfigError(f"model.name={self.name!r}: must be letters, digits, - and _ (it becomes a file name)")
@@ -59,13 +56,13 @@ class LSTMConfig(ModelConfig):
     _target_: str = "gesturelab.models.lstm.LSTMClassifier"
     name: str = "tiny"
     use_case: str = "a first look, a laptop, a handful of people"
-    hidden: int = 168
+    hidden: int = key(168, Rule(minimum=2))
     """Width of the projection and of each LSTM layer's output."""
-    layers: int = 2
+    layers: int = key(2, COUNT)
     """LSTM layers."""
-    head_layers: int = 1
+    head_layers: int = key(1, NOT_NEGATIVE)
     """Fully connected layers before the last one; each is half as wide as the one before."""
-    dropout: float = 0.3
+    dropout: float = key(0.3, FRACTION)
     """Dropout after each LSTM layer and in the head."""
     bidirectional: bool = False
     """Read windows forwards and backwards, each at half the width; needs the whole window before it answers."""
@@ -74,10 +71,6 @@ class LSTMConfig(ModelConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least("model.hidden", self.hidden, 2)
-        at_least("model.layers", self.layers, 1)
-        at_least("model.head_layers", self.head_layers, 0)
-        fraction("model.dropout", self.dropout)
         if self.bidirectional and self.hidden % 2:
             raise ConfigError(f"model.hidden={self.hidden}: must be even when model.bidirectional=true")
         if self.hidden >> self.head_layers == 0:
@@ -85,8 +78,10 @@ class LSTMConfig(ModelConfig):
 
 
 @dataclass
-class LossConfig:
+class LossConfig(Checked):
     """The loss; every one has these keys."""
+
+    GROUP: ClassVar[str] = "loss"
 
     _target_: str = ""
     """The loss's class, such as torch.nn.CrossEntropyLoss: of logits (batch, classes) and classes (batch)."""
@@ -105,27 +100,22 @@ class CrossEntropyConfig(LossConfig):
     """Cross-entropy."""
 
     _target_: str = "torch.nn.CrossEntropyLoss"
-    label_smoothing: float = 0.1
+    label_smoothing: float = key(0.1, FRACTION)
     """Share of each target spread over all classes."""
-
-    def __post_init__(self) -> None:
-        fraction("loss.label_smoothing", self.label_smoothing)
 
 
 @dataclass
-class OptimizerConfig:
+class OptimizerConfig(Checked):
     """A torch optimizer."""
+
+    GROUP: ClassVar[str] = "optimizer"
 
     _target_: str = "torch.optim.AdamW"
     """The optimizer's class."""
-    lr: float = 2e-3
+    lr: float = key(2e-3, POSITIVE)
     """Learning rate."""
-    weight_decay: float = 1e-2
+    weight_decay: float = key(1e-2, NOT_NEGATIVE)
     """Weight decay (decoupled for AdamW, L2 for the others)."""
-
-    def __post_init__(self) -> None:
-        positive("optimizer.lr", self.lr)
-        at_least("optimizer.weight_decay", self.weight_decay, 0)
 
 
 @dataclass
@@ -146,16 +136,12 @@ class SgdConfig(OptimizerConfig):
     """Stochastic gradient descent."""
 
     _target_: str = "torch.optim.SGD"
-    lr: float = 5e-2
-    weight_decay: float = 1e-4
-    momentum: float = 0.9
+    lr: float = key(5e-2, POSITIVE)
+    weight_decay: float = key(1e-4, NOT_NEGATIVE)
+    momentum: float = key(0.9, FRACTION)
     """Momentum."""
     nesterov: bool = True
     """Look ahead along the momentum."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        fraction("optimizer.momentum", self.momentum)
 
 
 class Interval(StrEnum):
@@ -166,8 +152,10 @@ class Interval(StrEnum):
 
 
 @dataclass
-class SchedulerConfig:
+class SchedulerConfig(Checked):
     """The learning rate's schedule; every one has these keys."""
+
+    GROUP: ClassVar[str] = "scheduler"
 
     _target_: str = ""
     """The schedule's class, such as torch.optim.lr_scheduler.OneCycleLR; the optimizer is its first argument."""
@@ -193,14 +181,10 @@ class CosineConfig(SchedulerConfig):
 
     _target_: str = "gesturelab.training.optimizers.cosine"
     interval: Interval = Interval.step
-    warmup_fraction: float = 0.1
+    warmup_fraction: float = key(0.1, FRACTION)
     """Share of all steps in which the rate grows linearly from zero."""
-    final_fraction: float = 0.01
+    final_fraction: float = key(0.01, FRACTION)
     """The last learning rate, as a share of the first."""
-
-    def __post_init__(self) -> None:
-        fraction("scheduler.warmup_fraction", self.warmup_fraction)
-        fraction("scheduler.final_fraction", self.final_fraction)
 
 
 @dataclass
@@ -208,14 +192,10 @@ class PlateauConfig(SchedulerConfig):
     """A lower rate whenever the validation loss stalls."""
 
     _target_: str = "torch.optim.lr_scheduler.ReduceLROnPlateau"
-    factor: float = 0.5
+    factor: float = key(0.5, FRACTION)
     """What the rate is multiplied by at each stall."""
-    patience: int = 5
+    patience: int = key(5, NOT_NEGATIVE)
     """Epochs without a lower validation loss before the rate is lowered."""
-
-    def __post_init__(self) -> None:
-        fraction("scheduler.factor", self.factor)
-        at_least("scheduler.patience", self.patience, 0)
 
 
 class Device(StrEnum):
@@ -302,39 +282,40 @@ class OnNotFinite(StrEnum):
 
 
 @dataclass
-class TrainerConfig:
+class TrainerConfig(Checked):
     """How long to train, and on what."""
 
+    GROUP: ClassVar[str] = "trainer"
     SYNONYMS: ClassVar = TRAINER_SYNONYMS
 
     device: Device = Device.auto
     """auto: a GPU if there is one. gpu: any GPU or an error. rocm: an AMD GPU or an error. cpu."""
-    devices: int = 1
+    devices: int = key(1, COUNT)
     """GPUs, or CPU processes, to train on together, on each node."""
-    num_nodes: int = 1
+    num_nodes: int = key(1, COUNT)
     """Nodes to train on together; more than one under Slurm only."""
     precision: Precision = Precision.auto
     """float32; bf16 or float16: mixed precision. auto: bf16 on a GPU, float32 on a CPU."""
-    max_epochs: int = 20
+    max_epochs: int = key(20, COUNT)
     """Train at most so long."""
-    max_steps: int | None = None
+    max_steps: int | None = key(None, COUNT)
     """Train for so many steps instead, rounded up to whole epochs: the same budget for datasets of any size. An epoch
     that is longer is cut. max_epochs then plays no part."""
     keep: Keep = Keep.best
     """best: the weights of the epoch with the lowest validation loss. last: those of the last epoch, for schedules that
     end slowly; validation people then choose no epoch, so that few of them are enough."""
-    batch_size: int = 64
+    batch_size: int = key(64, COUNT)
     """Windows in a training step, on each device."""
-    gradient_clip_norm: float | None = 1.0
+    gradient_clip_norm: float | None = key(1.0, POSITIVE)
     """Scale gradients down to this norm when they are longer; null leaves them."""
     deterministic: bool = True
     """The same command twice gives the same weights (always so on a CPU; slower on a GPU)."""
-    threads: int | None = None
+    threads: int | None = key(None, COUNT)
     """CPU threads; null lets torch decide."""
-    checkpoint_minutes: float | None = 10.0
+    checkpoint_minutes: float | None = key(10.0, POSITIVE)
     """Keep a checkpoint so often in the middle of an epoch, besides the one after each; null: none. Not with several
     devices."""
-    batches_per_epoch: int | None = None
+    batches_per_epoch: int | None = key(None, COUNT)
     """End each epoch after so many steps, to look for mistakes quickly; null uses all windows."""
     on_not_finite: OnNotFinite = OnNotFinite.stop
     """When a loss or gradient is NaN or infinite. stop: end with an error. skip: leave such steps out, at most a tenth
@@ -344,18 +325,7 @@ class TrainerConfig:
     _target_ is constructed. Those that would break resuming or honest validation are refused."""
 
     def __post_init__(self) -> None:
-        for key, value in (
-            ("devices", self.devices),
-            ("num_nodes", self.num_nodes),
-            ("max_epochs", self.max_epochs),
-            ("max_steps", self.max_steps),
-            ("batch_size", self.batch_size),
-            ("threads", self.threads),
-            ("batches_per_epoch", self.batches_per_epoch),
-        ):
-            at_least(f"trainer.{key}", value, 1)
-        positive("trainer.gradient_clip_norm", self.gradient_clip_norm)
-        positive("trainer.checkpoint_minutes", self.checkpoint_minutes)
+        super().__post_init__()
         refused = {name: reason for reason, names in REFUSED_OPTIONS.items() for name in names}
         for name in self.options:
             if name in refused:
@@ -376,7 +346,7 @@ class TrainerConfig:
 
 
 @dataclass
-class TrainConfig:
+class TrainConfig(Checked):
     """Everything that decides a training."""
 
     SYNONYMS: ClassVar = {each.name: f"trainer.{each.name}" for each in fields(TrainerConfig)} | TRAINER_SYNONYMS
@@ -387,7 +357,7 @@ class TrainConfig:
     """Words to find the run by."""
     notes: str = ""
     """Anything worth remembering about the run."""
-    seed: int = 0
+    seed: int = key(0, NOT_NEGATIVE)
     """Initial weights, order of batches, augmentation, dropout. 0 is a seed like any other."""
     search_path: list[str] = field(default_factory=list[str])
     """Folders whose Python files a _target_ may name, after installed packages; --config-dir FOLDER adds its folder."""
@@ -421,7 +391,7 @@ class TrainConfig:
     with needs: probabilities (y_true, probabilities); higher_is_better: false turns it; other keys are arguments."""
 
     def __post_init__(self) -> None:
-        at_least("seed", self.seed, 0)
+        super().__post_init__()
         if not self.name or set(self.name) & {*FORBIDDEN, "\0"} or self.name.strip(". ") != self.name:
             raise ConfigError(
                 f"name={self.name!r}: it becomes a folder, so it cannot be empty, begin or end with a dot or a space, "

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import field, fields, is_dataclass, make_dataclass
 from typing import Any, cast
 
-from gesturelab.config.callbacks import EarlyStoppingConfig, WeightAveragingConfig
+from gesturelab.config.callbacks import EarlyStoppingConfig, MlflowConfig, WandbConfig, WeightAveragingConfig
 from gesturelab.config.data import DATASETS, AugmentConfig, FeaturesConfig, GuestDataConfig, WindowConfig
-from gesturelab.config.logger import MlflowConfig, WandbConfig
-from gesturelab.config.options import TARGET, from_values, read_free, read_option, to_plain
+from gesturelab.config.options import TARGET, from_values, read_free, read_option, refuse_unknown_keys, to_plain
 from gesturelab.config.split import SPLITS, GuestSplitConfig
 from gesturelab.config.training import (
     AdamConfig,
@@ -61,17 +60,13 @@ def typed_config(values: Mapping[str, Any], *, saved: bool = False) -> TrainConf
     Args:
         values: Groups and keys.
         saved: Whether a run has been trained with it: callbacks, loggers and metrics are then taken as they stand, so
-            that an audit can say what is wrong with them.
+            that an audit can find what is wrong with them.
 
     Raises:
         ConfigError: Naming the key that is unknown, has the wrong type or breaks a rule.
     """
     plain = dict(values)
-    known = [each.name for each in fields(TrainConfig)]
-    if unknown := [key for key in plain if key not in known]:
-        meant = TrainConfig.SYNONYMS.get(unknown[0])
-        hint = f"use {meant}" if meant else f"the root has {', '.join(known)}"
-        raise ConfigError(f"{unknown[0]}: there is no such key; {hint}")
+    refuse_unknown_keys(TrainConfig, plain, "", "the root")
     groups = {key: _read_group(key, plain.pop(key), saved) for key in (*GROUPS, *NAMED) if key in plain}
     return TrainConfig(**vars(from_values(_ROOT, plain)), **groups)
 
@@ -95,8 +90,8 @@ def _read_group(key: str, values: Any, saved: bool) -> Any:
         if not isinstance(values, Mapping | None):
             raise ConfigError(f"{key}={values}: must be options by names of your choice, each with a _target_")
         entries = cast(Mapping[str, Any], values or {}).items()
-        given = {name: each for name, each in entries if each is not None}
-        return given if saved else {name: _read_open(f"{key}.{name}", each) for name, each in given.items()}
+        chosen = {name: each for name, each in entries if each is not None}
+        return chosen if saved else {name: _read_open(f"{key}.{name}", each) for name, each in chosen.items()}
     readers: dict[str, Any] = {
         "data": lambda: read_option(key, values, DATASETS, GuestDataConfig),
         "split": lambda: read_option(key, values, SPLITS, GuestSplitConfig),
@@ -115,7 +110,7 @@ def _read_group(key: str, values: Any, saved: bool) -> Any:
 def _read_open(key: str, values: Any) -> Any:
     """An option that is constructed as it stands; where it has a schema, its values are checked by it."""
     if not isinstance(values, Mapping):
-        return values  # whoever constructs it says what it needs
+        return values  # whoever constructs it checks what it needs
     plain = dict(cast(Mapping[str, Any], values))
     schema = _OPEN.get(str(plain.get(TARGET)))
     if schema is None:

@@ -20,7 +20,7 @@ from gesturelab.config.training import TrainConfig
 from gesturelab.datasets.cache import cache_folder
 from gesturelab.doctor.child import Request, listen
 from gesturelab.doctor.facts import Asked, Cores, Driver, Facts, Folder, Package, Partition, Slurm
-from gesturelab.sweeps.resources import amd_gpus, cpu_cores
+from gesturelab.sweeps.resources import count_amd_gpus, count_cpu_cores
 from gesturelab.training.provenance import versions
 
 ENVIRONMENT_OF_ITS_OWN = "peers"
@@ -120,7 +120,7 @@ def find_driver(root: Path = Path("/")) -> Driver:
     module, device = root / "sys/module/amdgpu", root / "dev/kfd"
     driver = Driver(
         amd=(_read(module / "version") or "in the kernel") if module.exists() else "",
-        amd_gpus=amd_gpus(root / "sys/class/kfd/kfd/topology/nodes"),
+        amd_gpus=count_amd_gpus(root / "sys/class/kfd/kfd/topology/nodes"),
         kfd_closed=device.exists() and not os.access(device, os.R_OK | os.W_OK),
         rocm=_read(root / "opt/rocm/.info/version"),
     )
@@ -174,7 +174,7 @@ def parse_partitions(output: str) -> tuple[Partition, ...]:
 
 def find_cores(root: Path = Path("/")) -> Cores:
     """The processors of this machine and what this process may use of them."""
-    return Cores(os.cpu_count() or 1, cpu_cores(), cgroup_limit(root), round(os.getloadavg()[0], 2))
+    return Cores(os.cpu_count() or 1, count_cpu_cores(), cgroup_limit(root), round(os.getloadavg()[0], 2))
 
 
 def cgroup_limit(root: Path) -> float | None:

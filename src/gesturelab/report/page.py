@@ -33,7 +33,7 @@ from gesturelab.report.sections import Cell, Table
 from gesturelab.report.texts import percent
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.info import Info
-from gesturelab.sweeps.search.result import Search, counted, read_search
+from gesturelab.sweeps.search.result import Search, count_trials, read_search
 
 MOST_BYTES = 4_800_000
 """What the whole page may take; a page can be sent by mail."""
@@ -199,7 +199,7 @@ def _templates() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {"cell": cell, "shown": sections.shown, "percent": percent}
-    own = {function.__name__: function for function in (remarks, importance_table, trial_table, counted)}
+    own = {function.__name__: function for function in (remarks, importance_table, trial_table, count_trials)}
     cast(dict[str, Any], environment.globals).update({"sections": sections, "texts": texts} | own)
     return environment
 

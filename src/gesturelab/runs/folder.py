@@ -54,7 +54,7 @@ class RunDir:
     checkpoints = _Name("checkpoints")
     """What resumes the run."""
     log = _Name("train.log")
-    """What the console said."""
+    """What was printed."""
     status = _Name("status.json")
     """What the run is doing, or how it ended, as JSON."""
     trackers = _Name("trackers.json")
@@ -118,14 +118,14 @@ def find_runs(root: Path) -> list[RunDir]:
     A folder is a run when it holds ``config.yaml`` or an ``info_*.json``; a run that is not finished and whose size is
     not known has size ``""``. Hidden folders and those of trackers, which hold copies of such files, are left out.
     """
-    found: list[RunDir] = []
+    runs: list[RunDir] = []
     for folder, folders, files in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith((".", "offline-run-")))
         if "mlflow.db" in files:
             folders.clear()
         path = Path(folder)
         infos = sorted(name for name in files if name.startswith("info_") and name.endswith(".json"))
-        found += [RunDir(path, name.removeprefix("info_").removesuffix(".json")) for name in infos]
+        runs += [RunDir(path, name.removeprefix("info_").removesuffix(".json")) for name in infos]
         if not infos and "config.yaml" in files:
-            found.append(RunDir(path, ""))
-    return found
+            runs.append(RunDir(path))
+    return runs

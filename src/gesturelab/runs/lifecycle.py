@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
-from gesturelab.config.difference import differences
+from gesturelab.config.saved import differences
 from gesturelab.config.training import TrainConfig
 from gesturelab.errors import BusyError, GesturelabError, PreemptedError, Requeued, RunError, StoppedError
 from gesturelab.files import write_text
@@ -182,7 +182,7 @@ def report_status(folder: Path, max_epochs: int) -> Generator[Reporter]:
         return
     run = RunDir(folder)
     with exclusive_lock(run.path / LOCK, MOMENT_S, lambda: _busy_error(folder)):
-        before = read_status(folder) or Status()
+        before = read_status(folder)
         status = Status(
             state=State.running,
             attempt=before.get("attempt", 0) + 1,
@@ -222,7 +222,7 @@ def report_status(folder: Path, max_epochs: int) -> Generator[Reporter]:
 
 
 def _busy_error(folder: Path) -> BusyError:
-    owner = read_status(folder) or Status()
+    owner = read_status(folder)
     return BusyError(
         f"{folder} is being trained by process {owner.get('pid')} on {owner.get('host')}; wait for it, or end it first"
     )

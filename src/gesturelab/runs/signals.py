@@ -44,19 +44,19 @@ def listen(*numbers: int) -> None:
     """
     for number in numbers or PREEMPTIONS:
         if number != signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:  # a shell's background job
-            _take(number, _note)
+            _install(number, _remember)
 
 
-def train_on_after(*numbers: int) -> None:
-    """From now on these signals change nothing; the standard error says so."""
+def announce_and_ignore(*numbers: int) -> None:
+    """From now on these signals change nothing but a line on the standard error."""
     for number in numbers:
-        _take(number, _say)
+        _install(number, _announce)
 
 
 def listen_again() -> None:
     """Takes the signals back from a library that took them."""
     for number, handler in _handlers.items():
-        _take(number, handler)
+        _install(number, handler)
 
 
 def stop_listening() -> None:
@@ -68,15 +68,15 @@ def stop_listening() -> None:
     _received = _answer = None
 
 
-def _take(number: int, handler: Handler) -> None:
+def _install(number: int, handler: Handler) -> None:
     if threading.current_thread() is threading.main_thread():
         signal.signal(number, handler)
         _handlers[number] = handler
-        atexit.unregister(_ignore)
-        atexit.register(_ignore)
+        atexit.unregister(_ignore_all)
+        atexit.register(_ignore_all)
 
 
-def _ignore() -> None:
+def _ignore_all() -> None:
     """Keeps a signal from ending a process that is ending: Python gives up its handlers before it is gone."""
     for number in _handlers:
         signal.signal(number, signal.SIG_IGN)
@@ -161,12 +161,12 @@ def exit_status() -> int:
     return stop_error("").exit_status
 
 
-def _say(number: int, _frame: FrameType | None) -> None:
+def _announce(number: int, _frame: FrameType | None) -> None:
     # not by a logger, which may be writing right now
     os.write(2, f"gesturelab: {signal.Signals(number).name}: training on until the job is ended\n".encode())
 
 
-def _note(number: int, _frame: FrameType | None) -> None:
+def _remember(number: int, _frame: FrameType | None) -> None:
     global _received, _received_at
     if _received is None:
         _received, _received_at = signal.Signals(number), time.monotonic()

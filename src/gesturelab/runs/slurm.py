@@ -1,4 +1,4 @@
-"""Asks Slurm: what there is, which of our jobs it has, and how jobs ended that never said so."""
+"""Asks Slurm: what there is, which of our jobs it has, and how jobs ended that could not write it themselves."""
 
 import os
 import re
@@ -48,7 +48,7 @@ SBATCH_ALWAYS = (
     "TIMELIMIT",
     "EXPORT",
 )
-"""Variables of sbatch that every script overrules; others only if our parameters say them."""
+"""Variables of sbatch that every script overrules; others only if our parameters set them."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,8 @@ def require_slurm() -> None:
             "hydra/launcher=slurm: there is no Slurm on this machine (no sbatch); log in to the cluster, or run "
             "several jobs at a time here with hydra/launcher=local"
         )
-    if (found := _ask("sinfo", "--version")) is None or _ask("scontrol", "ping") is None:
-        raise RunError(f"Slurm does not answer ({(found or 'slurm').strip()}); look at sinfo and scontrol ping")
+    if (version := _ask("sinfo", "--version")) is None or _ask("scontrol", "ping") is None:
+        raise RunError(f"Slurm does not answer ({(version or 'slurm').strip()}); look at sinfo and scontrol ping")
 
 
 def partitions() -> list[str]:
@@ -98,8 +98,8 @@ def partitions() -> list[str]:
 
 def largest_array(default: int = 1000) -> int:
     """How many jobs an array may have."""
-    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", _ask("scontrol", "show", "config") or "", re.MULTILINE)
-    return max(int(found[1]) - 1, 1) if found else default
+    limit = re.search(r"^MaxArraySize\s*=\s*(\d+)", _ask("scontrol", "show", "config") or "", re.MULTILINE)
+    return max(int(limit[1]) - 1, 1) if limit else default
 
 
 _queue: tuple[float, list[SlurmTask] | None] = (-1e9, None)
@@ -108,8 +108,8 @@ _queue: tuple[float, list[SlurmTask] | None] = (-1e9, None)
 def my_tasks() -> list[SlurmTask] | None:
     """The jobs that Slurm has of this user, waiting or running; None if it cannot be asked."""
     global _queue
-    asked, tasks = _queue
-    if time.monotonic() - asked > FRESH_S:
+    asked_at, tasks = _queue
+    if time.monotonic() - asked_at > FRESH_S:
         command = ("squeue", "--noheader", "--all", "--array", "--user", str(os.getuid()), "--format=%i|%j|%T|%N|%r")
         if (answer := _ask(*command)) is None:
             tasks = None
@@ -120,32 +120,24 @@ def my_tasks() -> list[SlurmTask] | None:
     return tasks
 
 
-def forget() -> None:
+def forget_tasks() -> None:
     """Makes the next `my_tasks` ask anew."""
     global _queue
     _queue = (-1e9, None)
-
-
-def find_task(tasks: Collection[SlurmTask], job: str | None, name: str | None, index: int | None) -> SlurmTask | None:
-    """The one with this id; while none is known, the one with this name and number."""
-    if job is not None:
-        return next((task for task in tasks if task.id == job), None)
-    return next((task for task in tasks if name is not None and (task.name, task.index) == (name, index)), None)
 
 
 def ended_tasks(ids: Collection[str]) -> dict[str, SlurmTask]:
     """How jobs ended, by id, from the accounting; without one, from the controller, which forgets within minutes."""
     if not ids:
         return {}
-    arrays = sorted({each.split("_")[0] for each in ids})
-    fields = "JobID,JobName,State,NodeList,ExitCode"
-    shown = ("--noheader", "--parsable2", "--allocations", f"--format={fields}")
-    answer = _ask("sacct", *shown, f"--jobs={','.join(arrays)}")
-    found = [SlurmTask(*line.split("|", 4)) for line in (answer or "").splitlines() if line.count("|") >= 4]
-    if not found:
-        found = [task for array in arrays for task in _from_controller(array)]
-    over = [task for task in found if task.state.split()[0] in ENDED]
-    return {each: task for task in over for each in ids if _covers(task.id, each)}
+    arrays = sorted({job.split("_")[0] for job in ids})
+    columns = "--format=JobID,JobName,State,NodeList,ExitCode"
+    answer = _ask("sacct", "--noheader", "--parsable2", "--allocations", columns, f"--jobs={','.join(arrays)}")
+    tasks = [SlurmTask(*line.split("|", 4)) for line in (answer or "").splitlines() if line.count("|") >= 4]
+    if not tasks:
+        tasks = [task for array in arrays for task in _ask_controller(array)]
+    ended = [task for task in tasks if task.state.split()[0] in ENDED]
+    return {job: task for task in ended for job in ids if _covers(task.id, job)}
 
 
 def _covers(listed: str, job: str) -> bool:
@@ -163,7 +155,7 @@ def _covers(listed: str, job: str) -> bool:
     return array == wanted and any(within)
 
 
-def cancel(ids: Collection[str]) -> None:
+def cancel_jobs(ids: Collection[str]) -> None:
     """Ends jobs, or takes them out of the queue.
 
     Raises:
@@ -176,17 +168,17 @@ def cancel(ids: Collection[str]) -> None:
 
 
 @contextmanager
-def only_our_wishes(parameters: Mapping[str, Any]) -> Generator[None]:
+def hide_overruling_variables(parameters: Mapping[str, Any]) -> Generator[None]:
     """Hides variables from sbatch that would overrule the script: of the user's shell, and of a job that this runs in.
 
     Of a job around this process everything is hidden: its resources would be asked for again, and new tasks would look
-    for its files. What the script does not say, such as ``SBATCH_ACCOUNT`` without ``account``, stays the user's.
+    for its files. What the script does not set, such as ``SBATCH_ACCOUNT`` without ``account``, stays the user's.
 
     Args:
-        parameters: What the script says.
+        parameters: What the script sets.
     """
-    written = {*SBATCH_ALWAYS, *("MEM_PER_NODE" if key == "mem" else key.upper() for key in parameters)}
-    hidden = {key: value for key, value in os.environ.items() if key.removeprefix("SBATCH_") in written}
+    ours = {*SBATCH_ALWAYS, *("MEM_PER_NODE" if key == "mem" else key.upper() for key in parameters)}
+    hidden = {key: value for key, value in os.environ.items() if key.removeprefix("SBATCH_") in ours}
     if "SLURM_JOB_ID" in os.environ:
         hidden |= {key: value for key, value in os.environ.items() if key.startswith(INHERITED) and key != "SLURM_CONF"}
     for key in hidden:
@@ -197,16 +189,16 @@ def only_our_wishes(parameters: Mapping[str, Any]) -> Generator[None]:
         os.environ.update(hidden)
 
 
-def _from_controller(array: str) -> list[SlurmTask]:
+def _ask_controller(array: str) -> list[SlurmTask]:
     tasks: list[SlurmTask] = []
     for line in (_ask("scontrol", "--oneliner", "show", "job", array) or "").splitlines():
         values = dict(part.split("=", 1) for part in line.split() if "=" in part)
         number = values.get("ArrayTaskId")
-        task = array if number is None else f"{values['ArrayJobId']}_{number}"
-        if number is not None and not number.isdigit():
-            task = f"{values['ArrayJobId']}_[{number}]"
-        shown = (values.get(key, "") for key in ("JobName", "JobState", "NodeList", "ExitCode"))
-        tasks.append(SlurmTask(task, *shown))
+        task = array
+        if number is not None:
+            task = f"{values['ArrayJobId']}_{number if number.isdigit() else f'[{number}]'}"
+        columns = (values.get(key, "") for key in ("JobName", "JobState", "NodeList", "ExitCode"))
+        tasks.append(SlurmTask(task, *columns))
     return tasks
 
 

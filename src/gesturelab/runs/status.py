@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +13,7 @@ from gesturelab.files import read_json, write_json
 from gesturelab.json_types import odd_value
 from gesturelab.runs.folder import RunDir, is_finished
 from gesturelab.runs.locking import is_locked
-from gesturelab.runs.slurm import find_task, my_tasks
+from gesturelab.runs.slurm import SlurmTask, my_tasks
 
 STATUS_SCHEMA = 1
 HEARTBEAT_S = 15.0
@@ -81,28 +81,28 @@ class Status(TypedDict, total=False):
     traceback: str
 
 
-def read_status(folder: Path) -> Status | None:
-    """What a run's status file says; None if there is none, or none that can be read. Odd values are left out."""
+def read_status(folder: Path) -> Status:
+    """What a run's status file says; empty if there is none, or none that can be read. Invalid values are left out."""
     try:
-        found = read_json(RunDir(folder).status)
+        values = read_json(RunDir(folder).status)
     except (OSError, ValueError):
-        return None
-    if not isinstance(found, dict) or found.get("state") not in [*State]:
-        return None
-    return without_odd_values(cast(dict[str, Any], found))
+        return Status()
+    if not isinstance(values, dict) or values.get("state") not in [*State]:
+        return Status()
+    return drop_invalid_values(cast(dict[str, Any], values))
 
 
-def without_odd_values(found: dict[str, Any]) -> Status:
+def drop_invalid_values(values: dict[str, Any]) -> Status:
     """A status file's keys whose values are what they should be.
 
-    >>> without_odd_values({"state": "done", "epoch": "3", "heartbeat": "noon", "pid": 7})
+    >>> drop_invalid_values({"state": "done", "epoch": "3", "heartbeat": "noon", "pid": 7})
     {'state': 'done', 'pid': 7}
     """
     return cast(
         Status,
         {
             key: value
-            for key, value in found.items()
+            for key, value in values.items()
             if key in Status.__annotations__
             and not odd_value({key: value}, Status)
             and (key not in ("started", "heartbeat", "finished") or _is_date(value))
@@ -126,8 +126,8 @@ def write_status(folder: Path, status: Status) -> None:
     write_json(RunDir(folder).status, {**status, "schema": STATUS_SCHEMA, "heartbeat": now()})
 
 
-def queue(folder: Path, slurm_name: str | None = None, slurm_index: int | None = None) -> None:
-    """Says that a run waits to begin; what earlier attempts came to is kept.
+def mark_queued(folder: Path, slurm_name: str | None = None, slurm_index: int | None = None) -> None:
+    """Writes that a run waits to begin; what earlier attempts came to is kept.
 
     Args:
         folder: The run's.
@@ -137,45 +137,58 @@ def queue(folder: Path, slurm_name: str | None = None, slurm_index: int | None =
     Raises:
         RunError: If the folder cannot be written.
     """
-    before = read_status(folder) or Status()
+    before = read_status(folder)
     keys = ("attempt", "epoch", "max_epochs", "validation_losses", "best_validation_accuracy", "epoch_s")
     status = {key: value for key, value in before.items() if key in keys}
     slurm = {} if slurm_name is None else {"slurm_name": slurm_name, "slurm_index": slurm_index}
     write_status(folder, cast(Status, {**status, **slurm, "state": State.queued}))
 
 
-def is_alive(folder: Path, status: Status | None) -> bool:
-    """Whether some process is working on the run now, or Slurm will begin one."""
-    if status is None or status.get("state") not in (State.running, State.queued):
+def is_alive(folder: Path, status: Status | None = None) -> bool:
+    """Whether some process is working on the run now, or Slurm will begin one.
+
+    Args:
+        folder: The run's.
+        status: Its status, if it has been read already.
+    """
+    status = read_status(folder) if status is None else status
+    if status.get("state") not in (State.running, State.queued):
         return False
     if "slurm_name" in status and (tasks := my_tasks()) is not None:
-        return find_task(tasks, None, status["slurm_name"], status.get("slurm_index")) is not None
+        return find_slurm_task(status, tasks) is not None
     if status.get("state") == State.queued:
         return False
     if is_locked(folder):
         return True
-    if status.get("host") == socket.gethostname():
-        return False
-    silent = datetime.now(UTC) - datetime.fromisoformat(status.get("heartbeat", "1970-01-01T00:00:00+00:00"))
-    return silent.total_seconds() < SILENT_S
+    return status.get("host") != socket.gethostname() and seconds_since_heartbeat(status) < SILENT_S
+
+
+def seconds_since_heartbeat(status: Status) -> float:
+    """How long ago a run wrote its status file; many years where it never did."""
+    heartbeat = datetime.fromisoformat(status.get("heartbeat", "1970-01-01T00:00:00+00:00"))
+    return (datetime.now(UTC) - heartbeat).total_seconds()
+
+
+def find_slurm_task(status: Status, tasks: Iterable[SlurmTask]) -> SlurmTask | None:
+    """The one among Slurm's jobs that a run was given to."""
+    key = (status.get("slurm_name"), status.get("slurm_index"))
+    return next((task for task in tasks if (task.name, task.index) == key), None)
 
 
 def end_status(folder: Path, state: State, reason: str) -> None:
-    """Says how a run ended that could not say so itself, because it was killed."""
-    status = read_status(folder) or Status()
-    write_status(folder, {**status, "state": state, "reason": reason, "finished": now()})
+    """Writes how a run ended that was killed before it could do so itself."""
+    write_status(folder, {**read_status(folder), "state": state, "reason": reason, "finished": now()})
 
 
-def settle_status(folder: Path, ending: Callable[[], tuple[State, str]]) -> None:
+def complete_status(folder: Path, ending: Callable[[], tuple[State, str]]) -> None:
     """Completes the status file of a run whose process was killed before it could write how it ended.
 
     Args:
         folder: Of the run.
         ending: State and reason of a run that neither wrote them nor left all its files.
     """
-    if (read_status(folder) or Status()).get("state") in OVER:
-        return
-    end_status(folder, *((State.done, "") if is_finished(folder) else ending()))
+    if read_status(folder).get("state") not in OVER:
+        end_status(folder, *((State.done, "") if is_finished(folder) else ending()))
 
 
 def reason_of(error: BaseException) -> str:
@@ -199,5 +212,5 @@ def slurm_job() -> str | None:
 
 
 def now() -> str:
-    """The moment, as status files tell it."""
+    """The current time, as status files hold it."""
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -28,6 +28,6 @@ def asked_to_stop(folder: Path) -> str:
         return f"stop.txt cannot be read: {error}"
 
 
-def withdraw(folder: Path) -> None:
+def withdraw_request(folder: Path) -> None:
     """Lets the run go on."""
     RunDir(folder).stop.unlink(missing_ok=True)

@@ -41,15 +41,12 @@ class JobComposer:
         self._parser = OverridesParser.create(config_loader=loader)
         self._choices = set(master.hydra.runtime.choices)
         excluded = {*fixed, *master.hydra.job.config.override_dirname.exclude_keys}
-        self._naming = [f"hydra.job.config.override_dirname.exclude_keys=[{','.join(map(_quoted, sorted(excluded)))}]"]
+        quoted = ",".join(f"'{key}'" for key in sorted(excluded))
+        self.naming = [f"hydra.job.config.override_dirname.exclude_keys=[{quoted}]"]
+        """Overrides for Hydra that leave what is fixed out of ``hydra.job.override_dirname``."""
         self._bases: dict[tuple[str, ...], DictConfig] = {}
         own_logging = master.hydra.runtime.choices["hydra/job_logging"] != JOB_LOGGING
         self._unused = [key for key in UNUSED if not (own_logging and key == "job_logging")]
-
-    @property
-    def naming(self) -> list[str]:
-        """Overrides for Hydra that leave what is fixed out of ``hydra.job.override_dirname``."""
-        return self._naming
 
     def __call__(self, overrides: Sequence[str]) -> DictConfig:
         """The configuration of one job, with ``hydra`` but for its texts and logging.
@@ -62,7 +59,7 @@ class JobComposer:
         options = [override for override in parsed if not self._is_value(override)]
         if any(override.key_or_group not in self._choices for override in options):
             return copy.deepcopy(self._base(tuple(overrides)))  # it adds or deletes keys: the order may matter
-        composed = copy.deepcopy(self._base(tuple(_line(override) for override in options)))
+        composed = copy.deepcopy(self._base(tuple(str(override.input_line) for override in options)))
         ConfigLoaderImpl._apply_overrides_to_config(values, composed)  # pyright: ignore[reportPrivateUsage]
         with open_dict(composed):
             composed.hydra.overrides.task = list(overrides)
@@ -85,7 +82,7 @@ class JobComposer:
 
     def _base(self, overrides: tuple[str, ...]) -> DictConfig:
         if overrides not in self._bases:
-            base = self._loader.load_sweep_config(self._master, [*self._naming, *overrides])
+            base = self._loader.load_sweep_config(self._master, [*self.naming, *overrides])
             with open_dict(base.hydra):
                 for key in self._unused:
                     del base.hydra[key]
@@ -93,7 +90,7 @@ class JobComposer:
         return self._bases[overrides]
 
 
-def composed_job(config: DictConfig, overrides: Sequence[str], varying: str, number: int) -> Composed:
+def make_job(config: DictConfig, overrides: Sequence[str], varying: str, number: int) -> Composed:
     """Makes a job of a configuration, after checking it as training will.
 
     Args:
@@ -117,7 +114,7 @@ def composed_job(config: DictConfig, overrides: Sequence[str], varying: str, num
         config.hydra.job.id = config.hydra.job.num = number
         config.hydra.runtime.output_dir = str((root / name).absolute())
         settings = hydra_settings(config.hydra)
-        cast(Any, HydraConfig.instance()).cfg = _taken_out(config, "hydra")  # for ${hydra:...} in values
+        cast(Any, HydraConfig.instance()).cfg = _take_out(config, "hydra")  # for ${hydra:...} in values
     try:
         typed(config)
     except GesturelabError as error:
@@ -137,21 +134,10 @@ def composed_job(config: DictConfig, overrides: Sequence[str], varying: str, num
     )
 
 
-def _taken_out(config: DictConfig, key: str) -> DictConfig:
+def _take_out(config: DictConfig, key: str) -> DictConfig:
     """A configuration of one key, which the other no longer has; a copy would take a sixth of the composition."""
     holder, node = OmegaConf.create(), cast(Any, config)._get_node(key)
     del config[key]
     node._set_parent(holder)
     cast(Any, holder).__dict__["_content"][key] = node
     return holder
-
-
-def _line(override: Override) -> str:
-    assert override.input_line is not None
-    return override.input_line
-
-
-def _quoted(text: str) -> str:
-    if "'" in text:
-        raise ConfigError(f"{text}: a key cannot hold a quote")
-    return f"'{text}'"

@@ -7,7 +7,7 @@ and the job events of ``hydra.callbacks``. A job that asks for any of them has H
 
 import logging
 from collections.abc import Callable, Generator
-from contextlib import ExitStack, chdir, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,75 +20,51 @@ HYDRA = "hydra.yaml"
 
 
 def hydra_settings(hydra: DictConfig) -> str:
-    """The file's text; empty where Hydra is asked for nothing.
+    """The text of `HYDRA`; empty where Hydra is asked for nothing.
 
     Args:
         hydra: The node ``hydra`` of a composed job; its ``job_logging`` is there only if it is not our own.
     """
     job = hydra.job
-    asked = (job.env_set, job.chdir, hydra.callbacks, hydra.output_subdir, hydra.verbose, hydra.get("job_logging"))
-    return OmegaConf.to_yaml(OmegaConf.create({"hydra": hydra})) if any(asked) else ""
+    settings = (job.env_set, job.chdir, hydra.callbacks, hydra.output_subdir, hydra.verbose, hydra.get("job_logging"))
+    return OmegaConf.to_yaml(OmegaConf.create({"hydra": hydra})) if any(settings) else ""
 
 
-@contextmanager
-def around_job(folder: Path, train: Callable[[Path], None]) -> Generator[None]:
-    """Does what the folder's settings ask for, before and after what happens within.
+def train_with_hydra(folder: Path, train: Callable[[Path], None]) -> None:
+    """Trains in a folder, and lets Hydra do around it what the folder's settings ask for.
 
     Args:
         folder: The job's.
-        train: What happens within, which callbacks are given.
+        train: Trains in a folder.
+
+    Raises:
+        Exception: What `train` raised.
     """
     if not (folder / HYDRA).exists():
-        yield
+        train(folder)
         return
+    from hydra import version
     from hydra._internal.callbacks import Callbacks
-    from hydra.core.utils import JobReturn, JobStatus, _save_config, configure_log, env_override  # pyright: ignore[reportPrivateUsage]
+    from hydra.conf import HydraConf
+    from hydra.core.utils import JobRuntime, JobStatus, configure_log, run_job
+    from hydra.types import HydraContext
 
-    task = OmegaConf.load(RunDir(folder, "").config)
-    config = OmegaConf.merge(task, OmegaConf.load(folder / HYDRA))
-    assert isinstance(task, DictConfig)
-    assert isinstance(config, DictConfig)
-    hydra = config.hydra
-    with ExitStack() as undo:
-        undo.enter_context(_hydra_config(config))
-        undo.enter_context(_restored_logging())
-        configure_log(hydra.get("job_logging") or OmegaConf.create({"root": None}), hydra.verbose)
-        _say_once(RunDir(folder, "").log)
-        if hydra.output_subdir is not None:
-            parts = {"config.yaml": task, "hydra.yaml": hydra, "overrides.yaml": hydra.overrides.task}
-            for name, part in parts.items():
-                _save_config(part, name, folder / hydra.output_subdir)
-        if hydra.job.chdir:
-            undo.enter_context(chdir(folder))
-        undo.enter_context(env_override(hydra.job.env_set))
-        callbacks = Callbacks(config)
-        result = JobReturn(overrides=hydra.overrides.task, cfg=task, hydra_cfg=OmegaConf.create({"hydra": hydra}))
-        result.task_name = hydra.job.name
-        callbacks.on_job_start(config=config, task_function=train)
-        try:
-            yield
-        except Exception as error:
-            result.return_value, result.status = error, JobStatus.FAILED
-            callbacks.on_job_end(config=config, job_return=result)
-            raise
-        result.status = JobStatus.COMPLETED
-        callbacks.on_job_end(config=config, job_return=result)
+    run = RunDir(folder)
+    schema = OmegaConf.create({"hydra": HydraConf})
+    OmegaConf.set_struct(schema.hydra, False)  # conf/hydra adds keys
+    config = cast(DictConfig, OmegaConf.merge(schema, OmegaConf.load(run.config), OmegaConf.load(folder / HYDRA)))
+    version.setbase("1.3")
+    JobRuntime.instance().set("name", config.hydra.job.name)
+    context = HydraContext(cast(Any, None), Callbacks(config))  # nothing is composed here
+    with _restored_logging():
+        configure_log(config.hydra.job_logging or OmegaConf.create({"root": None}), config.hydra.verbose)
+        _log_once(run.log)
+        result = run_job(lambda _: train(folder), config, "hydra.runtime.output_dir", None, context, False)
+    if result.status is JobStatus.FAILED:
+        raise result._return_value  # pyright: ignore[reportPrivateUsage] - the public one prints a line of Hydra's
 
 
-@contextmanager
-def _hydra_config(config: DictConfig) -> Generator[None]:
-    """Lets ``HydraConfig.get()`` answer."""
-    from hydra.core.hydra_config import HydraConfig
-
-    instance = cast(Any, HydraConfig.instance())
-    before, instance.cfg = instance.cfg, config
-    try:
-        yield
-    finally:
-        instance.cfg = before
-
-
-def _say_once(log: Path) -> None:
+def _log_once(log: Path) -> None:
     """Leaves the standard output out where a handler writes the file that it goes to anyway."""
     root = logging.getLogger()
     files = [handler for handler in root.handlers if isinstance(handler, logging.FileHandler)]

@@ -1,7 +1,7 @@
 """Runs several jobs at a time on this machine, each in a process of its own.
 
 Plain subprocesses, not a pool of workers: a job that is killed takes nothing with it, the environment (threads, GPUs)
-is set before anything is imported, and the exit status tells how a process ended.
+is set before anything is imported, and the exit status shows how a process ended.
 """
 
 import os
@@ -19,7 +19,7 @@ from pathlib import Path
 from gesturelab.errors import PreemptedError, StoppedError
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.signals import defer_signals, received_signal, sleep
-from gesturelab.runs.status import State, settle_status
+from gesturelab.runs.status import State, complete_status
 
 POLL_S = 0.05
 GRACE_S = 60.0
@@ -31,20 +31,20 @@ Command = Callable[[Path], Sequence[str]]
 
 @dataclass(frozen=True)
 class Task:
-    """A job to run: what to call it, and its folder, which holds ``config.yaml``."""
+    """A job to run: its name, and its folder, which holds ``config.yaml``."""
 
     name: str
     folder: Path
 
 
 class Watcher:
-    """Is told what happens; this one does nothing with it."""
+    """Follows jobs while they run; this one does nothing."""
 
     def began(self, task: Task) -> None:
         """A job's process has started."""
 
     def ended(self, task: Task) -> None:
-        """A job's process has ended; its status file says how."""
+        """A job's process has ended; its status file holds how."""
 
     def tick(self, running: Sequence[Task]) -> None:
         """Some time has passed."""
@@ -62,15 +62,15 @@ def run_tasks(
     watcher: Watcher,
     command: Command = train_command,
 ) -> None:
-    """Runs tasks, as many at a time as there are slots; what became of each is in its ``status.json``.
+    """Runs tasks, as many at a time as there are slots; how each ended is in its ``status.json``.
 
     Each process holds the other end of a pipe as its input, and ends itself when that closes, so none outlives this
     one. Ctrl-C stops all and waits until they have kept what they have; a second one ends them at once.
 
     Args:
         tasks: Begun in this order.
-        slots: The environment variables of each place.
-        watcher: Is told what happens.
+        slots: The environment variables of each slot.
+        watcher: Follows the jobs.
         command: What to run for a folder.
 
     Raises:
@@ -88,64 +88,63 @@ def run_tasks(
             process.stdin.close()
             del running[task]
             free.append(slot)
-            settle_status(task.folder, partial(_ending, process.returncode))
+            complete_status(task.folder, partial(_describe_exit, process.returncode))
             watcher.ended(task)
 
     try:
         while waiting or running:
             while waiting and free:
                 task, slot = waiting.popleft(), free.pop()
-                running[task] = (_start(command(task.folder), task.folder, slot), slot)
+                running[task] = (_start_process(command(task.folder), task.folder, slot), slot)
                 watcher.began(task)
             sleep(POLL_S)
             collect()
             watcher.tick(list(running))
     except BaseException:
-        _end(running, received_signal() or signal.SIGINT, GRACE_S, collect)
+        _end_processes(running, received_signal() or signal.SIGINT, collect)
         raise
     finally:
-        _end(running, signal.SIGKILL, GRACE_S, collect)
+        _end_processes(running, signal.SIGKILL, collect)
 
 
-def _start(command: Sequence[str], folder: Path, slot: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def _start_process(command: Sequence[str], folder: Path, slot: Mapping[str, str]) -> subprocess.Popen[bytes]:
     folder.mkdir(parents=True, exist_ok=True)
-    with RunDir(folder, "").log.open("ab") as log:
+    with RunDir(folder).log.open("ab") as log:
         return subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
             env={**os.environ, **slot, "PYTHONUNBUFFERED": "1"},
-            start_new_session=True,  # Ctrl-C reaches this process only, which then tells the jobs
+            start_new_session=True,  # Ctrl-C reaches this process only, which signals the jobs
         )
 
 
-def _end(
+def _end_processes(
     running: Mapping[Task, tuple[subprocess.Popen[bytes], Mapping[str, str]]],
-    how: signal.Signals,
-    grace_s: float,
+    number: signal.Signals,
     collect: Callable[[], None],
 ) -> None:
     for process, _ in running.values():
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, how) if how == signal.SIGKILL else process.send_signal(how)
-    until = time.monotonic() + grace_s
+            os.killpg(process.pid, number) if number == signal.SIGKILL else process.send_signal(number)
+    until = time.monotonic() + GRACE_S
     while running and time.monotonic() < until:
         time.sleep(POLL_S)
         collect()
 
 
-def _ending(code: int) -> tuple[State, str]:
-    """State and reason of a job whose process ended with a status, without a word of its own."""
-    if code in (-signal.SIGINT, StoppedError.exit_status):
+def _describe_exit(status: int) -> tuple[State, str]:
+    """State and reason of a job whose process wrote neither."""
+    if status in (-signal.SIGINT, StoppedError.exit_status):
         return State.stopped, "stopped by Ctrl-C"
-    if code == PreemptedError.exit_status:
+    if status == PreemptedError.exit_status:
         return State.stopped, "asked to leave before it began"
-    if code == -signal.SIGKILL:
+    if status == -signal.SIGKILL:
         return State.failed, "killed by SIGKILL (the system does so when memory runs out)"
-    if code < 0:
-        return State.failed, f"killed by {signal.Signals(-code).name}"
-    return State.failed, f"ended with exit status {code} before it began; see its log"
+    if status < 0:
+        return State.failed, f"killed by {signal.Signals(-status).name}"
+    return State.failed, f"ended with exit status {status} before it began; see its log"
 
 
 def end_with_parent() -> None:

@@ -1,12 +1,13 @@
-"""Plans a sweep: for each job its folder, and whether to begin it, go on with it, or leave it as it is."""
+"""The jobs of a sweep: the folder of each, what is to be done about it, and afterwards how it ended."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 
-from gesturelab.config.difference import Difference, differences
-from gesturelab.config.saved import MAX_BYTES
+from gesturelab.config.saved import MAX_BYTES, Difference, differences
 from gesturelab.errors import ConfigError, RunError
 from gesturelab.files import read_text, write_text
 from gesturelab.runs.folder import RunDir
@@ -15,6 +16,7 @@ from gesturelab.sweeps.hydra_job import HYDRA
 
 MOST_DIFFERENCES = 5
 MOST_REFUSED = 5
+MOST_ROWS = 30
 
 
 class Action(StrEnum):
@@ -106,7 +108,7 @@ class Job:
     @property
     def in_slurm(self) -> bool:
         """Whether a Slurm array that we submitted has it."""
-        return self.action is Action.busy and "slurm_name" in (read_status(self.folder) or {})
+        return self.action is Action.busy and "slurm_name" in read_status(self.folder)
 
     @property
     def to_do(self) -> bool:
@@ -124,30 +126,34 @@ def plan(sweep: Sequence[Composed], on_change: OnChange) -> list[Job]:
         RunError: If folders hold runs of other configurations and `on_change` is refuse; nothing was touched.
         ConfigError: If two different jobs want the same folder.
     """
-    shelf = _Shelf()
+    taken: dict[Path, Composed] = {}
+    read_folders = cache(_folders_by_config)
     jobs: list[Job] = []
     refused: list[tuple[Path, list[Difference]]] = []
     for composed in sweep:
         folder = composed.root / composed.name
-        if (equal := shelf.find(composed)) is not None:
-            folder = equal
-        elif _worth_keeping(folder):
-            if on_change is OnChange.refuse:
-                refused.append((folder, differences(_text(folder), composed.text)))
-                continue
-            number = 2
-            while _worth_keeping(folder := composed.root / f"{composed.name}-{number}") or shelf.taken(folder):
-                number += 1
-        before = shelf.take(folder, composed)
-        if before is None:
-            jobs.append(Job(composed, folder, _action(folder, composed)))
-        elif before.text != composed.text:
+        text = _read_config(folder)
+        if text is None or (text != composed.text and differences(text, composed.text)):
+            equal = read_folders(composed.root).get(composed.text)
+            if equal is None and _is_worth_keeping(folder):
+                if on_change is OnChange.refuse:
+                    refused.append((folder, differences(text, composed.text)))
+                    continue
+                number = 2
+                while _is_worth_keeping(beside := folder.with_name(f"{folder.name}-{number}")) or beside in taken:
+                    number += 1
+                equal = beside
+            folder = equal or folder
+        first = taken.setdefault(folder, composed)
+        if first is composed:
+            jobs.append(Job(composed, folder, _choose_action(folder, composed.size)))
+        elif first.text != composed.text:
             raise ConfigError(
-                f"the jobs {before.varying!r} and {composed.varying!r} want the same folder {folder}; "
+                f"the jobs {first.varying!r} and {composed.varying!r} want the same folder {folder}; "
                 "leave hydra.sweep.subdir as it is, or let it hold all that varies"
             )
     if refused:
-        raise RunError(_refusal(refused))
+        raise RunError(_describe_refusal(refused))
     return jobs
 
 
@@ -166,62 +172,39 @@ def require_sweep_folder(root: Path) -> None:
         raise RunError(f"{root} is not a sweep's folder, but it is not empty; choose another name=NAME")
 
 
-class _Shelf:
-    """The folders of sweeps by what their ``config.yaml`` says, and which of them this sweep has taken."""
-
-    def __init__(self) -> None:
-        self._by_text: dict[Path, dict[str, Path]] = {}
-        self._taken: dict[Path, Composed] = {}
-
-    def find(self, composed: Composed) -> Path | None:
-        own = composed.root / composed.name
-        there = _text(own)
-        if there is not None and (there == composed.text or not differences(there, composed.text)):
-            return own
-        if composed.root not in self._by_text:
-            folders = find_jobs(composed.root, "config.yaml")
-            self._by_text[composed.root] = {_text(folder) or "": folder for folder in reversed(folders)}
-        return self._by_text[composed.root].get(composed.text)
-
-    def take(self, folder: Path, composed: Composed) -> Composed | None:
-        """Who had taken it before."""
-        before = self._taken.get(folder)
-        self._taken.setdefault(folder, composed)
-        return before
-
-    def taken(self, folder: Path) -> bool:
-        return folder in self._taken
+def _folders_by_config(root: Path) -> dict[str, Path]:
+    """The folders of a sweep's jobs by the text of their ``config.yaml``; the first of equal ones."""
+    return {_read_config(folder) or "": folder for folder in reversed(find_jobs(root, "config.yaml"))}
 
 
-def _action(folder: Path, composed: Composed) -> Action:
-    run = RunDir(folder, composed.size)
+def _choose_action(folder: Path, size: str) -> Action:
+    run, status = RunDir(folder, size), read_status(folder)
     if run.complete:
         return Action.skip
-    status = read_status(folder)
     if is_alive(folder, status):
         return Action.busy
     if run.begun:
         return Action.resume
-    return Action.again if status is not None and status.get("state") == State.failed else Action.start
+    return Action.again if status.get("state") == State.failed else Action.start
 
 
-def _worth_keeping(folder: Path) -> bool:
+def _is_worth_keeping(folder: Path) -> bool:
     """Whether the folder holds more than a run without a checkpoint."""
     if not folder.exists():
         return False
     if not folder.is_dir() or any(folder.glob("info_*.json")) or any(folder.glob("model_*.pth")):
         return True
-    return RunDir(folder, "").begun or is_alive(folder, read_status(folder))
+    return RunDir(folder).begun or is_alive(folder)
 
 
-def _text(folder: Path) -> str | None:
+def _read_config(folder: Path) -> str | None:
     try:
-        return read_text(RunDir(folder, "").config, MAX_BYTES)
+        return read_text(RunDir(folder).config, MAX_BYTES)
     except (OSError, ValueError):
         return None
 
 
-def _refusal(refused: list[tuple[Path, list[Difference]]]) -> str:
+def _describe_refusal(refused: list[tuple[Path, list[Difference]]]) -> str:
     lines = [
         f"{len(refused)} of the jobs would go where a run of another configuration is; nothing was begun"
         if len(refused) > 1
@@ -236,3 +219,71 @@ def _refusal(refused: list[tuple[Path, list[Difference]]]) -> str:
         lines.append(f"  and {len(refused) - MOST_REFUSED} more")
     lines.append("Give the sweep another name with name=NAME, or keep both with hydra.sweeper.on_change=beside")
     return "\n".join(lines)
+
+
+class JobResult(StrEnum):
+    """How a job ended."""
+
+    done = "done"
+    resumed = "resumed"
+    skipped = "skipped"
+    running = "running"
+    queued = "queued"
+    stopped = "stopped"
+    failed = "failed"
+    not_begun = "not begun"
+
+    @property
+    def good(self) -> bool:
+        """Whether the job's run is finished."""
+        return self in (JobResult.done, JobResult.resumed, JobResult.skipped)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended, why if not well, and where to read on."""
+
+    name: str
+    result: JobResult
+    reason: str = ""
+    log: Path | None = None
+
+
+def outcome_of(job: Job) -> Outcome:
+    """How a job ended: finished is only what left all its files."""
+    if job.action is Action.skip:
+        return Outcome(job.name, JobResult.skipped)
+    if job.run.complete:
+        return Outcome(job.name, JobResult.resumed if job.action is Action.resume else JobResult.done)
+    status = read_status(job.folder)
+    state, reason = status.get("state"), status.get("reason", "")
+    log = job.run.log if job.run.log.exists() else None
+    if is_alive(job.folder, status):
+        if state == State.queued:
+            return Outcome(job.name, JobResult.queued, reason or f"in Slurm as {status.get('slurm_name')}")
+        return Outcome(job.name, JobResult.running, f"process {status.get('pid')} on {status.get('host')}", log)
+    if state == State.stopped:
+        return Outcome(job.name, JobResult.stopped, reason, log)
+    reasons = {
+        State.running: "killed: it could not write how it ended",
+        State.done: "some of its files are gone",
+        State.failed: reason,
+    }
+    if state in reasons:
+        return Outcome(job.name, JobResult.failed, reasons[State(state)], log)
+    return Outcome(job.name, JobResult.not_begun, reason, log)
+
+
+def outcome_table(outcomes: Sequence[Outcome]) -> list[str]:
+    """Lines to print: a row a job, skipped ones only while there are few, and the sum of it."""
+    many = len(outcomes) > MOST_ROWS
+    rows = [outcome for outcome in outcomes if not (many and outcome.result.good)]
+    width = max((len(row.name) for row in rows), default=0)
+    lines: list[str] = []
+    for row in rows:
+        lines.append(f"{row.result:<10} {row.name:<{width}}  {row.reason}".rstrip())
+        if row.log is not None and not row.result.good:
+            lines.append(f"{'':<10} log: {row.log}")
+    counts = Counter(outcome.result for outcome in outcomes)
+    summary = ", ".join(f"{counts[result]} {result}" for result in JobResult if counts[result])
+    return [*lines, f"{len(outcomes)} jobs: {summary}"]

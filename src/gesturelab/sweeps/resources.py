@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gesturelab.config.launcher import LocalLauncherConfig
+from gesturelab.config.sweeps import LocalLauncherConfig
 from gesturelab.errors import ConfigError
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -20,36 +20,34 @@ class Gpus:
     ids: tuple[str, ...]
 
 
-def places(options: LocalLauncherConfig, gpus: Gpus | None, cores: int, jobs: int) -> list[dict[str, str]]:
-    """The environment variables of each job that runs at the same time.
+def divide_resources(options: LocalLauncherConfig, gpus: Gpus | None, cores: int, jobs: int) -> list[dict[str, str]]:
+    """Slots: the environment variables of each job that runs at the same time.
 
     >>> shared = LocalLauncherConfig("", n_jobs=None, threads=None, gpus=None, jobs_per_gpu=2)
-    >>> places(shared, Gpus("CUDA_VISIBLE_DEVICES", ("0", "1")), cores=8, jobs=99)[1]
+    >>> divide_resources(shared, Gpus("CUDA_VISIBLE_DEVICES", ("0", "1")), cores=8, jobs=99)[1]
     {'CUDA_VISIBLE_DEVICES': '1', 'OMP_NUM_THREADS': '2', 'MKL_NUM_THREADS': '2', 'OPENBLAS_NUM_THREADS': '2'}
 
     Raises:
         ConfigError: If a GPU is asked for that is not there.
     """
-    chosen = _chosen(options, gpus)
-    slots = [gpu for _ in range(options.jobs_per_gpu) for gpu in chosen]
-    at_once = options.n_jobs or len(slots) or max(cores // 2, 1)
-    at_once = max(min(at_once, jobs, len(slots) or jobs), 1)
-    threads = str(options.threads or max(cores // at_once, 1))
-    device = [{gpus.variable: slots[place]} if slots and gpus is not None else {} for place in range(at_once)]
-    return [{**variables, **dict.fromkeys(THREADS, threads)} for variables in device]
+    shares = options.jobs_per_gpu * _choose_gpus(options, gpus)
+    count = options.n_jobs or len(shares) or max(cores // 2, 1)
+    count = max(min(count, jobs, len(shares) or jobs), 1)
+    threads = dict.fromkeys(THREADS, str(options.threads or max(cores // count, 1)))
+    return [({gpus.variable: shares[slot]} if shares and gpus is not None else {}) | threads for slot in range(count)]
 
 
-def _chosen(options: LocalLauncherConfig, gpus: Gpus | None) -> list[str]:
-    there = gpus.ids if gpus is not None else ()
+def _choose_gpus(options: LocalLauncherConfig, gpus: Gpus | None) -> list[str]:
+    ids = gpus.ids if gpus is not None else ()
     if options.gpus is None:
-        return list(there)
-    missing = [number for number in options.gpus if not 0 <= number < len(there)]
+        return list(ids)
+    missing = [number for number in options.gpus if not 0 <= number < len(ids)]
     if missing:
-        raise ConfigError(f"hydra.launcher.gpus={options.gpus}: there is no GPU {missing[0]}; there are {len(there)}")
-    return [there[number] for number in options.gpus]
+        raise ConfigError(f"hydra.launcher.gpus={options.gpus}: there is no GPU {missing[0]}; there are {len(ids)}")
+    return [ids[number] for number in options.gpus]
 
 
-def cpu_cores() -> int:
+def count_cpu_cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -64,14 +62,14 @@ def find_gpus(environment: Mapping[str, str] = os.environ) -> Gpus | None:
         if variable in environment:
             ids = tuple(part.strip() for part in environment[variable].split(",") if part.strip() not in ("", "-1"))
             return Gpus(variable, ids) if ids else None
-    if (count := _nvidia_gpus()) > 0:
+    if (count := _count_nvidia_gpus()) > 0:
         return Gpus("CUDA_VISIBLE_DEVICES", tuple(map(str, range(count))))
-    if (count := amd_gpus(Path("/sys/class/kfd/kfd/topology/nodes"))) > 0:
+    if (count := count_amd_gpus(Path("/sys/class/kfd/kfd/topology/nodes"))) > 0:
         return Gpus("ROCR_VISIBLE_DEVICES", tuple(map(str, range(count))))
     return None
 
 
-def _nvidia_gpus() -> int:
+def _count_nvidia_gpus() -> int:
     try:
         listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, check=True).stdout
     except (OSError, subprocess.SubprocessError):
@@ -79,7 +77,7 @@ def _nvidia_gpus() -> int:
     return sum(line.startswith("GPU ") for line in listed.splitlines())
 
 
-def amd_gpus(nodes: Path) -> int:
+def count_amd_gpus(nodes: Path) -> int:
     """Nodes of the kernel's topology that have SIMD units: a CPU's has none."""
     count = 0
     for properties in nodes.glob("*/properties"):

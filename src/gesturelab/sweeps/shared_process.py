@@ -3,20 +3,17 @@
 import itertools
 import json
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
 
-import yaml
-
+from gesturelab.config.saved import load_yaml
 from gesturelab.errors import ConfigError
 from gesturelab.files import write_json
 from gesturelab.runs.folder import RunDir, is_finished
-from gesturelab.runs.status import State, end_status, read_status
-from gesturelab.sweeps.local import Task, Watcher, run_tasks
+from gesturelab.runs.status import State, complete_status, read_status
+from gesturelab.sweeps.local import Task, Watcher, run_tasks, train_command
 from gesturelab.sweeps.plan import Job
 
 KEYS_THAT_MAY_DIFFER = ("split", "seed")
@@ -24,8 +21,6 @@ KEYS_THAT_MAY_DIFFER = ("split", "seed")
 HIDDEN_FOLDER = ".shared_process"
 """In the sweep's folder: the output of the processes."""
 STATUS_POLL_S = 0.5
-
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 Group = tuple[Job, ...]
 """The jobs of one process."""
@@ -37,7 +32,7 @@ def require_shareable(job: Job) -> None:
     Raises:
         ConfigError: Naming the key, and what to do.
     """
-    config = _read_values(job)
+    config = load_yaml(job.composed.text)
     trainer = config["trainer"]
     for key in ("devices", "num_nodes"):
         if trainer[key] > 1:
@@ -62,7 +57,7 @@ def group_jobs(jobs: Sequence[Job], models_at_once: int, processes: int) -> list
     """
     alike: dict[str, list[Job]] = {}
     for job in jobs:
-        values = {key: value for key, value in _read_values(job).items() if key not in KEYS_THAT_MAY_DIFFER}
+        values = {key: value for key, value in load_yaml(job.composed.text).items() if key not in KEYS_THAT_MAY_DIFFER}
         alike.setdefault(json.dumps([str(job.composed.root), values], sort_keys=True), []).append(job)
     groups: list[Group] = []
     for members in alike.values():
@@ -78,7 +73,7 @@ def run_groups(groups: Sequence[Group], slots: Sequence[Mapping[str, str]], watc
     Args:
         groups: Started in this order; every job's folder holds its ``config.yaml``.
         slots: The environment variables of each process.
-        watcher: Is told what happens to each job.
+        watcher: Follows each job.
 
     Raises:
         KeyboardInterrupt: After Ctrl-C, when all processes have ended.
@@ -102,16 +97,16 @@ def run_groups(groups: Sequence[Group], slots: Sequence[Mapping[str, str]], watc
 
 def _has_output(folder: Path) -> bool:
     """Whether a process printed anything that is in no run's log."""
-    log = RunDir(folder, "").log
+    log = RunDir(folder).log
     return log.exists() and log.stat().st_size > 0
 
 
 def _command(folder: Path) -> list[str]:
-    return [sys.executable, "-m", "gesturelab.cli.shared_process", str(folder / "list.json")]
+    return train_command(folder / "list.json")
 
 
 class _JobWatcher(Watcher):
-    """Tells a watcher of jobs what happens to the jobs of each process."""
+    """Lets a watcher follow the jobs of each process."""
 
     def __init__(self, group_of: Mapping[Task, Group], watcher: Watcher) -> None:
         self._group_of = group_of
@@ -131,18 +126,16 @@ class _JobWatcher(Watcher):
 
     def ended(self, task: Task) -> None:
         """Completes the status files of jobs that were killed before they could write how they ended."""
-        reason = (read_status(task.folder) or {}).get("reason", "")
+        reason = read_status(task.folder).get("reason", "")
         if _has_output(task.folder):
-            reason += f"; {RunDir(task.folder, '').log} may say more"
+            reason += f"; {RunDir(task.folder).log} may say more"
         for job in self._group_of[task]:
-            state = (read_status(job.folder) or {}).get("state")
-            if state == State.running:
-                done = is_finished(job.folder)
-                end_status(job.folder, State.done if done else State.failed, "" if done else reason)
+            if read_status(job.folder).get("state") == State.running:
+                complete_status(job.folder, lambda: (State.failed, reason))
             self._report(Task(job.name, job.folder))
 
     def _report(self, task: Task) -> None:
-        state = (read_status(task.folder) or {}).get("state")
+        state = read_status(task.folder).get("state")
         if state in (None, State.queued):
             return
         if task.folder not in self._began:
@@ -151,7 +144,3 @@ class _JobWatcher(Watcher):
         if state != State.running and task.folder not in self._ended:
             self._ended.add(task.folder)
             self._watcher.ended(task)
-
-
-def _read_values(job: Job) -> dict[str, Any]:
-    return cast(dict[str, Any], yaml.load(job.composed.text, Loader=_Loader))

@@ -21,7 +21,7 @@ from gesturelab.runs.info import Info
 from gesturelab.runs.lifecycle import begin_run, check_folder
 from gesturelab.runs.locking import is_locked, make_new_folder
 from gesturelab.runs.signals import LOOK_S, defer_signals, raise_if_received, received_signal
-from gesturelab.runs.status import State, Status, read_status
+from gesturelab.runs.status import State, read_status
 from gesturelab.sweeps.local import train_command
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def _train_in_processes(config: TrainConfig, folder: Path, config_text: str) -> 
             time.sleep(LOOK_S)
         printing.join()
         preempted = received_signal() not in (None, signal.SIGINT)
-    status = read_status(folder) or Status()
+    status = read_status(folder)
     if status.get("state") == State.stopped:
         reason = status.get("reason", "stopped")
         raise PreemptedError(reason) if preempted else StoppedError(reason)

@@ -128,7 +128,7 @@ def test_a_rate_that_is_none_is_a_wrong_call(bundle, rate, capsys):
     with pytest.raises(SystemExit) as left:
         main(["predict", str(bundle), "x", "--rate", rate])
     assert left.value.code == 2
-    assert "must be a number of frames a second above 0" in capsys.readouterr().err
+    assert "must be a number, more than 0" in capsys.readouterr().err
 
 
 def test_batches_change_no_answer_and_no_order(model, files, monkeypatch):

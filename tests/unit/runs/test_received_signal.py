@@ -105,7 +105,7 @@ def test_a_job_of_a_queue_answers_once_in_its_own_way_and_stays_where_it_should(
     answered = []
     signals.answer_with(answered.append)
     signals.listen(signal.SIGINT, signal.SIGUSR2)
-    signals.train_on_after(signal.SIGTERM)
+    signals.announce_and_ignore(signal.SIGTERM)
     os.kill(os.getpid(), signal.SIGTERM)
     assert signals.received_signal() is None
     assert "SIGTERM: training on" in capfd.readouterr().err

@@ -66,5 +66,5 @@ def test_runs_are_found_finished_or_not(tmp_path):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / name).write_text("{}")
     (tmp_path / "b/done/config.yaml").write_text("")
-    found = [(run.path.relative_to(tmp_path).as_posix(), run.size) for run in find_runs(tmp_path)]
-    assert found == [("a/begun", ""), ("b/done", "small")]
+    runs = [(run.path.relative_to(tmp_path).as_posix(), run.size) for run in find_runs(tmp_path)]
+    assert runs == [("a/begun", ""), ("b/done", "small")]

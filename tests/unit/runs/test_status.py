@@ -10,8 +10,8 @@ from gesturelab.errors import DataError, RunError, StoppedError
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.info import Epoch
 from gesturelab.runs.lifecycle import report_status
-from gesturelab.runs.status import Status, is_alive, queue, read_status, write_status
-from gesturelab.sweeps.outcome import Outcome, Result, table
+from gesturelab.runs.status import Status, is_alive, mark_queued, read_status, write_status
+from gesturelab.sweeps.plan import JobResult, Outcome, outcome_table
 from processes import running
 
 
@@ -45,7 +45,7 @@ def test_the_validation_loss_of_every_epoch_is_kept_over_attempts(tmp_path):
     assert read_status(tmp_path)["validation_losses"] == [0.9, 0.8, None]
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "last.ckpt").touch()
-    queue(tmp_path)
+    mark_queued(tmp_path)
     with report_status(tmp_path, 5) as reporter:
         assert read_status(tmp_path)["validation_losses"] == [0.9, 0.8, None]
         reporter.epoch(epoch(1, 0.7), 5)  # the checkpoint was one epoch behind
@@ -94,33 +94,33 @@ def test_a_second_process_is_refused_and_leaves_the_status_alone(tmp_path):
         [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as other:
         assert other.stdout.readline() == "mine\n"
-        assert is_alive(tmp_path, read_status(tmp_path))
+        assert is_alive(tmp_path)
         with pytest.raises(RunError, match=f"being trained by process {other.pid}"), report_status(tmp_path, 1):
             pytest.fail("it must not begin")
         other.kill()  # the system frees the lock, whatever the status says
     assert read_status(tmp_path)["state"] == "running"
-    assert not is_alive(tmp_path, read_status(tmp_path))
+    assert not is_alive(tmp_path)
     with report_status(tmp_path, 1):
         assert read_status(tmp_path)["attempt"] == 2
 
 
 def test_another_machine_is_believed_while_its_heart_beats(tmp_path):
     write_status(tmp_path, Status(state="running", host="another machine"))
-    assert is_alive(tmp_path, read_status(tmp_path))
+    assert is_alive(tmp_path)
     path = RunDir(tmp_path, "").status
     path.write_text(json.dumps(json.loads(path.read_text()) | {"heartbeat": "2020-01-01T00:00:00+00:00"}))
-    assert not is_alive(tmp_path, read_status(tmp_path))
+    assert not is_alive(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"state": "asleep"}', "{"])
 def test_a_broken_status_file_counts_as_none(tmp_path, text):
     RunDir(tmp_path, "").status.write_text(text)
-    assert read_status(tmp_path) is None
+    assert not read_status(tmp_path)
 
 
 def test_the_table_tells_reason_and_log_of_what_failed(tmp_path):
-    outcomes = [Outcome(f"seed={n}", Result.done) for n in range(40)]
-    lines = table([*outcomes, Outcome("seed=99", Result.failed, "out of memory", tmp_path / "train.log")])
+    outcomes = [Outcome(f"seed={n}", JobResult.done) for n in range(40)]
+    lines = outcome_table([*outcomes, Outcome("seed=99", JobResult.failed, "out of memory", tmp_path / "train.log")])
     assert lines == [
         "failed     seed=99  out of memory",
         f"           log: {tmp_path / 'train.log'}",

@@ -49,11 +49,11 @@ def test_each_of_twenty_runs_gets_its_own_folder_and_all_share_the_cache(tmp_pat
     for process in processes:
         process.stdin.close()  # go
         process.stdin = None
-    said = [json.loads(process.communicate()[0]) for process in processes]
+    answers = [json.loads(process.communicate()[0]) for process in processes]
     assert all(process.returncode == 0 for process in processes)
     numbered = [f"2026-11-22_14-00-00-{number}" for number in range(2, 21)]
-    assert sorted(name for name, _ in said) == sorted(["2026-11-22_14-00-00", *numbered])
-    assert len({fingerprint for _, fingerprint in said}) == 1
+    assert sorted(name for name, _ in answers) == sorted(["2026-11-22_14-00-00", *numbered])
+    assert len({fingerprint for _, fingerprint in answers}) == 1
     assert len(list((tmp_path / "cache").iterdir())) == 1, "one entry, and nothing half-written"
 
 

@@ -1,4 +1,4 @@
-"""Several jobs at a time: one's end is no other's, none outlives the launcher, places are shared fairly."""
+"""Several jobs at a time: one's end is no other's, none outlives the launcher, resources are shared fairly."""
 
 import os
 import signal
@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from gesturelab.config.launcher import LocalLauncherConfig
+from gesturelab.config.sweeps import LocalLauncherConfig
 from gesturelab.errors import ConfigError
 from gesturelab.runs.status import is_alive, read_status
 from gesturelab.sweeps.local import Task, Watcher, run_tasks
-from gesturelab.sweeps.resources import Gpus, find_gpus, places
+from gesturelab.sweeps.resources import Gpus, divide_resources, find_gpus
 from processes import running
 
 OPTIONS = {"_target_": "", "n_jobs": None, "threads": None, "gpus": None, "jobs_per_gpu": 1}
@@ -54,15 +54,15 @@ def until(condition, seconds=60):
 
 
 def state(folder):
-    return (read_status(folder) or {}).get("state")
+    return read_status(folder).get("state")
 
 
 def test_one_job_that_dies_takes_no_other_with_it(tmp_path):
     recorder = Recorder()
     names = ("fine-1", "raises", "killed", "early", "leaves", "fine-2")
     run_tasks(tasks(tmp_path, *names), [{"OMP_NUM_THREADS": "3"}, {"OMP_NUM_THREADS": "3"}], recorder, stub)
-    said = {name: (read_status(tmp_path / name)["state"], read_status(tmp_path / name).get("reason")) for name in names}
-    assert said == {
+    statuses = {name: read_status(tmp_path / name) for name in names}
+    assert {name: (status["state"], status.get("reason")) for name, status in statuses.items()} == {
         "fine-1": ("done", None),
         "fine-2": ("done", None),
         "raises": ("failed", "ValueError: bad luck"),
@@ -98,10 +98,10 @@ except KeyboardInterrupt:
 
 @pytest.fixture
 def launcher(tmp_path):
-    """A launcher in a process of its own, with two jobs that wait for ever and one that has no place."""
+    """A launcher in a process of its own, with two jobs that wait for ever and one that has no slot."""
     with running([sys.executable, "-c", LAUNCHER, str(tmp_path), str(STUB.parent), str(STUB.parents[2])]) as process:
         try:
-            until(lambda: all((read_status(tmp_path / f"waits-{n}") or {}).get("epoch") == 1 for n in (1, 2)))
+            until(lambda: all(read_status(tmp_path / f"waits-{n}").get("epoch") == 1 for n in (1, 2)))
             yield process
         finally:
             process.kill()
@@ -111,7 +111,7 @@ def test_no_job_outlives_a_launcher_that_is_killed(launcher, tmp_path):
     pids = [read_status(tmp_path / f"waits-{n}")["pid"] for n in (1, 2)]
     launcher.kill()
     launcher.wait()
-    until(lambda: not any(is_alive(tmp_path / f"waits-{n}", read_status(tmp_path / f"waits-{n}")) for n in (1, 2)))
+    until(lambda: not any(is_alive(tmp_path / f"waits-{n}") for n in (1, 2)))
     until(lambda: not any(_exists(pid) for pid in pids))
 
 
@@ -128,28 +128,28 @@ def _exists(pid):
         return False
 
 
-def test_places_divide_threads_and_gpus():
+def test_slots_divide_threads_and_gpus():
     two = Gpus("CUDA_VISIBLE_DEVICES", ("4", "7"))
-    threads = [place["OMP_NUM_THREADS"] for place in places(local(n_jobs=3), None, cores=16, jobs=99)]
+    threads = [slot["OMP_NUM_THREADS"] for slot in divide_resources(local(n_jobs=3), None, cores=16, jobs=99)]
     assert threads == ["5", "5", "5"]
-    devices = [p["CUDA_VISIBLE_DEVICES"] for p in places(local(jobs_per_gpu=2), two, cores=8, jobs=99)]
+    devices = [p["CUDA_VISIBLE_DEVICES"] for p in divide_resources(local(jobs_per_gpu=2), two, cores=8, jobs=99)]
     assert devices == ["4", "7", "4", "7"]
-    assert len(places(local(n_jobs=9), two, cores=8, jobs=99)) == 2  # a GPU each, no more
-    assert len(places(local(n_jobs=9), None, cores=8, jobs=2)) == 2
-    assert places(local(gpus=[1]), two, cores=8, jobs=9)[0]["CUDA_VISIBLE_DEVICES"] == "7"
-    assert "CUDA_VISIBLE_DEVICES" not in places(local(gpus=[]), two, cores=8, jobs=9)[0]
-    assert places(local(threads=2), None, cores=1, jobs=9)[0]["OMP_NUM_THREADS"] == "2"
+    assert len(divide_resources(local(n_jobs=9), two, cores=8, jobs=99)) == 2  # a GPU each, no more
+    assert len(divide_resources(local(n_jobs=9), None, cores=8, jobs=2)) == 2
+    assert divide_resources(local(gpus=[1]), two, cores=8, jobs=9)[0]["CUDA_VISIBLE_DEVICES"] == "7"
+    assert "CUDA_VISIBLE_DEVICES" not in divide_resources(local(gpus=[]), two, cores=8, jobs=9)[0]
+    assert divide_resources(local(threads=2), None, cores=1, jobs=9)[0]["OMP_NUM_THREADS"] == "2"
 
 
 def test_a_gpu_that_is_not_there_is_refused():
     with pytest.raises(ConfigError, match=r"there is no GPU 2; there are 1"):
-        places(local(gpus=[2]), Gpus("CUDA_VISIBLE_DEVICES", ("0",)), cores=2, jobs=1)
+        divide_resources(local(gpus=[2]), Gpus("CUDA_VISIBLE_DEVICES", ("0",)), cores=2, jobs=1)
     with pytest.raises(ConfigError, match=r"hydra.launcher.n_jobs=0: must be at least 1"):
         local(n_jobs=0)
 
 
 @pytest.mark.parametrize(
-    ("environment", "found"),
+    ("environment", "expected"),
     [
         ({"CUDA_VISIBLE_DEVICES": "2,3"}, Gpus("CUDA_VISIBLE_DEVICES", ("2", "3"))),
         ({"CUDA_VISIBLE_DEVICES": ""}, None),
@@ -158,8 +158,8 @@ def test_a_gpu_that_is_not_there_is_refused():
         ({"ROCR_VISIBLE_DEVICES": "4,5", "HIP_VISIBLE_DEVICES": "1"}, Gpus("HIP_VISIBLE_DEVICES", ("1",))),
     ],
 )
-def test_variables_that_hide_gpus_are_respected(environment, found):
-    assert find_gpus(environment) == found
+def test_variables_that_hide_gpus_are_respected(environment, expected):
+    assert find_gpus(environment) == expected
 
 
 def test_the_tests_know_processes():

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from gesturelab.config.store import conf_dir, register
 from gesturelab.errors import ConfigError
-from gesturelab.sweeps.search.space import Choices, Numbers, as_override, parameter, replicates
+from gesturelab.sweeps.search.space import Choices, Numbers, as_override, read_parameter, read_replicates
 
 CONFIG = OmegaConf.create(
     {"model": {"hidden": 8, "dropout": 0.1, "bidirectional": False, "name": "tiny"}, "optimizer": {"lr": 1e-3}}
@@ -20,8 +20,8 @@ def parse(line):
     return OverridesParser.create().parse_override(line)
 
 
-def space(line):
-    return parameter(parse(line), CONFIG)
+def read(line):
+    return read_parameter(parse(line), CONFIG)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def space(line):
     ],
 )
 def test_what_an_override_says(line, expected):
-    assert space(line) == expected
+    assert read(line) == expected
 
 
 @pytest.mark.parametrize(
@@ -60,9 +60,9 @@ def test_what_an_override_says(line, expected):
         ("model.bidirectional=interval(0,1)", "an interval is for numbers"),
     ],
 )
-def test_what_cannot_be_searched_is_told(line, message):
+def test_what_cannot_be_searched_is_refused(line, message):
     with pytest.raises(ConfigError, match=message):
-        space(line)
+        read(line)
 
 
 @pytest.mark.parametrize("value", [1e-5, 0.1 + 0.2, 1e22, 3, 5e-324])
@@ -71,20 +71,20 @@ def test_a_number_comes_back_from_an_override_exactly(value):
 
 
 def test_replicates_are_all_combinations():
-    assert replicates([parse("split.fold=range(2)"), parse("seed=5,6")]) == [
+    assert read_replicates([parse("split.fold=range(2)"), parse("seed=5,6")]) == [
         ("split.fold=0", "seed=5"),
         ("split.fold=0", "seed=6"),
         ("split.fold=1", "seed=5"),
         ("split.fold=1", "seed=6"),
     ]
-    assert replicates([]) == [()]
+    assert read_replicates([]) == [()]
     for line in ("seed=3", "seed=interval(0,3)"):
         with pytest.raises(ConfigError, match=r"average_over: seed=.*: give several values"):
-            replicates([parse(line)])
+            read_replicates([parse(line)])
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("options", "message"),
     [
         ({"n_trial": 3}, "n_trial"),
         ({"n_trials": 0}, "hydra.sweeper.n_trials=0: must be at least 1"),
@@ -95,10 +95,10 @@ def test_replicates_are_all_combinations():
         ({"storage": "mysql://x"}, "must be sqlite:///FILE or null"),
     ],
 )
-def test_wrong_options_are_named(given, message):
+def test_wrong_options_are_named(options, message):
     register()
     GlobalHydra.instance().clear()
-    overrides = ["hydra/sweeper=optuna", *(f"hydra.sweeper.{key}={value}" for key, value in given.items())]
+    overrides = ["hydra/sweeper=optuna", *(f"hydra.sweeper.{key}={value}" for key, value in options.items())]
     with (
         pytest.raises((ConfigError, HydraException)) as refused,
         initialize_config_dir(version_base="1.3", config_dir=str(conf_dir())),

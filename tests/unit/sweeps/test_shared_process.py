@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from made_run import composed
+from run_builder import composed
 
 from gesturelab.errors import ConfigError
-from gesturelab.runs.status import queue, read_status
+from gesturelab.runs.status import mark_queued, read_status
 from gesturelab.sweeps import shared_process
 from gesturelab.sweeps.local import Watcher
 from gesturelab.sweeps.plan import Action, Job
@@ -24,8 +24,8 @@ STUB = Path(__file__).with_name("stub_job.py")
 
 
 def job(root, name="job", **values):
-    made = composed(root, name, yaml.safe_dump({**PLAIN, **values}))
-    return Job(made, root / name, Action.start)
+    config = composed(root, name, yaml.safe_dump({**PLAIN, **values}))
+    return Job(config, root / name, Action.start)
 
 
 def names(groups):
@@ -73,13 +73,13 @@ def test_any_precision_optimizer_and_callback_can_share_a_process(tmp_path):
 
 class Recorder(Watcher):
     def __init__(self):
-        self.said = []
+        self.events = []
 
     def began(self, task):
-        self.said.append(("began", task.name))
+        self.events.append(("began", task.name))
 
     def ended(self, task):
-        self.said.append((read_status(task.folder)["state"], task.name))
+        self.events.append((read_status(task.folder)["state"], task.name))
 
 
 def test_a_process_that_is_killed_says_so_of_the_jobs_it_was_at_and_no_other_process_minds(tmp_path, monkeypatch):
@@ -94,7 +94,7 @@ def test_a_process_that_is_killed_says_so_of_the_jobs_it_was_at_and_no_other_pro
     )
     jobs = [job(tmp_path, name) for name in ("fine-1", "killed-1", "fine-2", "fine-3")]
     for each in jobs:
-        queue(each.folder)
+        mark_queued(each.folder)
     recorder = Recorder()
     run_groups([tuple(jobs[:3]), tuple(jobs[3:])], [{}, {}], recorder)
     states = {each.name: read_status(each.folder)["state"] for each in jobs}
@@ -102,9 +102,9 @@ def test_a_process_that_is_killed_says_so_of_the_jobs_it_was_at_and_no_other_pro
     reason = read_status(jobs[1].folder)["reason"]
     assert reason.startswith("killed by SIGKILL")
     assert Path(reason.split("; ")[1].removesuffix(" may say more")).read_text() == "a word\n"
-    ended = sorted(entry for entry in recorder.said if entry[0] != "began")
+    ended = sorted(entry for entry in recorder.events if entry[0] != "began")
     assert ended == [("done", "fine-1"), ("done", "fine-3"), ("failed", "killed-1")]
-    assert sorted(name for what, name in recorder.said if what == "began") == ["fine-1", "fine-3", "killed-1"]
+    assert sorted(name for what, name in recorder.events if what == "began") == ["fine-1", "fine-3", "killed-1"]
 
 
 def test_processes_that_end_well_leave_nothing_beside_the_runs(tmp_path, monkeypatch):

@@ -8,36 +8,49 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from made_run import begin, composed, finish
 from omegaconf import OmegaConf
+from run_builder import begin, composed, finish
 
-from gesturelab.config.launcher import SlurmLauncherConfig
 from gesturelab.config.store import conf_dir, register
+from gesturelab.config.sweeps import SlurmLauncherConfig
 from gesturelab.errors import ConfigError
 from gesturelab.runs import slurm as cluster
-from gesturelab.runs.slurm import SlurmTask, find_task, only_our_wishes
-from gesturelab.runs.status import State, is_alive, queue, read_status, write_status
+from gesturelab.runs.slurm import SlurmTask, hide_overruling_variables
+from gesturelab.runs.status import (
+    State,
+    Status,
+    find_slurm_task,
+    is_alive,
+    mark_queued,
+    read_status,
+    write_status,
+)
 from gesturelab.sweeps.plan import Action, Job, OnChange, plan
-from gesturelab.sweeps.slurm.script import Shape, parameters
-from gesturelab.sweeps.slurm.submission import arrays, check
-from gesturelab.sweeps.slurm.watch import in_words, settle
+from gesturelab.sweeps.slurm import (
+    Shape,
+    check_jobs,
+    complete_job_status,
+    describe_ending,
+    divide_into_arrays,
+    sbatch_parameters,
+)
 
 ONE = Shape(nodes=1, devices=1, cpu=False)
 
 
-def options(*overrides, launcher="slurm"):
+def options(*overrides):
     register()
     GlobalHydra.instance().clear()
     with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir())):
-        given = [f"hydra/launcher={launcher}", *(re.sub(r"^(\+?)", r"\1hydra.launcher.", each) for each in overrides)]
-        found = compose("train", overrides=given, return_hydra_config=True).hydra.launcher
-    made = OmegaConf.to_object(found)
-    assert isinstance(made, SlurmLauncherConfig)
-    return made
+        keys = [re.sub(r"^(\+?)", r"\1hydra.launcher.", override) for override in overrides]
+        config = compose("train", overrides=["hydra/launcher=slurm", *keys], return_hydra_config=True)
+    launcher = OmegaConf.to_object(config.hydra.launcher)
+    assert isinstance(launcher, SlurmLauncherConfig)
+    return launcher
 
 
 def script(shape, *overrides):
-    return parameters(options(*overrides), shape, "s-1", Path("/code"))
+    return sbatch_parameters(options(*overrides), shape, "s-1", Path("/code"))
 
 
 @pytest.fixture
@@ -58,7 +71,7 @@ def programs(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("shape", "given", "gpus"),
+    ("shape", "overrides", "gpus"),
     [
         (ONE, (), 1),
         (Shape(1, 4, cpu=False), (), 4),
@@ -67,11 +80,11 @@ def programs(tmp_path, monkeypatch):
         (ONE, ("gres='gpu:mi250:1'",), None),
     ],
 )
-def test_gpus_follow_from_the_training(shape, given, gpus):
-    asked = script(shape, *given)
-    assert asked.get("gpus_per_node") == gpus
-    assert asked["ntasks_per_node"] == shape.devices
-    assert asked.get("gres") == ("gpu:mi250:1" if given and "gres" in given[0] else None)
+def test_gpus_follow_from_the_training(shape, overrides, gpus):
+    parameters = script(shape, *overrides)
+    assert parameters.get("gpus_per_node") == gpus
+    assert parameters["ntasks_per_node"] == shape.devices
+    assert parameters.get("gres") == ("gpu:mi250:1" if overrides and "gres" in overrides[0] else None)
 
 
 def test_a_job_that_may_not_go_back_says_so_to_slurm():
@@ -109,7 +122,7 @@ def jobs(root, count, **changes):
 
 
 def test_an_array_is_cut_to_what_the_cluster_takes_and_keeps_the_order(tmp_path):
-    cut = arrays(jobs(tmp_path / "my sweep", 5), largest=2)
+    cut = divide_into_arrays(jobs(tmp_path / "my sweep", 5), largest=2)
     assert [[job.folder.name for job in array.jobs] for array in cut] == [
         ["seed=0", "seed=1"],
         ["seed=2", "seed=3"],
@@ -121,26 +134,25 @@ def test_an_array_is_cut_to_what_the_cluster_takes_and_keeps_the_order(tmp_path)
 
 def test_jobs_that_need_other_nodes_are_an_array_of_their_own(tmp_path):
     mixed = [*jobs(tmp_path, 2), *jobs(tmp_path, 2, devices=4)]
-    assert [array.shape.devices for array in arrays(mixed, largest=99)] == [1, 4]
+    assert [array.shape.devices for array in divide_into_arrays(mixed, largest=99)] == [1, 4]
 
 
-def test_a_waiting_job_is_found_by_name_and_number_until_its_id_is_known():
+def test_a_job_is_found_by_name_and_number():
     tasks = [SlurmTask("7_0", "a", "PENDING"), SlurmTask("7_1", "a", "RUNNING"), SlurmTask("8", "b", "RUNNING")]
-    assert find_task(tasks, None, "a", 1) == tasks[1]
-    assert find_task(tasks, None, "b", None) == tasks[2]
-    assert find_task(tasks, "7_0", "b", None) == tasks[0]
-    assert find_task(tasks, None, None, None) is None
+    assert find_slurm_task(Status(slurm_name="a", slurm_index=1), tasks) == tasks[1]
+    assert find_slurm_task(Status(slurm_name="b"), tasks) == tasks[2]
+    assert find_slurm_task(Status(), tasks) is None
 
 
 def test_a_job_in_slurm_is_left_alone_and_one_that_slurm_lost_begins_again(tmp_path, programs):
     begin(composed(tmp_path), epochs=0)
-    queue(tmp_path / "seed=1", "sweep-1", 3)
+    mark_queued(tmp_path / "seed=1", "sweep-1", 3)
     programs("squeue", "7_3|sweep-1|PENDING||Resources")
     assert plan([composed(tmp_path)], OnChange.refuse)[0].action is Action.busy
     programs("squeue", "7_3|sweep-1|COMPLETED||None")
     assert plan([composed(tmp_path)], OnChange.refuse)[0].action is Action.start
     programs("squeue", "7_4|sweep-1|RUNNING|node1|None")
-    assert not is_alive(tmp_path / "seed=1", read_status(tmp_path / "seed=1"))
+    assert not is_alive(tmp_path / "seed=1")
 
 
 def test_without_accounting_the_controller_is_asked_how_a_job_ended(programs):
@@ -150,11 +162,11 @@ def test_without_accounting_the_controller_is_asked_how_a_job_ended(programs):
         "JobId=9 ArrayJobId=7 ArrayTaskId=2 JobName=s JobState=TIMEOUT NodeList=node3 ExitCode=0:15",
     )
     (ended,) = cluster.ended_tasks(["7_2"]).values()
-    assert in_words(ended) == (State.failed, "Slurm job 7_2 met its time limit on node3")
+    assert describe_ending(ended) == (State.failed, "Slurm job 7_2 met its time limit on node3")
 
 
 @pytest.mark.parametrize(
-    ("state", "code", "said"),
+    ("state", "code", "text"),
     [
         ("OUT_OF_MEMORY", "0:125", "ran out of memory on n1"),
         ("NODE_FAIL", "1:0", "its node was lost on n1"),
@@ -163,24 +175,24 @@ def test_without_accounting_the_controller_is_asked_how_a_job_ended(programs):
         ("COMPLETED", "0:0", "ended as COMPLETED"),
     ],
 )
-def test_endings_in_words(state, code, said):
-    found, reason = in_words(SlurmTask("7", "s", state, "n1", code))
-    assert found is State.failed
-    assert said in reason
-    assert in_words(SlurmTask("7", "s", "CANCELLED by 0", "n1", "0:15"))[0] is State.stopped
+def test_endings_in_words(state, code, text):
+    ending, reason = describe_ending(SlurmTask("7", "s", state, "n1", code))
+    assert ending is State.failed
+    assert text in reason
+    assert describe_ending(SlurmTask("7", "s", "CANCELLED by 0", "n1", "0:15"))[0] is State.stopped
 
 
 def test_a_time_limit_shorter_than_an_epoch_is_warned_of(tmp_path, programs):
     for name in ("sbatch", "srun", "squeue", "scontrol", "sinfo"):
         programs(name, "gpu")
     (job,) = jobs(tmp_path, 1)
-    queue(job.folder)
+    mark_queued(job.folder)
     write_status(job.folder, {"state": State.failed, "epoch_s": 700.0})
-    assert check([job], options("timeout_min=20")) == []
-    (warning,) = check([job], options("timeout_min=10"))
+    assert check_jobs([job], options("timeout_min=20")) == []
+    (warning,) = check_jobs([job], options("timeout_min=10"))
     assert "timeout_min=10: an epoch took 12 minutes" in warning
     with pytest.raises(ConfigError, match="choose gpu"):
-        check([job], options("partition=night"))
+        check_jobs([job], options("partition=night"))
 
 
 def test_no_slurm_names_the_local_launcher(programs):
@@ -192,12 +204,12 @@ def test_variables_that_would_overrule_the_script_are_hidden_and_come_back(monke
     for name in ("SBATCH_ACCOUNT", "SBATCH_PARTITION", "SBATCH_JOB_NAME", "SLURM_CONF", "SLURM_MEM_PER_CPU"):
         monkeypatch.setenv(name, "theirs")
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
-    with only_our_wishes({"partition": "ours"}):
+    with hide_overruling_variables({"partition": "ours"}):
         assert os.environ["SBATCH_ACCOUNT"] == "theirs"
         assert not {"SBATCH_PARTITION", "SBATCH_JOB_NAME"} & set(os.environ)
     assert os.environ["SBATCH_PARTITION"] == "theirs"
     monkeypatch.setenv("SLURM_JOB_ID", "7")
-    with only_our_wishes({}):
+    with hide_overruling_variables({}):
         assert not {"SBATCH_ACCOUNT", "SLURM_MEM_PER_CPU"} & set(os.environ)
         assert os.environ["SLURM_CONF"] == "theirs"
     assert os.environ["SLURM_MEM_PER_CPU"] == "theirs"
@@ -207,11 +219,11 @@ def test_jobs_that_were_cancelled_while_they_waited_share_a_row(programs):
     programs("sacct", "7_[2-4%1]|s|CANCELLED by 0|None assigned|0:0")
     ended = cluster.ended_tasks(["7_3", "7_5"])
     assert list(ended) == ["7_3"]
-    assert in_words(ended["7_3"])[0] is State.stopped
+    assert describe_ending(ended["7_3"])[0] is State.stopped
 
 
 def test_a_finished_run_that_was_killed_before_it_said_so_is_done(tmp_path):
     run = finish(composed(tmp_path))
     write_status(run.path, {"state": State.running, "slurm_name": "s-1"})
-    settle(run.path)
-    assert (read_status(run.path) or {})["state"] == State.done
+    complete_job_status(run.path)
+    assert read_status(run.path)["state"] == State.done

@@ -3,14 +3,14 @@
 import pytest
 
 from gesturelab.cli.main import main
-from gesturelab.runs.status import State, Status, end_status, queue, write_status
+from gesturelab.runs.status import State, Status, end_status, mark_queued, write_status
 
 
 @pytest.fixture
 def sweep(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     root = tmp_path / "multirun" / "gestures"
-    queue(root / "seed=0")
+    mark_queued(root / "seed=0")
     write_status(
         root / "seed=1",
         Status(

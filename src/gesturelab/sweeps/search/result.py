@@ -1,4 +1,4 @@
-"""The layout of ``search.json``, schema 1: what a search tried, and what came of it."""
+"""The layout of ``search.json``, schema 1: what a search tried, and the results."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ from gesturelab.json_types import odd_value
 SEARCH_SCHEMA = 1
 SEARCH = "search.json"
 FEWEST = 10
-"""Completed trials below which nothing is said about importance."""
+"""Completed trials below which no importance is computed."""
 
 
-class Result(StrEnum):
-    """What became of a trial."""
+class TrialOutcome(StrEnum):
+    """How a trial ended."""
 
     running = "running"
     """Not ended, or interrupted: the same command goes on with it."""
@@ -71,25 +71,48 @@ class Search(TypedDict):
 
 def best_of(trials: Sequence[TrialResult], *, maximise: bool) -> TrialResult | None:
     """The completed trial with the best value, the first of equals."""
-    completed = [trial for trial in trials if trial["state"] == Result.completed]
+    completed = [trial for trial in trials if trial["state"] == TrialOutcome.completed]
     return min(completed, key=lambda trial: (trial["value"] or 0.0) * (-1 if maximise else 1), default=None)
 
 
-def counted(trials: Sequence[TrialResult]) -> str:
+def count_trials(trials: Sequence[TrialResult]) -> str:
     """How many ended in which way.
 
-    >>> counted([])
+    >>> count_trials([])
     '0 trials'
     """
     counts = Counter(trial["state"] for trial in trials)
-    return ": ".join(
-        part
-        for part in (
-            f"{len(trials)} trial{'' if len(trials) == 1 else 's'}",
-            ", ".join(f"{counts[state]} {state}" for state in Result if counts[state]),
-        )
-        if part
-    )
+    total = f"{len(trials)} trial{'' if len(trials) == 1 else 's'}"
+    parts = ", ".join(f"{counts[state]} {state}" for state in TrialOutcome if counts[state])
+    return f"{total}: {parts}" if parts else total
+
+
+def trial_name(number: int) -> str:
+    """What a trial is called.
+
+    >>> trial_name(7)
+    'trial=0007'
+    """
+    return f"trial={number:04d}"
+
+
+def summarise(search: Search) -> list[str]:
+    """Lines for the end of a search."""
+    lines = [
+        f"{trial['state']:<9} {trial_name(trial['number'])}  {trial['reason']}"
+        for trial in search["trials"]
+        if trial["state"] in (TrialOutcome.failed, TrialOutcome.diverged)
+    ]
+    lines.append(count_trials(search["trials"]))
+    best = search["best"]
+    if best is None or best["value"] is None:
+        return [*lines, "no trial is completed, so there is no best one"]
+    lines.append(f"best: {trial_name(best['number'])}  {search['objective']} {best['value']:.4f}")
+    lines += [f"  {key} = {value}" for key, value in best["params"].items()]
+    lines.append(f"train it with: {search['command']}")
+    shares = ", ".join(f"{key} {100 * share:.0f} %" for key, share in search["importances"].items())
+    lines.append(f"importance (PED-ANOVA): {shares or search['importances_missing']}")
+    return lines
 
 
 def write_search(root: Path, search: Search) -> None:
@@ -104,18 +127,16 @@ def write_search(root: Path, search: Search) -> None:
 def read_search(root: Path) -> Search | None:
     """What a sweep's ``search.json`` says; None if there is none, or none that this version can read."""
     try:
-        found = read_json(root / SEARCH)
+        values = read_json(root / SEARCH)
     except (OSError, ValueError):
         return None
-    return cast(Search, found) if _is_search(found) else None
+    return cast(Search, values) if _is_search(values) else None
 
 
-def _is_search(found: Any) -> bool:
-    if not isinstance(found, dict) or found.get("schema") != SEARCH_SCHEMA:
+def _is_search(values: Any) -> bool:
+    if not isinstance(values, dict) or values.get("schema") != SEARCH_SCHEMA:
         return False
-    if not found.keys() >= Search.__required_keys__ or not isinstance(found["trials"], list):
+    if not values.keys() >= Search.__required_keys__ or odd_value(values, Search):
         return False
-    if odd_value(found, Search):
-        return False
-    trials: list[Any] = [*found["trials"], *([] if found["best"] is None else [found["best"]])]
+    trials: list[Any] = [*values["trials"], *([] if values["best"] is None else [values["best"]])]
     return all(trial.keys() >= TrialResult.__required_keys__ for trial in trials)

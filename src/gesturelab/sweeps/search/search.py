@@ -1,66 +1,104 @@
-"""A search: asks for trials, launches them, follows them, and stores what became of each."""
+"""A search: asks for trials, launches them, follows them, and stores how each ended."""
 
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
 from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from optuna.trial import Trial
 
-from gesturelab.config.search import SearchConfig
 from gesturelab.errors import GesturelabError
-from gesturelab.runs.status import State, queue, read_status
-from gesturelab.runs.stop_request import PRUNED, ask_to_stop, withdraw
+from gesturelab.files import write_text
+from gesturelab.runs.locking import single_instance
+from gesturelab.runs.status import State, mark_queued, read_status
+from gesturelab.runs.stop_request import PRUNED, ask_to_stop, withdraw_request
 from gesturelab.sweeps.local import Task, Watcher
-from gesturelab.sweeps.plan import Action, Composed, Job, OnChange, plan
-from gesturelab.sweeps.search.result import SEARCH_SCHEMA, Result, Search, TrialResult, best_of, write_search
+from gesturelab.sweeps.plan import Action, Job, OnChange, plan, require_sweep_folder
+from gesturelab.sweeps.progress import LiveTable
+from gesturelab.sweeps.search.request import SearchRequest
+from gesturelab.sweeps.search.result import (
+    SEARCH_SCHEMA,
+    Search,
+    TrialOutcome,
+    TrialResult,
+    best_of,
+    summarise,
+    trial_name,
+    write_search,
+)
 from gesturelab.sweeps.search.space import Value
 from gesturelab.sweeps.search.study import Study
-from gesturelab.sweeps.search.trial import Judgement, Objective, SearchTrial, judge, mean_losses
-from gesturelab.sweeps.search.view import SearchView
+from gesturelab.sweeps.search.trial import Judgement, Objective, SearchTrial, find_objective, judge, mean_losses
 
 log = logging.getLogger("gesturelab.sweeps")
 
 POLL_S = 0.2
 """Between two looks at running trials."""
 
+Launch = Callable[[Sequence[Job], Watcher], None]
+"""Begins jobs, and returns when all have ended."""
 
-@dataclass(frozen=True)
-class Parts:
-    """What a search is made of, but for the study.
 
-    Attributes:
-        root: The sweep's folder.
-        options: How to search.
-        objective: What to make small or large.
-        space: In words, by key.
-        compose: From a trial's number and values to its runs.
+def run_search(request: SearchRequest, config: DictConfig, launch: Launch) -> bool:
+    """Searches until there are as many trials as asked for; checks everything before anything is written.
+
+    Args:
+        request: What to search.
+        config: The configuration of the whole sweep.
         launch: Begins jobs, and returns when all have ended.
-        command: From values to the command that trains with them.
-        view: Is told how it goes.
+
+    Returns:
+        Whether all trials have ended, and none failed but those that were pruned or diverged.
+
+    Raises:
+        GesturelabError: If a configuration is wrong, the study is of another search, or the folder is taken.
+    """
+    bases = request.compose_extremes()
+    root = bases[0].root
+    objective = find_objective(request.options.objective, yaml.safe_load(bases[0].text)["metrics"])
+    require_sweep_folder(root)
+    max_epochs = max(int(yaml.safe_load(base.text)["trainer"]["max_epochs"]) for base in bases)
+    with single_instance(root, ".search.lock", "another search is at work in"):
+        write_text(root / "multirun.yaml", OmegaConf.to_yaml(config))
+        study = Study(root, request.options, request.space, max_epochs, maximise=objective.maximise)
+        study.require_same_search(request.describe(bases[0]))
+        searcher = Searcher(root, request, objective, study, launch)
+        try:
+            complete = searcher.run()
+        finally:
+            search = searcher.search()
+            log.info("")
+            for line in summarise(search):
+                log.info(line)
+    if not complete:
+        log.info("interrupted; the same command goes on")
+    return complete and all(trial["state"] != TrialOutcome.failed for trial in search["trials"])
+
+
+class Searcher(Watcher):
+    """Runs a search until there are as many trials as asked for, or one is interrupted.
+
+    Args:
+        root: The sweep's folder.
+        request: What to search.
+        objective: What to make small or large.
+        study: The stored trials.
+        launch: Begins jobs, and returns when all have ended.
     """
 
-    root: Path
-    options: SearchConfig
-    objective: Objective
-    space: dict[str, str]
-    compose: Callable[[int, dict[str, Value]], list[Composed]]
-    launch: Callable[[Sequence[Job], Watcher], None]
-    command: Callable[[dict[str, Value]], str]
-    view: SearchView
-
-
-class Searcher:
-    """Runs a search until there are as many trials as asked for, or one is interrupted."""
-
-    def __init__(self, parts: Parts, study: Study) -> None:
-        self._parts = parts
+    def __init__(self, root: Path, request: SearchRequest, objective: Objective, study: Study, launch: Launch) -> None:
+        self._root = root
+        self._request = request
+        self._options = request.options
+        self._objective = objective
         self._study = study
-        self._objective = parts.objective
-        self._asked: dict[int, Trial] = {}
+        self._launch = launch
+        self._running: list[SearchTrial] = []
+        self._table = LiveTable()
+        self._next_poll = 0.0
 
     def run(self) -> bool:
         """Searches; trials that were interrupted go on first.
@@ -72,68 +110,69 @@ class Searcher:
             GesturelabError: If nothing can be launched, or a folder cannot be written.
         """
         try:
-            while batch := self._batch():
+            while batch := self._next_batch():
                 self._run_batch([trial for trial in batch if not trial.ended])
                 if not all(trial.ended for trial in batch):
                     return False
             return True
         finally:
-            self._parts.view.close()
-            write_search(self._parts.root, self.search())
+            self._table.hide()
+            write_search(self._root, self.search())
 
     def search(self) -> Search:
         """What is known so far."""
-        options, results = self._parts.options, self._study.results()
+        options, results = self._options, self._study.results()
         best = best_of(results, maximise=self._objective.maximise)
         importances, missing = self._study.importances()
         return Search(
             schema=SEARCH_SCHEMA,
-            name=self._parts.root.name,
+            name=self._root.name,
             objective=options.objective,
             maximise=self._objective.maximise,
             n_trials=options.n_trials,
             average_over=options.average_over,
             sampler=options.sampler,
             pruner=options.pruner,
-            space=self._parts.space,
+            space={parameter.key: str(parameter) for parameter in self._request.space},
             best=best,
-            command=self._parts.command(best["params"]) if best is not None else None,
+            command=self._request.format_command(best["params"]) if best is not None else None,
             importances=importances,
             importances_missing=missing,
             trials=results,
         )
 
-    def _batch(self) -> list[SearchTrial]:
-        most = self._parts.options.n_parallel
-        asked = self._study.unfinished()[:most]
-        if not asked:
-            new = min(most, self._parts.options.n_trials - self._study.count)
-            asked = [self._study.ask() for _ in range(new)]
+    def _next_batch(self) -> list[SearchTrial]:
+        most = self._options.n_parallel
+        stored = self._study.unfinished()[:most]
+        if not stored:
+            count = min(most, self._options.n_trials - self._study.count)
+            stored = [self._study.ask_trial() for _ in range(count)]
         trials: list[SearchTrial] = []
-        for each in asked:
-            trial = SearchTrial(each.number, self._study.values(each))
-            self._asked[trial.number] = each
+        for handle in stored:
+            trial = SearchTrial(handle, handle.number, self._study.suggest_values(handle))
             trials.append(trial)
             try:
-                trial.composed = self._parts.compose(trial.number, trial.values)
+                trial.composed = self._request.compose_trial(trial.number, trial.values)
             except (GesturelabError, HydraException, OmegaConfBaseException) as error:
-                self._end(trial, Judgement(Result.failed, reason=str(error).splitlines()[0]))
+                self._end(trial, Judgement(TrialOutcome.failed, reason=str(error).splitlines()[0]))
         return trials
 
     def _run_batch(self, trials: list[SearchTrial]) -> None:
         self._plan(trials)
         self._wait_for_others(trials)
         for trial in trials:  # what a search that was killed did not store, or a trial with equal parameters has done
-            self._settle(trial, over=False)
-        todo = [trial for trial in trials if not trial.ended]
-        jobs = {job.folder: job for trial in todo for job in trial.jobs if job.to_do}
+            self._judge(trial, over=False)
+        self._running = [trial for trial in trials if not trial.ended]
+        jobs = {job.folder: job for trial in self._running for job in trial.jobs if job.to_do}
         for folder in jobs:
-            withdraw(folder)
-            queue(folder)
+            withdraw_request(folder)
+            mark_queued(folder)
+        for trial in self._running:
+            trial.pending = {job.folder for job in trial.jobs if job.to_do}
         if jobs:
-            self._parts.launch(list(jobs.values()), _Follower(self, todo, self._parts))
-        for trial in todo:
-            self._settle(trial, over=True)
+            self._launch(list(jobs.values()), self)
+        for trial in self._running:
+            self._judge(trial, over=True)
 
     def _plan(self, trials: list[SearchTrial]) -> None:
         jobs = plan([composed for trial in trials for composed in trial.composed], OnChange.beside)
@@ -142,106 +181,113 @@ class Searcher:
             trial.jobs = [by_text[composed.text] for composed in trial.composed]
 
     def _wait_for_others(self, trials: list[SearchTrial]) -> None:
-        """Until no run of these trials is at work that an earlier call began."""
-        told = False
+        """Waits until no run of these trials is at work that an earlier call began."""
+        announced = False
         while busy := [job for trial in trials for job in trial.jobs if job.action is Action.busy]:
-            if not told:
+            if not announced:
                 log.info("waiting for runs that are still at work: %s", ", ".join(job.folder.name for job in busy))
-            told = True
+            announced = True
             time.sleep(POLL_S)
             for trial in trials:
-                self.follow(trial)
+                self._prune(trial)
             self._plan(trials)
 
-    def follow(self, trial: SearchTrial) -> None:
+    def began(self, task: Task) -> None:
+        """Names a trial and its parameters with its first run."""
+        for trial in self._trials_of(task):
+            if not trial.announced:
+                trial.announced = True
+                resumed = any(job.action is Action.resume for job in trial.jobs)
+                word = "resumed" if resumed else "began"
+                log.info("%-9s %s  %s", word, trial_name(trial.number), format_values(trial.values))
+
+    def ended(self, task: Task) -> None:
+        """Stores a trial with its last run; a run that failed ends the others of its trial."""
+        for trial in self._trials_of(task):
+            trial.pending.discard(task.folder)
+            if not trial.pending:
+                self._prune(trial)
+                self._judge(trial, over=True)
+            elif read_status(task.folder).get("state") == State.failed:
+                self._give_up(trial, f"given up: {task.folder.name} of the same trial failed")
+
+    def tick(self, running: Sequence[Task]) -> None:
+        """Refreshes the table, and looks for finished epochs now and then."""
+        self._table.show(running)
+        if time.monotonic() < self._next_poll:
+            return
+        self._next_poll = time.monotonic() + POLL_S
+        for trial in self._running:
+            self._prune(trial)
+
+    def _trials_of(self, task: Task) -> list[SearchTrial]:
+        return [trial for trial in self._running if any(job.folder == task.folder for job in trial.jobs)]
+
+    def _prune(self, trial: SearchTrial) -> None:
         """Reports epochs that all runs of a trial have finished, and gives the trial up if it is hopeless."""
         if trial.ended or trial.given_up:
             return
         means = mean_losses(trial.jobs)
         while trial.judged < len(means) and not trial.given_up:
             loss = means[trial.judged]
-            if loss is not None and self._study.hopeless(self._asked[trial.number], trial.judged, loss):
+            if loss is not None and self._study.is_hopeless(trial.handle, trial.judged, loss):
                 epochs = f"{trial.judged + 1} epoch{'s' if trial.judged else ''}"
-                self.give_up(trial, f"{PRUNED}validation loss {loss:.4f} after {epochs} ({self._parts.options.pruner})")
+                self._give_up(trial, f"{PRUNED}validation loss {loss:.4f} after {epochs} ({self._options.pruner})")
             trial.judged += 1
 
-    def give_up(self, trial: SearchTrial, reason: str) -> None:
+    def _give_up(self, trial: SearchTrial, reason: str) -> None:
         """Asks the runs of a trial to stop."""
         trial.given_up = True
         for job in trial.jobs:
             if not job.run.complete:
                 ask_to_stop(job.folder, reason)
 
-    def settle(self, trial: SearchTrial) -> None:
-        """Stores what became of a trial whose runs have ended."""
-        self.follow(trial)
-        self._settle(trial, over=True)
-
-    def _settle(self, trial: SearchTrial, *, over: bool) -> None:
+    def _judge(self, trial: SearchTrial, *, over: bool) -> None:
+        """Stores how a trial ended, if it has; `over`: its runs have been launched and have ended."""
         if trial.ended:
             return
         judgement = judge(trial.jobs, self._objective, over=over)
-        if judgement.result is not Result.running:
-            if judgement.result is Result.completed:
-                self.follow(trial)  # for the pruning of later trials
-                for job in trial.jobs:
-                    withdraw(job.folder)  # it was quicker than the request
-            self._end(trial, judgement)
+        if judgement.outcome is TrialOutcome.running:
+            return
+        if judgement.outcome is TrialOutcome.completed:
+            self._prune(trial)  # for the pruning of later trials
+            for job in trial.jobs:
+                withdraw_request(job.folder)  # it was quicker than the request
+        self._end(trial, judgement)
 
     def _end(self, trial: SearchTrial, judgement: Judgement) -> None:
         trial.ended = True
         result = TrialResult(
             number=trial.number,
-            state=judgement.result,
+            state=judgement.outcome,
             value=judgement.value,
             params=dict(trial.values),
             folders=[job.folder.name for job in trial.jobs],
-            epochs=[(read_status(job.folder) or {}).get("epoch", 0) for job in trial.jobs],
+            epochs=[read_status(job.folder).get("epoch", 0) for job in trial.jobs],
             reason=judgement.reason,
         )
-        self._study.end(self._asked[trial.number], result)
+        self._study.store_result(trial.handle, result)
         search = self.search()
-        write_search(self._parts.root, search)
-        self._parts.view.ended(result, search)
+        write_search(self._root, search)
+        self._table.hide()
+        details = result["reason"]
+        if result["value"] is not None:
+            details = f"{search['objective']} {result['value']:.4f}"
+            best = search["best"]
+            if best is not None and best["value"] is not None:
+                is_best = best["number"] == result["number"]
+                details += ", the best so far" if is_best else f" (best: {best['value']:.4f}, trial {best['number']})"
+        count = sum(each["state"] != TrialOutcome.running for each in search["trials"])
+        name = trial_name(trial.number)
+        log.info("%-9s %s  %s  (%d of %d)", result["state"], name, details, count, search["n_trials"])
 
 
-class _Follower(Watcher):
-    """Follows the trials of a batch while their runs are at work."""
+def format_values(values: dict[str, Value]) -> str:
+    """Parameters with few digits.
 
-    def __init__(self, searcher: Searcher, trials: Sequence[SearchTrial], parts: Parts) -> None:
-        self._searcher = searcher
-        self._trials = trials
-        self._parts = parts
-        self._begun: set[int] = set()
-        self._waiting = {trial.number: {job.folder for job in trial.jobs if job.to_do} for trial in trials}
-        self._next = 0.0
-
-    def began(self, task: Task) -> None:
-        """Names the trial with its first run."""
-        for trial in self._of(task):
-            if trial.number not in self._begun:
-                self._begun.add(trial.number)
-                resumed = any(job.action is Action.resume for job in trial.jobs)
-                self._parts.view.began(trial, resumed=resumed)
-
-    def ended(self, task: Task) -> None:
-        """Stores a trial with its last run; a run that failed ends the others of its trial."""
-        for trial in self._of(task):
-            waiting = self._waiting[trial.number]
-            waiting.discard(task.folder)
-            if not waiting:
-                self._searcher.settle(trial)
-            elif (read_status(task.folder) or {}).get("state") == State.failed:
-                self._searcher.give_up(trial, f"given up: {task.folder.name} of the same trial failed")
-
-    def tick(self, running: Sequence[Task]) -> None:
-        """Looks for finished epochs now and then."""
-        self._parts.view.tick(running)
-        if time.monotonic() < self._next:
-            return
-        self._next = time.monotonic() + POLL_S
-        for trial in self._trials:
-            self._searcher.follow(trial)
-
-    def _of(self, task: Task) -> list[SearchTrial]:
-        return [trial for trial in self._trials if any(job.folder == task.folder for job in trial.jobs)]
+    >>> format_values({"optimizer.lr": 0.00123456, "model": "tiny"})
+    'optimizer.lr=0.001235 model=tiny'
+    """
+    return " ".join(
+        f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}" for key, value in values.items()
+    )

@@ -73,21 +73,21 @@ def as_override(key: str, value: Value) -> str:
     return f"{key}={value!r}" if isinstance(value, float) else f"{key}={value}"
 
 
-def parameter(override: Override, config: DictConfig) -> Parameter:
-    """What an override with several values says of a key.
+def read_parameter(override: Override, config: DictConfig) -> Parameter:
+    """The values of a key to search, from an override with several values.
 
     Args:
         override: With an interval, a range or a choice.
-        config: The composed configuration, whose value tells whether a key takes whole numbers.
+        config: The composed configuration, whose value shows whether a key takes whole numbers.
 
     Raises:
         ConfigError: If a search cannot do that.
     """
     key, value = override.get_key_element(), cast(Any, override).value()
     if isinstance(value, IntervalSweep):
-        return _interval(key, value, whole=_is_whole(config, override.key_or_group))
+        return _read_interval(key, value, whole=_is_whole(config, override.key_or_group))
     if isinstance(value, RangeSweep):
-        return _range(key, value)
+        return _read_range(key, value)
     if isinstance(value, ChoiceSweep) and value.tags:
         raise ConfigError(f"{key}: tag({','.join(value.tags)}) has no meaning for a choice")
     values = tuple(dict.fromkeys(override.sweep_string_iterator()))
@@ -96,7 +96,7 @@ def parameter(override: Override, config: DictConfig) -> Parameter:
     return Choices(key, values)
 
 
-def replicates(lines: list[Override]) -> list[tuple[str, ...]]:
+def read_replicates(lines: list[Override]) -> list[tuple[str, ...]]:
     """Every combination of the values over which a trial is averaged; one without a value if there are none.
 
     Raises:
@@ -105,12 +105,12 @@ def replicates(lines: list[Override]) -> list[tuple[str, ...]]:
     for line in lines:
         if not line.is_discrete_sweep():
             raise ConfigError(f"hydra.sweeper.average_over: {line.input_line}: give several values, such as seed=0,1")
-    each = [[f"{line.get_key_element()}={text}" for text in line.sweep_string_iterator()] for line in lines]
-    return list(product(*each))
+    choices = [[f"{line.get_key_element()}={text}" for text in line.sweep_string_iterator()] for line in lines]
+    return list(product(*choices))
 
 
-def _interval(key: str, given: IntervalSweep, *, whole: bool) -> Numbers:
-    low, high = given.start, given.end
+def _read_interval(key: str, interval: IntervalSweep, *, whole: bool) -> Numbers:
+    low, high = interval.start, interval.end
     assert low is not None
     assert high is not None
     whole = whole or (isinstance(low, int) and isinstance(high, int))
@@ -118,26 +118,26 @@ def _interval(key: str, given: IntervalSweep, *, whole: bool) -> Numbers:
         raise ConfigError(f"{key}=interval({low:g},{high:g}): {key} takes whole numbers")
     if not low < high:
         raise ConfigError(f"{key}=interval({low:g},{high:g}): the first number must be below the second")
-    log = _log(key, given.tags)
+    log = _is_log(key, interval.tags)
     if log and low <= 0:
         raise ConfigError(f"{key}: tag(log,interval({low:g},{high:g})) must begin above 0")
     return Numbers(key, low, high, whole=whole, log=log)
 
 
-def _range(key: str, given: RangeSweep) -> Numbers:
-    start, stop, step = given.start, given.stop, given.step
+def _read_range(key: str, sweep: RangeSweep) -> Numbers:
+    start, stop, step = sweep.start, sweep.stop, sweep.step
     if not (isinstance(start, int) and isinstance(stop, int) and isinstance(step, int)):
         raise ConfigError(f"{key}: range is for whole numbers; {HINT}")
     values = range(start, stop, step) if step > 0 else range(0)
     if len(values) < 2:
         raise ConfigError(f"{key}=range({start},{stop},{step}): must count up, over two numbers or more")
-    log = _log(key, given.tags)
+    log = _is_log(key, sweep.tags)
     if log and (start <= 0 or step != 1):
         raise ConfigError(f"{key}: tag(log,range(...)) must begin above 0 and count by 1")
     return Numbers(key, values[0], values[-1], whole=True, step=step, log=log)
 
 
-def _log(key: str, tags: set[str]) -> bool:
+def _is_log(key: str, tags: set[str]) -> bool:
     if unknown := tags - {"log"}:
         raise ConfigError(f"{key}: tag({','.join(sorted(unknown))}) is not known; the only tag is log")
     return bool(tags)

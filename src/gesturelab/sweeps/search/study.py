@@ -15,21 +15,21 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from gesturelab.config.difference import differences
-from gesturelab.config.search import SearchConfig
+from gesturelab.config.saved import differences
+from gesturelab.config.sweeps import SearchConfig
 from gesturelab.errors import RunError
-from gesturelab.sweeps.search.result import FEWEST, Result, TrialResult
+from gesturelab.sweeps.search.result import FEWEST, TrialOutcome, TrialResult
 from gesturelab.sweeps.search.space import Numbers, Parameter, Value
 
 JOURNAL = "search.journal"
 ABOUT = "gesturelab"
-"""The attribute under which a study keeps what it searches, and a trial what became of it."""
+"""The attribute under which a study keeps what it searches, and a trial its result."""
 
 ENDED = {
-    Result.completed: TrialState.COMPLETE,
-    Result.pruned: TrialState.PRUNED,
-    Result.diverged: TrialState.FAIL,
-    Result.failed: TrialState.FAIL,
+    TrialOutcome.completed: TrialState.COMPLETE,
+    TrialOutcome.pruned: TrialState.PRUNED,
+    TrialOutcome.diverged: TrialState.FAIL,
+    TrialOutcome.failed: TrialState.FAIL,
 }
 
 
@@ -63,8 +63,8 @@ class Study:
             load_if_exists=True,
         )
 
-    def take_up(self, about: Mapping[str, Any]) -> None:
-        """Makes sure that the study is of the same search, or says in a new one what it is of.
+    def require_same_search(self, about: Mapping[str, Any]) -> None:
+        """Makes sure that the study is of the same search, or writes into a new one what it is of.
 
         Raises:
             RunError: With the difference.
@@ -93,16 +93,16 @@ class Study:
         running = [trial for trial in self._study.trials if trial.state == TrialState.RUNNING]
         return [Trial(self._study, trial._trial_id) for trial in running]  # pyright: ignore[reportPrivateUsage]
 
-    def ask(self) -> Trial:
+    def ask_trial(self) -> Trial:
         """A new trial."""
         return self._study.ask()
 
-    def values(self, trial: Trial) -> dict[str, Value]:
+    def suggest_values(self, trial: Trial) -> dict[str, Value]:
         """The trial's value of each key; what it has no value of yet is proposed now."""
         self._study.sampler = self._sampler(trial.number)
-        return {each.key: _suggest(trial, each) for each in self._space}
+        return {parameter.key: _suggest(trial, parameter) for parameter in self._space}
 
-    def hopeless(self, trial: Trial, epoch: int, validation_loss: float) -> bool:
+    def is_hopeless(self, trial: Trial, epoch: int, validation_loss: float) -> bool:
         """Reports an epoch, counted from 0; whether to give the trial up."""
         if epoch in trial._cached_frozen_trial.intermediate_values:  # pyright: ignore[reportPrivateUsage]
             return False
@@ -110,10 +110,10 @@ class Study:
         trial.report(-validation_loss if self._maximise else validation_loss, epoch)
         return bool(trial.should_prune())  # numpy.bool otherwise
 
-    def end(self, trial: Trial, result: TrialResult) -> None:
-        """Stores what became of a trial."""
+    def store_result(self, trial: Trial, result: TrialResult) -> None:
+        """Stores how a trial ended."""
         trial.set_user_attr(ABOUT, dict(result))
-        state = ENDED[Result(result["state"])]
+        state = ENDED[TrialOutcome(result["state"])]
         self._study.tell(trial.number, result["value"] if state is TrialState.COMPLETE else None, state=state)
 
     def results(self) -> list[TrialResult]:
@@ -121,7 +121,7 @@ class Study:
         return [self._result(trial) for trial in self._study.trials if trial.state != TrialState.WAITING]
 
     def importances(self) -> tuple[dict[str, float], str]:
-        """Each key's share in how good a trial is (PED-ANOVA, arXiv:2304.10255), or why that cannot be told."""
+        """Each key's share in how good a trial is (PED-ANOVA, arXiv:2304.10255), or the reason why it is not known."""
         completed = [trial for trial in self._study.trials if trial.state == TrialState.COMPLETE]
         if len(completed) < FEWEST:
             return {}, f"too few trials: {len(completed)} of {FEWEST} that must be completed"
@@ -129,18 +129,18 @@ class Study:
             return {}, "all trials are equally good"
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it warns when keys have no influence at all
-            found = get_param_importances(self._study, evaluator=PedAnovaImportanceEvaluator())
-        return {key: round(float(share), 4) for key, share in found.items()}, ""
+            shares = get_param_importances(self._study, evaluator=PedAnovaImportanceEvaluator())
+        return {key: round(float(share), 4) for key, share in shares.items()}, ""
 
     def _sampler(self, number: int) -> BaseSampler:
         seed = int(np.random.SeedSequence([self._options.seed, number]).generate_state(1)[0])
         return RandomSampler(seed=seed) if self._options.sampler == "random" else TPESampler(seed=seed)
 
     def _result(self, trial: FrozenTrial) -> TrialResult:
-        known: TrialResult | None = trial.user_attrs.get(ABOUT)
-        if known is not None and trial.state.is_finished():
-            return known
-        state = Result.failed if trial.state.is_finished() else Result.running
+        stored: TrialResult | None = trial.user_attrs.get(ABOUT)
+        if stored is not None and trial.state.is_finished():
+            return stored
+        state = TrialOutcome.failed if trial.state.is_finished() else TrialOutcome.running
         return TrialResult(
             number=trial.number, state=state, value=None, params=trial.params, folders=[], epochs=[], reason=""
         )
@@ -151,22 +151,22 @@ def _storage(root: Path, url: str | None) -> BaseStorage:
         if url is not None:
             return RDBStorage(url)
         journal = root / JOURNAL
-        mend(journal)
+        repair_journal(journal)
         return JournalStorage(JournalFileBackend(str(journal)))
     except Exception as error:  # whatever the database or the JSON reader raises
-        said = str(error).strip().splitlines() or [type(error).__name__]
-        raise RunError(f"the study in {url or root / JOURNAL} cannot be read: {said[0]}") from error
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise RunError(f"the study in {url or root / JOURNAL} cannot be read: {lines[0]}") from error
 
 
-def mend(journal: Path) -> None:
+def repair_journal(journal: Path) -> None:
     """Removes what a process that was killed left in a journal: its lock, and half of a last line."""
     journal.with_name(f"{journal.name}.lock").unlink(missing_ok=True)
     if not journal.exists():
         return
     with journal.open("rb+") as file:
-        whole = file.read()
-        if not whole.endswith(b"\n"):
-            file.truncate(whole.rfind(b"\n") + 1)
+        content = file.read()
+        if not content.endswith(b"\n"):
+            file.truncate(content.rfind(b"\n") + 1)
 
 
 def _pruner(options: SearchConfig, max_epochs: int) -> BasePruner:
@@ -178,9 +178,11 @@ def _pruner(options: SearchConfig, max_epochs: int) -> BasePruner:
     return NopPruner()
 
 
-def _suggest(trial: Trial, each: Parameter) -> Value:
-    if not isinstance(each, Numbers):
-        return str(trial.suggest_categorical(each.key, each.values))
-    if each.whole:
-        return trial.suggest_int(each.key, int(each.low), int(each.high), step=each.step, log=each.log)
-    return trial.suggest_float(each.key, each.low, each.high, log=each.log)
+def _suggest(trial: Trial, parameter: Parameter) -> Value:
+    key = parameter.key
+    if not isinstance(parameter, Numbers):
+        return str(trial.suggest_categorical(key, parameter.values))
+    low, high, log = parameter.low, parameter.high, parameter.log
+    if parameter.whole:
+        return trial.suggest_int(key, int(low), int(high), step=parameter.step, log=log)
+    return trial.suggest_float(key, low, high, log=log)

@@ -1,9 +1,10 @@
-"""One trial of a search, and what its runs' own files say became of it."""
+"""One trial of a search, and how it ended by its runs' own files."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gesturelab.errors import ConfigError
 from gesturelab.evaluation.guest_metrics import read_definitions
@@ -11,10 +12,12 @@ from gesturelab.evaluation.metrics import METRICS
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.status import GRADIENT_NOT_FINITE, NOT_FINITE, State, Status, read_status
 from gesturelab.runs.stop_request import PRUNED, asked_to_stop
-from gesturelab.sweeps import outcome
-from gesturelab.sweeps.plan import Composed, Job
-from gesturelab.sweeps.search.result import Result
+from gesturelab.sweeps.plan import Composed, Job, JobResult, outcome_of
+from gesturelab.sweeps.search.result import TrialOutcome
 from gesturelab.sweeps.search.space import Value
+
+if TYPE_CHECKING:
+    from optuna.trial import Trial
 
 
 @dataclass(frozen=True)
@@ -62,49 +65,41 @@ class SearchTrial:
     """A trial that was asked for.
 
     Attributes:
+        handle: Optuna's.
         number: From 0.
         values: Of each key that is searched.
         composed: Its runs: one, or one for each value that it is averaged over.
         jobs: The same with their folders; trials with equal parameters share them.
+        pending: Folders of its runs that have not ended.
         judged: Epochs, reached by all runs, after which it was decided whether to go on.
+        announced: Whether its beginning was printed.
         given_up: Whether its runs were asked to stop.
         ended: Whether its result is stored.
     """
 
+    handle: "Trial"
     number: int
     values: dict[str, Value]
     composed: list[Composed] = field(default_factory=list[Composed])
     jobs: list[Job] = field(default_factory=list[Job])
+    pending: set[Path] = field(default_factory=set[Path])
     judged: int = 0
+    announced: bool = False
     given_up: bool = False
     ended: bool = False
-
-    @property
-    def name(self) -> str:
-        """As in its folders' names."""
-        return trial_name(self.number)
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What became of a trial, the value if it is completed, and the reason if not."""
+    """How a trial ended, the value if it is completed, and the reason if not."""
 
-    result: Result
+    outcome: TrialOutcome
     value: float | None = None
     reason: str = ""
 
 
-def trial_name(number: int) -> str:
-    """What a trial is called.
-
-    >>> trial_name(7)
-    'trial=0007'
-    """
-    return f"trial={number:04d}"
-
-
 def judge(jobs: Sequence[Job], objective: Objective, *, over: bool) -> Judgement:
-    """What became of a trial: a diverged run decides, then a failed one, then one that was given up.
+    """How a trial ended: a diverged run decides, then a failed one, then one that was given up.
 
     Args:
         jobs: The trial's.
@@ -120,35 +115,36 @@ def judge(jobs: Sequence[Job], objective: Objective, *, over: bool) -> Judgement
         known = [score for score in scores if score is not None]
         if len(known) < len(scores):
             reason = f"{objective.name} is undefined: validation people have one class only"
-            return Judgement(Result.failed, reason=reason)
-        return Judgement(Result.completed, fmean(known))
-    reasons = [(job, status_of(job).get("reason", "")) for job in unfinished]
-    for job, reason in reasons:
-        if reason.startswith((NOT_FINITE, GRADIENT_NOT_FINITE)) and status_of(job).get("state") == State.failed:
-            return Judgement(Result.diverged, reason=reason)
+            return Judgement(TrialOutcome.failed, reason=reason)
+        return Judgement(TrialOutcome.completed, fmean(known))
+    statuses = [_read_own_status(job) for job in unfinished]
+    reasons = [status.get("reason", "") for status in statuses]
+    for status, reason in zip(statuses, reasons, strict=True):
+        if reason.startswith((NOT_FINITE, GRADIENT_NOT_FINITE)) and status.get("state") == State.failed:
+            return Judgement(TrialOutcome.diverged, reason=reason)
     for job in unfinished if over else ():
-        ended = outcome.outcome_of(job)
-        if ended.result is outcome.Result.failed:
-            return Judgement(Result.failed, reason=f"{ended.reason} (log: {ended.log})")
-    for job, reason in reasons:
-        for given in (reason, asked_to_stop(job.folder)):
-            if given.startswith(PRUNED):
-                return Judgement(Result.pruned, reason=given.removeprefix(PRUNED))
-    return Judgement(Result.running)
+        ended = outcome_of(job)
+        if ended.result is JobResult.failed:
+            return Judgement(TrialOutcome.failed, reason=f"{ended.reason} (log: {ended.log})")
+    for job, reason in zip(unfinished, reasons, strict=True):
+        for text in (reason, asked_to_stop(job.folder)):
+            if text.startswith(PRUNED):
+                return Judgement(TrialOutcome.pruned, reason=text.removeprefix(PRUNED))
+    return Judgement(TrialOutcome.running)
 
 
-def status_of(job: Job) -> Status:
+def _read_own_status(job: Job) -> Status:
     """What a job's status file says, if it is of the job's own configuration."""
     try:
-        mine = job.run.config.read_text(encoding="utf-8") == job.composed.text
+        is_own = job.run.config.read_text(encoding="utf-8") == job.composed.text
     except (OSError, ValueError):
-        mine = False
-    return (read_status(job.folder) if mine else None) or Status()
+        is_own = False
+    return read_status(job.folder) if is_own else Status()
 
 
 def mean_losses(jobs: Sequence[Job]) -> list[float | None]:
     """The mean validation loss of each epoch that all jobs have finished; None where it is not known."""
-    histories = [status_of(job).get("validation_losses", []) for job in jobs]
+    histories = [_read_own_status(job).get("validation_losses", []) for job in jobs]
     means: list[float | None] = []
     for losses in zip(*histories, strict=False):  # as far as the shortest goes
         known = [loss for loss in losses if loss is not None]

@@ -16,9 +16,9 @@ LINE = ",".join(f"{number / 100:.2f}" for number in range(1, 76)) + "\n"
 def test_check_prints_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "101_18_0_1_1_stand.txt").write_text(LINE * 8)
     assert run(["check", str(tmp_path)]) == 0
-    said = capsys.readouterr().out
-    assert "1 recordings, 8 frames, 1 people" in said
-    assert "101_18_0_1_1_stand  simplified  8 frames, a window has 20" in said
+    output = capsys.readouterr().out
+    assert "1 recordings, 8 frames, 1 people" in output
+    assert "101_18_0_1_1_stand  simplified  8 frames, a window has 20" in output
 
 
 def test_check_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -26,7 +26,11 @@ def test_check_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert run(["check", str(tmp_path), "--json", "--window", "8"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["forms"]["simplified"]["recordings"] == 1
-    assert {one["defect"] for one in report["findings"]} == {"repeated_frames", "near_zero_motion", "lacking_gestures"}
+    assert {finding["defect"] for finding in report["findings"]} == {
+        "repeated_frames",
+        "near_zero_motion",
+        "lacking_gestures",
+    }
 
 
 def test_check_of_nothing_is_a_clear_error(tmp_path: Path) -> None:
@@ -66,9 +70,9 @@ def test_an_example_of_ones_own_recordings(tmp_path: Path, capsys: pytest.Captur
     capsys.readouterr()
     assert run(["check", str(folder), "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
-    found = {(one["defect"], one["recording"]): one["detail"] for one in report["findings"]}
-    assert "line 10 has 77 columns, line 1 has 76" in found["unreadable", "101/elbow_flexion_left_1"]
-    shared = found["shared_frames", "101/elbow_flexion_left_2"]
+    details = {(finding["defect"], finding["recording"]): finding["detail"] for finding in report["findings"]}
+    assert "line 10 has 77 columns, line 1 has 76" in details["unreadable", "101/elbow_flexion_left_1"]
+    shared = details["shared_frames", "101/elbow_flexion_left_2"]
     assert shared == f"{len(text) - 1} frames also in 102/elbow_flexion_left_2 (ANOTHER person)"
     assert report["notes"][0] == "MADE UP: nobody moved, and every result says so"
 
@@ -87,7 +91,7 @@ def test_check_says_what_will_surprise(tmp_path: Path, capsys: pytest.CaptureFix
     for name in "bc":
         (tmp_path / f"{name}.csv").write_text(f"time_s,{names}\n{rows}")
     assert run(["check", str(tmp_path)]) == 0
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     for words in (
         "In a mirror: bow stays",
         "is unknown: grip_l. Say so in the column mirrored of labels.csv, or train with augment=none",
@@ -97,4 +101,4 @@ def test_check_says_what_will_surprise(tmp_path: Path, capsys: pytest.CaptureFix
         "b  folder  9 frames, a window has 20",
         "x  folder  bow",
     ):
-        assert words in said, words
+        assert words in output, words
