@@ -7,7 +7,7 @@ hold.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -67,13 +67,13 @@ class Synthetic(RecordingSource):
             person = make_person(index, _generator(self._seed, index))
             for gesture in range(len(GESTURES)):
                 for repetition in range(1, self._repetitions + 1):
-                    rng = _generator(self._seed, index, gesture, repetition)
-                    correctness, posture = draw_correctness(person, rng), person.postures[gesture]
+                    make_generator = partial(_generator, self._seed, index, gesture, repetition)
+                    correctness, posture = draw_correctness(person, make_generator()), person.postures[gesture]
                     yield Unread(
                         name=f"{person.id}_18_{gesture}_{repetition}_{correctness}_{posture}",  # as IntelliRehabDS does
                         subject=person.id,
                         gesture=GESTURES[gesture],
-                        read=partial(_record, person, gesture, correctness, self._rate_hz, rng),
+                        read=partial(_record, person, gesture, self._rate_hz, make_generator),
                         group=person.group,
                         correctness=correctness,
                         posture=posture,
@@ -99,13 +99,14 @@ def _generator(seed: int, *key: int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
 
 
-def _record(person: Person, gesture: int, correctness: int, rate_hz: float, rng: np.random.Generator) -> Motion:
+def _record(person: Person, gesture: int, rate_hz: float, make_generator: Callable[[], np.random.Generator]) -> Motion:
     """Makes up one repetition of a gesture.
 
     Positions are rounded to a tenth of a millimetre, so that the last bit of a sine, which differs between machines,
     does not show.
     """
-    execution, seconds = execute(person, gesture, correctness, rng)
+    rng = make_generator()  # kept from the listing on, generators would fill gigabytes
+    execution, seconds = execute(person, gesture, draw_correctness(person, rng), rng)
     seconds = min(max(seconds, SHORTEST_S), LONGEST_S)
     times_s = kept_frames(max(2, round(seconds * rate_hz)), rng) / rate_hz
     seated = person.postures[gesture] in SEATED
