@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from platformdirs import user_cache_path
 
-from gesturelab.datasets.recording import Dataset, Rejected
+from gesturelab.datasets.recording import Dataset, Rejected, hash_positions
 from gesturelab.files import read_text, refuse_special_file, sync, sync_folder, why, write_text
 from gesturelab.skeletons.definition import restored, stored
 
@@ -95,7 +95,7 @@ def _load(entry: Path) -> Dataset | None:
         positions = np.load(entry / _POSITIONS, mmap_mode="r", allow_pickle=False)
         checksum = values.pop("positions_sha256")
         if not _as_written(entry):
-            if positions.dtype != np.float32 or hashlib.sha256(positions.data).hexdigest() != checksum:
+            if positions.dtype != np.float32 or _checksum(positions) != checksum:
                 raise ValueError(f"{_POSITIONS} is not what was written")
             with suppress(OSError):  # a cache that cannot be written is compared at each start
                 write_text(entry / _WRITTEN, _marks(entry))
@@ -103,6 +103,12 @@ def _load(entry: Path) -> Dataset | None:
     except Exception as error:  # whatever is wrong with it, the recordings themselves are there
         _log.warning("the cache entry %s is damaged (%s); it is built again", entry, why(error))
         return None
+
+
+def _checksum(positions: np.ndarray) -> str:
+    digest = hashlib.sha256()
+    hash_positions(digest.update, positions)
+    return digest.hexdigest()
 
 
 def _marks(entry: Path) -> str:
@@ -154,7 +160,7 @@ def _store(entry: Path, build: Callable[[Path | None], Dataset]) -> Dataset:
     beside = Path(tempfile.mkdtemp(dir=entry.parent, prefix=f".{entry.name}."))
     try:
         dataset = build(beside / _POSITIONS)
-        values = _to_values(dataset) | {"positions_sha256": hashlib.sha256(dataset.positions.data).hexdigest()}
+        values = _to_values(dataset) | {"positions_sha256": _checksum(dataset.positions)}
         text = json.dumps(values)
         checksum = hashlib.sha256(text.encode()).hexdigest()
         (beside / _COLUMNS).write_text(f"{checksum}\n{text}", encoding="utf-8")

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,16 @@ from jaxtyping import Float32, Float64, Int64
 
 from gesturelab.config.data import Target
 from gesturelab.errors import DataError, RecordingError
+from gesturelab.progress import show_progress
 from gesturelab.runs.info import CORRECTNESS_CLASSES
 from gesturelab.skeletons.definition import stored
 from gesturelab.skeletons.skeleton import KINECT_V2, Skeleton
 
 CORRECTNESS = {1: "correct", 2: "incorrect", 3: "poorly executed"}
 """What the published correctness labels mean."""
+
+FRAMES_AT_ONCE = 2**16
+"""Frames that are hashed in one piece."""
 
 IMPOSSIBLE_M = 20.0
 """No joint that a depth camera sees is farther from it than this, in metres (Kinect v2 reaches 8 m)."""
@@ -328,5 +332,12 @@ def fingerprint(dataset: Dataset) -> str:
         dataset.offsets.tolist(),
     ]
     digest = hashlib.sha256(json.dumps(columns).encode())
-    digest.update(np.ascontiguousarray(dataset.positions, dtype="<f4").data)
+    hash_positions(digest.update, dataset.positions)
     return digest.hexdigest()
+
+
+def hash_positions(update: Callable[[Any], None], positions: Float32[np.ndarray, "frames joints 3"]) -> None:
+    """Gives all positions to a hash's ``update``, piece by piece: gigabytes take a while."""
+    starts = range(0, len(positions), FRAMES_AT_ONCE)
+    for start in show_progress(starts, "computing the checksum of positions"):
+        update(np.ascontiguousarray(positions[start : start + FRAMES_AT_ONCE], dtype="<f4").data)

@@ -34,6 +34,7 @@ from gesturelab.datasets.recording import (
 )
 from gesturelab.datasets.selection import chosen_gestures, spread
 from gesturelab.errors import ConfigError, DataError, GesturelabError, RecordingError
+from gesturelab.progress import show_progress
 from gesturelab.runs.signals import raise_if_received
 from gesturelab.skeletons.skeleton import Skeleton
 
@@ -261,7 +262,7 @@ def _read_recordings(
         DataError: If none can be used, one cannot be read, or (strict) one cannot be used.
     """
     usable = False
-    for entry in sorted(entries, key=lambda entry: entry.name):
+    for entry in show_progress(sorted(entries, key=lambda entry: entry.name), "reading recordings"):
         raise_if_received()
         try:
             recording = entry if isinstance(entry, Recording) else entry.recording(skeleton)
@@ -300,7 +301,7 @@ def _list_recordings(
     """
     entries: list[Recording | Unread] = []
     rejected: list[Rejected] = []
-    for entry in _checked_entries(config, source):
+    for entry in show_progress(_checked_entries(config, source), "listing recordings"):
         if isinstance(entry, Rejected):
             rejected.append(entry)
         else:

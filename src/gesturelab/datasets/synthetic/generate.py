@@ -20,6 +20,7 @@ from gesturelab.datasets.source import RecordingSource, Unread
 from gesturelab.datasets.synthetic.kinematics import RIGHT, forward
 from gesturelab.datasets.synthetic.movements import GESTURES, SEATED, moved_side, poses
 from gesturelab.datasets.synthetic.people import Person, draw_correctness, execute, make_person
+from gesturelab.progress import show_progress
 from gesturelab.skeletons.skeleton import KINECT_V2
 
 VERSION = "1"
@@ -87,7 +88,7 @@ class Synthetic(RecordingSource):
         settings = {key: sorted(value) if isinstance(value, list) else value for key, value in settings.items()}
         settings["source"] = dataset.source
         digest = hashlib.sha256(json.dumps(["synthetic", VERSION, settings], sort_keys=True).encode())
-        for number, name in enumerate(dataset.names):
+        for number, name in enumerate(show_progress(dataset.names, "computing the fingerprint")):
             digest.update(name.encode())
             frames = dataset.positions[dataset.offsets[number] : dataset.offsets[number + 1]]
             digest.update(frames.astype("<f4").tobytes())
