@@ -1,13 +1,13 @@
-"""The memory of a whole training over the size of the dataset, cold (first read, cache written) and warm (from the cache).
+"""The memory of a whole training over the size of the dataset, cold (first read) and warm (from the cache).
 
-    python benchmarks/memory_curve.py                                  860, 8,600 and 86,000 made-up recordings: 25 minutes
-    python benchmarks/memory_curve.py --recordings 860,8600            three minutes
-    python benchmarks/memory_curve.py --recordings 114000 --cold-only  of the size of NTU RGB+D 120
+    python benchmarks/memory_curve.py                        860, 8,600 and 86,000 made-up recordings: half an hour
+    python benchmarks/memory_curve.py --recordings 860,8600  four minutes
+    python benchmarks/memory_curve.py --recordings 114000 --cold-only    of the size of NTU RGB+D 120
 
 Two numbers a training. *Own* is what the process alone holds: the largest RssAnon + RssShmem in /proc/PID/status, read
 every ten milliseconds. *Resident* is the peak that the kernel keeps (VmHWM): with it go pages of the cache's file that
 are mapped, which the system takes back when it needs them. Both are given beyond the *base*, which is the same training
-with 54 recordings: Python, torch, Lightning, and whatever does not grow. Linux only. Exit status 1 when a goal is missed.
+with 54 recordings: Python, torch, Lightning and what else does not grow. Linux only. Exit status 1 if a goal is missed.
 """
 
 import argparse
