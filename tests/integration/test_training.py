@@ -10,6 +10,7 @@ import torch
 from omegaconf import OmegaConf
 from sklearn.metrics import accuracy_score
 
+from gesturelab.cli.train_result import print_result
 from gesturelab.config.composing import compose
 from gesturelab.config.saved import read_config
 from gesturelab.datasets.load import load
@@ -346,7 +347,19 @@ def test_diverged_training_is_an_error_and_leaves_no_result(tmp_path):
     assert not any(path.exists() for path in RunDir(tmp_path / "run", "tiny").artefacts)
 
 
-def test_the_same_training_gives_the_same_weights_file_to_the_byte(finished, tmp_path):
-    run, _ = finished
-    twin, _ = train_quickly(tmp_path / "twin")
-    assert sha256(twin.weights) == sha256(run.weights)
+def test_a_sample_of_training_recordings_changes_their_scores_and_no_byte_of_weights_and_predictions(
+    finished, tmp_path, caplog
+):
+    run, info = finished
+    config = composed("trainer.scored_training_recordings=10")
+    with caplog.at_level(logging.INFO):
+        twin, sampled = train_in(tmp_path / "twin", config, OmegaConf.to_yaml(OmegaConf.structured(config)))
+        print_result(twin, sampled)
+    for file, other in ((run.weights, twin.weights), (run.predictions, twin.predictions), (run.windows, twin.windows)):
+        assert sha256(file) == sha256(other)
+    assert sampled["training"]["scored_training_recordings"] == 10
+    assert sampled["metrics"]["train"]["recording"]["count"] == 10
+    assert all(sampled["metrics"][subset] == info["metrics"][subset] for subset in ("validation", "test"))
+    assert f"(a sample: 10 of {info['split']['train']['recordings']} recordings)" in caplog.text
+    assert "scored_training_recordings" not in info["training"]
+    assert info["metrics"]["train"]["recording"]["count"] == info["split"]["train"]["recordings"]

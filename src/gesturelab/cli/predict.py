@@ -56,26 +56,18 @@ def run(arguments: list[str]) -> int:
     sources = find_sources(patterns)
 
     from rich.console import Console
-    from rich.progress import track
 
     from gesturelab.export.load import load
     from gesturelab.predict.output import csv_lines, json_lines
+    from gesturelab.progress import show_progress
 
     model = load(cast(Path, options.model), cast(list[str], options.trust))
     for text in model.warnings:
         print(text, file=sys.stderr)
     reading = reading_for(model, options.skeleton, options.rate)
     aside = Console(stderr=True, highlight=False)
-    answered = list(
-        track(
-            answers(model, sources, reading, rates_of(patterns)),
-            "reading and answering",
-            total=len(sources),
-            console=aside,
-            disable=not aside.is_terminal or len(sources) < 2,
-            transient=True,
-        )
-    )
+    answering = answers(model, sources, reading, rates_of(patterns))
+    answered = list(show_progress(answering, "answering", len(sources)))
     if options.csv is not None:
         write_output(options.csv, "".join(csv_lines(model.classes, answered, windows=options.windows)))
     if options.jsonl is not None:

@@ -10,7 +10,7 @@ from gesturelab.report.results import BASELINES
 from gesturelab.report.sections import table_columns
 from gesturelab.report.texts import metric_value, percent
 from gesturelab.runs.folder import RunDir
-from gesturelab.runs.info import Info, target_of
+from gesturelab.runs.info import Info, target_of, training_sample
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +25,7 @@ def print_result(run: RunDir, info: Info) -> None:
     listed = ", ".join(people) if len(people) <= 12 else f"{', '.join(people[:12])} ..."
     train, validation, test = _primary(info, "recording")
     difference = gap(train, test)
+    sampled = f" (a sample: {sample} recordings)" if (sample := training_sample(info)) else ""
     judgement = "" if difference is None else f"; gap {percent(difference)}: {band(difference)}"
     log.info("")
     log.info(
@@ -36,12 +37,12 @@ def print_result(run: RunDir, info: Info) -> None:
         len(people),
         listed,
         percent(validation),
-        percent(train),
+        percent(train) + sampled,
         judgement,
     )
     log.info("recordings: %s", _more_scores(info))
     train, validation, test = map(percent, _primary(info, "window"))
-    log.info("windows: test %s, validation %s, training %s", test, validation, train)
+    log.info("windows: test %s, validation %s, training %s%s", test, validation, train, sampled)
     if baselines := info.get("baselines", {}):
         scores = (
             f"{BASELINES[name]} {percent(baseline[primary_metric(CORRECTNESS).name])}"

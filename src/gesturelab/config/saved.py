@@ -19,6 +19,7 @@ from gesturelab.config.training import (
     LSTMConfig,
     PlateauConfig,
     TrainConfig,
+    TrainerConfig,
 )
 from gesturelab.config.typed import to_values, typed_config
 from gesturelab.errors import ConfigError
@@ -68,7 +69,10 @@ def upgrade(values: dict[str, Any]) -> dict[str, Any]:
         if isinstance(group := cast(Any, groups.get(key)), dict) and TARGET not in group:
             group[TARGET] = target
     if isinstance(trainer := cast(Any, groups.get("trainer")), dict):
-        for key, value in (("checkpoint_minutes", None), ("max_steps", None), ("options", {})):
+        for key, value in (
+            *(("checkpoint_minutes", None), ("max_steps", None), ("options", {})),
+            ("scored_training_recordings", TrainerConfig.scored_training_recordings),
+        ):
             trainer.setdefault(key, value)
     return groups
 

@@ -320,6 +320,10 @@ class TrainerConfig(Checked):
     on_not_finite: OnNotFinite = OnNotFinite.stop
     """When a loss or gradient is NaN or infinite. stop: end with an error. skip: leave such steps out, at most a tenth
     of an epoch's. restart: go back to the last whole epoch with half the learning rate, at most three times."""
+    scored_training_recordings: int | None = key(5000, COUNT)
+    """Score at most so many training recordings in the end, drawn by the seed with each class and person as frequent as
+    in all; wherever their accuracy is shown, it says so. null scores all. Validation and test recordings are all scored
+    always."""
     options: dict[str, Any] = field(default_factory=dict[str, Any])
     """Other arguments of lightning.pytorch.Trainer, such as +trainer.options.accumulate_grad_batches=2; a nested
     _target_ is constructed. Those that would break resuming or honest validation are refused."""

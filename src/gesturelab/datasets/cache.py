@@ -12,6 +12,7 @@ import logging
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np
 from platformdirs import user_cache_path
 
-from gesturelab.datasets.recording import Dataset, Rejected
+from gesturelab.datasets.recording import Dataset, Rejected, hash_positions
 from gesturelab.files import read_text, refuse_special_file, sync, sync_folder, why, write_text
 from gesturelab.skeletons.definition import restored, stored
 
@@ -31,6 +32,8 @@ _POSITIONS, _COLUMNS = "positions.npy", "dataset.json"
 _WRITTEN = "positions.stat"
 """Size and times of the positions' file when it was written, or last found to be whole."""
 _MAX_POSITIONS = 2**50
+ABANDONED_S = 86_400.0
+"""An unfinished entry that nobody has written to for so long is removed."""
 
 
 def cache_folder(configured: str | None) -> Path:
@@ -40,7 +43,7 @@ def cache_folder(configured: str | None) -> Path:
 
 
 def cached(
-    folder: Path, *, source: str, options: dict[str, Any], stamp: list[Any], build: Callable[[], Dataset]
+    folder: Path, *, source: str, options: dict[str, Any], stamp: list[Any], build: Callable[[Path | None], Dataset]
 ) -> Dataset:
     """The dataset from the cache, its positions a read-only memory map; built and kept if it is not there.
 
@@ -49,21 +52,23 @@ def cached(
         source: The dataset's name.
         options: What the dataset depends on, as plain JSON values.
         stamp: What changes when the files behind it do. A new stamp replaces the entry with the old one.
-        build: Makes the dataset.
+        build: Makes the dataset, its positions written to a file, or in memory where there is none.
     """
     family = f"{source}-{_digest(options)}"
     entry = folder / f"{family}-{_digest([stamp, _code()])}"
     if (dataset := _load(entry)) is not None:
         return dataset
-    dataset = build()
     try:
-        _store(entry, dataset)
+        dataset = _store(entry, build)
     except OSError as error:
         _log.warning("parsed recordings cannot be kept in %s: %s", folder, error.strerror or error)
-        return dataset
+        return build(None)
     for old in folder.glob(f"{family}-*"):
         if old != entry:
             shutil.rmtree(old, ignore_errors=True)
+    for beside in folder.glob(f".{family}-*"):
+        if _seconds_since_written(beside) > ABANDONED_S:  # its process was killed
+            shutil.rmtree(beside, ignore_errors=True)
     return _load(entry) or dataset
 
 
@@ -90,7 +95,7 @@ def _load(entry: Path) -> Dataset | None:
         positions = np.load(entry / _POSITIONS, mmap_mode="r", allow_pickle=False)
         checksum = values.pop("positions_sha256")
         if not _as_written(entry):
-            if positions.dtype != np.float32 or hashlib.sha256(positions.data).hexdigest() != checksum:
+            if positions.dtype != np.float32 or _checksum(positions) != checksum:
                 raise ValueError(f"{_POSITIONS} is not what was written")
             with suppress(OSError):  # a cache that cannot be written is compared at each start
                 write_text(entry / _WRITTEN, _marks(entry))
@@ -98,6 +103,12 @@ def _load(entry: Path) -> Dataset | None:
     except Exception as error:  # whatever is wrong with it, the recordings themselves are there
         _log.warning("the cache entry %s is damaged (%s); it is built again", entry, why(error))
         return None
+
+
+def _checksum(positions: np.ndarray) -> str:
+    digest = hashlib.sha256()
+    hash_positions(digest.update, positions)
+    return digest.hexdigest()
 
 
 def _marks(entry: Path) -> str:
@@ -132,8 +143,15 @@ def _to_values(dataset: Dataset) -> dict[str, Any]:
     return values | {"skeleton": stored(dataset.skeleton), "rejected": rejected}
 
 
-def _store(entry: Path, dataset: Dataset) -> None:
-    """Writes the entry whole; leaves another process's alone unless it is damaged.
+def _seconds_since_written(folder: Path) -> float:
+    try:
+        return time.time() - max(path.stat().st_mtime for path in (folder, *folder.glob("*")))
+    except OSError:  # it has just been finished
+        return 0.0
+
+
+def _store(entry: Path, build: Callable[[Path | None], Dataset]) -> Dataset:
+    """Builds the dataset into a new entry; leaves another process's alone unless it is damaged.
 
     Raises:
         OSError: If it cannot be written.
@@ -141,10 +159,9 @@ def _store(entry: Path, dataset: Dataset) -> None:
     entry.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(dir=entry.parent, prefix=f".{entry.name}."))
     try:
-        positions = np.ascontiguousarray(dataset.positions, dtype=np.float32)
-        values = _to_values(dataset) | {"positions_sha256": hashlib.sha256(positions.data).hexdigest()}
+        dataset = build(beside / _POSITIONS)
+        values = _to_values(dataset) | {"positions_sha256": _checksum(dataset.positions)}
         text = json.dumps(values)
-        np.save(beside / _POSITIONS, positions)
         checksum = hashlib.sha256(text.encode()).hexdigest()
         (beside / _COLUMNS).write_text(f"{checksum}\n{text}", encoding="utf-8")
         for name in (_POSITIONS, _COLUMNS):
@@ -161,5 +178,6 @@ def _store(entry: Path, dataset: Dataset) -> None:
                 shutil.rmtree(aside, ignore_errors=True)
                 beside.rename(entry)
         sync_folder(entry.parent)
+        return dataset
     finally:
         shutil.rmtree(beside, ignore_errors=True)

@@ -22,7 +22,7 @@ def load(config: DataConfig) -> Dataset:
         source=config.source,
         options=options_of(config),
         stamp=stamp_of(config, source),
-        build=lambda: read_dataset(config, source),
+        build=lambda file: read_dataset(config, source, file),
     )
     dataset = replace(dataset, target=config.target)
     own = dataset.mirror_key  # whoever says what a gesture becomes in a mirror labels the recordings too

@@ -21,6 +21,7 @@ from gesturelab.datasets.mirror_names import UNKNOWN, mirror_in_words, mirrored_
 from gesturelab.datasets.recording import CORRECTNESS, Recording, RecordingLabel
 from gesturelab.datasets.source import read_dataset
 from gesturelab.errors import RecordingError
+from gesturelab.progress import show_progress
 from gesturelab.skeletons.definition import layout
 from gesturelab.skeletons.skeleton import KINECT_V2
 
@@ -130,13 +131,15 @@ def check_irds(root: Path, *, window: int = 20) -> Report:
     for form, files in irds_forms(root).items():
         labels: list[RecordingLabel] = []
         tracks: dict[str, Track] = {}
-        for file in files:
+        for file in show_progress(files, f"reading form {form}"):
             try:
                 labels.append(recording_label(file.name))
                 tracks[file.name] = parse(file.read(), form)
             except RecordingError as error:
                 findings.append(Finding("unreadable", file.name, form, str(error)))
-        defects = {name: check_track(track, window) for name, track in tracks.items()}
+        defects = {
+            name: check_track(track, window) for name, track in show_progress(tracks.items(), "looking for defects")
+        }
         findings += [Finding(kind, name, form, detail) for name in defects for kind, detail in defects[name].items()]
         if not forms:
             possible = {name: track for name, track in tracks.items() if "impossible_values" not in defects[name]}
@@ -167,7 +170,7 @@ def check_folder(root: Path, *, skeleton: str, rate_hz: float, window: int = 20)
     tracks: dict[str, Track] = {}
     rates_hz: list[float] = []
     without_times = 0
-    for label in labels:
+    for label in show_progress(labels, "reading recordings"):
         try:
             track = read_frames(root / label.file, joints)
             to_motion(track, rate_hz)
@@ -230,7 +233,7 @@ def _report(
 ) -> Report:
     """The report on recordings of one form; `findings` are of those that cannot be read."""
     gestures = sorted({label.gesture for label in labels})
-    for name, track in tracks.items():
+    for name, track in show_progress(tracks.items(), "looking for defects"):
         defects = check_track(track, window, joints, TOLERATED_REPEATS)
         findings += [Finding(defect, name, form, detail) for defect, detail in defects.items()]
     findings += _find_shared_frames(tracks, {label.name: label.subject for label in labels}, "person", form)
@@ -367,7 +370,10 @@ def shared_frames(hashes: Mapping[str, UInt64[np.ndarray, " frames"]]) -> dict[t
 
 def _find_shared_frames(tracks: Mapping[str, Track], kinds: Mapping[str, str], noun: str, form: str) -> list[Finding]:
     """Frames in which all joints are tracked and that several recordings hold; `kinds` are what is compared then."""
-    hashes = {name: frame_hashes(track)[track.tracked.all(axis=1)] for name, track in tracks.items()}
+    hashes = {
+        name: frame_hashes(track)[track.tracked.all(axis=1)]
+        for name, track in show_progress(tracks.items(), "looking for frames that occur twice")
+    }
     findings: list[Finding] = []
     for (first, second), count in shared_frames(hashes).items():
         kind = "the same" if kinds[first] == kinds[second] else "ANOTHER"

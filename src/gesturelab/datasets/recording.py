@@ -1,10 +1,10 @@
 """A recording: one person doing one gesture once; and a dataset: many of them in one array."""
 
 import hashlib
-import itertools
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,16 @@ from jaxtyping import Float32, Float64, Int64
 
 from gesturelab.config.data import Target
 from gesturelab.errors import DataError, RecordingError
+from gesturelab.progress import show_progress
 from gesturelab.runs.info import CORRECTNESS_CLASSES
 from gesturelab.skeletons.definition import stored
 from gesturelab.skeletons.skeleton import KINECT_V2, Skeleton
 
 CORRECTNESS = {1: "correct", 2: "incorrect", 3: "poorly executed"}
 """What the published correctness labels mean."""
+
+FRAMES_AT_ONCE = 2**16
+"""Frames that are hashed in one piece."""
 
 IMPOSSIBLE_M = 20.0
 """No joint that a depth camera sees is farther from it than this, in metres (Kinect v2 reaches 8 m)."""
@@ -227,47 +231,89 @@ def pack(
     mirrored_gestures: Sequence[int],
     fingerprint: str,
     skeleton: Skeleton = KINECT_V2,
-    rejected: Iterable[Rejected] = (),
     mirror_key: str = "",
+    file: Path | None = None,
 ) -> Dataset:
     """Lays recordings end to end, in order of name.
 
+    Args:
+        recordings: In order of name, if there is a file; then they are taken one after another.
+        source: See `Dataset`, as what follows.
+        synthetic: As there.
+        gesture_names: As there.
+        mirrored_gestures: As there.
+        fingerprint: As there.
+        skeleton: As there.
+        mirror_key: As there.
+        file: Where positions are written to, in numpy's form, so that memory holds one recording at a time; the
+            dataset's are then a memory map of it. None: memory holds all.
+
     Raises:
-        DataError: If there are none, two share a name, or one has another number of joints than the skeleton.
+        RecordingError: If two share a name, or one has another number of joints than the skeleton.
+        DataError: If there are none.
+        OSError: If the file cannot be written.
     """
-    ordered = sorted(recordings, key=lambda recording: recording.name)
-    if not ordered:
-        raise DataError(f"dataset {source!r} holds no usable recording")
-    names = tuple(recording.name for recording in ordered)
-    for earlier, later in itertools.pairwise(names):
-        if earlier == later:
-            raise DataError(f"two recordings are called {earlier!r}; names must be unique")
-    for recording in ordered:
-        if (joints := recording.positions.shape[1]) != len(skeleton.joints):
-            raise DataError(
-                f"recording {recording.name!r} has {joints} joints, but its skeleton {skeleton.name} has "
-                f"{len(skeleton.joints)}"
-            )
     numbers = {name: number for number, name in enumerate(gesture_names)}
+    rows: list[tuple[str, str, str, int, int, str, float, int]] = []
+
+    def take_positions() -> Iterator[Float32[np.ndarray, "_ joints 3"]]:
+        for each in recordings if file is not None else sorted(recordings, key=lambda recording: recording.name):
+            if rows and rows[-1][0] == each.name:
+                raise RecordingError(f"two recordings are called {each.name!r}; names must be unique")
+            if (joints := each.positions.shape[1]) != len(skeleton.joints):
+                raise RecordingError(
+                    f"recording {each.name!r} has {joints} joints, but its skeleton {skeleton.name} has "
+                    f"{len(skeleton.joints)}"
+                )
+            number, frames = numbers[each.gesture], len(each.positions)
+            label = (each.name, each.subject, each.group, number, each.correctness, each.posture)
+            rows.append((*label, each.rate_hz, frames))
+            yield each.positions
+
+    if file is None:
+        parts = list(take_positions())
+        positions = np.concatenate(parts) if parts else np.zeros((0, len(skeleton.joints), 3), np.float32)
+    else:
+        positions = _write_positions(file, len(skeleton.joints), take_positions())
+    if not rows:
+        raise DataError(f"dataset {source!r} holds no usable recording")
+    names, subjects, groups, gestures, correctness, postures, rates_hz, frames = zip(*rows, strict=True)
     return Dataset(
         source=source,
         synthetic=synthetic,
         skeleton=skeleton,
         gesture_names=tuple(gesture_names),
         mirrored_gestures=tuple(mirrored_gestures),
-        positions=np.concatenate([recording.positions for recording in ordered]),
-        offsets=np.cumsum([0] + [len(recording.positions) for recording in ordered], dtype=np.int64),
-        rates_hz=np.array([recording.rate_hz for recording in ordered], dtype=np.float64),
+        positions=positions,
+        offsets=np.cumsum([0, *frames], dtype=np.int64),
+        rates_hz=np.array(rates_hz, dtype=np.float64),
         names=names,
-        subjects=tuple(recording.subject for recording in ordered),
-        groups=tuple(recording.group for recording in ordered),
-        gestures=np.array([numbers[recording.gesture] for recording in ordered], dtype=np.int64),
-        correctness=np.array([recording.correctness for recording in ordered], dtype=np.int64),
-        postures=tuple(recording.posture for recording in ordered),
+        subjects=subjects,
+        groups=groups,
+        gestures=np.array(gestures, dtype=np.int64),
+        correctness=np.array(correctness, dtype=np.int64),
+        postures=postures,
         fingerprint=fingerprint,
-        rejected=tuple(rejected),
         mirror_key=mirror_key,
     )
+
+
+def _write_positions(
+    path: Path, joints: int, parts: Iterable[Float32[np.ndarray, "_ joints 3"]]
+) -> Float32[np.ndarray, "frames joints 3"]:
+    """Writes frames end to end as ``np.save`` writes an array of all; returns a read-only memory map of them."""
+    header = {"descr": "<f4", "fortran_order": False}
+    frames = 0
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header | {"shape": (0, joints, 3)})
+        for part in parts:
+            file.write(np.ascontiguousarray(part, dtype="<f4").data)
+            frames += len(part)
+        file.seek(0)  # numpy leaves room in a header for any number of frames
+        np.lib.format.write_array_header_1_0(file, header | {"shape": (frames, joints, 3)})
+    if frames == 0:
+        return np.zeros((0, joints, 3), np.float32)
+    return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
 def fingerprint(dataset: Dataset) -> str:
@@ -286,5 +332,12 @@ def fingerprint(dataset: Dataset) -> str:
         dataset.offsets.tolist(),
     ]
     digest = hashlib.sha256(json.dumps(columns).encode())
-    digest.update(np.ascontiguousarray(dataset.positions, dtype="<f4").data)
+    hash_positions(digest.update, dataset.positions)
     return digest.hexdigest()
+
+
+def hash_positions(update: Callable[[Any], None], positions: Float32[np.ndarray, "frames joints 3"]) -> None:
+    """Gives all positions to a hash's ``update``, piece by piece: gigabytes take a while."""
+    starts = range(0, len(positions), FRAMES_AT_ONCE)
+    for start in show_progress(starts, "computing the checksum of positions"):
+        update(np.ascontiguousarray(positions[start : start + FRAMES_AT_ONCE], dtype="<f4").data)

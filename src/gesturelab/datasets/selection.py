@@ -55,3 +55,30 @@ def spread(subjects: Sequence[str], gestures: Sequence[int], count: int | None) 
         left[best] = False
         taken[what[best], who[best]] += 1
     return np.flatnonzero(~left).astype(np.int64)
+
+
+def draw_sample(
+    subjects: Sequence[str], classes: Int64[np.ndarray, " recordings"], count: int | None, seed: int
+) -> Int64[np.ndarray, " chosen"]:
+    """Draws recordings at random, of each class and each person in it as large a share as they have of all.
+
+    Args:
+        subjects: Who moves, one a recording.
+        classes: What is recognised, one a recording.
+        count: How many to draw at most; None takes all.
+        seed: Of the draw.
+
+    Returns:
+        Indices of the drawn, in ascending order.
+
+    >>> len(draw_sample(["a", "a", "b", "b"], np.array([0, 1, 0, 1]), 2, seed=0))
+    2
+    """
+    total = len(subjects)
+    if count is None or count >= total:
+        return np.arange(total, dtype=np.int64)
+    rng = np.random.default_rng(seed)
+    mixed = rng.permutation(total)
+    in_order = mixed[np.lexsort((np.asarray(subjects)[mixed], classes[mixed]))]  # mixed within each person's class
+    places = ((np.arange(count) + rng.random()) * (total / count)).astype(np.int64)
+    return np.sort(in_order[places])

@@ -8,11 +8,17 @@ framework's business.
 import hashlib
 import inspect
 import json
+import math
+import os
+import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import nullcontext
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
+
+import numpy as np
 
 from gesturelab.config.data import DataConfig
 from gesturelab.config.options import arguments_of, construct, locate, source_sha256, target_of, to_plain
@@ -28,6 +34,7 @@ from gesturelab.datasets.recording import (
 )
 from gesturelab.datasets.selection import chosen_gestures, spread
 from gesturelab.errors import ConfigError, DataError, GesturelabError, RecordingError
+from gesturelab.progress import show_progress
 from gesturelab.runs.signals import raise_if_received
 from gesturelab.skeletons.skeleton import Skeleton
 
@@ -52,6 +59,37 @@ class Unread(RecordingLabel):
         """
         motion = self.read()
         return Recording(positions=motion.positions, rate_hz=motion.rate_hz, skeleton=skeleton, **self.columns)
+
+
+@dataclass(frozen=True, eq=False)
+class Spooled(Unread):
+    """A recording that its source gave read already; a file holds its positions until it is known who is used."""
+
+    skeleton: Skeleton = field(kw_only=True)
+
+    def recording(self, skeleton: Skeleton) -> Recording:
+        """Takes it from the file, with its own skeleton."""
+        del skeleton
+        return super().recording(self.skeleton)
+
+
+def _spool(recording: Recording, file: IO[bytes]) -> Spooled:
+    """Writes a recording's positions to the end of a file, and gives what reads them again.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+    positions = np.ascontiguousarray(recording.positions)
+    at, shape, rate_hz = file.seek(0, os.SEEK_END), positions.shape, recording.rate_hz
+    file.write(positions.data)
+
+    def read() -> Motion:
+        file.seek(at)
+        values = np.frombuffer(file.read(4 * math.prod(shape)), dtype=np.float32)
+        return Motion(values.reshape(shape), rate_hz)
+
+    label = {each.name: getattr(recording, each.name) for each in fields(RecordingLabel)}
+    return Spooled(**label, read=read, skeleton=recording.skeleton)
 
 
 class RecordingSource:
@@ -165,39 +203,39 @@ def stamp_of(config: DataConfig, source: RecordingSource) -> list[Any]:
         raise DataError(f"{_where(config)}: {error}") from error
 
 
-def read_dataset(config: DataConfig, source: RecordingSource | None = None) -> Dataset:
+def read_dataset(config: DataConfig, source: RecordingSource | None = None, file: Path | None = None) -> Dataset:
     """Reads the recordings that a configuration asks for, whatever the cache holds.
+
+    Args:
+        config: Which recordings.
+        source: What gives them; None: what the configuration names.
+        file: Where positions are written to, so that memory never holds more than one recording's; None: memory holds
+            all.
 
     Raises:
         DataError: If there are none, a person, posture or gesture does not occur, or (strict) one cannot be used.
         ConfigError: If there is no such dataset.
+        OSError: If the file cannot be written.
     """
     source = open_source(config) if source is None else source
-    entries, rejected = _list_recordings(config, source)
+    with nullcontext() if file is None else tempfile.TemporaryFile(dir=file.parent) as spool:
+        dataset = _read_dataset(config, source, file, spool)
+    return replace(dataset, fingerprint=source.fingerprint(dataset, options_of(config)))
+
+
+def _read_dataset(config: DataConfig, source: RecordingSource, file: Path | None, spool: IO[bytes] | None) -> Dataset:
+    """The dataset without its fingerprint."""
+    entries, rejected = _list_recordings(config, source, spool)
     if rejected:
         _refuse_if_strict(config, rejected[0])
     names = list(source.gestures) if source.gestures is not None else sorted({entry.gesture for entry in entries})
     gestures = chosen_gestures(config.gestures, names)
     chosen = _select(config, source, entries, names, gestures, rejected)
     skeleton = source.skeleton or _skeleton(config, chosen)
-    recordings: list[Recording] = []
-    for entry in chosen:
-        raise_if_received()
-        try:
-            recordings.append(entry if isinstance(entry, Recording) else entry.recording(skeleton))
-        except RecordingError as error:
-            rejected.append(Rejected(entry.name, str(error), cast(Unread, entry).file))
-            _refuse_if_strict(config, rejected[-1])
-        except Exception as error:
-            file = cast(Unread, entry).file or entry.name
-            raise DataError(f"{_where(config)}: {file} cannot be read: {error!r}") from error
-    if not recordings:
-        first = f", for one {rejected[0]}" if rejected else ""
-        raise DataError(f"{_where(config)} holds no usable recording: {len(rejected)} cannot be used{first}")
     images = mirrored_gestures(names, source.mirrored)
     try:
         dataset = pack(
-            recordings,
+            _read_recordings(config, chosen, skeleton, rejected),
             source=config.source,
             synthetic=source.synthetic,
             gesture_names=[names[number] for number in gestures],
@@ -207,12 +245,39 @@ def read_dataset(config: DataConfig, source: RecordingSource | None = None) -> D
             ],
             fingerprint="",
             skeleton=skeleton,
-            rejected=sorted(rejected, key=lambda each: each.recording),
             mirror_key=source.mirror_key,
+            file=file,
         )
-    except DataError as error:
+    except RecordingError as error:
         raise DataError(f"{_where(config)}: {error}") from error
-    return replace(dataset, fingerprint=source.fingerprint(dataset, options_of(config)))
+    return replace(dataset, rejected=tuple(sorted(rejected, key=lambda each: each.recording)))
+
+
+def _read_recordings(
+    config: DataConfig, entries: Sequence[Recording | Unread], skeleton: Skeleton, rejected: list[Rejected]
+) -> Iterator[Recording]:
+    """The recordings, in order of name; those that cannot be used are added to the rejected.
+
+    Raises:
+        DataError: If none can be used, one cannot be read, or (strict) one cannot be used.
+    """
+    usable = False
+    for entry in show_progress(sorted(entries, key=lambda entry: entry.name), "reading recordings"):
+        raise_if_received()
+        try:
+            recording = entry if isinstance(entry, Recording) else entry.recording(skeleton)
+        except RecordingError as error:
+            rejected.append(Rejected(entry.name, str(error), cast(Unread, entry).file))
+            _refuse_if_strict(config, rejected[-1])
+            continue
+        except Exception as error:
+            file = cast(Unread, entry).file or entry.name
+            raise DataError(f"{_where(config)}: {file} cannot be read: {error!r}") from error
+        usable = True
+        yield recording
+    if not usable:
+        first = f", for one {rejected[0]}" if rejected else ""
+        raise DataError(f"{_where(config)} holds no usable recording: {len(rejected)} cannot be used{first}")
 
 
 def _refuse_if_strict(config: DataConfig, rejected: Rejected) -> None:
@@ -225,33 +290,48 @@ def _where(config: DataConfig) -> str:
     return f"data._target_={target_of(config)}" if root is None else f"data.root={root}"
 
 
-def _list_recordings(config: DataConfig, source: RecordingSource) -> tuple[list[Recording | Unread], list[Rejected]]:
-    """Everything that a source gives.
+def _list_recordings(
+    config: DataConfig, source: RecordingSource, spool: IO[bytes] | None
+) -> tuple[list[Recording | Unread], list[Rejected]]:
+    """Everything that a source gives; recordings that it has read go into the spool, if there is one.
+
+    Raises:
+        DataError: If there is nothing.
+        OSError: If the spool cannot be written.
+    """
+    entries: list[Recording | Unread] = []
+    rejected: list[Rejected] = []
+    for entry in show_progress(_checked_entries(config, source), "listing recordings"):
+        if isinstance(entry, Rejected):
+            rejected.append(entry)
+        else:
+            entries.append(_spool(entry, spool) if spool is not None and isinstance(entry, Recording) else entry)
+    if not entries and not rejected:
+        raise DataError(f"{_where(config)}: {target_of(config)} gives no recording")
+    return entries, rejected
+
+
+def _checked_entries(config: DataConfig, source: RecordingSource) -> Iterator[Recording | Unread | Rejected]:
+    """What a source gives, one after another.
 
     Raises:
         DataError: Naming the class and the recording, if the source breaks off, or gives something else.
     """
-    entries: list[Recording | Unread] = []
-    rejected: list[Rejected] = []
+    latest = ""
     where = f"data._target_={target_of(config)}"
     try:
         for entry in cast(Iterable[Any], source):
-            if isinstance(entry, Rejected):
-                rejected.append(entry)
-            elif isinstance(entry, Recording | Unread):
-                entries.append(entry)
-            else:
+            if not isinstance(entry, Recording | Unread | Rejected):
                 raise DataError(f"{where} gives {type(entry).__name__}, not a gesturelab Recording")
+            latest = latest if isinstance(entry, Rejected) else entry.name
+            yield entry
     except Exception as error:
         if isinstance(error, RecordingError) and error.recording:
             raise DataError(f"{where}: recording {error.recording!r}: {error}") from error
         if isinstance(error, GesturelabError) and not isinstance(error, RecordingError):
             raise
-        after = f" after recording {entries[-1].name!r}" if entries else ""
+        after = f" after recording {latest!r}" if latest else ""
         raise DataError(f"{where} breaks off{after}: {type(error).__name__}: {error}") from error
-    if not entries and not rejected:
-        raise DataError(f"{_where(config)}: {target_of(config)} gives no recording")
-    return entries, rejected
 
 
 def _select(
@@ -326,7 +406,7 @@ def _skeleton(config: DataConfig, entries: Sequence[Recording | Unread]) -> Skel
     Raises:
         DataError: If two have different ones, or it is not known before a recording is read.
     """
-    read = [entry for entry in entries if isinstance(entry, Recording)]
+    read = [entry for entry in entries if isinstance(entry, Recording | Spooled)]
     if len(read) < len(entries):
         raise DataError(f"data._target_={target_of(config)}: its attribute skeleton must say whose joints files name")
     for recording in read:

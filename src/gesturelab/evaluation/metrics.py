@@ -4,9 +4,7 @@ Training, info files, results of cross-validation with their intervals, tables, 
 names, titles and formulas from here. A user's own metric comes through the door `gesturelab.evaluation.guest_metrics`.
 """
 
-import logging
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,8 +14,7 @@ import numpy as np
 from jaxtyping import Float, Float64, Int64
 
 from gesturelab.evaluation.counts import INCORRECT, Cases, Draws, ratio
-
-log = logging.getLogger(__name__)
+from gesturelab.progress import show_progress
 
 GESTURE, CORRECTNESS = "gesture", "correctness"
 """The values of data.target."""
@@ -85,13 +82,9 @@ class Metric:
             return self.formula(draws)
         assert self.function is not None, "a metric has a formula or a function"
         values: list[float] = []
-        told_at = time.monotonic()
-        for number, weights in enumerate(draws.weights, 1):
+        for weights in show_progress(draws.weights, f"metrics.{self.name}: draws for the interval"):
             times = weights[draws.cases.person].astype(np.int64)
             values.append(self.function(draws.cases.take(np.repeat(np.arange(len(times)), times))))
-            if time.monotonic() - told_at > PROGRESS_S:
-                told_at = time.monotonic()
-                log.warning("metrics.%s: interval, %d of %d draws", self.name, number, len(draws.weights))
         return np.array(values, dtype=np.float64)
 
     def show(self, value: float | None) -> str:
@@ -103,10 +96,6 @@ class Metric:
         if value is None:
             return "-"
         return f"{100 * value:.1f}" if self.percent else f"{value:.3f}"
-
-
-PROGRESS_S = 3.0
-"""A metric whose draws take longer says how far it is, as often as this."""
 
 
 def _accuracy(draws: Draws) -> Float64[np.ndarray, " draws"]:

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from gesturelab.evaluation.bootstrap import SEED, Statistic, intervals
+from gesturelab.progress import show_progress
 
 EXACT_PEOPLE, FLIPS = 14, 20_000
 """Up to so many people a randomisation test is exact; with more it takes so many draws."""
@@ -79,7 +80,7 @@ def compare_pairs(
         family = [at for at in range(len(places)) if with_peer[at] is kind]
         adjusted |= {places[at]: p for at, p in zip(family, holm([raw[at] for at in family]), strict=True)}
     pairs: list[Pair] = []
-    for place, gaps, p in zip(places, apart, raw, strict=True):
+    for place, gaps, p in show_progress(zip(places, apart, raw, strict=True), "comparing models, pairs", len(places)):
         statistic = apart_by(*place) if apart_by is not None else partial(_weighted_mean, gaps)
         low, high = intervals(statistic, len(gaps))[0].tolist()
         pairs.append(Pair(*place, float(gaps.mean()), low, high, rank_biserial(gaps), p, adjusted[place]))

@@ -15,6 +15,7 @@ from gesturelab.evaluation.counts import Cases, Draws, cases_of
 from gesturelab.evaluation.cross_validation import CrossValidation
 from gesturelab.evaluation.metrics import CORRECTNESS, GESTURE, Metric, metrics_for, or_none, primary_metric
 from gesturelab.evaluation.predictions import Predictions, mean_of
+from gesturelab.progress import show_progress
 
 ONE_FOLD = "one fold only: no intervals, since they would be of these few people, not of new ones"
 ONE_PERSON = "one person only: no intervals"
@@ -114,7 +115,7 @@ def summarise(folds: CrossValidation, guests: Sequence[Metric] = ()) -> Result:
         known = [label for label in order if label in present]
         return {
             label: measure(folds.by_seed, np.array([each == label for each in labels]), guest_draws=guest_draws)
-            for label in [*known, *sorted(present - set(known))]
+            for label in show_progress([*known, *sorted(present - set(known))], "intervals, parts of the recordings")
         }
 
     confident = folds.calibrated or folds.by_seed

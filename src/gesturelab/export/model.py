@@ -18,6 +18,7 @@ from gesturelab.export.contents import Contents
 from gesturelab.models.recogniser import Recogniser
 from gesturelab.preprocessing.frame_store import FrameStore
 from gesturelab.preprocessing.windows import Windows, cut_windows
+from gesturelab.progress import show_progress
 from gesturelab.skeletons.skeleton import Skeleton
 
 WINDOWS_AT_ONCE, FRAMES_AT_ONCE = 128, 65_536
@@ -173,7 +174,8 @@ class Model:
         store = FrameStore(dataset, windows, torch.device("cpu"))
         at_once = max(min(WINDOWS_AT_ONCE, FRAMES_AT_ONCE // windows.length_frames), 1)
         with torch.inference_mode():
-            batches = (store.gather(index).positions for index in torch.arange(len(windows)).split(at_once))
+            indices = show_progress(torch.arange(len(windows)).split(at_once), "answering, batches of windows")
+            batches = (store.gather(index).positions for index in indices)
             return torch.cat([self.recogniser.probabilities(each) for each in batches]).numpy().astype(np.float64)
 
     def probabilities(

@@ -76,9 +76,11 @@ def fit_scaler(names: Sequence[str], chunks: Iterable[Float[np.ndarray, "_ featu
         chunk_mean = rows.mean(axis=0)
         apart = chunk_mean - mean
         total = count + len(rows)
-        squares += ((rows - chunk_mean) ** 2).sum(axis=0) + apart**2 * (count * len(rows) / total)
+        rows -= chunk_mean  # in place: chunks are the largest of what a training holds
+        squares += np.square(rows, out=rows).sum(axis=0) + apart**2 * (count * len(rows) / total)
         mean += apart * (len(rows) / total)
         count = total
+        del chunk, rows  # before the next one is made
     if count == 0:
         raise DataError("the scaler got no training window to be fitted on")
     deviation = np.sqrt(squares / count)

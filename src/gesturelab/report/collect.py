@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gesturelab.errors import RunError
+from gesturelab.progress import show_progress
 from gesturelab.runs.folder import RunDir, find_runs
 from gesturelab.runs.info import Info, is_peer
 
@@ -68,7 +69,7 @@ def collect(dirs: Sequence[Path]) -> tuple[list[Finished], list[Unread]]:
     labels = short_names([run.path for run in runs])
     finished: list[Finished] = []
     unread: list[Unread] = []
-    for run, label in zip(runs, labels, strict=True):
+    for run, label in show_progress(list(zip(runs, labels, strict=True)), "reading runs"):
         if not run.size:
             unread.append(Unread(run.path, "", "unfinished", "no info_<size>.json: still running, or stopped early"))
             continue

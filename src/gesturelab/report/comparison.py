@@ -18,7 +18,7 @@ from gesturelab.report.results import (
     Recommendation,
     RunRow,
 )
-from gesturelab.runs.info import LEAKY, SYNTHETIC, Info
+from gesturelab.runs.info import LEAKY, SYNTHETIC, Info, training_sample
 
 
 def compare(
@@ -109,6 +109,7 @@ def _rows(group: Group, first: int) -> tuple[RunRow, ...]:
             seed=run.info["seed"],
             flags=" ".join(flags(run.info)),
             findings=" ".join(_finding_names(run.info)),
+            training_sample=training_sample(run.info),
         )
         for number, (candidate, run) in enumerate(placed, first)
     )

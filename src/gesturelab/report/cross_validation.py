@@ -15,6 +15,7 @@ from gesturelab.evaluation.metrics import or_none
 from gesturelab.evaluation.predictions import Predictions, read_predictions
 from gesturelab.evaluation.result import Result, Value, primary_by_person, primary_difference, summarise
 from gesturelab.files import sha256
+from gesturelab.progress import show_progress
 from gesturelab.report.collect import Finished
 from gesturelab.report.groups import Candidate, Group
 from gesturelab.report.recommendation import beside_peers, select_model, without_peers
@@ -49,7 +50,7 @@ def cross_validate(group: Group, trust: Collection[str] = ()) -> CrossValidation
     joined: list[CrossValidation] = []
     left_out: list[LeftOut] = []
     metrics_left_out: list[str] = []
-    for candidate in group.candidates:
+    for candidate in show_progress(group.candidates, "joining folds, models"):
         folds = _read_folds(candidate.runs, left_out)
         if not folds:
             continue
@@ -89,7 +90,7 @@ def cross_validate(group: Group, trust: Collection[str] = ()) -> CrossValidation
 def _read_folds(runs: Sequence[Finished], left_out: list[LeftOut]) -> list[FoldRun]:
     """The runs with their predictions; those without go to `left_out`, with the reason."""
     folds: list[FoldRun] = []
-    for run in runs:
+    for run in show_progress(runs, "reading predictions, runs"):
         path = RunDir(run.path, run.info["model"]["size"]).predictions
         try:
             predictions = read_predictions(path)

@@ -11,12 +11,16 @@ from gesturelab.evaluation.result import Part, Result, Value
 from gesturelab.report.collect import SUBSETS, Unread
 from gesturelab.report.groups import Candidate, Group
 from gesturelab.report.overfitting import ADVICE, SEVERE, band, gap
+from gesturelab.runs.info import training_sample
 
 if TYPE_CHECKING:
     import pandas as pd
 
 COMPARISON_SCHEMA = 1
 """Version of the JSON form of a comparison."""
+
+TRAIN_SAMPLED = "train of a sample"
+"""The mark of a candidate whose training recordings were not all scored."""
 
 PARTS = ("by_group", "by_correctness", "by_group_and_correctness", "by_posture", "by_gesture")
 """The parts of a cross-validation's recordings that have scores of their own, as `Result` names them."""
@@ -41,7 +45,7 @@ RUN_COLUMNS = (
     "run", "folder", "path", "name", "model", "peer", "parameters", "group", "candidate",
     *_of_subsets(SUBSET_SCORES[0]), "target", *_of_subsets(SUBSET_SCORES[1]), *CORRECTNESS_SCORES, *BASELINE_SCORES,
     *_of_subsets(SUBSET_SCORES[2]),
-    "seconds", "epochs", "best_epoch", "split", "data", "fingerprint", "seed", "flags", "findings",
+    "seconds", "epochs", "best_epoch", "split", "data", "fingerprint", "seed", "flags", "findings", "training_sample",
 )  # fmt: skip
 """The columns of the table of runs that CSV and JSON always have; further metrics of test recordings follow."""
 
@@ -74,6 +78,7 @@ class RunRow:
         seed: Of the training.
         flags: LEAKY, SYNTHETIC, both (with a space between) or nothing.
         findings: Names of what the training found about itself, with spaces between.
+        training_sample: Of how many of the training recordings the scores are; empty where they are of all.
     """
 
     run: int
@@ -97,6 +102,7 @@ class RunRow:
     seed: int
     flags: str
     findings: str
+    training_sample: str = ""
 
     def score(self, subset: str, level: str = "recording") -> float | None:
         """The primary metric on one subset; None where it needs a class that is missing."""
@@ -392,7 +398,7 @@ class CandidateSummary:
         gap: Train minus test.
         band: The word for the gap.
         seconds: Training time of one run, the mean; None for baselines.
-        marks: recommended, LEAKY, SYNTHETIC, PARTIAL, peer, baseline, as far as they apply.
+        marks: recommended, LEAKY, SYNTHETIC, PARTIAL, peer, baseline, `TRAIN_SAMPLED`, as far as they apply.
     """
 
     group: int
@@ -489,6 +495,7 @@ class GroupComparison:
         recommended = candidate.label == self.cost.recommended and not self.group.leaky
         partial = result is not None and result.partial
         marks = ["recommended"] * recommended + ["peer"] * candidate.peer + ["PARTIAL"] * partial
+        marks += [TRAIN_SAMPLED] * any(training_sample(run.info) for run in candidate.runs)
         return CandidateSummary(
             group=self.number,
             candidate=candidate.label,

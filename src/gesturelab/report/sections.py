@@ -96,6 +96,8 @@ def summary_table(comparison: Comparison) -> Table:
     return Table("Candidates", columns[first:], tuple(row[first:] for row in rows))
 
 
+UNSEEN = ("validation", "test")
+
 RUN_COLUMNS = (
     "#", "run", "name", "model", "parameters", "seed", "train (recordings)", "validation (recordings)",
     "test (recordings)", "train (windows)", "test (windows)", "train loss (recordings)", "test loss (recordings)",
@@ -107,11 +109,12 @@ def run_table(rows: Sequence[RunRow], caption: str = "Runs") -> Table:
     """One line a run, with everything."""
 
     def cells(row: RunRow) -> tuple[Cell, ...]:
-        scores = [row.score(subset) for subset in ("train", "validation", "test")]
-        scores += [row.score(subset, "window") for subset in ("train", "test")]
+        train, train_windows = texts.train_score(row), texts.train_score(row, "window")
+        others = (percent(row.score("validation")), percent(row.score("test")))
+        scores = (train, *others, train_windows, percent(row.score("test", "window")))
         return (
             str(row.run), row.folder, row.name, row.candidate, (count(row.parameters), row.parameters), str(row.seed),
-            *map(percent, scores), *_losses(row), (duration(row.seconds), row.seconds),
+            *scores, *_losses(row), (duration(row.seconds), row.seconds),
             str(row.epochs), row.data, row.split, row.flags, row.findings,
         )  # fmt: skip
 
@@ -130,8 +133,8 @@ def accuracy_table(group: GroupComparison) -> Table:
     rows = (
         (
             str(row.run), row.candidate if several else row.model, count(row.parameters), str(row.seed),
-            *(percent(row.score(subset, level))
-              for level in ("recording", "window") for subset in ("train", "validation", "test")),
+            *(cell for level in ("recording", "window")
+              for cell in (texts.train_score(row, level), *(percent(row.score(each, level)) for each in UNSEEN))),
         )
         for row in group.runs
     )  # fmt: skip
@@ -332,7 +335,7 @@ def overfitting_blocks(comparison: Comparison) -> list[Block]:
     """The gaps of runs that are not folds of a joined result."""
     rows = tuple(
         (
-            str(row.run), str(row.group), row.candidate, str(row.seed), percent(row.score("train")),
+            str(row.run), str(row.group), row.candidate, str(row.seed), texts.train_score(row),
             percent(row.score("test")), percent(row.gap()), percent(row.gap("window")), row.band, row.flags,
         )
         for row in comparison.not_joined

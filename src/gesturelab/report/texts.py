@@ -238,7 +238,7 @@ def rest(group: GroupComparison) -> list[str]:
     """What follows the answer: the rest of model selection and recommendation, and how sizes do beside peers."""
     selection = group.model_selection[len(answer(group)) - 1 :] if group.model_selection else ()
     beside = group.cross_validation.beside_peers if group.cross_validation else ()
-    return [*selection, *recommendation(group)[1:], *beside]
+    return [*selection, *recommendation(group)[1:], *beside, *training_samples(group.runs)]
 
 
 def tested(result: CandidateResult) -> str:
@@ -276,6 +276,24 @@ def overfitting(comparison: Comparison) -> list[str]:
     if any(group.group.leaky for group in comparison.groups):
         sentences.append("In LEAKY groups the gap hides what is learned about single people by heart.")
     return sentences
+
+
+def train_score(row: RunRow, level: str = "recording") -> str:
+    """The primary metric on training people; marked where it is of a sample of their recordings."""
+    return percent(row.score("train", level)) + " (sample)" * bool(row.training_sample)
+
+
+def training_samples(rows: Sequence[RunRow]) -> list[str]:
+    """Which scores of training people are of a sample of their recordings, and how large it is."""
+    runs_by_sample: dict[str, list[str]] = {}
+    for row in rows:
+        if row.training_sample:
+            runs_by_sample.setdefault(row.training_sample, []).append(f"#{row.run}")
+    samples = [
+        f"{sample} recordings ({', '.join(runs[:FINDINGS_SHOWN])}{', ...' if runs[FINDINGS_SHOWN:] else ''})"
+        for sample, runs in runs_by_sample.items()
+    ]
+    return [f"Train scores are of a sample: {'; '.join(samples)}."] if samples else []
 
 
 def findings(rows: Sequence[RunRow]) -> list[str]:
@@ -412,6 +430,7 @@ def notes(comparison: Comparison) -> list[str]:
     lines += [f"Not compared: {run.path}: {run.state}: {run.reason}" for run in comparison.unread[:1]]
     lines += [f"Not compared: {len(comparison.unread) - 1} more."] if comparison.unread[1:] else []
     lines += [not_joined(run) for result in joined for run in result.left_out][:1]
+    lines += training_samples(comparison.runs)
     lines += dict.fromkeys(f"{text[0].upper()}{text[1:]}." for result in joined for text in result.metrics_left_out)
     lines += not_compared(comparison)
     intervals = any(group.results for group in comparison.groups)

@@ -172,6 +172,8 @@ class TrainingInfo(TypedDict):
     callbacks: dict[str, Any]
     optimizer: dict[str, Any]
     scheduler: dict[str, Any] | None
+    scored_training_recordings: NotRequired[int]
+    """Only where the scores of training recordings are of a sample (trainer.scored_training_recordings): how many."""
     skipped: NotRequired[list[SkippedInfo]]
     """Only where trainer.on_not_finite=skip left steps out."""
     restarts: NotRequired[list[RestartInfo]]
@@ -250,6 +252,12 @@ class Info(TypedDict):
 def is_peer(info: Info) -> bool:
     """Whether a run is of a method from elsewhere, so that it is compared with the sizes but not chosen among them."""
     return info["model"].get("peer") is True
+
+
+def training_sample(info: Info) -> str:
+    """How large the sample is of which the scores of training recordings are, in words; empty where they are of all."""
+    scored = info["training"].get("scored_training_recordings")
+    return "" if scored is None else f"{scored:,} of {info['split']['train']['recordings']:,}"
 
 
 def target_of(info: Info) -> str:

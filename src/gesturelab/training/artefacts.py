@@ -26,6 +26,7 @@ from gesturelab.models.recogniser import Recogniser
 from gesturelab.preprocessing.frame_store import FrameStore
 from gesturelab.preprocessing.scaler import Scaler
 from gesturelab.preprocessing.windows import cut_live
+from gesturelab.progress import show_progress
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.info import (
     Baseline,
@@ -90,7 +91,8 @@ def write_live(
 
     def rows() -> Iterator[tuple[str, float, float, list[float]]]:
         each = max(EVALUATION_FRAMES // 2 // config.length_frames, 1)
-        for index in torch.arange(len(live.windows), device=device).split(each):
+        batches = torch.arange(len(live.windows), device=device).split(each)
+        for index in show_progress(batches, "answering test recordings moment after moment, batches"):
             raise_if_received()
             with torch.inference_mode():
                 answers = micro_batches.evaluate(network.probabilities, store.gather(index).positions).cpu().tolist()
@@ -125,7 +127,7 @@ def score_subsets(
     scored: list[SideScores] = []
     subsets: list[TestedRecordings] = []
     for subset, rows in zip(
-        (data.subsets.train, data.subsets.validation, data.subsets.test), probabilities, strict=True
+        (data.scored_train, data.subsets.validation, data.subsets.test), probabilities, strict=True
     ):
         recording = data.windows.recording[subset]
         ids, combined = combine_windows(recording, rows)
@@ -240,7 +242,9 @@ def classes_info(config: TrainConfig) -> dict[str, Any]:
     return classes
 
 
-def training_info(config: TrainConfig, trainer: Trainer, module: GestureModule, accelerator: str) -> TrainingInfo:
+def training_info(
+    config: TrainConfig, data: GestureData, trainer: Trainer, module: GestureModule, accelerator: str
+) -> TrainingInfo:
     """What happened while training."""
     history = module.history
     info = TrainingInfo(
@@ -260,6 +264,8 @@ def training_info(config: TrainConfig, trainer: Trainer, module: GestureModule, 
         scheduler=to_plain(config.scheduler),
         history=history,
     )
+    if len(data.scored_train) < len(data.subsets.train):
+        info["scored_training_recordings"] = len(np.unique(data.windows.recording[data.scored_train]))
     if module.micro_batches.size is not None:
         info["micro_batch"] = module.micro_batches.size
     if module.skipped:

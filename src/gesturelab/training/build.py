@@ -30,6 +30,7 @@ from gesturelab.preprocessing.features import Features
 from gesturelab.preprocessing.frame_store import FrameStore
 from gesturelab.preprocessing.scaler import Scaler, fit_scaler, no_scaler
 from gesturelab.preprocessing.windows import Windows, cut_windows
+from gesturelab.progress import show_progress
 from gesturelab.runs.signals import raise_if_received
 from gesturelab.splits.split import split_windows
 from gesturelab.training.callbacks import KeepCheckpoints, LeaveOnSignal, StopOnRequest
@@ -59,6 +60,7 @@ def make_data(config: TrainConfig, dataset: Dataset) -> GestureData:
         augment=Augment(config.augment, dataset.skeleton, dataset.mirrored_classes),
         batch_size=config.trainer.batch_size,
         seed=config.seed,
+        scored_training_recordings=config.trainer.scored_training_recordings,
     )
 
 
@@ -88,7 +90,7 @@ def make_scaler(config: TrainConfig, data: GestureData) -> Scaler:
     training = torch.from_numpy(_side_by_side(data.windows, data.subsets.train, config.window.stride_frames))
 
     def rows() -> Iterator[Float[np.ndarray, "_ features"]]:
-        for chosen in training.split(1024):
+        for chosen in show_progress(training.split(1024), "fitting the scaler, batches"):
             raise_if_received()
             yield features(store.gather(chosen).positions).flatten(0, 1).numpy()
 

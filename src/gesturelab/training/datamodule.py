@@ -5,7 +5,7 @@ Batches are gathered by index: no worker processes, no work for each sample in P
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -15,14 +15,18 @@ from jaxtyping import Int64
 from lightning.pytorch import LightningDataModule
 
 from gesturelab.datasets.recording import Dataset
+from gesturelab.datasets.selection import draw_sample
 from gesturelab.preprocessing.augmentation import Augment
 from gesturelab.preprocessing.frame_store import Batch, FrameStore
 from gesturelab.preprocessing.windows import Windows
+from gesturelab.progress import FIRST_S, show_progress
 from gesturelab.splits.split import Subsets
 
 EVALUATION_BATCH = {"cpu": 128}
 """Windows in a batch without gradients by kind of device, fewer if they are long; results do not depend on it. On a CPU
 what a batch of 512 needs leaves the caches, and medium takes 1.7 times as long."""
+EPOCH_S = 30.0
+"""Seconds after which an epoch, or its validation, says how far it is: each ends with a line of its own."""
 LARGE_EVALUATION_BATCH = 512
 """The same on any other device."""
 EVALUATION_FRAMES = 65_536
@@ -30,10 +34,27 @@ EVALUATION_FRAMES = 65_536
 
 
 class WindowLoader:
-    """Some windows of a store in batches, always in the same order."""
+    """Some windows of a store in batches, always in the same order.
 
-    def __init__(self, store: FrameStore, index: Int64[np.ndarray, " windows"], batch_size: int) -> None:
+    Args:
+        store: All frames.
+        index: Which windows.
+        batch_size: Windows in a batch.
+        doing: What is said while they are gone through, if that takes long; empty says nothing.
+        first_s: Seconds before it is said for the first time.
+    """
+
+    def __init__(
+        self,
+        store: FrameStore,
+        index: Int64[np.ndarray, " windows"],
+        batch_size: int,
+        doing: str = "",
+        first_s: float = FIRST_S,
+    ) -> None:
         self.store = store
+        self._doing = doing
+        self._first_s = first_s
         self.index = torch.from_numpy(index).to(store.device)
         self.batch_size = batch_size
 
@@ -43,8 +64,11 @@ class WindowLoader:
 
     def __iter__(self) -> Iterator[Batch]:
         """Every window once."""
-        for chosen in self.index.split(self.batch_size):
+        for chosen in self._show(self.index.split(self.batch_size)):
             yield self.store.gather(chosen)
+
+    def _show(self, batches: Iterable[torch.Tensor]) -> Iterable[torch.Tensor]:
+        return show_progress(batches, f"{self._doing}, batches", first_s=self._first_s) if self._doing else batches
 
 
 class TrainingLoader(WindowLoader):
@@ -64,8 +88,9 @@ class TrainingLoader(WindowLoader):
         seed: int,
         rank: int = 0,
         processes: int = 1,
+        doing: str = "",
     ) -> None:
-        super().__init__(store, index, batch_size)
+        super().__init__(store, index, batch_size, doing, EPOCH_S)
         self.augment = augment
         self.seed = seed
         self.rank = rank
@@ -87,7 +112,7 @@ class TrainingLoader(WindowLoader):
             self._seen, self._drawing = 0, self._new_generator()
         self._goes_on = False
         generator = self._drawing
-        for chosen in self.order()[self._seen :].split(self.batch_size):
+        for chosen in self._show(self.order()[self._seen :].split(self.batch_size)):
             self._seen += len(chosen)
             batch = self.store.gather(chosen, self.augment.speeds(len(chosen), generator))
             yield self.augment(batch, generator)
@@ -128,9 +153,18 @@ class GestureData(LightningDataModule):
     """Windowed recordings, divided into subsets."""
 
     def __init__(
-        self, dataset: Dataset, windows: Windows, subsets: Subsets, *, augment: Augment, batch_size: int, seed: int
+        self,
+        dataset: Dataset,
+        windows: Windows,
+        subsets: Subsets,
+        *,
+        augment: Augment,
+        batch_size: int,
+        seed: int,
+        scored_training_recordings: int | None = None,
     ) -> None:
         super().__init__()
+        self._scored_training_recordings = scored_training_recordings
         self.dataset = dataset
         self.windows = windows
         self.subsets = subsets
@@ -164,6 +198,7 @@ class GestureData(LightningDataModule):
             seed=self.seed,
             rank=self.trainer.global_rank,
             processes=self.trainer.world_size,
+            doing=self._while("training"),
         )
 
     def train_dataloader(self) -> TrainingLoader:
@@ -172,7 +207,9 @@ class GestureData(LightningDataModule):
 
     def val_dataloader(self) -> WindowLoader:
         """Validation windows, as they are."""
-        return WindowLoader(self.store, self.subsets.validation, self._evaluation_batch)
+        return WindowLoader(
+            self.store, self.subsets.validation, self._evaluation_batch, self._while("validating"), EPOCH_S
+        )
 
     def training_windows(self, limit: int | float | None = None) -> Iterator[Batch]:
         """Training windows as they are, neither shuffled nor changed: all of them, or so many batches."""
@@ -182,9 +219,27 @@ class GestureData(LightningDataModule):
         return iter(WindowLoader(self.store, index, self._evaluation_batch))
 
     def predict_dataloader(self) -> list[WindowLoader]:
-        """Training, validation and test windows, as they are."""
-        subsets = (self.subsets.train, self.subsets.validation, self.subsets.test)
-        return [WindowLoader(self.store, subset, self._evaluation_batch) for subset in subsets]
+        """Training windows (of a sample of the recordings, if they are many), validation and test windows."""
+        subsets = {"training": self.scored_train, "validation": self.subsets.validation, "test": self.subsets.test}
+        return [
+            WindowLoader(self.store, subset, self._evaluation_batch, self._while(f"scoring {name} recordings"))
+            for name, subset in subsets.items()
+        ]
+
+    def _while(self, doing: str) -> str:
+        """What a loader says it is doing; nothing beside a progress bar, nor in the second of several processes."""
+        assert self.trainer is not None, "a datamodule's loaders belong to a trainer"
+        quiet = self.trainer.progress_bar_callback is not None or not self.trainer.is_global_zero
+        return "" if quiet else doing
+
+    @cached_property
+    def scored_train(self) -> Int64[np.ndarray, " windows"]:
+        """Training windows whose answers are scored: of all recordings, or of a sample of them."""
+        train, recording = self.subsets.train, self.windows.recording
+        ids = np.unique(recording[train])
+        subjects = [self.dataset.subjects[number] for number in ids.tolist()]
+        chosen = draw_sample(subjects, self.dataset.classes[ids], self._scored_training_recordings, self.seed)
+        return train if len(chosen) == len(ids) else train[np.isin(recording[train], ids[chosen])]
 
     @property
     def _evaluation_batch(self) -> int:

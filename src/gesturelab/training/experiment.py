@@ -143,7 +143,7 @@ def run_experiment(
                     "augment": to_plain(config.augment),
                 },
             ),
-            training=training_info(config, trainer, module, accelerator),
+            training=training_info(config, data, trainer, module, accelerator),
             cost=CostInfo(
                 flops_per_window=flops_to_answer(module.recogniser, config.window.length_frames),
                 cpu=cpu_name(),

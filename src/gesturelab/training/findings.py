@@ -12,7 +12,7 @@ from gesturelab.config.training import Keep
 from gesturelab.evaluation.metrics import primary_metric
 from gesturelab.report import overfitting
 from gesturelab.report.texts import percent
-from gesturelab.runs.info import Finding, Info, target_of
+from gesturelab.runs.info import Finding, Info, target_of, training_sample
 
 LEAST_EPOCHS = 3
 """With fewer, nothing is said about how losses develop."""
@@ -79,6 +79,7 @@ def _classes(info: Info, validated: Sequence[Sequence[int]]) -> _Found:
 def _overfitting(info: Info) -> _Found:
     metric = primary_metric(target_of(info))
     train, *others = (info["metrics"][subset]["recording"][metric.name] for subset in ("train", "validation", "test"))
+    sampled = f" (a sample: {sample})" if (sample := training_sample(info)) else ""
     severe: list[str] = []
     for subset, score in zip(("validation", "test"), others, strict=True):
         gap = overfitting.gap(train, score)
@@ -87,7 +88,7 @@ def _overfitting(info: Info) -> _Found:
     if severe:
         yield (
             OVERFITS,
-            f"{metric.title} of recordings is {percent(train)} for training people, "
+            f"{metric.title} of recordings is {percent(train)} for training people{sampled}, "
             f"but {' and '.join(severe)}: {overfitting.SEVERE}.",
             f"Try a {overfitting.ADVICE}.",
         )

@@ -1,17 +1,24 @@
 import dataclasses
 import multiprocessing
+import os
+import time
+import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from irds_samples import config, simplified, standing
 
-from gesturelab.config.data import DataConfig, SyntheticConfig
+from gesturelab.config.data import DataConfig, GuestDataConfig, SyntheticConfig
+from gesturelab.datasets import cache as cache_module
 from gesturelab.datasets import load as load_module
+from gesturelab.datasets import recording as recording_module
 from gesturelab.datasets.load import load
-from gesturelab.datasets.recording import Dataset
-from gesturelab.datasets.source import read_dataset
+from gesturelab.datasets.recording import Dataset, Motion, Recording
+from gesturelab.datasets.source import RecordingSource, Unread, read_dataset
 from gesturelab.errors import ConfigError, DataError
+from gesturelab.skeletons.skeleton import KINECT_V2
 
 
 @pytest.fixture
@@ -156,3 +163,76 @@ def test_synthetic_recordings_are_kept_too(tmp_path: Path, reads: list[DataConfi
 def test_what_is_no_dataset_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"data\._target_=: cannot be imported"):
         load(DataConfig())  # which is only the keys that all datasets have
+
+
+LARGE, FRAMES = 30, 2000
+"""Recordings of 600 kB, and frames in each."""
+
+
+def _motion(number: int) -> Motion:
+    return Motion(np.full((FRAMES, 25, 3), 1 + number / 100, dtype=np.float32), 30.0)
+
+
+class GivesUnread(RecordingSource):
+    skeleton = KINECT_V2
+
+    def __iter__(self) -> Iterator[Unread]:
+        for number in reversed(range(LARGE)):  # the dataset is in order of name
+            yield Unread(
+                f"{number:03d}", f"p{number % 3}", f"g{number % 2}", read=lambda number=number: _motion(number)
+            )
+
+
+def gives_recordings() -> Iterator[Recording]:
+    for each in GivesUnread():
+        yield each.recording(KINECT_V2)
+
+
+@pytest.mark.parametrize("target", [GivesUnread, gives_recordings])
+def test_reading_takes_memory_for_a_recording_at_a_time_and_writes_what_numpy_would(target, tmp_path: Path) -> None:
+    settings = GuestDataConfig(_target_=f"{__name__}.{target.__name__}", cache_dir=str(tmp_path / "cache"))
+    in_memory = read_dataset(settings)
+    tracemalloc.start()
+    try:
+        dataset = load(settings)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert dataset.positions.nbytes == LARGE * FRAMES * 25 * 3 * 4
+    assert peak < 0.2 * dataset.positions.nbytes
+    assert_equal(dataset, in_memory)
+    np.save(tmp_path / "whole.npy", in_memory.positions)
+    (entry,) = entries(tmp_path / "cache")
+    assert (entry / "positions.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
+
+
+def test_a_disk_that_fills_up_while_recordings_are_read_costs_only_a_warning(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def write_some(path: Path, joints: int, parts: Iterator[np.ndarray]) -> None:
+        path.write_bytes(next(iter(parts)).tobytes())
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(recording_module, "_write_positions", write_some)
+    settings = config(root, cache_dir=str(tmp_path / "cache"))
+    assert_equal(load(settings), read_dataset(settings))
+    assert "cannot be kept" in caplog.text
+    assert "No space left" in caplog.text
+    assert entries(tmp_path / "cache") == []
+
+
+def test_what_a_killed_process_left_is_removed_after_a_day_and_not_before(root: Path, tmp_path: Path) -> None:
+    settings = config(root, cache_dir=str(tmp_path / "cache"))
+    load(settings)
+    (entry,) = entries(tmp_path / "cache")
+    at_work, killed = (tmp_path / "cache" / f".{entry.name}.{end}" for end in ("working", "killed"))
+    for beside in (at_work, killed):
+        beside.mkdir()
+        (beside / "positions.npy").write_bytes(b"half")
+    long_ago = time.time() - cache_module.ABANDONED_S - 60
+    for path in (killed / "positions.npy", killed):
+        os.utime(path, (long_ago, long_ago))
+    (root / "101_18_6_1_1_stand.txt").write_bytes(simplified(standing(20, seed=8)))
+    load(settings)
+    assert at_work.exists()
+    assert not killed.exists()

@@ -8,8 +8,9 @@ from gesturelab.report.collect import Finished, Unread
 from gesturelab.report.comparison import compare_groups
 from gesturelab.report.groups import group_runs
 from gesturelab.report.overfitting import ADVICE, band, gap
-from gesturelab.report.results import Comparison
-from gesturelab.report.texts import count, duration, findings, percent, recommendation
+from gesturelab.report.results import TRAIN_SAMPLED, Comparison
+from gesturelab.report.sections import Table, accuracy_table, overfitting_blocks, run_table
+from gesturelab.report.texts import count, duration, findings, notes, percent, recommendation, rest
 from gesturelab.runs.info import LEAKY
 from info_builder import make_info
 
@@ -146,3 +147,21 @@ def test_parameters_are_readable(number: int, said: str):
 )
 def test_durations_carry(seconds: float, said: str):
     assert duration(seconds) == said
+
+
+def test_a_sample_of_training_recordings_is_marked_wherever_their_score_stands():
+    sampled = make_info(train=0.9)
+    sampled["training"]["scored_training_recordings"] = 50
+    comparison = compare_infos(sampled, make_info("small", 2_000_000, train=0.91))
+    marks = {line.size: line.marks for line in comparison.groups[0].summaries()}
+    assert [size for size, own in marks.items() if TRAIN_SAMPLED in own] == ["tiny"]
+    for table in (run_table(comparison.runs), accuracy_table(comparison.groups[0]), overfitting_blocks(comparison)[0]):
+        assert isinstance(table, Table)
+        cells = [str(cell) for row in table.rows for cell in row]
+        assert "90.0 % (sample)" in cells
+        assert "91.0 %" in cells
+    (number,) = (row.run for row in comparison.runs if row.model == "tiny")
+    (note,) = [line for line in notes(comparison) if "sample" in line]
+    assert f"50 of 500 recordings (#{number})" in note
+    assert note in rest(comparison.groups[0])
+    assert [row["training_sample"] for row in comparison.to_json()["runs"] if row["run"] == number] == ["50 of 500"]

@@ -1,10 +1,12 @@
+import numpy as np
 import torch
 
 from gesturelab.config.data import AugmentConfig, Short, Span, WindowConfig
 from gesturelab.preprocessing.augmentation import Augment
 from gesturelab.preprocessing.frame_store import FrameStore
 from gesturelab.preprocessing.windows import cut_windows
-from gesturelab.training.datamodule import TrainingLoader, WindowLoader
+from gesturelab.splits.split import Subsets
+from gesturelab.training.datamodule import GestureData, TrainingLoader, WindowLoader
 
 OFF = AugmentConfig(0, 0, 0, 0, 0, 0, mirror_at_test=False)
 NOISY = AugmentConfig(0.5, 10, 0.01, 0.2, 0.1, 0, mirror_at_test=False)
@@ -55,3 +57,25 @@ def test_evaluation_is_in_order(people_dataset):
     store = FrameStore(people_dataset, windows, torch.device("cpu"))
     batches = list(WindowLoader(store, torch.tensor([4, 5, 9]).numpy(), 2))
     assert shown(batches) == [1, 1, 2]
+
+
+def test_of_many_training_recordings_all_windows_of_a_sample_are_scored(people_dataset):
+    windows = cut_windows(people_dataset, WindowConfig(Span.sliding, 10, 10, None, Short.pad))
+    recordings = np.unique(windows.recording)
+    train, rest = (np.flatnonzero(np.isin(windows.recording, part)) for part in (recordings[:48], recordings[48:]))
+    augment = Augment(OFF, people_dataset.skeleton, people_dataset.mirrored_gestures)
+
+    def scored(count):
+        options = {"augment": augment, "batch_size": 8, "seed": 1, "scored_training_recordings": count}
+        return GestureData(
+            people_dataset, windows, Subsets(train, rest[:40], rest[40:], leaky=False), **options
+        ).scored_train
+
+    for all_of_them in (None, 48, 49):
+        assert np.array_equal(scored(all_of_them), train)
+    sample = scored(12)
+    ids = np.unique(windows.recording[sample])
+    assert len(ids) == 12
+    assert set(ids) <= set(windows.recording[train])
+    assert np.array_equal(sample, np.flatnonzero(np.isin(windows.recording, ids)))
+    assert np.bincount(people_dataset.classes[ids]).tolist() == [4, 4, 4]

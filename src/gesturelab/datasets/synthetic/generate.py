@@ -7,7 +7,7 @@ hold.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -20,6 +20,7 @@ from gesturelab.datasets.source import RecordingSource, Unread
 from gesturelab.datasets.synthetic.kinematics import RIGHT, forward
 from gesturelab.datasets.synthetic.movements import GESTURES, SEATED, moved_side, poses
 from gesturelab.datasets.synthetic.people import Person, draw_correctness, execute, make_person
+from gesturelab.progress import show_progress
 from gesturelab.skeletons.skeleton import KINECT_V2
 
 VERSION = "1"
@@ -67,13 +68,13 @@ class Synthetic(RecordingSource):
             person = make_person(index, _generator(self._seed, index))
             for gesture in range(len(GESTURES)):
                 for repetition in range(1, self._repetitions + 1):
-                    rng = _generator(self._seed, index, gesture, repetition)
-                    correctness, posture = draw_correctness(person, rng), person.postures[gesture]
+                    make_generator = partial(_generator, self._seed, index, gesture, repetition)
+                    correctness, posture = draw_correctness(person, make_generator()), person.postures[gesture]
                     yield Unread(
                         name=f"{person.id}_18_{gesture}_{repetition}_{correctness}_{posture}",  # as IntelliRehabDS does
                         subject=person.id,
                         gesture=GESTURES[gesture],
-                        read=partial(_record, person, gesture, correctness, self._rate_hz, rng),
+                        read=partial(_record, person, gesture, self._rate_hz, make_generator),
                         group=person.group,
                         correctness=correctness,
                         posture=posture,
@@ -87,7 +88,7 @@ class Synthetic(RecordingSource):
         settings = {key: sorted(value) if isinstance(value, list) else value for key, value in settings.items()}
         settings["source"] = dataset.source
         digest = hashlib.sha256(json.dumps(["synthetic", VERSION, settings], sort_keys=True).encode())
-        for number, name in enumerate(dataset.names):
+        for number, name in enumerate(show_progress(dataset.names, "computing the fingerprint")):
             digest.update(name.encode())
             frames = dataset.positions[dataset.offsets[number] : dataset.offsets[number + 1]]
             digest.update(frames.astype("<f4").tobytes())
@@ -99,13 +100,14 @@ def _generator(seed: int, *key: int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
 
 
-def _record(person: Person, gesture: int, correctness: int, rate_hz: float, rng: np.random.Generator) -> Motion:
+def _record(person: Person, gesture: int, rate_hz: float, make_generator: Callable[[], np.random.Generator]) -> Motion:
     """Makes up one repetition of a gesture.
 
     Positions are rounded to a tenth of a millimetre, so that the last bit of a sine, which differs between machines,
     does not show.
     """
-    execution, seconds = execute(person, gesture, correctness, rng)
+    rng = make_generator()  # kept from the listing on, generators would fill gigabytes
+    execution, seconds = execute(person, gesture, draw_correctness(person, rng), rng)
     seconds = min(max(seconds, SHORTEST_S), LONGEST_S)
     times_s = kept_frames(max(2, round(seconds * rate_hz)), rng) / rate_hz
     seated = person.postures[gesture] in SEATED
