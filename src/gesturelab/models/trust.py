@@ -6,22 +6,24 @@ from importlib.util import find_spec
 from typing import Any, cast
 
 from gesturelab.config.options import TARGET, locate
+from gesturelab.datasets.source import RecordingSource
 from gesturelab.errors import ConfigError, TrustError
 from gesturelab.models.network import Network
 
-_OWN = re.compile(r"(gesturelab\.models\.[a-z0-9_]+)\.([A-Za-z0-9_]+)")
+_OWN = re.compile(r"(gesturelab\.(models|datasets)\.[a-z0-9_]+)\.([A-Za-z0-9_]+)")
+_BASES = {"models": Network, "datasets": RecordingSource}
 
 
 def is_built_in(target: str) -> bool:
-    """Whether a ``_target_`` is a network class of a file in ``gesturelab/models``; nothing else is imported."""
+    """Whether a ``_target_`` is a network or dataset class of a file of gesturelab's; nothing else is imported."""
     match = _OWN.fullmatch(target)
     if match is None or find_spec(match[1]) is None:
         return False
     try:
-        located = locate("model", target)
+        located = locate(match[2], target)
     except ConfigError:
         return False
-    return isinstance(located, type) and issubclass(located, Network) and located.__module__ == match[1]
+    return isinstance(located, type) and issubclass(located, _BASES[match[2]]) and located.__module__ == match[1]
 
 
 def refuse_untrusted(groups: Mapping[str, Any], trust: Collection[str], what: str) -> None:

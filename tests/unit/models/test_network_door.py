@@ -169,6 +169,10 @@ def test_of_a_fitted_network_the_buffers_are_counted():
     ("target", "built_in"),
     [
         ("gesturelab.models.lstm.LSTMClassifier", True),
+        ("gesturelab.models.minirocket.MiniRocket", True),
+        ("gesturelab.datasets.msr_action3d.MSRAction3D", True),
+        ("gesturelab.datasets.msr_action3d.kinect_v1", False),
+        ("gesturelab.datasets.msr_action3d.RecordingSource", False),
         ("gesturelab.models.lstm.nn.Linear", False),
         ("gesturelab.models.lstm.torch", False),
         ("gesturelab.models.flops.on_meta_device", False),
@@ -180,7 +184,7 @@ def test_of_a_fitted_network_the_buffers_are_counted():
         (f"{__name__}.Flat", False),
     ],
 )
-def test_only_network_classes_of_gesturelab_need_no_trust(target, built_in):
+def test_only_network_and_dataset_classes_of_gesturelab_need_no_trust(target, built_in):
     assert is_built_in(target) == built_in
 
 
