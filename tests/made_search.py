@@ -42,7 +42,7 @@ class MadeUpTrainings:
     def _train(self, folder):
         config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
         run, most = RunDir(folder, config["model"]["name"]), config["trainer"]["max_epochs"]
-        losses = (read_status(folder) or {}).get("validation_losses", [])
+        losses = read_status(folder).get("validation_losses", [])
         for epoch in range(len(losses), most):
             if reason := asked_to_stop(folder):
                 end_status(folder, State.stopped, reason)

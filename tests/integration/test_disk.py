@@ -81,7 +81,7 @@ def test_a_full_disk_ends_a_training_with_one_error_and_room_lets_it_go_on(momen
         json.loads(path.read_text())
     (small_disk / "filler").unlink()
     again = train(folder)
-    assert (read_status(folder) or {}).get("state") == "done"
+    assert read_status(folder).get("state") == "done"
     here, there = (torch.load(one.weights, weights_only=True)["state_dict"] for one in (again, run))
     assert all(torch.equal(here[name], there[name]) for name in there)
 

@@ -32,7 +32,7 @@ def weights(run):
 
 
 def epochs(folder):
-    return (read_status(folder) or {}).get("epoch", 0)
+    return read_status(folder).get("epoch", 0)
 
 
 @pytest.mark.slow

@@ -34,7 +34,7 @@ def ended(root):
 def half_done(root):
     """The folder of a run that is at work, with some epochs done; None if there is none."""
     for folder in sorted(root.glob("trial=*")):
-        status = read_status(folder) or {}
+        status = read_status(folder)
         if status.get("state") == "running" and status.get("epoch", 0) >= 2:
             return folder
     return None
