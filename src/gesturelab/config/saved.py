@@ -50,7 +50,7 @@ def upgrade(values: dict[str, Any]) -> dict[str, Any]:
         if isinstance(group := cast(Any, groups.get(key)), dict) and TARGET not in group:
             group[TARGET] = target
     if isinstance(trainer := cast(Any, groups.get("trainer")), dict):
-        for key, value in (("checkpoint_minutes", None), ("max_steps", None), ("options", {})):
+        for key, value in (("checkpoint_minutes", None), ("max_steps", None), ("options", {}), ("cudnn", True)):
             trainer.setdefault(key, value)
     return groups
 
