@@ -24,9 +24,9 @@ from suite.gpu_worker import Result, Task, Worker
 from suite.settings import SIZES
 from suite.sweeps import sweep
 
-EXPECTED_S = {"doctor": 40.0, "steps": 5.0, "native": 5.0, "loops": 12.0, "inference": 5.0, "folds": 25.0}
+EXPECTED_S = {"doctor": 60.0, "steps": 5.0, "native": 5.0, "loops": 12.0, "inference": 5.0, "folds": 25.0}
 """What a measurement takes, before one of its kind was made."""
-PATIENCE_S = 150.0
+PATIENCE_S = 200.0
 """How long the first measurement of a process may take: AMD's libraries compile for minutes."""
 ABOUT_GPUS = ("torch", "driver", "visible", "devices", "MIOpen", "computing", "not computed", "largest")
 """What the names of doctor's findings about GPUs begin with."""
@@ -69,7 +69,7 @@ class Plan:
     )
     folds_source: tuple[str, ...] = ("data=synthetic", "data.people=12", "data.repetitions=4", "window.rate_hz=30")
     width: int = 8192
-    doctor: tuple[str, ...] = ("--seconds", "25")
+    doctor: tuple[str, ...] = ("--seconds", "45")
 
 
 TINY = ("window.length_frames=4", "model.hidden=8")
@@ -230,7 +230,10 @@ def main() -> int:
         scratch = Path(folder)
         worker = Worker(scratch / "worker.log")
         try:
-            machine = worker.ask({"part": "machine", "trainer": options.device, "width": plan.width}, PATIENCE_S)
+            width = plan.width if options.device == "gpu" else SHORT.width
+            machine = worker.ask(
+                {"part": "machine", "trainer": options.device, "width": width}, min(budget.left, PATIENCE_S)
+            )
             if "error" in machine:
                 print(f"nothing can be measured: {machine['error']} (here: --device cpu --short)", file=sys.stderr)
                 return 1

@@ -21,6 +21,7 @@ import torch
 
 from gesturelab.config.composing import compose
 from gesturelab.config.training import Device, TrainConfig, TrainerConfig
+from gesturelab.doctor.child import end_with_parent
 from gesturelab.errors import GesturelabError
 from gesturelab.models.flops import on_meta_device
 from gesturelab.preprocessing.features import Features
@@ -211,6 +212,7 @@ def perform(task: Task, parts: dict[str, Callable[[Task], Result]] = PARTS) -> R
 def answer(connection: Connection, log: Path) -> None:
     """What the process does: performs the tasks that come, until none comes any more or the device is lost."""
     os.setsid()  # so that all that it begins can be ended
+    end_with_parent()
     file = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     for stream in (1, 2):
         os.dup2(file, stream)

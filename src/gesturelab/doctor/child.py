@@ -8,11 +8,12 @@ import math
 import os
 import signal
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -169,11 +170,24 @@ def listen(
 
 def _run_child(work: Work, request: Request, sender: Connection, complaints: Path) -> None:
     os.setsid()  # so that all that it begins can be ended
+    end_with_parent()
     file = os.open(complaints, os.O_WRONLY | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(file, stream)
     for kind, value in work(request):
         sender.send((kind, value))
+
+
+def end_with_parent() -> None:
+    """Ends this process when the one that began it has ended, however that was: it would go on using the device."""
+    parent = parent_process()
+    assert parent is not None, "only a process that another one began"
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _ended(status: int) -> str:
