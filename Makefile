@@ -14,7 +14,7 @@ stamp := $(VENV)/.installed
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install train check test bench bench-short bench-full chaos fuzz reference docs clean
+.PHONY: help install train check test bench bench-short bench-full bench-gpu chaos fuzz reference docs clean
 
 help: ## say what there is
 	@echo 'make TARGET [PYTHON=python3.12] [VENV=folder]'
@@ -65,6 +65,9 @@ bench-short: install ## the ratios that hold on any machine, on made-up recordin
 
 bench-full: install ## other batches too, and longer
 	$(bin)/python benchmarks/bench.py --full $(ARGS)
+
+bench-gpu: install ## measure one GPU in eight minutes, into gpu.md and gpu.json; ARGS='--minutes 4 --out mine.md'
+	$(bin)/python benchmarks/gpu.py $(ARGS)
 
 chaos: install ## kill trainings and sweeps at random moments, and compare results with undisturbed ones: eight minutes on a quiet machine
 	$(bin)/python benchmarks/chaos.py $(ARGS)

@@ -24,7 +24,7 @@ TESTS = Path(__file__).parent
 SLOW = {
     "config": ("conf", "reference"),
     "datasets": ("irds", "msr_action3d", "quality", "synthetic", "target", "utkinect"),
-    "doctor": ("doctor_child", "doctor_command", "doctor_listen"),
+    "doctor": ("doctor_child", "doctor_command", "doctor_listen", "largest_batch"),
     "export": ("bundle", "onnx", "stateful"),
     "report": ("figures", "joined_figures", "page", "ranks_figure"),
     "serve": ("serve",),

@@ -8,6 +8,7 @@ from statistics import quantiles
 import numpy as np
 import torch
 
+from gesturelab.config.training import TrainConfig
 from gesturelab.datasets.load import load
 from gesturelab.models.flops import flops_per_window
 from gesturelab.models.recogniser import Recogniser
@@ -27,7 +28,7 @@ def rows(settings: Settings) -> list[Row]:
     found: list[Row] = []
     sizes = {Form.short: SIZES[:1], Form.normal: SIZES[:3], Form.full: SIZES}[settings.form]
     for size in sizes:
-        recogniser, windows, flops = _prepare(settings, size)
+        recogniser, windows, flops = prepare(settings.config(f"model={size}"))
         with torch.inference_mode():
             seconds = fastest(partial(recogniser.probabilities, windows), 2.0)
         limit = max(matrix_gflops(torch.float32) for _ in range(3))
@@ -51,20 +52,19 @@ def rows(settings: Settings) -> list[Row]:
     return found
 
 
-def _prepare(settings: Settings, size: str) -> tuple[Recogniser, torch.Tensor, int]:
-    """An untrained network, a batch of windows, and the operations of one."""
-    config = settings.config(f"model={size}")
+def prepare(config: TrainConfig) -> tuple[Recogniser, torch.Tensor, int]:
+    """An untrained network, a batch of windows, and the operations of one; on the CPU."""
     data = make_data(config, load(config.data))
     scaler = make_scaler(config, data)
     recogniser = make_module(config, data, scaler).recogniser.eval()
     store = FrameStore(data.dataset, data.windows, torch.device("cpu"))
     batch = next(iter(WindowLoader(store, np.resize(data.subsets.train, BATCH), BATCH)))
-    classifier = make_module(config, data, scaler).recogniser.classifier.to("meta")
-    return recogniser, batch.positions, flops_per_window(classifier, config.window.length_frames, len(scaler.names))
+    flops = flops_per_window(recogniser.classifier, config.window.length_frames, len(scaler.names))
+    return recogniser, batch.positions, flops
 
 
 def _latencies(settings: Settings, size: str) -> list[Row]:
-    recogniser, windows, _ = _prepare(settings, size)
+    recogniser, windows, _ = prepare(settings.config(f"model={size}"))
     count = {Form.short: 100, Form.normal: 300, Form.full: 1000}[settings.form]
     stream = windows.flatten(0, 1)  # frames joints 3, one after another
     length = windows.shape[1]
@@ -85,7 +85,7 @@ def _latencies(settings: Settings, size: str) -> list[Row]:
                 (time.thread_time, "of processor time"),
                 (time.perf_counter, "of the clock on the wall"),
             ):
-                median, late = _percentiles(action, count, clock)
+                median, late = percentiles(action, count, clock)
                 mine = clock is time.thread_time  # on a shared machine the other one measures the others
                 goal = LATENCY_GOAL_MS if size == "medium" and what == "one new frame" and mine else None
                 note = f"p50 {median:.2f} ms, one core, window of {length} frames, {count} times"
@@ -93,7 +93,7 @@ def _latencies(settings: Settings, size: str) -> list[Row]:
     return found
 
 
-def _percentiles(action: Callable[[int], None], count: int, clock: Callable[[], float]) -> tuple[float, float]:
+def percentiles(action: Callable[[int], None], count: int, clock: Callable[[], float]) -> tuple[float, float]:
     """Median and 99th percentile in milliseconds."""
     for number in range(10):
         action(number)

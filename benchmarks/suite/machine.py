@@ -47,9 +47,25 @@ def fastest(
     return best
 
 
-def matrix_gflops(dtype: torch.dtype, width: int = 1024, clock: Callable[[], float] = time.perf_counter) -> float:
+def wall_clock(device: torch.device) -> Callable[[], float]:
+    """The clock on the wall; a GPU, which works on while Python goes on, is waited for before it is read."""
+
+    def read() -> float:
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        return time.perf_counter()
+
+    return read
+
+
+def matrix_gflops(
+    dtype: torch.dtype,
+    width: int = 1024,
+    clock: Callable[[], float] = time.perf_counter,
+    device: torch.device | None = None,
+) -> float:
     """Operations a second of a square matrix product, two for each multiplication and addition."""
-    one, other = (torch.randn(width, width).to(dtype) for _ in range(2))
+    one, other = (torch.randn(width, width, device=device).to(dtype) for _ in range(2))
     return 2 * width**3 / fastest(lambda: one @ other, 0.25, clock) / 1e9
 
 

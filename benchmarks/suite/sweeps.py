@@ -38,17 +38,25 @@ class Cost:
     cpu: float
 
 
-def sweep(options: tuple[str, ...], source: list[str], folds: int, epochs: int) -> Cost:
+def sweep(
+    options: tuple[str, ...],
+    source: list[str],
+    folds: int,
+    epochs: int,
+    trainer: str = "cpu",
+    timeout: float | None = None,
+) -> Cost:
     """The cost of a whole sweep in a folder of its own.
 
     Raises:
         RuntimeError: If the sweep fails.
+        TimeoutExpired: If it takes longer than ``timeout`` seconds.
     """
     command = [sys.executable, "-m", "gesturelab", "train", "-m", "split=loso", f"split.fold=range({folds})"]
-    command += ["model=tiny", "trainer=cpu", f"trainer.max_epochs={epochs}", *source, *options]
+    command += ["model=tiny", f"trainer={trainer}", f"trainer.max_epochs={epochs}", *source, *options]
     with tempfile.TemporaryDirectory() as folder:
         began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=timeout)
         wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
         raise RuntimeError(done.stdout[-2000:] + done.stderr[-2000:])

@@ -7,6 +7,7 @@ rates are shares of: waiting for other programs does not count.
 """
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from statistics import median
@@ -40,6 +41,7 @@ ORIGINAL_GOAL, ORIGINAL_BOUND = 2.0, 1.0
 LIMIT_GOAL = 0.8
 ORIGINAL_BATCH = 16
 ORIGINAL_WINDOWS = 1024
+CPU = torch.device("cpu")
 
 
 class Way(Protocol):
@@ -52,13 +54,16 @@ class Way(Protocol):
 class BareLoop:
     """The same network, data, optimizer and schedule in a loop of PyTorch alone."""
 
-    def __init__(self, config: TrainConfig, data: GestureData, scaler: Scaler, bf16: bool = False) -> None:
+    def __init__(
+        self, config: TrainConfig, data: GestureData, scaler: Scaler, bf16: bool = False, device: torch.device = CPU
+    ) -> None:
         self.bf16 = bf16
-        store = FrameStore(data.dataset, data.windows, torch.device("cpu"))
+        self.device = device
+        store = FrameStore(data.dataset, data.windows, device)
         batch = config.trainer.batch_size
         self.loader = TrainingLoader(store, data.subsets.train, batch, augment=data.augment, seed=config.seed)
         self.batches = iter(self.loader)
-        self.network = make_module(config, data, scaler).recogniser.train()
+        self.network = make_module(config, data, scaler).recogniser.to(device).train()
         self.optimizer = make_optimizer(self.network, to_plain(config.optimizer))
         steps = config.trainer.max_epochs * len(self.loader)
         shape = (config.scheduler.warmup_fraction, config.scheduler.final_fraction)
@@ -73,7 +78,7 @@ class BareLoop:
                 self.batches = iter(self.loader)
                 continue
             smoothing = self.config.loss.label_smoothing
-            with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
                 logits = self.network(batch.positions)
             loss = functional.cross_entropy(logits.float(), batch.classes, label_smoothing=smoothing)
             self.optimizer.zero_grad()
@@ -87,11 +92,13 @@ class BareLoop:
 class OriginalLoop:
     """The original's way: features of every window made before, TensorDataset, DataLoader, batch 16, ``.item()``.
 
-    On a network of ours of the same size, without augmentation, so that only the way differs.
+    On a network of ours of the same size, without augmentation, so that only the way differs. Batches are copied to
+    the device one by one.
     """
 
-    def __init__(self, config: TrainConfig, data: GestureData, scaler: Scaler) -> None:
-        store = FrameStore(data.dataset, data.windows, torch.device("cpu"))
+    def __init__(self, config: TrainConfig, data: GestureData, scaler: Scaler, device: torch.device = CPU) -> None:
+        self.device = device
+        store = FrameStore(data.dataset, data.windows, CPU)
         recogniser = make_module(config, data, scaler).recogniser
         batches = list(WindowLoader(store, data.subsets.train[:ORIGINAL_WINDOWS], 256))
         with torch.no_grad():
@@ -100,7 +107,7 @@ class OriginalLoop:
         gestures = torch.cat([batch.classes for batch in batches])
         self.loader = DataLoader(TensorDataset(features, gestures), batch_size=ORIGINAL_BATCH, shuffle=True)
         self.batches = iter(self.loader)
-        self.network = recogniser.classifier.train()
+        self.network = recogniser.classifier.to(device).train()
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=1e-3)
         self.loss = 0.0
         self.correct = 0.0
@@ -112,7 +119,7 @@ class OriginalLoop:
             if batch is None:
                 self.batches = iter(self.loader)
                 continue
-            features, gestures = batch
+            features, gestures = (values.to(self.device) for values in batch)
             logits = self.network(features)
             loss = functional.cross_entropy(logits, gestures)
             self.optimizer.zero_grad()
@@ -136,7 +143,10 @@ class TakeTurns(Callback):
         steps: Of Lightning in a turn.
         turns: How many at most, beside a first one that does not count.
         seconds: Ends after so long, if there were two turns.
-        lightning: Seconds of processor time of each turn.
+        batch: Windows in a step of Lightning.
+        clock: Takes the time of each turn.
+        limit: What a matrix product reaches, 10^9 operations a second; measured after each turn.
+        lightning: Seconds of each turn.
         other: The same of the other ways.
         gflops: Of a matrix product after each turn.
     """
@@ -146,12 +156,14 @@ class TakeTurns(Callback):
     turns: int
     seconds: float
     batch: int
+    clock: Callable[[], float] = time.process_time
+    limit: Callable[[], float] = lambda: matrix_gflops(torch.float32, clock=time.process_time)
     lightning: list[float] = field(default_factory=list)
     other: dict[str, list[float]] = field(default_factory=dict)
     gflops: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._began, self._since = time.perf_counter(), time.process_time()
+        self._began, self._since = time.perf_counter(), 0.0
         self._done = -1
         self._warm = False
 
@@ -163,21 +175,21 @@ class TakeTurns(Callback):
         """Ends Lightning's turn when it is over."""
         self._done += 1
         if self._done == 0:
-            self._since = time.process_time()
+            self._since = self.clock()
         if self._done < self.steps or len(batch.classes) < self.batch:
             return
-        taken = time.process_time() - self._since
+        taken = self.clock() - self._since
         others: dict[str, float] = {}
         for name, way in self.others.items():
             way.train(self.batch)
-            began = time.process_time()
+            began = self.clock()
             way.train(self.steps * self.batch)
-            others[name] = time.process_time() - began
+            others[name] = self.clock() - began
         if self._warm:
             self.lightning.append(taken)
             for name, seconds in others.items():
                 self.other.setdefault(name, []).append(seconds)
-            self.gflops.append(matrix_gflops(torch.float32, clock=time.process_time))
+            self.gflops.append(self.limit())
         self._warm = True
         late = time.perf_counter() - self._began > self.seconds and len(self.lightning) >= 2
         if late or len(self.lightning) >= self.turns:
@@ -217,10 +229,14 @@ def measure(
     module = make_module(config, data, scaler)
     with suppress(EnoughError):
         trainer.fit(module, datamodule=data)
-    frames, features = config.window.length_frames, len(scaler.names)
-    classifier = make_module(config, data, scaler).recogniser.classifier.to("meta")
+    return turn, training_flops(config, module.recogniser.classifier, len(scaler.names))
+
+
+def training_flops(config: TrainConfig, network: nn.Module, features: int) -> int:
+    """Operations of a window's training: forwards, and backwards for weights and inputs."""
+    frames = config.window.length_frames
     first = 2 * frames * features * config.model.hidden  # the input needs no gradient
-    return turn, 3 * flops_per_window(classifier, frames, features) - first
+    return 3 * flops_per_window(network, frames, features) - first
 
 
 def rows(settings: Settings) -> list[Row]:

@@ -15,7 +15,7 @@ from gesturelab.cli.options import number_type
 if TYPE_CHECKING:
     from gesturelab.doctor.facts import Facts, Finding
 
-SECONDS = 30.0
+SECONDS, SEARCH_SECONDS = 30.0, 90.0
 MARKS = {"ok": "ok", "warning": "WARNING", "failure": "FAILURE"}
 
 
@@ -42,7 +42,14 @@ def run(arguments: list[str]) -> int:
         "--seconds",
         type=number_type(above=0),
         metavar="S",
-        help=f"compute any size that S seconds leave time for; else the configured size and small ones, {SECONDS:g} s",
+        help="compute any size that S seconds leave time for, and search so long for the largest right batch; else the "
+        f"configured size and small ones, {SECONDS:g} s, and {SEARCH_SECONDS:g} s",
+    )
+    parser.add_argument(
+        "--largest-batch",
+        action="store_true",
+        help="search for the largest batch that is right on this device; on AMD GPUs, or where a GPU is wrong, it is "
+        "searched anyway",
     )
     parser.add_argument("--all-sizes", action="store_true", help="compute every size, however long it takes")
     parser.add_argument("--json", action="store_true", help="print findings and facts as JSON")
@@ -69,7 +76,13 @@ def run(arguments: list[str]) -> int:
     with plain_errors():
         config = compose(overrides)
     limit = None if options.all_sizes else options.seconds or SECONDS
-    request = Request(overrides, limit, options.all_sizes or options.seconds is not None)
+    request = Request(
+        overrides,
+        limit,
+        options.all_sizes or options.seconds is not None,
+        options.seconds or SEARCH_SECONDS,
+        options.largest_batch,
+    )
     facts = probe(config, request, _print_progress)
     findings = examine(facts)
     if options.json:

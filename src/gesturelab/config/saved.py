@@ -70,7 +70,7 @@ def upgrade(values: dict[str, Any]) -> dict[str, Any]:
             group[TARGET] = target
     if isinstance(trainer := cast(Any, groups.get("trainer")), dict):
         for key, value in (
-            *(("checkpoint_minutes", None), ("max_steps", None), ("options", {})),
+            *(("checkpoint_minutes", None), ("max_steps", None), ("options", {}), ("cudnn", True)),
             ("scored_training_recordings", TrainerConfig.scored_training_recordings),
         ):
             trainer.setdefault(key, value)

@@ -234,6 +234,7 @@ TRAINER_SYNONYMS = {
     "limit_train_batches": "trainer.batches_per_epoch",
     "logger": "the group logger: logger=tensorboard",
     "lr": "optimizer.lr",
+    "miopen": "trainer.cudnn",
     "n_gpu": "trainer.devices",
     "nodes": "trainer.num_nodes",
     "num_epochs": "trainer.max_epochs",
@@ -310,6 +311,9 @@ class TrainerConfig(Checked):
     """Scale gradients down to this norm when they are longer; null leaves them."""
     deterministic: bool = True
     """The same command twice gives the same weights (always so on a CPU; slower on a GPU)."""
+    cudnn: bool = True
+    """Compute on a GPU with cuDNN (NVIDIA) or MIOpen (AMD). false: with torch's own kernels, for a GPU on which
+    `gesturelab doctor` finds MIOpen's LSTM wrong; slower."""
     threads: int | None = key(None, COUNT)
     """CPU threads; null lets torch decide."""
     checkpoint_minutes: float | None = key(10.0, POSITIVE)

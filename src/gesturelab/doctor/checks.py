@@ -10,6 +10,7 @@ from gesturelab.doctor.gpu_checks import (
     check_computing,
     check_devices,
     check_driver,
+    check_largest_batch,
     check_limits,
     check_torch,
     check_visible,
@@ -38,6 +39,7 @@ def examine(facts: Facts) -> list[Finding]:
         check_threads(facts),
         check_limits(facts),
         *check_computing(facts),
+        *check_largest_batch(facts),
     ]
 
 

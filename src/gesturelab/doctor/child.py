@@ -4,13 +4,16 @@ The child sends what it finds, each as soon as it is known; `listen` starts it, 
 dies. Nothing here may import Lightning: the one that is installed may be a malicious release.
 """
 
+import math
 import os
 import signal
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -31,11 +34,15 @@ class Request:
         overrides: Of the configuration.
         seconds: How long to compute, about; None has no limit.
         every_size: Try the large sizes too.
+        search_seconds: How long to search for the largest right batch.
+        search: Do so even where nothing suggests that it is needed.
     """
 
     overrides: list[str]
     seconds: float | None
     every_size: bool
+    search_seconds: float = 0.0
+    search: bool = False
 
 
 Work = Callable[[Request], Iterator[tuple[str, Any]]]
@@ -67,6 +74,20 @@ def examine_torch(request: Request) -> Iterator[tuple[str, Any]]:
         return
     sizes = [models[shape.size] for shape in shapes]
     yield from compare_sizes(config, sizes, accelerator, request.seconds, every_size=request.every_size)
+
+
+def examine_batch(request: Request) -> Iterator[tuple[str, Any]]:
+    """How a step of the configured size compares at the configured batch."""
+    config = compose(request.overrides)
+    from gesturelab.training.device import prepare_device
+
+    accelerator = prepare_device(config.trainer)
+    yield "torch", torch_facts("", devices=config.trainer.device != "cpu")
+    from gesturelab.doctor.step import comparing
+
+    yield "computing", config.model.name
+    for comparison in comparing(config, accelerator)(config.model, batch=config.trainer.batch_size):
+        yield "comparison", comparison
 
 
 def torch_facts(error: str, *, devices: bool) -> Torch:
@@ -103,6 +124,7 @@ def listen(
     *,
     work: Work = examine_torch,
     patience_s: float = PATIENCE_S,
+    until: float = math.inf,
     working: Callable[[str], None] = lambda _: None,
 ) -> Heard:
     """Starts the child and gathers what it sends.
@@ -111,6 +133,7 @@ def listen(
         request: What it shall do.
         work: How it does that.
         patience_s: How long nothing may come before it is ended.
+        until: When it is ended at the latest, by the monotonic clock.
         working: Is called with the size that is being computed.
     """
     heard, size = Heard(), ""
@@ -123,7 +146,7 @@ def listen(
         process.start()
         sender.close()
         try:
-            while receiver.poll(patience_s):
+            while receiver.poll(max(min(patience_s, until - time.monotonic()), 0)):
                 kind, value = receiver.recv()
                 if kind == "comparison":
                     heard.comparisons.append(value)
@@ -147,11 +170,24 @@ def listen(
 
 def _run_child(work: Work, request: Request, sender: Connection, complaints: Path) -> None:
     os.setsid()  # so that all that it begins can be ended
+    end_with_parent()
     file = os.open(complaints, os.O_WRONLY | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(file, stream)
     for kind, value in work(request):
         sender.send((kind, value))
+
+
+def end_with_parent() -> None:
+    """Ends this process when the one that began it has ended, however that was: it would go on using the device."""
+    parent = parent_process()
+    assert parent is not None, "only a process that another one began"
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _ended(status: int) -> str:

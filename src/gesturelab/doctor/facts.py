@@ -165,6 +165,23 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class LargestBatch:
+    """The largest batch at which the configured size's step was right on the device, as far as it was searched.
+
+    Attributes:
+        right: Windows in that batch; 0 if none was right.
+        wrong: Windows in the smallest batch that was not right; None if all were that were tried.
+        reason: What was wrong with that one.
+        stopped_at: The batch that there was no time to try, or that did not answer in time; None if the search ended.
+    """
+
+    right: int
+    wrong: int | None = None
+    reason: str = ""
+    stopped_at: int | None = None
+
+
+@dataclass(frozen=True)
 class Asked:
     """What the configuration asks for."""
 
@@ -176,6 +193,7 @@ class Asked:
     frames: int
     num_nodes: int = 1
     threads: int | None = None
+    cudnn: bool = True
 
 
 @dataclass(frozen=True)
@@ -198,6 +216,8 @@ class Facts:
     comparisons: Sequence[Comparison] = ()
     not_compared: Mapping[str, str] = field(default_factory=dict[str, str])
     """Sizes that were not computed, and why."""
+    largest_batch: LargestBatch | None = None
+    """None: not searched."""
 
 
 class Verdict(StrEnum):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from gesturelab.doctor.facts import Comparison, Facts, Finding, failure, ok, warning
 
+LARGEST = "largest right batch"
 OTHER_TORCH = "install the build for this machine (the manual, guide/amd), or use trainer=cpu"
 VISIBLE = "visible GPUs"
 ROCR, HIP, CUDA, ORDINAL = "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL"
@@ -164,11 +165,39 @@ def check_limits(facts: Facts) -> Finding:
     found += f" crosses them ({', '.join(shape.size for shape in crossed)})"
     if facts.torch is None or facts.torch.hip is None:
         return ok(name, f"{found}, but this torch is not for AMD")
+    if not facts.asked.cudnn:
+        return ok(name, f"{found}, but trainer.cudnn=false: MIOpen is not used")
     found += ": wrong results without a word"
     configured = [shape for shape in crossed if shape.size == facts.asked.model]
     most = min(shape.largest_batch for shape in configured or crossed)
-    do = f"trainer.batch_size={most}" if most else "shorten window.length_frames"
+    do = f"trainer.batch_size={most}, or trainer.cudnn=false" if most else "trainer.cudnn=false"
     return failure(name, found, do) if configured else warning(name, found, f"for these, {do}")
+
+
+def check_largest_batch(facts: Facts) -> list[Finding]:
+    """The largest batch that the device was seen to compute rightly, where that was searched."""
+    largest, batch = facts.largest_batch, facts.asked.batch
+    if largest is None:
+        return []
+    found = f"right at batches of up to {largest.right}" if largest.right else "no batch was right"
+    if largest.wrong is not None:
+        found += f", wrong at {largest.wrong} ({largest.reason})"
+    elif largest.stopped_at is None:
+        found += ", the largest that was tried"
+    if largest.stopped_at is not None:
+        found += f"; no time for {largest.stopped_at}: gesturelab doctor --seconds 300 searches longer"
+    if largest.wrong is None or batch <= largest.right:
+        return [ok(LARGEST, found)]
+    return [failure(LARGEST, found, _other_shape(facts))]
+
+
+def _other_shape(facts: Facts) -> str:
+    """What to do where the device computes the configured shape wrongly."""
+    right = facts.largest_batch.right if facts.largest_batch is not None else 0
+    ways = [f"trainer.batch_size={right}"] if right else []
+    if facts.asked.cudnn and facts.torch is not None and facts.torch.gpus:
+        ways.insert(0, f"trainer.cudnn=false, which does without {'MIOpen' if facts.torch.hip else 'cuDNN'} (slower)")
+    return ", or ".join(ways)
 
 
 def check_computing(facts: Facts) -> list[Finding]:
@@ -189,7 +218,8 @@ def _check_comparison(comparison: Comparison, facts: Facts) -> Finding:
     bad = failure if comparison.size in (facts.asked.model, "") else warning
     if comparison.error:
         full = "out of memory" in comparison.error.lower()
-        do = "halve trainer.batch_size" if full else "gesturelab doctor trainer=cpu tells whether the GPU is the cause"
+        do = f"{way}; " if not full and (way := _other_shape(facts)) else ""
+        do += "halve trainer.batch_size" if full else "gesturelab doctor trainer=cpu tells whether the GPU is the cause"
         return bad(name, f"{found}: failed: {comparison.error}", do)
     gradient_error, tolerance = comparison.gradient_error, comparison.tolerance
     found += (
@@ -202,6 +232,6 @@ def _check_comparison(comparison: Comparison, facts: Facts) -> Finding:
     return bad(
         name,
         f"{found}: WRONG, rounding explains {tolerance:g}{worst}",
-        "do not trust trainings of these shapes here: change trainer.batch_size or window.length_frames and look "
-        "again, try trainer.precision=float32, another driver or torch, or trainer=cpu",
+        f"do not trust trainings of these shapes here: {_other_shape(facts) or 'change trainer.batch_size'}; look "
+        "again; else try trainer.precision=float32, another driver or torch, or trainer=cpu",
     )

@@ -20,7 +20,9 @@ from gesturelab.config.training import TrainConfig
 from gesturelab.datasets.cache import cache_folder
 from gesturelab.doctor.child import Request, listen
 from gesturelab.doctor.facts import Asked, Cores, Driver, Facts, Folder, Package, Partition, Slurm
+from gesturelab.doctor.largest_batch import find_largest_batch
 from gesturelab.sweeps.resources import count_amd_gpus, count_cpu_cores
+from gesturelab.training.device import separate_miopen_caches
 from gesturelab.training.provenance import versions
 
 ENVIRONMENT_OF_ITS_OWN = "peers"
@@ -41,17 +43,21 @@ def probe(config: TrainConfig, request: Request, working: Callable[[str], None] 
     trainer = config.trainer
     cache = cache_folder(config.data.cache_dir)
     folders = {"outputs": Path("outputs"), "multirun": Path("multirun"), "cache": cache}
+    asked = Asked(
+        config.model.name,
+        trainer.device.value,
+        trainer.devices,
+        trainer.precision.value,
+        trainer.batch_size,
+        config.window.length_frames,
+        trainer.num_nodes,
+        trainer.threads,
+        trainer.cudnn,
+    )
+    separate_miopen_caches(trainer)  # what one process compiles, the next ones find
+    heard = listen(request, working=working)
     return Facts(
-        asked=Asked(
-            config.model.name,
-            trainer.device.value,
-            trainer.devices,
-            trainer.precision.value,
-            trainer.batch_size,
-            config.window.length_frames,
-            trainer.num_nodes,
-            trainer.threads,
-        ),
+        asked=asked,
         versions=versions(),
         packages=find_packages(),
         driver=find_driver(),
@@ -59,7 +65,8 @@ def probe(config: TrainConfig, request: Request, working: Callable[[str], None] 
         slurm=find_slurm(),
         folders=tuple(find_folder(role, path) for role, path in folders.items()),
         cores=find_cores(),
-        **vars(listen(request, working=working)),
+        largest_batch=find_largest_batch(request, asked, heard, working=working),
+        **vars(heard),
     )
 
 

@@ -25,6 +25,9 @@ from gesturelab.training.device import largest_miopen_batch
 CLASSES = 9
 CHUNK = 32
 """Windows that the CPU computes at once: its memory, unlike the device's, is not what is tried."""
+DISTINCT = 61
+"""Different windows in a batch, which repeats them, so that the reference of a large batch costs no more than that of a
+small one. A prime: no block of a kernel's windows has the same neighbours as another."""
 TOLERANCES = {"float32": 1e-2, "bf16": 0.5, "float16": 0.2}
 """On a GPU. float32 may be TF32 on NVIDIA; rounding to bf16 also switches units of the head on or off, which was seen
 to give 0.19. A window that a kernel computes wrongly is off by 1 or more."""
@@ -62,37 +65,45 @@ Run = Callable[[nn.Module, Float[Tensor, "batch frames features"], Int64[Tensor,
 def make_step(
     config: ModelConfig, features: Features, batch: int, frames: int
 ) -> tuple[nn.Module, Float[Tensor, "batch frames features"], Int64[Tensor, " batch"]]:
-    """A network, windows and labels; without dropout and batch statistics, so that windows do not depend on others."""
+    """A network, windows and labels; without dropout and batch statistics, so that windows do not depend on others.
+
+    After `DISTINCT` windows they repeat.
+    """
+    copies = torch.arange(batch) % DISTINCT
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = build_network(config, features, CLASSES, frames, trial=False).train()
-        windows = torch.randn(batch, frames, len(features.names))
+        windows = torch.randn(min(batch, DISTINCT), frames, len(features.names))[copies]
     for module in model.modules():
         if isinstance(module, (nn.Dropout, nn.BatchNorm1d)):
             module.eval()
-    return model, windows, torch.arange(batch) % CLASSES
+    return model, windows, copies % CLASSES
 
 
 def _run_on(device: str, model: nn.Module, windows: Tensor, labels: Tensor, precision: str) -> Step:
-    """The step as a training does it; of float64 a few windows at a time."""
+    """The step as a training does it; in float64 each different window once, a few at a time."""
     exact = precision == "float64"
     chunk, kind = CHUNK if exact else len(windows), torch.float64 if exact else torch.float32
     network = copy.deepcopy(model).to(device, kind)
     half, scale = TYPES.get(precision), 1024.0 if precision == "float16" else 1.0
+    copies = torch.arange(len(windows)) % (DISTINCT if exact else len(windows))
+    counts = torch.bincount(copies).to(kind)  # of copies of each window that is computed
     logits: list[Tensor] = []
     inputs: list[Tensor] = []
-    for part, wanted in zip(windows.split(chunk), labels.split(chunk), strict=True):
+    computed = (values[: len(counts)].split(chunk) for values in (windows, labels, counts))
+    for part, wanted, count in zip(*computed, strict=True):
         values = part.to(device, kind, copy=True).requires_grad_()
         with torch.autocast(device, half or torch.bfloat16, enabled=half is not None):
             answer = network(values)
-            loss = functional.cross_entropy(answer, wanted.to(device), reduction="sum") / len(windows)
+            losses = functional.cross_entropy(answer, wanted.to(device), reduction="none")
+            loss = (losses * count.to(device)).sum() / len(windows)
         (loss * scale).backward()
         assert values.grad is not None
         logits.append(_exact(answer))
-        inputs.append(_exact(values.grad))
+        inputs.append(_exact(values.grad) / count[:, None, None])
     gradients = {name: _exact(weight.grad) for name, weight in network.named_parameters() if weight.grad is not None}
-    gradients["input"] = torch.cat(inputs)
-    return Step(torch.cat(logits), {name: gradient / scale for name, gradient in gradients.items()})
+    gradients["input"] = torch.cat(inputs)[copies]
+    return Step(torch.cat(logits)[copies], {name: gradient / scale for name, gradient in gradients.items()})
 
 
 on_cpu: Run = partial(_run_on, "cpu")
@@ -199,15 +210,7 @@ def compare_sizes(
     """
     features = Features(config.features, KINECT_V2)
     frames, batch = config.window.length_frames, config.trainer.batch_size
-    run, device = (on_gpu, torch.cuda.get_device_name()) if accelerator == "gpu" else (on_cpu, "cpu")
-    compared = partial(
-        compare,
-        features=features,
-        frames=frames,
-        run=run,
-        device=device,
-        precisions=precisions_of(config.trainer.precision, accelerator),
-    )
+    compared = comparing(config, accelerator)
 
     def operations(model: ModelConfig) -> int:
         """Of a window's forward pass; where they cannot be counted, one product a weight and frame."""
@@ -234,6 +237,19 @@ def compare_sizes(
                 yield "comparison", comparison
             pace = (time.monotonic() - now) / work
     yield "not_compared", skipped
+
+
+def comparing(config: TrainConfig, accelerator: str) -> Callable[..., list[Comparison]]:
+    """`compare` for what a training is configured to; what is left to say is the size and ``batch``."""
+    run, device = (on_gpu, torch.cuda.get_device_name()) if accelerator == "gpu" else (on_cpu, "cpu")
+    return partial(
+        compare,
+        features=Features(config.features, KINECT_V2),
+        frames=config.window.length_frames,
+        run=run,
+        device=device,
+        precisions=precisions_of(config.trainer.precision, accelerator),
+    )
 
 
 def precisions_of(precision: Precision, accelerator: str) -> tuple[str, ...]:

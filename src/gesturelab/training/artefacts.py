@@ -43,7 +43,7 @@ from gesturelab.runs.signals import raise_if_received
 from gesturelab.skeletons.definition import stored
 from gesturelab.splits.split import recording_table, subjects_of_folds
 from gesturelab.training.checkpoints import kept_epoch
-from gesturelab.training.datamodule import EVALUATION_FRAMES, GestureData
+from gesturelab.training.datamodule import GestureData, evaluation_batch
 from gesturelab.training.device import lightning_precision
 from gesturelab.training.micro_batching import MicroBatches
 from gesturelab.training.module import GestureModule
@@ -90,7 +90,7 @@ def write_live(
     micro_batches = MicroBatches()
 
     def rows() -> Iterator[tuple[str, float, float, list[float]]]:
-        each = max(EVALUATION_FRAMES // 2 // config.length_frames, 1)
+        each = evaluation_batch(device, config.length_frames, data.batch_size)
         batches = torch.arange(len(live.windows), device=device).split(each)
         for index in show_progress(batches, "answering test recordings moment after moment, batches"):
             raise_if_received()

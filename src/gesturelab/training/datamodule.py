@@ -21,6 +21,7 @@ from gesturelab.preprocessing.frame_store import Batch, FrameStore
 from gesturelab.preprocessing.windows import Windows
 from gesturelab.progress import FIRST_S, show_progress
 from gesturelab.splits.split import Subsets
+from gesturelab.training.device import MIOPEN_FRAMES
 
 EVALUATION_BATCH = {"cpu": 128}
 """Windows in a batch without gradients by kind of device, fewer if they are long; results do not depend on it. On a CPU
@@ -29,8 +30,17 @@ EPOCH_S = 30.0
 """Seconds after which an epoch, or its validation, says how far it is: each ends with a line of its own."""
 LARGE_EVALUATION_BATCH = 512
 """The same on any other device."""
-EVALUATION_FRAMES = 65_536
-"""Frames in such a batch: AMD's LSTM was reported to compute more of them wrongly."""
+
+
+def evaluation_batch(device: torch.device, frames: int, training_batch: int) -> int:
+    """How many windows of so many frames are scored at a time.
+
+    With MIOpen no more than in a training step: that is the batch at which ``gesturelab doctor`` compares its results.
+    """
+    batch = EVALUATION_BATCH.get(device.type, LARGE_EVALUATION_BATCH)
+    if device.type != "cpu" and torch.version.hip is not None and torch.backends.cudnn.enabled:
+        batch = min(batch, training_batch)
+    return max(min(batch, MIOPEN_FRAMES // frames), 1)
 
 
 class WindowLoader:
@@ -243,5 +253,4 @@ class GestureData(LightningDataModule):
 
     @property
     def _evaluation_batch(self) -> int:
-        batch = EVALUATION_BATCH.get(self.store.device.type, LARGE_EVALUATION_BATCH)
-        return max(min(batch, EVALUATION_FRAMES // self.windows.length_frames), 1)
+        return evaluation_batch(self.store.device, self.windows.length_frames, self.batch_size)

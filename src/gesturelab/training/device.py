@@ -22,6 +22,13 @@ log = logging.getLogger(__name__)
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """Numbers of glibc's malloc.h."""
 _OF_MALLOC = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
+MIOPEN_FRAMES = 65_472
+"""Time steps in a batch (frames x windows) up to which MIOpen's LSTM is not known to be wrong. It rounds them up to a
+multiple of 64 rows of a kernel's grid; a grid of more than 65,535 is not computed on some GPUs, without an error:
+github.com/ROCm/rocm-libraries/issues/10551, github.com/pytorch/pytorch/issues/177834."""
+MIOPEN_NUMBERS = 2**31 - 1
+"""Numbers in its work space up to which it does not crash, before MIOpen 3.5.2 (ROCm 7.14):
+github.com/pytorch/pytorch/pull/191924."""
 _NOT_NEEDED = "scipy.signal"
 _LIGHTNING_PRECISION = {Precision.float32: "32-true", Precision.bf16: "bf16-mixed", Precision.float16: "16-mixed"}
 
@@ -36,10 +43,10 @@ def prepare_device(config: TrainerConfig) -> str:
         DeviceError: If the device is not there.
     """
     _leave_gpus_to_slurm()
-    if config.device is not Device.cpu and (config.device is Device.rocm or _is_rocm_build()):
-        _separate_miopen_caches()
+    separate_miopen_caches(config)
     import torch
 
+    torch.backends.cudnn.enabled = config.cudnn
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     if config.device is Device.rocm or (config.device is not Device.cpu and torch.cuda.is_available()):
@@ -124,8 +131,10 @@ def _is_rocm_build() -> bool:
         return False
 
 
-def _separate_miopen_caches() -> None:
-    """Gives this process MIOpen cache folders of its own: jobs that share them corrupt them. Set ones are kept."""
+def separate_miopen_caches(config: TrainerConfig) -> None:
+    """On AMD, gives this process MIOpen cache folders of its own: jobs that share them corrupt them. Set ones stay."""
+    if config.device is Device.cpu or (config.device is not Device.rocm and not _is_rocm_build()):
+        return
     missing = [name for name in ("MIOPEN_USER_DB_PATH", "MIOPEN_CUSTOM_CACHE_DIR") if name not in os.environ]
     if missing:
         # MIOpen runs what it finds there, so nobody else may have made the folder
@@ -149,19 +158,20 @@ def check_miopen(model: ModelConfig, frames: int, batch: int) -> None:
     if batch > most:
         raise ConfigError(
             f"trainer.batch_size={batch}: with windows of {frames} frames, MIOpen (AMD) may give wrong results without "
-            f"a word; use at most {most}"
+            f"a word; use at most {most}, or trainer.cudnn=false"
         )
 
 
 def largest_miopen_batch(model: ModelConfig, frames: int) -> int:
-    """How many windows AMD's library for LSTMs is not known to compute wrongly.
+    """How many windows AMD's library for LSTMs is not known to compute wrongly on any GPU.
 
-    Its indices are 32 bits wide: 6 x layers x frames x hidden x directions x batch may be 2**31 - 1. Wrong outputs were
-    reported from 65,536 time steps in a batch on. Our layers are separate LSTMs, so each counts alone, and our hidden
-    is the width of both directions together; of a guest without a key ``hidden`` only the time steps are looked at.
+    Its work space holds 6 x layers x frames x hidden x directions x batch numbers. Our layers are separate LSTMs, so
+    each counts alone, and our hidden is the width of both directions together; of a guest without a key ``hidden`` only
+    the time steps are looked at.
     """
     hidden = arguments_of(model, ModelConfig).get("hidden")
-    return min(65_536 // frames, (2**31 - 1) // (6 * frames * hidden) if isinstance(hidden, int) else 2**31 - 1)
+    of_numbers = MIOPEN_NUMBERS // (6 * frames * hidden) if isinstance(hidden, int) else MIOPEN_NUMBERS
+    return min(MIOPEN_FRAMES // frames, of_numbers)
 
 
 def lightning_precision(precision: Precision, accelerator: str) -> str:

@@ -87,7 +87,7 @@ def run_experiment(
     data = make_data(config, dataset)
     check_metrics(guests, dataset.classes, len(dataset.class_names))
     scaler = make_scaler(config, data)
-    if accelerator == "gpu" and torch.version.hip is not None:
+    if accelerator == "gpu" and torch.version.hip is not None and config.trainer.cudnn:
         check_miopen(config.model, data.windows.length_frames, config.trainer.batch_size)
     restarts: list[RestartInfo] = []
     while True:

@@ -6,6 +6,7 @@ import pytest
 from lightning.pytorch import Trainer
 
 from gesturelab.config.composing import compose
+from gesturelab.config.saved import as_yaml, differences
 from gesturelab.config.training import REFUSED_OPTIONS, TRAINER_SYNONYMS, TrainerConfig
 from gesturelab.config.typed import typed_config
 from gesturelab.errors import ConfigError
@@ -56,3 +57,13 @@ def test_what_would_break_a_promise_or_has_a_key_is_refused_by_name(name, senten
 def test_a_key_of_lightnings_is_answered_with_ours(values, sentence):
     with pytest.raises(ConfigError, match=sentence):
         typed_config(values)
+
+
+def test_a_run_without_cudnn_is_another_run_and_one_from_before_the_key_is_not():
+    with_it, without = as_yaml(compose([])), as_yaml(compose(["trainer.cudnn=false"]))
+    before = with_it.replace("  cudnn: true\n", "")
+    assert before != with_it
+    assert differences(before, with_it) == []
+    assert [str(each) for each in differences(before, without)] == ["trainer.cudnn: True -> False"]
+    with pytest.raises(ConfigError, match=r"trainer\.cudnn"):
+        compose(["+trainer.options.miopen=false"])

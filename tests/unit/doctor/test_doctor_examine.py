@@ -6,7 +6,18 @@ import pytest
 from made_facts import AMD, H100, LAPTOP, MI250, NVIDIA, asking, with_torch
 
 from gesturelab.doctor.checks import examine, worst
-from gesturelab.doctor.facts import Comparison, Cores, Driver, Folder, Package, Partition, Shape, Slurm, Verdict
+from gesturelab.doctor.facts import (
+    Comparison,
+    Cores,
+    Driver,
+    Folder,
+    LargestBatch,
+    Package,
+    Partition,
+    Shape,
+    Slurm,
+    Verdict,
+)
 
 GIB = 2**30
 
@@ -206,12 +217,14 @@ def test_shapes_that_cross_miopens_limits():
     finding = judged(replace(crossed, comparisons=()), "MIOpen limits")
     assert finding.verdict == Verdict.failure
     assert "2048 (tiny), 1000 (giant)" in finding.found
-    assert finding.do == "trainer.batch_size=1000"
+    assert finding.do == "trainer.batch_size=1000, or trainer.cudnn=false"
+    unused = judged(asking(crossed, cudnn=False), "MIOpen limits")
+    assert (unused.verdict, "MIOpen is not used" in unused.found) == (Verdict.ok, True)
     assert judged(asking(crossed, model="tiny"), "MIOpen limits").verdict == Verdict.warning, "only another size would"
     nvidia = judged(asking(replace(NVIDIA, shapes=shapes), batch=3000), "MIOpen limits")
     assert (nvidia.verdict, "not for AMD" in nvidia.found) == (Verdict.ok, True)
     endless = asking(replace(AMD, shapes=(Shape("tiny", 168, 2, 1, 0),)), frames=70_000)
-    assert "window.length_frames" in judged(endless, "MIOpen limits").do
+    assert judged(endless, "MIOpen limits").do == "trainer.cudnn=false", "no batch is small enough"
 
 
 @pytest.mark.parametrize("error", [1.3, float("inf"), float("nan")])
@@ -235,6 +248,27 @@ def test_a_step_that_does_not_fit_into_memory_or_kills_its_process():
     assert early.verdict == Verdict.failure
     finding = judged(replace(AMD, comparisons=(dead,)), "computing tiny")
     assert (finding.verdict, "trainer=cpu" in finding.do) == (Verdict.failure, True)
+
+
+def test_where_the_device_is_wrong_its_library_or_the_batch_is_changed():
+    wrong = Comparison("tiny", "AMD Instinct MI250X", "bf16", 1.5, 1e-3, "input", 0.5, 2.0)
+    facts = replace(AMD, comparisons=(wrong,), largest_batch=LargestBatch(48, 50, "outputs differ by 1.5"))
+    for finding in examine(facts)[-2:]:
+        assert finding.verdict == Verdict.failure
+        assert "trainer.cudnn=false, which does without MIOpen (slower), or trainer.batch_size=48" in finding.do
+    without = asking(replace(facts, largest_batch=LargestBatch(0, 1, "outputs differ by 1.5")), cudnn=False)
+    assert "cudnn" not in examine(without)[-2].do, "it is not used already"
+    crashed = replace(NVIDIA, comparisons=(replace(wrong, error="the process that uses it died of SIGSEGV"),))
+    assert "trainer.cudnn=false, which does without cuDNN" in judged(crashed, "computing tiny").do
+
+
+def test_the_largest_right_batch_is_told():
+    far = judged(replace(AMD, largest_batch=LargestBatch(2046)), "largest right batch")
+    assert (far.verdict, "up to 2046" in far.found) == (Verdict.ok, True)
+    close = judged(replace(AMD, largest_batch=LargestBatch(104, 109, "died of SIGSEGV")), "largest right batch")
+    assert (close.verdict, "wrong at 109 (died of SIGSEGV)" in close.found) == (Verdict.ok, True)
+    late = judged(replace(AMD, largest_batch=LargestBatch(256, stopped_at=512)), "largest right batch")
+    assert (late.verdict, "no time for 512" in late.found) == (Verdict.ok, True)
 
 
 def test_what_was_not_computed_is_said():

@@ -2,8 +2,10 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -84,3 +86,30 @@ def test_a_torch_that_dies_when_it_is_imported():
     assert "died of SIGABRT" in found.torch_error
     told = listen(REQUEST, work=cannot_import)
     assert told.torch_error == "libcudart.so.12: cannot open shared object file"
+
+
+def stalls_and_says_who_it_is(request):
+    Path(request.overrides[0]).write_text(str(os.getpid()))
+    yield from stalls(request)
+
+
+def test_the_process_ends_when_doctor_is_killed(tmp_path):
+    script = (
+        "from gesturelab.doctor.child import Request, listen\n"
+        "from test_doctor_listen import stalls_and_says_who_it_is\n"
+        f"listen(Request([{str(tmp_path / 'number')!r}], 1.0, False), work=stalls_and_says_who_it_is)"
+    )
+    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    doctor = subprocess.Popen([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": path})
+    deadline = time.monotonic() + 60
+    try:
+        while not (tmp_path / "number").exists() or not (tmp_path / "number").read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        doctor.kill()
+        doctor.wait()
+    number = int((tmp_path / "number").read_text())
+    while Path(f"/proc/{number}").exists() and ") Z" not in Path(f"/proc/{number}/stat").read_text():
+        assert time.monotonic() < deadline, "it would go on using the GPU"
+        time.sleep(0.02)

@@ -63,9 +63,10 @@ def test_wrong_kernels_are_found(change, precision, device):
         assert found.worst == "layers.1.weight_hh_l0"
 
 
-def test_the_reference_in_pieces_is_the_mean_loss_of_the_whole_batch():
-    """An answer from elsewhere: the whole batch at once, by torch's own means."""
-    model, windows, labels = make_step(SMALL, FEATURES, **SHAPE)
+@pytest.mark.parametrize("batch", [40, 130])
+def test_the_reference_in_pieces_is_the_mean_loss_of_the_whole_batch(batch):
+    """An answer from elsewhere: the whole batch at once, by torch's own means; a large one repeats windows."""
+    model, windows, labels = make_step(SMALL, FEATURES, **SHAPE | {"batch": batch})
     step = on_cpu(model, windows, labels, "float64")
     whole = model.double()
     whole.zero_grad()

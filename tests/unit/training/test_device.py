@@ -13,7 +13,15 @@ from gesturelab.config.composing import compose
 from gesturelab.config.training import Precision
 from gesturelab.errors import ConfigError, DeviceError
 from gesturelab.training import device
-from gesturelab.training.device import check_miopen, computes_bf16, lightning_precision, prepare_device, warm_up_rocm
+from gesturelab.training.datamodule import evaluation_batch
+from gesturelab.training.device import (
+    check_miopen,
+    computes_bf16,
+    largest_miopen_batch,
+    lightning_precision,
+    prepare_device,
+    warm_up_rocm,
+)
 
 
 def fake_torch(hip, available=True, log=None):
@@ -40,12 +48,38 @@ def test_a_torch_without_rocm_is_named():
         warm_up_rocm(fake_torch(None))
 
 
-@pytest.mark.parametrize(("frames", "hidden", "most"), [(32, 128, 2048), (512, 1024, 128), (2, 1_000_000, 178)])
+@pytest.mark.parametrize(("frames", "hidden", "most"), [(30, 128, 2182), (512, 1024, 127), (2, 1_000_000, 178)])
 def test_batches_that_amd_computes_wrongly_are_refused(frames, hidden, most):
     model = compose([f"model.hidden={hidden}"]).model
     check_miopen(model, frames, most)
     with pytest.raises(ConfigError, match=rf"trainer.batch_size={most + 1}: .* at most {most}"):
         check_miopen(model, frames, most + 1)
+
+
+def test_the_shape_that_was_reported_wrong_is_refused_and_the_one_that_was_right_is_not():
+    """github.com/pytorch/pytorch/issues/177834: windows of 600 frames, right at 100, wrong at 110 of them."""
+    assert 100 <= largest_miopen_batch(compose(["model.hidden=256"]).model, 600) < 110
+
+
+def test_cudnn_and_miopen_are_switched_off_and_on_by_the_configuration():
+    try:
+        prepare_device(compose(["trainer=cpu", "trainer.cudnn=false"]).trainer)
+        assert not torch.backends.cudnn.enabled
+        prepare_device(compose(["trainer=cpu"]).trainer)
+        assert torch.backends.cudnn.enabled, "a later training in the same process has its own"
+    finally:
+        torch.backends.cudnn.enabled = True
+
+
+def test_with_miopen_scoring_computes_no_more_windows_at_a_time_than_training(monkeypatch):
+    gpu, cpu = torch.device("cuda"), torch.device("cpu")
+    assert evaluation_batch(gpu, 32, 64) == 512
+    monkeypatch.setattr(torch.version, "hip", "7.2")
+    assert evaluation_batch(gpu, 32, 64) == 64
+    assert evaluation_batch(gpu, 600, 1024) <= 109, "long windows are refused in training, too"
+    assert evaluation_batch(cpu, 32, 64) == 128
+    monkeypatch.setattr(torch.backends.cudnn, "enabled", False)
+    assert evaluation_batch(gpu, 32, 64) == 512
 
 
 def test_no_visible_device_tells_the_variables(monkeypatch):
