@@ -6,6 +6,8 @@ import pytest
 from lightning.pytorch import Trainer
 
 from gesturelab.config.composing import compose
+from gesturelab.config.difference import differences
+from gesturelab.config.saved import as_yaml
 from gesturelab.config.training import REFUSED_OPTIONS, TRAINER_SYNONYMS, TrainerConfig
 from gesturelab.config.typed import typed_config
 from gesturelab.errors import ConfigError
@@ -56,3 +58,13 @@ def test_what_would_break_a_promise_or_has_a_key_is_refused_by_name(name, senten
 def test_a_key_of_lightnings_is_answered_with_ours(values, sentence):
     with pytest.raises(ConfigError, match=sentence):
         typed_config(values)
+
+
+def test_a_run_from_before_there_were_samples_is_no_other_run():
+    text = as_yaml(compose([]))
+    before = "".join(line for line in text.splitlines(keepends=True) if "scored_training_recordings" not in line)
+    assert before != text
+    assert differences(before, text) == []
+    assert [each.key for each in differences(before, as_yaml(compose(["trainer.scored_training_recordings=9"])))] == [
+        "trainer.scored_training_recordings"
+    ]
