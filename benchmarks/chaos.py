@@ -99,8 +99,12 @@ def training(scratch: Path, draw: random.Random, short: bool) -> str:
             if process.poll() is None:
                 process.kill()
                 landed += 1
+                process.wait()
                 place = where(folder, epochs)
                 places[place] = places.get(place, 0) + 1
+                if any(folder.glob("info_*.json")):  # the last file: only the end of the process was still to come
+                    compare(whole, folder, killed=True)
+                    finished, number = finished + 1, number + 1
                 continue
             said = process.stdout.read().decode() if process.stdout is not None else ""
         require(process.returncode == 0, f"an attempt ended with {process.returncode}: {said[-2000:]}")
@@ -273,8 +277,13 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def compare(whole: Path, other: Path) -> None:
+def compare(whole: Path, other: Path, *, killed: bool = False) -> None:
     """Makes sure that two runs have the same results.
+
+    Args:
+        whole: The undisturbed run.
+        other: The one to look at.
+        killed: Whether it was killed when its files were there, so that its status may still say that it is running.
 
     Raises:
         LostError: Naming what differs.
@@ -289,7 +298,7 @@ def compare(whole: Path, other: Path) -> None:
         require(one[key] == two[key], f"{key} in the info file of {other} differs")
     require(one["training"]["history"] == two["training"]["history"], f"the history of {other} differs")
     status = json.loads((other / "status.json").read_text(encoding="utf-8"))
-    require(status["state"] == "done", f"the status of {other} is {status['state']}")
+    require(killed or status["state"] == "done", f"the status of {other} is {status['state']}")
 
 
 def require(true: bool, otherwise: str) -> None:

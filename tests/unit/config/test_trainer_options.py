@@ -67,3 +67,13 @@ def test_a_run_without_cudnn_is_another_run_and_one_from_before_the_key_is_not()
     assert [str(each) for each in differences(before, without)] == ["trainer.cudnn: True -> False"]
     with pytest.raises(ConfigError, match=r"trainer\.cudnn"):
         compose(["+trainer.options.miopen=false"])
+
+
+def test_a_run_from_before_there_were_samples_is_no_other_run():
+    text = as_yaml(compose([]))
+    before = "".join(line for line in text.splitlines(keepends=True) if "scored_training_recordings" not in line)
+    assert before != text
+    assert differences(before, text) == []
+    assert [each.key for each in differences(before, as_yaml(compose(["trainer.scored_training_recordings=9"])))] == [
+        "trainer.scored_training_recordings"
+    ]
