@@ -245,7 +245,7 @@ def cache(place: Path) -> Case:
 
     def load() -> Any:
         with patch.object(code, "_code", list):  # the hash of the sources takes longer than all the rest
-            return cached(place, source="x", options={}, stamp=[], build=lambda: dataset)
+            return cached(place, source="x", options={}, stamp=[], build=lambda _: dataset)
 
     load()
     (entry,) = place.glob("x-*")

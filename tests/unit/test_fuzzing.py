@@ -18,8 +18,10 @@ SHORT = [name for name in PARSERS if name != "onnx"]
 
 @pytest.fixture(scope="module")
 def cases(tmp_path_factory) -> Iterator[dict[str, Case]]:
-    yield {name: case_of(name, tmp_path_factory.mktemp(name)) for name in SHORT}
-    logging.getLogger("gesturelab").setLevel(logging.NOTSET)  # the cases silence it
+    try:
+        yield {name: case_of(name, tmp_path_factory.mktemp(name)) for name in SHORT}
+    finally:
+        logging.getLogger("gesturelab").setLevel(logging.NOTSET)  # the cases silence it
 
 
 @pytest.mark.parametrize("name", SHORT)

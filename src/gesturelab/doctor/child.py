@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from gesturelab.config.composing import compose, options
+from gesturelab.config.training import LSTMConfig
 from gesturelab.doctor.facts import Comparison, Gpu, Shape, Torch
 from gesturelab.errors import DeviceError
 
@@ -64,9 +65,8 @@ def examine_torch(request: Request) -> Iterator[tuple[str, Any]]:
     yield "torch", torch_facts(error, devices=config.trainer.device != "cpu")
     from gesturelab.doctor.step import compare_sizes, find_shapes
 
-    models = {config.model.name: config.model} | {
-        name: compose([f"model={name}"]).model for name in options("model") if name != config.model.name
-    }
+    others = [compose([f"model={name}"]).model for name in options("model") if name != config.model.name]
+    models = {config.model.name: config.model} | {each.name: each for each in others if isinstance(each, LSTMConfig)}
     shapes = find_shapes(config, list(models.values()))
     yield "shapes", shapes
     if error:
