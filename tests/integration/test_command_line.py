@@ -143,7 +143,10 @@ def test_help_lists_options_of_ones_own(tmp_path):
     assert any(line.startswith("experiment: ") and "original_large, original_medium" in line for line in lines)
     for given in (["--config-dir", "own"], ["--config-dir=own"], ["-cd", "own"]):
         lines = gesturelab("train", *given, "--help", folder=tmp_path).stdout.splitlines()
-        assert "model: gru, inception, large, medium, minirocket, small, stgcn, tiny, transformer, wide, xlarge, xxlarge" in lines
+        assert (
+            "model: gru, inception, large, medium, minirocket, small, stgcn, tiny, transformer, wide, xlarge, xxlarge"
+            in lines
+        )
 
 
 def completed(line: str, folder: Path) -> list[str]:
