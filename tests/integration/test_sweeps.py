@@ -84,3 +84,21 @@ def test_the_other_ready_sweeps_begin(experiment: str, jobs: int):
         count *= len(list(override.sweep_iterator()))
     assert count == jobs
     assert loaded.hydra.mode == "MULTIRUN"
+
+
+def test_the_benchmark_is_every_model_in_five_folds_of_every_public_dataset(tmp_path: Path):
+    planned = gesturelab("train", "-m", "experiment=benchmark", "--dry-run", folder=tmp_path).stdout.splitlines()
+    folders = [line.split()[1] for line in planned if line.startswith("start ")]
+    models = {folder.split("model=")[1].split(",")[0] for folder in folders}
+    assert len(folders) == 3 * len(models) * 5 == len(set(folders))
+    assert {"tiny", "minirocket"} <= models
+    quick = ("data=synthetic", "data.people=6,7", "data.repetitions=1", "model=minirocket,transformer")
+    options = ("experiment=benchmark", *quick, "split.folds=2", "trainer.max_steps=2", "trainer=debug", "name=sweep")
+    done = gesturelab("train", "-m", *options, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "8 jobs: 8 done" in done.stdout
+    done = gesturelab("compare", "--json", "c.json", folder=tmp_path)
+    across = json.loads((tmp_path / "c.json").read_text())["across"]
+    assert sorted(across["people"]) == [6, 7]
+    assert {row["model"] for row in across["rows"]} == {"minirocket", "transformer"}
+    assert "Over 13 people (" in done.stdout

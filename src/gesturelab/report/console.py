@@ -15,6 +15,8 @@ from gesturelab.report.sections import (
     Block,
     Table,
     accuracy_table,
+    datasets_blocks,
+    datasets_table,
     group_blocks,
     metric_blocks,
     overfitting_blocks,
@@ -56,6 +58,9 @@ def show(comparison: Comparison, console: Console, *, full: bool = False) -> Non
         return
     if comparison.groups:
         _print_table(console, summary_table(comparison))
+        if comparison.across is not None:
+            console.print()
+            _print_blocks(console, [datasets_table(comparison.across), texts.on_datasets(comparison.across)])
     notes = texts.notes(comparison)
     for line in notes[: MOST_NOTES - 1]:
         _print_text(console, line, "bold red" if line.split(":")[0].isupper() else "")
@@ -70,6 +75,7 @@ def _print_rest(console: Console, comparison: Comparison) -> None:
         _print_text(console, line)
     unread: list[Block] = [unread_table(comparison)] if comparison.unread else []
     for title, blocks in (
+        ("All datasets", list(datasets_blocks(comparison))),
         ("Overfitting", overfitting_blocks(comparison)),
         ("Findings of the trainings", texts.findings(comparison.runs)),
         ("Not compared", unread),

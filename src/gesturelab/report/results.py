@@ -522,16 +522,60 @@ class GroupComparison:
 
 
 @dataclass(frozen=True)
+class ModelOnDatasets:
+    """A model on several datasets.
+
+    Attributes:
+        model: Its name.
+        peer: Whether it is a method from elsewhere.
+        values: The primary metric on each dataset.
+        mean: Over datasets, each as weighty as the others.
+        rank: Mean over the people of all datasets; 1 is best.
+        seconds: Of one training, the mean over datasets.
+    """
+
+    model: str
+    peer: bool
+    values: tuple[Value, ...]
+    mean: float
+    rank: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class DatasetsResult:
+    """Models that were tested in folds on each of several datasets.
+
+    Attributes:
+        datasets: Their names.
+        groups: The number of each dataset's group.
+        people: How many of each dataset all models were tested on.
+        rows: The models, by rank.
+        pairs: Every two of them, over the people of all datasets.
+        ranks: Over the same people.
+    """
+
+    datasets: tuple[str, ...]
+    groups: tuple[int, ...]
+    people: tuple[int, ...]
+    rows: tuple[ModelOnDatasets, ...]
+    pairs: tuple[PairResult, ...]
+    ranks: RankResult
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Finished runs side by side.
 
     Attributes:
         groups: Of runs that may be compared: honest splits first, then real data.
         unread: Runs that cannot be compared, with the reason.
+        across: The models on several datasets; None where there is one, or they have no two models in common.
     """
 
     groups: tuple[GroupComparison, ...]
     unread: tuple[Unread, ...] = field(default=())
+    across: DatasetsResult | None = None
 
     @property
     def runs(self) -> list[RunRow]:
@@ -572,6 +616,7 @@ class Comparison:
             "recommendations": [_recommendation_json(group) for group in self.groups],
             "joined": [_joined_json(group, group.cross_validation) for group in self.groups if group.cross_validation],
             "costs": [asdict(group.cost) for group in self.groups],
+            "across": self.across and asdict(self.across),
             "overfitting": [
                 {
                     "run": row.run,

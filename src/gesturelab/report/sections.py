@@ -5,7 +5,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from gesturelab.evaluation.metrics import CORRECTNESS, RESERVED, Metric, metric_named, primary_metric, table_metrics
+from gesturelab.evaluation.metrics import (
+    CORRECTNESS,
+    GESTURE,
+    RESERVED,
+    Metric,
+    metric_named,
+    primary_metric,
+    table_metrics,
+)
 from gesturelab.evaluation.result import Value
 from gesturelab.report import texts
 from gesturelab.report.results import (
@@ -17,7 +25,10 @@ from gesturelab.report.results import (
     Cost,
     CostRow,
     CrossValidationResult,
+    DatasetsResult,
     GroupComparison,
+    PairResult,
+    RankResult,
     RunRow,
 )
 from gesturelab.report.texts import count, duration, interval, percent
@@ -226,15 +237,15 @@ def group_blocks(group: GroupComparison, several: bool, *, narrow: bool = False)
         caption = f"By posture, gesture and person{where}: {detail_name(group)} in per cent"
         yield Table(caption, (*detail_columns, *labels), details)
     if joined is not None:
-        yield from pair_blocks(group, joined, where)
+        yield from pair_blocks(joined.pairs, joined.ranks, group.target, where)
         for run in joined.left_out:
             yield texts.not_joined(run)
     yield from cost_blocks(group.cost, where)
 
 
-def pair_blocks(group: GroupComparison, joined: CrossValidationResult, where: str) -> Iterator[Block]:
+def pair_blocks(pairs: Sequence[PairResult], ranks: RankResult | None, target: str, where: str = "") -> Iterator[Block]:
     """The candidates against each other."""
-    if joined.pairs and joined.ranks:
+    if pairs and ranks:
         columns = ("pair", "difference in points", "effect", "p", "Holm", "verdict")
         rows = (
             (
@@ -245,11 +256,35 @@ def pair_blocks(group: GroupComparison, joined: CrossValidationResult, where: st
                 texts.p_value(pair.adjusted),
                 "different" if pair.distinguishable else "not distinguishable",
             )
-            for pair in joined.pairs
+            for pair in pairs
         )
         yield Table(f"Models against each other{where}", columns, tuple(rows))
-        yield texts.pair_note(joined, group.target)
-        yield texts.mean_ranks(joined.ranks)
+        yield texts.pair_note(pairs[0], target)
+        yield texts.mean_ranks(ranks)
+
+
+def datasets_table(across: DatasetsResult) -> Table:
+    """Models by datasets, the best mean rank first."""
+    columns = ("model", *across.datasets, "mean", "rank", "time")
+    rows = (
+        (
+            f"{row.model} (peer)" if row.peer else row.model,
+            *map(interval, row.values),
+            f"{100 * row.mean:.1f}",
+            f"{row.rank:.2f}",
+            (duration(row.seconds), row.seconds),
+        )
+        for row in across.rows
+    )
+    return Table("Accuracy on each dataset, in per cent", columns, tuple(rows))
+
+
+def datasets_blocks(comparison: Comparison) -> Iterator[Block]:
+    """The models on several datasets, and against each other over the people of all; nothing of one dataset."""
+    if (across := comparison.across) is not None:
+        yield datasets_table(across)
+        yield texts.on_datasets(across)
+        yield from pair_blocks(across.pairs, across.ranks, GESTURE, ", over the people of all datasets")
 
 
 def part_rows(joined: CrossValidationResult, kinds: Sequence[str] = PARTS) -> Iterator[tuple[str, ...]]:

@@ -13,8 +13,10 @@ from gesturelab.report.results import (
     Comparison,
     Cost,
     CrossValidationResult,
+    DatasetsResult,
     GroupComparison,
     LeftOut,
+    PairResult,
     RankResult,
     RunRow,
 )
@@ -362,9 +364,24 @@ def confidence(result: CandidateResult) -> str:
     return f"{text}."
 
 
-def pair_note(joined: CrossValidationResult, target: str) -> str:
+def on_datasets(across: DatasetsResult) -> str:
+    """Which model is best over several datasets, and what can be told apart."""
+    best, *others = across.rows
+    people = ", ".join(f"{count} of {name}" for name, count in zip(across.datasets, across.people, strict=True))
+    behind = {
+        pair.second if pair.first == best.model else pair.first
+        for pair in across.pairs
+        if pair.distinguishable and best.model in (pair.first, pair.second)
+    }
+    alike = [row.model for row in others if row.model not in behind]
+    text = f"Over {sum(across.people)} people ({people}) {best.model} has the best mean rank"
+    if alike:
+        return f"{text}; no test tells it apart from {', '.join(alike)}."
+    return f"{text}, and tests tell it apart from every other model."
+
+
+def pair_note(pair: PairResult, target: str) -> str:
     """How the pairs were tested."""
-    pair = joined.pairs[0]
     what, test = "Accuracy a person", "Wilcoxon's signed-rank test (exact)"
     if target == "correctness":
         what, test = "What each person adds to balanced accuracy", "Pitman's randomisation test of signs"
