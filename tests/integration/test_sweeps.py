@@ -100,5 +100,6 @@ def test_the_benchmark_is_every_model_in_five_folds_of_every_public_dataset(tmp_
     done = gesturelab("compare", "--json", "c.json", folder=tmp_path)
     across = json.loads((tmp_path / "c.json").read_text())["across"]
     assert sorted(across["people"]) == [6, 7]
+    assert all(name.endswith(" SYNTHETIC") for name in across["datasets"])
     assert {row["model"] for row in across["rows"]} == {"minirocket", "transformer"}
     assert "Over 13 people (" in done.stdout

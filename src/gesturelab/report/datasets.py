@@ -58,7 +58,7 @@ def compare_datasets(groups: Sequence[GroupComparison]) -> DatasetsResult | None
         for name, peer in zip(models, peers, strict=True)
     ]
     return DatasetsResult(
-        datasets=tuple(group.group.data for group in datasets),
+        datasets=tuple(" ".join((group.group.data, *group.group.flags)) for group in datasets),
         groups=tuple(group.number for group in datasets),
         people=tuple(map(len, people)),
         rows=tuple(sorted(rows, key=lambda row: (row.rank, -row.mean))),

@@ -547,7 +547,7 @@ class DatasetsResult:
     """Models that were tested in folds on each of several datasets.
 
     Attributes:
-        datasets: Their names.
+        datasets: Their names; of made-up recordings with the word SYNTHETIC.
         groups: The number of each dataset's group.
         people: How many of each dataset all models were tested on.
         rows: The models, by rank.
