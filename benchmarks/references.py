@@ -42,8 +42,7 @@ class Part:
 
 def read_fold(overrides: tuple[str, ...], root: Path) -> tuple[Part, Part, int]:
     """The training and the test people's windows of a fold, and how many classes there are."""
-    name = "msr_action3d" if "msr_action3d" in overrides[0] else "irds"
-    config = compose([*overrides, f"data.root={root / name}", "window.span=whole", f"window.length_frames={FRAMES}"])
+    config = compose([*overrides, f"data.root={root}", "window.span=whole", f"window.length_frames={FRAMES}"])
     data = make_data(config, load(config.data))
     recogniser = make_module(config, data, make_scaler(config, data)).recogniser
     store = FrameStore(data.dataset, data.windows, torch.device("cpu"))
@@ -85,7 +84,7 @@ def main() -> None:
     for name, folds in FOLDS.items():
         scores: dict[str, list[float]] = {method: [] for method in METHODS}
         for overrides in folds:
-            train, test, classes = read_fold(overrides, options.root)
+            train, test, classes = read_fold(overrides, options.root / name)
             for method, answer in METHODS.items():
                 for seed in range(options.seeds):
                     start = time.process_time()

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,23 +60,22 @@ def _step_figures(machine: Result, result: Result) -> tuple[str, ...]:
     )
 
 
+STEPS = Section(
+    "steps",
+    "Training steps",
+    "Within `gesturelab train`, made-up recordings. The share is of the matrix product in the same precision (for "
+    "float32 of TF32 where that is faster). The memory is the most that torch had allocated.",
+    ("size", "precision", "batch"),
+    ("windows/s", "share", "GiB", "the LSTM answers in"),
+    _step_figures,
+)
 SECTIONS = (
-    Section(
-        "steps",
-        "Training steps",
-        "Within `gesturelab train`, made-up recordings. The share is of the matrix product in the same precision (for "
-        "float32 of TF32 where that is faster). The memory is the most that torch had allocated.",
-        ("size", "precision", "batch"),
-        ("windows/s", "share", "GiB", "the LSTM answers in"),
-        _step_figures,
-    ),
-    Section(
-        "native",
-        "Training steps without cuDNN or MIOpen",
-        "As above, with `trainer.cudnn=false`.",
-        ("size", "precision", "batch"),
-        ("windows/s", "share", "GiB", "the LSTM answers in"),
-        _step_figures,
+    STEPS,
+    replace(
+        STEPS,
+        part="native",
+        title="Training steps without cuDNN or MIOpen",
+        note="As above, with `trainer.cudnn=false`.",
     ),
     Section(
         "loops",

@@ -10,6 +10,22 @@ UNMEASURED = True
 
 SYNTHETIC = ("data=synthetic", "data.people=5", "data.repetitions=1", "trainer=debug", "model.hidden=8", "name=sweep")
 
+NOISE = """
+import numpy as np
+from gesturelab import Recording
+from gesturelab.skeletons.skeleton import KINECT_V2
+
+def noise():
+    draw = np.random.default_rng(0)
+    for person in range(6):
+        for gesture in ("left", "right"):
+            positions = draw.normal(0, 0.1, (40, 25, 3)).cumsum(axis=0).astype(np.float32) + [0, 0, 3]
+            yield Recording(
+                name=f"{person}_{gesture}", positions=positions.astype(np.float32), rate_hz=30.0,
+                subject=str(person), gesture=gesture, skeleton=KINECT_V2,
+            )
+"""
+
 
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -92,14 +108,18 @@ def test_the_benchmark_is_every_model_in_five_folds_of_every_public_dataset(tmp_
     models = {folder.split("model=")[1].split(",")[0] for folder in folders}
     assert len(folders) == 3 * len(models) * 5 == len(set(folders))
     assert {"tiny", "minirocket"} <= models
-    quick = ("data=synthetic", "data.people=6,7", "data.repetitions=1", "model=minirocket,transformer")
+    (tmp_path / "my" / "data").mkdir(parents=True)
+    (tmp_path / "my" / "data" / "noise.yaml").write_text(
+        "defaults: [/schema/dataset@_here_, _self_]\n_target_: noise.noise\n"
+    )
+    (tmp_path / "my" / "noise.py").write_text(NOISE)
+    quick = ("--config-dir=my", "data=synthetic,noise", "data.max_files=108", "model=minirocket,transformer")
     options = ("experiment=benchmark", *quick, "split.folds=2", "trainer.max_steps=2", "trainer=debug", "name=sweep")
     done = gesturelab("train", "-m", *options, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "8 jobs: 8 done" in done.stdout
     done = gesturelab("compare", "--json", "c.json", folder=tmp_path)
     across = json.loads((tmp_path / "c.json").read_text())["across"]
-    assert sorted(across["people"]) == [6, 7]
-    assert all(name.endswith(" SYNTHETIC") for name in across["datasets"])
+    assert dict(zip(across["datasets"], across["people"], strict=True)) == {"noise": 6, "synthetic SYNTHETIC": 16}
     assert {row["model"] for row in across["rows"]} == {"minirocket", "transformer"}
-    assert "Over 13 people (" in done.stdout
+    assert "Over 22 people (" in done.stdout

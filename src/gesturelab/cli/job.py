@@ -161,13 +161,13 @@ class TrainFolder:
         if _requeues() >= self.max_requeues:
             raise RunError(
                 "near its time limit, or preempted, for the last time (hydra.launcher.max_requeues="
-                f"{self.max_requeues}); the same command goes on with it"
+                f"{self.max_requeues}); the same command resumes it"
             )
         job = slurm_job()
         assert job is not None, "Slurm sent the signal"
         done = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, timeout=60, check=False)
         if done.returncode:
-            raise RunError(f"Slurm does not take the job back: {done.stderr.strip()}; the same command goes on with it")
+            raise RunError(f"Slurm does not take the job back: {done.stderr.strip()}; the same command resumes it")
         times = f"{_requeues() + 1} of {self.max_requeues}"
         raise Requeued(f"back into the queue: near its time limit, or preempted ({times})")
 

@@ -65,7 +65,6 @@ class STGCN(Network):
 
     def __init__(
         self,
-        features: int,
         classes: int,
         feature_names: Sequence[str],
         skeleton: Skeleton,
@@ -77,9 +76,8 @@ class STGCN(Network):
         """Builds it.
 
         Args:
-            features: Of each frame.
             classes: What is told apart.
-            feature_names: Of each feature, such as ``position:Head:x``.
+            feature_names: Of each feature of a frame, such as ``position:Head:x``.
             skeleton: Whose joints they are of.
             width: Channels of a joint in the first stage, twice as many in each that follows.
             blocks: In each stage; from the second on a stage has half of the frames of the one before.
@@ -92,7 +90,6 @@ class STGCN(Network):
         if not blocks or min(blocks) < 1:
             raise ValueError(f"model.blocks={list(blocks)}: every stage needs at least one block")
         joints, index = joint_features(feature_names, skeleton)
-        self.features = features
         self.register_buffer("index", torch.tensor(index))
         bones = divide_bones(skeleton, joints)
         channels = len(index[0])
@@ -129,18 +126,17 @@ def joint_features(names: Sequence[str], skeleton: Skeleton) -> tuple[list[int],
     Raises:
         ValueError: If there is no feature that every one of these joints has.
     """
-    found: dict[int, dict[str, int]] = {}
+    numbers: dict[int, dict[str, int]] = {}
     for number, name in enumerate(names):
         kind, *rest = name.split(":")
         if len(rest) == 2 and rest[0] in skeleton.joints and kind not in ("summary", "angle"):
-            found.setdefault(skeleton.index(rest[0]), {})[f"{kind}:{rest[1]}"] = number
-    joints = sorted(found)
-    shared = (
-        [channel for channel in found[joints[0]] if all(channel in found[joint] for joint in joints)] if found else []
-    )
+            numbers.setdefault(skeleton.index(rest[0]), {})[f"{kind}:{rest[1]}"] = number
+    joints = sorted(numbers)
+    channels = dict.fromkeys(channel for of_joint in numbers.values() for channel in of_joint)
+    shared = [channel for channel in channels if all(channel in of_joint for of_joint in numbers.values())]
     if not shared:
         raise ValueError("needs features that every joint has; set features.positions=true")
-    return joints, [[found[joint][channel] for channel in shared] for joint in joints]
+    return joints, [[numbers[joint][channel] for channel in shared] for joint in joints]
 
 
 def divide_bones(skeleton: Skeleton, joints: Sequence[int]) -> Float[Tensor, "parts joints joints"]:

@@ -8,14 +8,14 @@ import numpy as np
 
 from gesturelab.evaluation.metrics import GESTURE
 from gesturelab.report.cross_validation import compare_candidates
-from gesturelab.report.results import CandidateResult, DatasetsResult, GroupComparison, ModelOnDatasets
+from gesturelab.report.results import DatasetsResult, GroupComparison, ModelOnDatasets
 
 
 def compare_datasets(groups: Sequence[GroupComparison]) -> DatasetsResult | None:
     """The models that were tested in folds on each of several datasets, against each other over the people of all.
 
-    Of each dataset the first group counts that has an honest split; people of two datasets are different people,
-    whatever their names.
+    Of each dataset, known by its name, the first group counts that has an honest split: other recordings of the same
+    dataset are of the same people, who may not count twice. People of two datasets are different people.
 
     Args:
         groups: Of a comparison.
@@ -26,26 +26,19 @@ def compare_datasets(groups: Sequence[GroupComparison]) -> DatasetsResult | None
     chosen: dict[str, GroupComparison] = {}
     for group in groups:
         if group.results and group.target == GESTURE and not group.group.leaky:
-            chosen.setdefault(group.group.basis.fingerprint, group)
+            chosen.setdefault(group.group.data, group)
     datasets = list(chosen.values())
     by_model = [{result.candidate: result for result in group.results if not result.partial} for group in datasets]
     models = [name for name in by_model[0] if all(name in results for results in by_model)] if by_model else []
     if len(datasets) < 2 or len(models) < 2:
         return None
-    people = [sorted(set.intersection(*(set(_accuracies(results[name])) for name in models))) for results in by_model]
-    values = np.array(
-        [
-            [
-                _accuracies(results[name])[person]
-                for results, names in zip(by_model, people, strict=True)
-                for person in names
-            ]
-            for name in models
-        ]
-    )
+    by_person = [{name: results[name].scores["by_person"] for name in models} for results in by_model]
+    people = [sorted(set.intersection(*map(set, scores.values()))) for scores in by_person]
+    places = [(scores, person) for scores, names in zip(by_person, people, strict=True) for person in names]
+    values = np.array([[scores[name][person]["accuracy"] for scores, person in places] for name in models])
     peers = [by_model[0][name].peer for name in models]
-    tested = sum(by_model[at][models[0]].scores["all"]["recordings"] for at in range(len(datasets)))
-    pairs, ranks = compare_candidates(models, values, peers, tested)
+    recordings = sum(min(scores[name][person]["recordings"] for name in models) for scores, person in places)
+    pairs, ranks = compare_candidates(models, values, peers, recordings)
     rows = [
         ModelOnDatasets(
             model=name,
@@ -65,11 +58,6 @@ def compare_datasets(groups: Sequence[GroupComparison]) -> DatasetsResult | None
         pairs=pairs,
         ranks=ranks,
     )
-
-
-def _accuracies(result: CandidateResult) -> dict[str, float]:
-    """Of each person the share of recordings that were recognised, the mean over seeds."""
-    return {person: scores["accuracy"] for person, scores in result.scores["by_person"].items()}
 
 
 def _seconds(group: GroupComparison, name: str) -> float:

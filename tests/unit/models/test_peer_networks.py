@@ -84,7 +84,7 @@ def test_an_inception_block_is_its_convolutions_side_by_side():
 
 def test_stgcn_has_the_size_that_is_published():
     """3.1 million with 25 joints and 60 classes."""
-    network = STGCN(75, 60, NAMES, KINECT_V2, width=64, blocks=[4, 3, 3])
+    network = STGCN(60, NAMES, KINECT_V2, width=64, blocks=[4, 3, 3])
     assert count_parameters(network) == pytest.approx(3.1e6, rel=0.005)
 
 
@@ -103,7 +103,7 @@ def test_children_of_a_joint_that_is_left_out_hang_from_its_parent():
 def test_stgcn_sees_joints_and_nothing_else():
     names = ["angle:Hip:Chest:Head", *NAMES]
     torch.manual_seed(0)
-    network = STGCN(len(names), 3, names, KINECT_V2).eval()
+    network = STGCN(3, names, KINECT_V2).eval()
     windows = torch.randn(2, 16, len(names))
     with torch.inference_mode():
         before = network(windows)

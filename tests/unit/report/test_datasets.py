@@ -19,11 +19,11 @@ ACCURACIES = {
 }
 
 
-def write_sweep(dataset: str, models: dict[str, int], folds: int = 6, **changes: object) -> None:
+def write_sweep(dataset: str, models: dict[str, int], folds: int = 6, source: str = "", **changes: object) -> None:
     for size, parameters in models.items():
         for fold in range(folds):
             one = fold_run(fold, size=size, parameters=parameters, accuracy=ACCURACIES[dataset][size])
-            one.info["data"] |= {"source": dataset, "fingerprint": dataset}
+            one.info["data"] |= {"source": source or dataset, "fingerprint": dataset}
             one.info["split"] |= changes  # type: ignore[typeddict-item]
             write_fold_run(Path("runs") / f"{dataset}-{size}-{fold}", one)
 
@@ -99,3 +99,14 @@ def test_a_leaky_split_is_no_benchmark(tmp_path: Path, monkeypatch: pytest.Monke
     write_sweep("first", MODELS)
     write_sweep("second", MODELS, leaky=True)
     assert compare("runs").across is None
+
+
+def test_other_recordings_of_the_same_dataset_do_not_count_its_people_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    for dataset in ACCURACIES:
+        write_sweep(dataset, MODELS, source="irds")
+    comparison = compare("runs")
+    assert len(comparison.groups) == 2
+    assert comparison.across is None

@@ -19,7 +19,7 @@ class TrialOutcome(StrEnum):
     """How a trial ended."""
 
     running = "running"
-    """Not ended, or interrupted: the same command goes on with it."""
+    """Not ended, or interrupted: the same command resumes it."""
     completed = "completed"
     pruned = "pruned"
     """Given up, because others did better after as many epochs."""

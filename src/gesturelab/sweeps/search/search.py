@@ -74,7 +74,7 @@ def run_search(request: SearchRequest, config: DictConfig, launch: Launch) -> bo
             for line in summarise(search):
                 log.info(line)
     if not complete:
-        log.info("interrupted; the same command goes on")
+        log.info("interrupted; the same command resumes it")
     return complete and all(trial["state"] != TrialOutcome.failed for trial in search["trials"])
 
 
