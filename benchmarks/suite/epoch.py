@@ -80,7 +80,9 @@ def measure(settings: Settings, config: TrainConfig, *, progress_bar: bool) -> d
     data = make_data(config, load(config.data))
     module = make_module(config, data, make_scaler(config, data))
     folder = settings.scratch / f"epoch-{config.model.name}-{progress_bar}"
-    trainer = make_trainer(config, "cpu", folder, [Guarded("csv", MetricsCsv(folder))], progress_bar=progress_bar)
+    trainer = make_trainer(
+        config, "cpu", folder, folder / "checkpoints", [Guarded("csv", MetricsCsv(folder))], progress_bar=progress_bar
+    )
     clock = Clock()
     clock.watch(trainer)
     with _terminal() if progress_bar else _nothing():

@@ -224,7 +224,9 @@ def measure(
         ways["bf16"] = BareLoop(config, data, scaler, bf16=True)
     turn = TakeTurns(ways, steps, turns, seconds, config.trainer.batch_size)
     folder = settings.scratch / f"step-{config.model.name}-{config.trainer.batch_size}"
-    trainer = make_trainer(config, "cpu", folder, [Guarded("csv", MetricsCsv(folder))], progress_bar=False)
+    trainer = make_trainer(
+        config, "cpu", folder, folder / "checkpoints", [Guarded("csv", MetricsCsv(folder))], progress_bar=False
+    )
     trainer.callbacks.append(turn)
     module = make_module(config, data, scaler)
     with suppress(EnoughError):

@@ -247,6 +247,16 @@ class AugmentConfig(Checked):
     """Largest relative change of speed: 0.2 plays a window at 0.8 to 1.2 times its speed."""
     scale: float = key(0.1, FRACTION)
     """Largest relative change of body size: 0.1 makes people 0.9 to 1.1 times as large."""
+    tilt_deg: float = key(0.0, NOT_NEGATIVE)
+    """Largest random lean about each horizontal axis, in degrees, as of a sensor that hangs askew."""
+    stretch: float = key(0.0, FRACTION)
+    """Largest relative change of width, height and depth, each for itself: people of other proportions."""
+    crop: float = key(0.0, Rule(minimum=0, maximum=0.4))
+    """Largest share of a window that is left out at its start, and at its end; the rest is stretched to its length."""
+    time_warp: float = key(0.0, FRACTION)
+    """Largest relative change of speed within a window, whose start and end stay."""
+    joint_offset_m: float = key(0.0, NOT_NEGATIVE)
+    """Standard deviation of how far each joint is from where it should be during a whole window, in metres."""
     joint_dropout: float = key(0.0, FRACTION)
     """Chance that a joint is lost for a whole window (it then stays at the root)."""
     mirror_at_test: bool = False

@@ -68,6 +68,10 @@ class LSTMConfig(ModelConfig):
     """Read windows forwards and backwards, each at half the width; needs the whole window before it answers."""
     pooling: Pooling = Pooling.attention
     """last: the output after the last frame. mean, max: over frames. attention: a learned weighted mean."""
+    convolutions: int = key(0, NOT_NEGATIVE)
+    """Convolutions over time before the recurrent layers, five frames wide; they need frames that follow."""
+    stride: int = key(1, COUNT)
+    """Of each convolution: 2 leaves half of the frames to the recurrent layers, which then take half of the time."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -305,6 +309,10 @@ class TrainerConfig(Checked):
     keep: Keep = Keep.best
     """best: the weights of the epoch with the lowest validation loss. last: those of the last epoch, for schedules that
     end slowly; validation people then choose no epoch, so that few of them are enough."""
+    refit: bool = False
+    """Train a second time, on validation people too, as long as the weights that were kept took, and test, keep and use
+    those weights. All that is chosen (size, temperature, threshold) rests on the first training, on people whom it had
+    not seen; the second costs the same time again, and wastes nobody's recordings."""
     batch_size: int = key(64, COUNT)
     """Windows in a training step, on each device."""
     gradient_clip_norm: float | None = key(1.0, POSITIVE)
@@ -400,6 +408,11 @@ class TrainConfig(Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.trainer.refit and isinstance(self.scheduler, PlateauConfig):
+            raise ConfigError(
+                "trainer.refit=true: the refit has no validation loss, which scheduler=plateau follows; take "
+                "scheduler=cosine, or trainer.refit=false"
+            )
         if not self.name or set(self.name) & {*FORBIDDEN, "\0"} or self.name.strip(". ") != self.name:
             raise ConfigError(
                 f"name={self.name!r}: it becomes a folder, so it cannot be empty, begin or end with a dot or a space, "

@@ -10,12 +10,17 @@ from torch.nn import functional
 from gesturelab.config.training import Pooling
 from gesturelab.models.network import Network, State
 
+KERNEL = 5
+"""Frames that a convolution sees."""
 FARTHEST = 5.0
 """A feature of a window farther from the mean, in deviations, counts as so far: nobody is an outlier without limit."""
 
 
 class RecurrentClassifier(Network):
     """Features of a window to the logits of its gesture: projection, recurrent layers, pooling over time, head.
+
+    Convolutions over time may stand in place of the projection; each may leave out frames, so that the recurrent layers
+    have fewer steps to go.
 
     Dropout stands between single-layer modules instead of inside one of many layers: MIOpen, the library behind them on
     AMD GPUs, stalls or crashes with built-in dropout on several ROCm releases.
@@ -31,6 +36,8 @@ class RecurrentClassifier(Network):
         dropout: After each recurrent layer and in the head.
         bidirectional: Read windows forwards and backwards, each at half the width.
         pooling: How outputs over time become one vector.
+        convolutions: Over time, in place of the projection; 0 keeps it.
+        stride: Of each convolution: 2 leaves half of the frames.
     """
 
     flops_grow_linearly = True
@@ -51,13 +58,22 @@ class RecurrentClassifier(Network):
         dropout: float,
         bidirectional: bool,
         pooling: Pooling | str,
+        convolutions: int = 0,
+        stride: int = 1,
     ) -> None:
         super().__init__()
         self.frame_features = features - window_features
         self.hidden = hidden
         self.pooling = Pooling(pooling)
         self.bidirectional = bidirectional
-        self.projection = nn.Sequential(nn.Linear(self.frame_features, hidden), nn.LayerNorm(hidden))
+        self.convolutions = nn.ModuleList(
+            Convolution(hidden if number else self.frame_features, hidden, stride) for number in range(convolutions)
+        )
+        self.projection = (
+            nn.Identity()
+            if convolutions
+            else nn.Sequential(nn.Linear(self.frame_features, hidden), nn.LayerNorm(hidden))
+        )
         width = hidden // 2 if bidirectional else hidden
         self.layers = nn.ModuleList(
             self.recurrent(hidden, width, batch_first=True, bidirectional=bidirectional) for _ in range(layers)
@@ -79,6 +95,8 @@ class RecurrentClassifier(Network):
     def forward(self, features: Float[Tensor, "batch frames features"]) -> Float[Tensor, "batch classes"]:
         """Logits."""
         sequence = self.projection(features[:, :, : self.frame_features])  # batch frames hidden
+        for convolution in self.convolutions:
+            sequence = self.dropout(convolution(sequence))
         for layer in self.layers:
             sequence = self.dropout(layer(sequence)[0])  # batch frames hidden
         pooled = self._pool(sequence)  # batch hidden
@@ -102,8 +120,10 @@ class RecurrentClassifier(Network):
 
     @property
     def non_causal_reason(self) -> str:
-        """Reading backwards needs the whole window."""
-        return "model.bidirectional=true" if self.bidirectional else ""
+        """Reading backwards needs the whole window, and a convolution frames that follow."""
+        if self.bidirectional:
+            return "model.bidirectional=true"
+        return f"model.convolutions={len(self.convolutions)}" if self.convolutions else ""
 
     def initial_state(self, rows: int) -> State:
         """Of each layer its state, then what the pooling has gathered; see `_pool_step`."""
@@ -186,6 +206,20 @@ class LSTMClassifier(RecurrentClassifier):
         into, forget, new, out = gates.chunk(4, dim=1)
         cell = torch.addcmul(forget.sigmoid() * cell, into.sigmoid(), new.tanh())
         return out.sigmoid() * cell.tanh(), cell
+
+
+class Convolution(nn.Module):
+    """A convolution over time, normalised by frame, then what is above zero of it."""
+
+    def __init__(self, features: int, hidden: int, stride: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv1d(features, hidden, KERNEL, stride=stride, padding=KERNEL // 2)
+        self.normalisation = nn.LayerNorm(hidden)
+
+    def forward(self, sequence: Float[Tensor, "batch frames features"]) -> Float[Tensor, "batch fewer hidden"]:
+        """One frame of ``hidden`` for each ``stride`` frames, the last ones too."""
+        convolved = self.convolution(sequence.transpose(1, 2)).transpose(1, 2)
+        return functional.relu(self.normalisation(convolved))
 
 
 def _fully_connected(wide: int, narrow: int, dropout: float) -> list[nn.Module]:

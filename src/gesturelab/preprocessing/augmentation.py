@@ -46,6 +46,73 @@ class Rotation:
 
 
 @dataclass(frozen=True)
+class Tilt:
+    """Leans each window about the two horizontal axes, by so many radians at most."""
+
+    largest: float
+
+    def __call__(self, positions: Positions, generator: Generator) -> Positions:
+        """Each window leant by its own angles, about x and then about z."""
+        for order in ((1, 0, 2), (0, 2, 1)):  # brings the axis to the place of the vertical one, and back
+            angle = self.largest * _symmetric(generator, len(positions))
+            positions = rotate_vertical(positions[..., order], angle)[..., order]
+        return positions
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Changes width, height and depth of each window, each by such a share at most."""
+
+    largest: float
+
+    def __call__(self, positions: Positions, generator: Generator) -> Positions:
+        """Each window in its own proportions."""
+        shares = 2 * _uniform(generator, len(positions), 1, 1, 3) - 1
+        return positions * (1 + self.largest * shares)
+
+
+@dataclass(frozen=True)
+class TimeWarp:
+    """Leaves out the beginning and the end of a window, and plays the rest now faster, now slower.
+
+    Attributes:
+        crop: Largest share left out at either end.
+        warp: Largest relative change of speed from one half to the other, and between the middle and the ends.
+    """
+
+    crop: float
+    warp: float
+
+    def __call__(self, positions: Positions, generator: Generator) -> Positions:
+        """Each window at its own pace, in as many frames as before."""
+        count, frames = positions.shape[:2]
+        left, right, half, middle = _uniform(generator, 4, count, 1)
+        time = torch.linspace(0, 1, frames, device=positions.device)
+        warped = time + self.warp * (
+            (2 * half - 1) * torch.sin(math.pi * time) / math.pi
+            + (2 * middle - 1) * torch.sin(2 * math.pi * time) / (2 * math.pi)
+        )
+        start, end = self.crop * left, 1 - self.crop * right
+        sample = ((start + (end - start) * warped) * (frames - 1)).clamp(0, frames - 1)  # batch frames
+        before = sample.floor().long().clamp(max=max(frames - 2, 0))
+        after = (before + 1).clamp(max=frames - 1)
+        row = torch.arange(count, device=positions.device)[:, None]
+        return positions[row, before].lerp(positions[row, after], (sample - before)[..., None, None])
+
+
+@dataclass(frozen=True)
+class JointOffset:
+    """Puts each joint of a window beside where it is, by offsets of such a standard deviation."""
+
+    metres: float
+
+    def __call__(self, positions: Positions, generator: Generator) -> Positions:
+        """Windows in which joints are a little off, the same way in each frame."""
+        offset = torch.randn(len(positions), 1, *positions.shape[2:], generator=generator, device=generator.device)
+        return positions + self.metres * offset
+
+
+@dataclass(frozen=True)
 class Scale:
     """Makes each person larger or smaller, by such a share at most."""
 
@@ -80,7 +147,7 @@ class Noise:
 
 
 class Augment:
-    """Random changes of a batch, in this order: mirror, rotation, scale; the user's own by key; lost joints and noise.
+    """Random changes of a batch, in this order: mirror, pace, turns, size; the user's own by key; what a sensor does.
 
     The user's own come before what a sensor does to a movement. Speed is drawn before windows are gathered.
 
@@ -93,9 +160,13 @@ class Augment:
         self.skeleton = skeleton
         self.mirrored_classes = torch.tensor(mirrored_classes)
         self.changes: list[Augmentation] = [
+            *([TimeWarp(config.crop, config.time_warp)] if config.crop or config.time_warp else []),
             *([Rotation(math.radians(config.rotation_deg))] if config.rotation_deg else []),
+            *([Tilt(math.radians(config.tilt_deg))] if config.tilt_deg else []),
             *([Scale(config.scale)] if config.scale else []),
+            *([Stretch(config.stretch)] if config.stretch else []),
             *(_make_guest(key, options, skeleton) for key, options in guests_of(config).items()),
+            *([JointOffset(config.joint_offset_m)] if config.joint_offset_m else []),
             *([JointDropout(config.joint_dropout)] if config.joint_dropout else []),
             *([Noise(config.noise_m)] if config.noise_m else []),
         ]

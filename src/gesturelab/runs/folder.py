@@ -53,6 +53,8 @@ class RunDir:
     """The composed configuration."""
     checkpoints = _Name("checkpoints")
     """What resumes the run."""
+    refit_checkpoints = _Name("checkpoints/refit")
+    """What resumes its refit; only of a run with one."""
     log = _Name("train.log")
     """What was printed."""
     status = _Name("status.json")

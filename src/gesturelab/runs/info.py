@@ -160,6 +160,7 @@ class TrainingInfo(TypedDict):
     """The epoch whose weights were kept, from 0."""
     stopped_early: bool
     seconds: float
+    """Of all epochs, those of a refit too."""
     device: str
     precision: str
     batch_size: int
@@ -179,6 +180,21 @@ class TrainingInfo(TypedDict):
     restarts: NotRequired[list[RestartInfo]]
     """Only where trainer.on_not_finite=restart went back."""
     history: list[Epoch]
+    refit: NotRequired["RefitInfo"]
+    """Only with trainer.refit: then the run's weights and its test scores are of the refit, training and validation
+    scores and all epochs of the training before it."""
+
+
+class RefitInfo(TypedDict):
+    """The second training, on validation people too, whose weights are those of the run."""
+
+    epochs: int
+    windows: int
+    """It trained on."""
+    seconds: float
+    train_loss: float
+    """In its last epoch."""
+    train_accuracy: float
 
 
 class CostInfo(TypedDict):

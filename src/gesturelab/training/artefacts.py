@@ -32,6 +32,7 @@ from gesturelab.runs.info import (
     Baseline,
     DataInfo,
     Metrics,
+    RefitInfo,
     RejectedInfo,
     Scores,
     SideScores,
@@ -161,7 +162,7 @@ def baseline_info(
     }
 
 
-def write_weights(run: RunDir, config: TrainConfig, dataset: Dataset, scaler: Scaler, module: GestureModule) -> None:
+def write_weights(run: RunDir, config: TrainConfig, dataset: Dataset, scaler: Scaler, recogniser: Recogniser) -> None:
     """Writes the classifier's weights and what rebuilds it: plain values that load with weights_only=True."""
     contents = {
         "schema": 1,
@@ -174,7 +175,7 @@ def write_weights(run: RunDir, config: TrainConfig, dataset: Dataset, scaler: Sc
         "mirror_at_test": config.augment.mirror_at_test,
         "mirrored_gestures": list(dataset.mirrored_classes),
         "skeleton": stored(dataset.skeleton),
-        "state_dict": {name: value.cpu() for name, value in module.recogniser.classifier.state_dict().items()},
+        "state_dict": {name: value.cpu() for name, value in recogniser.classifier.state_dict().items()},
     }
     file = io.BytesIO()  # of a full disk torch would say only that a number is not what it expected
     torch.save(contents, file)
@@ -243,7 +244,12 @@ def classes_info(config: TrainConfig) -> dict[str, Any]:
 
 
 def training_info(
-    config: TrainConfig, data: GestureData, trainer: Trainer, module: GestureModule, accelerator: str
+    config: TrainConfig,
+    data: GestureData,
+    trainer: Trainer,
+    module: GestureModule,
+    accelerator: str,
+    refit: GestureModule | None,
 ) -> TrainingInfo:
     """What happened while training."""
     history = module.history
@@ -253,7 +259,7 @@ def training_info(
         keep=str(config.trainer.keep),
         best_epoch=kept_epoch(history, Keep(config.trainer.keep)),
         stopped_early=len(history) < config.trainer.max_epochs,
-        seconds=round(module.seconds, 3),
+        seconds=round(module.seconds + (refit.seconds if refit else 0), 3),
         device=torch.cuda.get_device_name() if accelerator == "gpu" else "cpu",
         precision=lightning_precision(config.trainer.precision, accelerator),
         batch_size=config.trainer.batch_size * trainer.world_size,
@@ -264,6 +270,14 @@ def training_info(
         scheduler=to_plain(config.scheduler),
         history=history,
     )
+    if refit is not None:
+        info["refit"] = RefitInfo(
+            epochs=len(refit.history),
+            windows=len(data.subsets.train) + len(data.subsets.validation),
+            seconds=round(refit.seconds, 3),
+            train_loss=refit.history[-1]["train_loss"],
+            train_accuracy=refit.history[-1]["train_accuracy"],
+        )
     if len(data.scored_train) < len(data.subsets.train):
         info["scored_training_recordings"] = len(np.unique(data.windows.recording[data.scored_train]))
     if module.micro_batches.size is not None:

@@ -154,16 +154,51 @@ def with_step_budget(config: TrainConfig, data: GestureData) -> TrainConfig:
 PROFILERS = {"simple": SimpleProfiler, "advanced": AdvancedProfiler}
 
 
+def refit_options(config: TrainConfig, epochs: int) -> TrainConfig:
+    """The configuration of the refit: as many epochs, or their share of the steps, as the weights that were kept took.
+
+    Args:
+        config: Of the training, its epochs known.
+        epochs: Until the epoch whose weights were kept.
+    """
+    options = config.trainer
+    if options.max_steps is None:
+        trainer = replace(options, max_epochs=epochs)
+    else:
+        steps = math.ceil(options.max_steps * epochs / options.max_epochs)
+        trainer = replace(options, max_steps=steps, batches_per_epoch=None)
+    return replace(config, trainer=replace(trainer, keep=Keep.last))
+
+
 def make_trainer(
-    config: TrainConfig, accelerator: str, folder: Path, loggers: list[Guarded], *, progress_bar: bool
+    config: TrainConfig,
+    accelerator: str,
+    folder: Path,
+    checkpoints: Path,
+    loggers: list[Guarded],
+    *,
+    progress_bar: bool,
+    validate: bool = True,
 ) -> Trainer:
-    """Lightning's trainer; it keeps the last checkpoint in the run's folder, and the best if trainer.keep wants it."""
+    """Lightning's trainer; it keeps the last checkpoint in a folder, and the best if trainer.keep wants it.
+
+    Args:
+        config: Of the training.
+        accelerator: Lightning's name of the device.
+        folder: The run's.
+        checkpoints: Where they are kept.
+        loggers: Who is told of each epoch.
+        progress_bar: Whether there is one.
+        validate: After each epoch; without that, callbacks that look at a value of it are left out.
+    """
     options, extra = config.trainer, dict(config.trainer.options)
     plugins = [*construct_nested("trainer.options.plugins", extra.pop("plugins", []))]
     if isinstance(profiler := extra.get("profiler"), str) and profiler in PROFILERS:  # into a file of the run
         extra["profiler"] = PROFILERS[profiler](folder, "profile")
     callbacks: list[Callback] = [make_callback(name, entry) for name, entry in config.callbacks.items()]
-    callbacks.append(KeepCheckpoints(folder / "checkpoints", Keep(options.keep), options.checkpoint_minutes))
+    if not validate:
+        callbacks = [callback for callback in callbacks if getattr(callback, "monitor", None) is None]
+    callbacks.append(KeepCheckpoints(checkpoints, Keep(options.keep), options.checkpoint_minutes))
     callbacks += [StopOnRequest(folder), LeaveOnSignal()]
     own_bar = any(isinstance(callback, ProgressBar) for callback in callbacks)
     ours = {
@@ -175,6 +210,7 @@ def make_trainer(
         "precision": lightning_precision(options.precision, accelerator),
         "max_epochs": options.max_epochs,
         "limit_train_batches": options.batches_per_epoch,
+        "limit_val_batches": None if validate else 0,
         "gradient_clip_val": options.gradient_clip_norm,
         "deterministic": options.deterministic and ("warn" if accelerator == "gpu" else True),
         "callbacks": [*callbacks, RichProgressBar()] if progress_bar and not own_bar else callbacks,

@@ -6,6 +6,7 @@ Batches are gathered by index: no worker processes, no work for each sample in P
 import hashlib
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -181,6 +182,13 @@ class GestureData(LightningDataModule):
         self.augment = augment
         self.batch_size = batch_size
         self.seed = seed
+
+    def with_validation_people(self) -> "GestureData":
+        """The same, with validation people among those who train: for the refit, which is not validated."""
+        subsets = replace(self.subsets, train=np.sort(np.concatenate([self.subsets.train, self.subsets.validation])))
+        return GestureData(
+            self.dataset, self.windows, subsets, augment=self.augment, batch_size=self.batch_size, seed=self.seed
+        )
 
     def identity(self) -> str:
         """A hash of the recordings and of what is in each subset: a training may only go on with the same."""

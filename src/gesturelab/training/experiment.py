@@ -5,12 +5,13 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import torch
-from lightning.pytorch import seed_everything
+from lightning.pytorch import Trainer, seed_everything
 
 from gesturelab.config.data import Target
 from gesturelab.config.options import to_plain
@@ -22,6 +23,7 @@ from gesturelab.evaluation.guest_metrics import check_metrics, make_metrics, rea
 from gesturelab.files import sha256, write_json
 from gesturelab.models.flops import flops_to_answer
 from gesturelab.models.network import count_parameters
+from gesturelab.preprocessing.scaler import Scaler
 from gesturelab.report.figures import draw_confusion, draw_curves
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.info import INFO_SCHEMA, LEAKY, SYNTHETIC, CostInfo, Epoch, Info, ModelInfo, RestartInfo
@@ -39,7 +41,15 @@ from gesturelab.training.artefacts import (
     write_predictions,
     write_weights,
 )
-from gesturelab.training.build import make_data, make_module, make_scaler, make_trainer, with_step_budget
+from gesturelab.training.build import (
+    make_data,
+    make_module,
+    make_scaler,
+    make_trainer,
+    refit_options,
+    with_step_budget,
+)
+from gesturelab.training.checkpoints import kept_epoch
 from gesturelab.training.datamodule import GestureData
 from gesturelab.training.device import check_miopen
 from gesturelab.training.findings import find
@@ -49,7 +59,7 @@ from gesturelab.training.micro_batching import explain_out_of_memory
 from gesturelab.training.module import GestureModule
 from gesturelab.training.nonfinite import add_restart
 from gesturelab.training.provenance import cores, cpu_name, git_state, versions
-from gesturelab.training.trackers.guard import check_loggers, make_loggers
+from gesturelab.training.trackers.guard import Guarded, check_loggers, make_loggers
 
 log = logging.getLogger(__name__)
 
@@ -89,35 +99,39 @@ def run_experiment(
     scaler = make_scaler(config, data)
     if accelerator == "gpu" and torch.version.hip is not None and config.trainer.cudnn:
         check_miopen(config.model, data.windows.length_frames, config.trainer.batch_size)
-    restarts: list[RestartInfo] = []
-    while True:
-        module = make_module(config, data, scaler)
-        module.report = report
-        config = fitted_options(config) if isinstance(module, FittedModule) else with_step_budget(config, data)
-        if restarts:
-            module.restart(restarts)
-        elif is_first_process():
-            _announce(config, data, module, caveats)
-        loggers = make_loggers(config, folder, caveats)
-        trainer = make_trainer(config, accelerator, folder, loggers, progress_bar=sys.stdout.isatty())
-        if (diverged := fit(config, trainer, module, data, run)) is None:
-            break
-        restarts = add_restart(module.restarts, diverged)
-        seed_everything(config.seed, verbose=False)
+    if is_first_process():
+        _announce(config, data, caveats)
+    first = _train(config, data, scaler, accelerator, run, lambda: make_loggers(config, folder, caveats), report)
+    config, module, trainer = first.config, first.module, first.trainer
     load_average = os.getloadavg()[0]
-    probabilities = predict_subsets(trainer, module, data, run, Keep(config.trainer.keep))
+    keep = Keep(config.trainer.keep)
+    loaders = data.predict_dataloader()
+    refit: _Trained | None = None
+    if config.trainer.refit:
+        probabilities = predict_subsets(trainer, module, loaders[:2], run, run.checkpoints, keep)
+        everybody = data.with_validation_people()
+        scaler = make_scaler(config, everybody)
+        options = refit_options(config, kept_epoch(module.history, keep) + 1)
+        seed_everything(config.seed, verbose=False)
+        refit = _train(options, everybody, scaler, accelerator, run, is_refit=True)
+        probabilities += predict_subsets(
+            refit.trainer, refit.module, everybody.predict_dataloader()[2:], run, run.refit_checkpoints, Keep.last
+        )
+    else:
+        probabilities = predict_subsets(trainer, module, loaders, run, run.checkpoints, keep)
+    recogniser = (refit or first).module.recogniser
     if not trainer.is_global_zero:
         sys.exit(0)  # the other processes of a multi-GPU run have done their part
 
     with stoppable(run, lambda: SCORES_MISSING):
-        write_weights(run, config, dataset, scaler, module)
+        write_weights(run, config, dataset, scaler, recogniser)
         scaler.save(run.scaler)
         if folds := subjects_of_folds(recording_table(dataset), config.split):
             write_json(run.folds, folds)
         metrics, of_validation, of_test = score_subsets(data, probabilities, guests)
         baselines = make_baselines(dataset, np.unique(data.windows.recording[data.subsets.train]))
         write_predictions(run.predictions, dataset, of_test.ids, of_test.probabilities, baselines)
-        write_live(run.windows, config.window, data, module.recogniser, trainer.strategy.root_device)
+        write_live(run.windows, config.window, data, recogniser, trainer.strategy.root_device)
         temperature = round(fit_temperature(of_validation.probabilities, of_validation.truth), 6)
         info = Info(
             schema=INFO_SCHEMA,
@@ -136,16 +150,16 @@ def run_experiment(
             features=to_plain(config.features),
             model=ModelInfo(
                 size=config.model.name,
-                parameters=count_parameters(module.recogniser.classifier),
+                parameters=count_parameters(recogniser.classifier),
                 hyperparameters={
                     **to_plain(config.model),
                     "loss": to_plain(config.loss),
                     "augment": to_plain(config.augment),
                 },
             ),
-            training=training_info(config, data, trainer, module, accelerator),
+            training=training_info(config, data, trainer, module, accelerator, refit and refit.module),
             cost=CostInfo(
-                flops_per_window=flops_to_answer(module.recogniser, config.window.length_frames),
+                flops_per_window=flops_to_answer(recogniser, config.window.length_frames),
                 cpu=cpu_name(),
                 cores=cores(),
                 threads=torch.get_num_threads(),
@@ -169,12 +183,79 @@ def run_experiment(
         draw_confusion(info, run.confusion)
         info["files"] = {path.name: sha256(path) for path in run.checked if path.is_file()}
         write_json(run.info, info)
-    for logger in loggers:
+    for logger in first.loggers:
         logger.finish(run, info)
     return run, info
 
 
-def _announce(config: TrainConfig, data: GestureData, module: GestureModule, caveats: list[str]) -> None:
+@dataclass(frozen=True)
+class _Trained:
+    """A training that is over.
+
+    Attributes:
+        config: With its budget in epochs.
+        module: As it was after the last step.
+        trainer: Its trainer.
+        loggers: Who was told of each epoch.
+    """
+
+    config: TrainConfig
+    module: GestureModule
+    trainer: Trainer
+    loggers: list[Guarded]
+
+
+def _train(
+    config: TrainConfig,
+    data: GestureData,
+    scaler: Scaler,
+    accelerator: str,
+    run: RunDir,
+    loggers_of: Callable[[], list[Guarded]] = list,
+    report: Callable[[Epoch, int], None] | None = None,
+    *,
+    is_refit: bool = False,
+) -> _Trained:
+    """Trains to the end, from the last checkpoint if there is one, going back where it diverges and may go back.
+
+    Args:
+        config: Of the training, or of its refit.
+        data: What it trains on.
+        scaler: Fitted on that.
+        accelerator: Lightning's name of the device.
+        run: Its folder.
+        loggers_of: Makes those who are told of each epoch.
+        report: Is called with each epoch when it is finished, and with how many there are at most.
+        is_refit: Whether validation people are among those who train, so that there is no validation.
+    """
+    checkpoints = run.refit_checkpoints if is_refit else run.checkpoints
+    restarts: list[RestartInfo] = []
+    while True:
+        module = make_module(config, data, scaler)
+        module.report, module.is_refit = report, is_refit
+        config = fitted_options(config) if isinstance(module, FittedModule) else with_step_budget(config, data)
+        if restarts:
+            module.restart(restarts)
+        elif is_first_process():
+            count = f"{count_parameters(module.recogniser.classifier):,}"
+            log.info("%s: %s parameters%s", config.model.name, count, ", refit" if is_refit else "")
+        loggers = loggers_of()
+        trainer = make_trainer(
+            config,
+            accelerator,
+            run.path,
+            checkpoints,
+            loggers,
+            progress_bar=sys.stdout.isatty(),
+            validate=not is_refit,
+        )
+        if (diverged := fit(config, trainer, module, data, run, checkpoints)) is None:
+            return _Trained(config, module, trainer, loggers)
+        restarts = add_restart(module.restarts, diverged)
+        seed_everything(config.seed, verbose=False)
+
+
+def _announce(config: TrainConfig, data: GestureData, caveats: list[str]) -> None:
     for caveat in caveats:
         log.warning(caveat)
     dataset, subsets = data.dataset, data.subsets
@@ -186,7 +267,6 @@ def _announce(config: TrainConfig, data: GestureData, module: GestureModule, cav
         log.info("mirrored, %s", mirror_in_words(dataset.gesture_names, dataset.mirrored_gestures))
     windows = (len(subsets.train), len(subsets.validation), len(subsets.test), data.windows.length_frames)
     log.info("%s: %d training, %d validation, %d test windows of %d frames", config.split.kind, *windows)
-    log.info("%s: %s parameters", config.model.name, f"{count_parameters(module.recogniser.classifier):,}")
 
 
 NOT_THE_USERS_BUSINESS = (

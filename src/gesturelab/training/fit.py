@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -22,7 +23,7 @@ from gesturelab.training.checkpoints import (
     kept_epoch,
     read_checkpoint,
 )
-from gesturelab.training.datamodule import GestureData
+from gesturelab.training.datamodule import GestureData, WindowLoader
 from gesturelab.training.module import GestureModule
 from gesturelab.training.nonfinite import NonFiniteError
 
@@ -32,7 +33,7 @@ SCORES_MISSING = "training is over, its scores are not written"
 
 
 def fit(
-    config: TrainConfig, trainer: Trainer, module: GestureModule, data: GestureData, run: RunDir
+    config: TrainConfig, trainer: Trainer, module: GestureModule, data: GestureData, run: RunDir, checkpoints: Path
 ) -> NonFiniteError | None:
     """Trains to the end, or to where it diverged if it should go back from there.
 
@@ -41,7 +42,8 @@ def fit(
         trainer: Of this training.
         module: What is trained.
         data: What it is trained on.
-        run: Whose last checkpoint it resumes from, if there is one.
+        run: For messages.
+        checkpoints: Whose last one it resumes from, if there is one.
 
     Returns:
         Why to go back to the last whole epoch; None when training is over.
@@ -52,16 +54,16 @@ def fit(
         RunError: If a checkpoint cannot be read or written.
     """
     # several processes would need the random states of all
-    checkpoint = find_checkpoint(run.checkpoints, Keep(config.trainer.keep), within=trainer.world_size == 1)
+    checkpoint = find_checkpoint(checkpoints, Keep(config.trainer.keep), within=trainer.world_size == 1)
     if checkpoint is not None:
         log.info("resuming from %s", checkpoint)
     try:
-        with stoppable(run, lambda: _what_is_kept(run)):
+        with stoppable(run, lambda: _what_is_kept(checkpoints)):
             trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
         with stoppable(run, lambda: SCORES_MISSING):
             raise_if_received()
     except NonFiniteError as error:
-        (run.checkpoints / WITHIN).unlink(missing_ok=True)  # no validation has seen whether its weights are any good
+        (checkpoints / WITHIN).unlink(missing_ok=True)  # no validation has seen whether its weights are any good
         if OnNotFinite(config.trainer.on_not_finite) is not OnNotFinite.restart:
             raise
         return error
@@ -94,28 +96,34 @@ def stoppable(run: RunDir, kept: Callable[[], str]) -> Generator[None]:
         raise stop_error(f"; {kept()}. Go on with: gesturelab resume {run.path}") from None
 
 
-def _what_is_kept(run: RunDir) -> str:
-    last, within = run.checkpoints / LAST, run.checkpoints / WITHIN
+def _what_is_kept(checkpoints: Path) -> str:
+    last, within = checkpoints / LAST, checkpoints / WITHIN
     if within.exists():
         return f"the epoch at hand, as far as it was kept, is in {within}"
     return f"the last whole epoch is in {last}" if last.exists() else "no epoch was finished, so nothing was kept"
 
 
 def predict_subsets(
-    trainer: Trainer, module: GestureModule, data: GestureData, run: RunDir, keep: Keep
+    trainer: Trainer,
+    module: GestureModule,
+    loaders: list[WindowLoader],
+    run: RunDir,
+    checkpoints: Path,
+    keep: Keep,
 ) -> list[Float[np.ndarray, "_ classes"]]:
-    """Probabilities of training, validation and test windows, with the weights that are kept.
+    """Probabilities of each loader's windows, with the weights that are kept.
 
     Raises:
         RunError: If these weights are not in their checkpoint.
         StoppedError: If it was asked to leave.
     """
-    path, epoch = kept_checkpoint(run.checkpoints, keep), kept_epoch(module.history, keep)
+    path, epoch = kept_checkpoint(checkpoints, keep), kept_epoch(module.history, keep)
     kept = read_checkpoint(path, module.device)
     if kept["epoch"] != epoch:
         raise RunError(f"{path} is not of epoch {epoch + 1}, whose weights should be kept; train anew")
     module.load_state_dict(kept["state_dict"])
     with stoppable(run, lambda: SCORES_MISSING):
-        subsets = trainer.predict(module, dataloaders=data.predict_dataloader())
+        subsets = trainer.predict(module, dataloaders=loaders)
     assert subsets is not None, "every process predicts all subsets"
-    return [torch.cat(cast(list[torch.Tensor], batches)).cpu().numpy() for batches in subsets]
+    of_each = cast(list[list[torch.Tensor]], subsets if len(loaders) > 1 else [subsets])  # of one it makes no list
+    return [torch.cat(batches).cpu().numpy() for batches in of_each]

@@ -77,6 +77,15 @@ class FittedModule(GestureModule):
             ConfigError: If that fails, or changes what weights there are.
         """
         super().on_validation_start()
+        self._fit()
+
+    def on_train_epoch_end(self) -> None:
+        """Fits where there is no validation."""
+        if self.is_refit:
+            self._fit()
+        super().on_train_epoch_end()
+
+    def _fit(self) -> None:
         data = cast(GestureData, cast(Any, self.trainer).datamodule)
         network = cast(FittedNetwork, self.recogniser.classifier)
         with torch.inference_mode(False), torch.no_grad():  # what is learned is trained with, saved and loaded again

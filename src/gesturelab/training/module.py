@@ -1,6 +1,7 @@
 """The LightningModule: a shell around the recogniser."""
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from functools import partial
@@ -82,6 +83,8 @@ class GestureModule(LightningModule):
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.history: list[Epoch] = []
         self.report: Callable[[Epoch, int], None] | None = None
+        self.is_refit = False
+        """Whether it trains on validation people too, so that there is no validation."""
         self.seconds = 0.0
         self.micro_batches = MicroBatches()
         self.skipped: list[SkippedInfo] = []
@@ -304,15 +307,24 @@ class GestureModule(LightningModule):
             epoch=self.current_epoch,
             train_loss=loss / count,
             train_accuracy=correct / count,
-            validation_loss=float(measured["validation_loss"]),
-            validation_accuracy=float(measured["validation_accuracy"]),
+            validation_loss=float(measured["validation_loss"]) if not self.is_refit else math.nan,
+            validation_accuracy=float(measured["validation_accuracy"]) if not self.is_refit else math.nan,
             learning_rate=float(self.trainer.optimizers[0].param_groups[0]["lr"]),
         )
-        require_finite(epoch)
+        require_finite(epoch, validated=not self.is_refit)
         self.history.append(epoch)
         for key in ("train_loss", "train_accuracy", "learning_rate"):
             self.log(key, epoch[key])
-        if self.trainer.is_global_zero:
+        if self.trainer.is_global_zero and self.is_refit:
+            log.info(
+                "refit, epoch %3d of %d  loss %.3f  accuracy %.1f %%  (training and validation people)  %.0f s",
+                epoch["epoch"] + 1,
+                self.trainer.max_epochs,
+                epoch["train_loss"],
+                100 * epoch["train_accuracy"],
+                self.seconds,
+            )
+        elif self.trainer.is_global_zero:
             log.info(
                 "epoch %3d of %d  loss %.3f / %.3f  accuracy %.1f %% / %.1f %%  (training / validation)  %.0f s",
                 epoch["epoch"] + 1,

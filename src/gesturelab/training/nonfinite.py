@@ -179,13 +179,13 @@ def _finite_windows(logits: Float[Tensor, "batch classes"], batch: Batch) -> Boo
     return functional.cross_entropy(logits.float(), batch.classes, reduction="none").isfinite()
 
 
-def require_finite(epoch: Epoch) -> None:
-    """Makes sure that the losses of an epoch are finite: on validation people, too.
+def require_finite(epoch: Epoch, *, validated: bool = True) -> None:
+    """Makes sure that the losses of an epoch are finite: on validation people too, where there was a validation.
 
     Raises:
         NonFiniteError: Naming both losses and the learning rate.
     """
-    if math.isfinite(epoch["train_loss"]) and math.isfinite(epoch["validation_loss"]):
+    if math.isfinite(epoch["train_loss"]) and (math.isfinite(epoch["validation_loss"]) or not validated):
         return
     text = (
         f"{NOT_FINITE} in epoch {epoch['epoch'] + 1} (training {epoch['train_loss']:g}, validation "
