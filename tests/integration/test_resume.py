@@ -1,6 +1,7 @@
 """A run that was interrupted anywhere ends as if it had not been; see also benchmarks/chaos.py."""
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -14,18 +15,21 @@ from omegaconf import OmegaConf
 
 from gesturelab.config.composing import compose
 from gesturelab.config.saved import read_config
+from gesturelab.datasets.load import load
 from gesturelab.errors import BusyError, PreemptedError, StoppedError
+from gesturelab.preprocessing.scaler import Scaler
 from gesturelab.runs import signals
 from gesturelab.runs.locking import LOCK, exclusive_lock
 from gesturelab.runs.status import Status, read_status, write_status
 from gesturelab.training import experiment as training
+from gesturelab.training.build import make_data, make_scaler
 from gesturelab.training.callbacks import KeepCheckpoints
 from processes import running
 from trained import train_in
 
 UNMEASURED = True
 QUICK = ("data.people=8", "data.repetitions=1", "trainer=cpu", "model.hidden=8", "model.layers=1")
-MANY = ("trainer.batch_size=16", "trainer.max_epochs=3", "callbacks=averaged")
+MANY = ("trainer.batch_size=16", "trainer.max_epochs=3", "trainer.refit=false", "trainer.keep=best")
 PLATEAU = ("scheduler=plateau", "scheduler.patience=0", "scheduler.factor=0.1", "optimizer=sgd", "optimizer.lr=10")
 
 NOT_COUNTED = {"seconds", "epoch_loop.scheduler_progress"}
@@ -43,7 +47,13 @@ def same(one, other):
         return keys == other.keys() - NOT_COUNTED and all(same(one[key], other[key]) for key in keys)
     if isinstance(one, list | tuple):
         return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, float) and math.isnan(one):  # a refit has no validation loss
+        return math.isnan(other)
     return torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
+
+
+def weights(run):
+    return torch.load(run.weights, weights_only=True)["state_dict"]
 
 
 def require_same(run, info, whole, whole_info):
@@ -51,9 +61,12 @@ def require_same(run, info, whole, whole_info):
         assert info[key] == whole_info[key]
     assert info["training"]["history"] == whole_info["training"]["history"]
     assert (run.path / "metrics.csv").read_text() == (whole.path / "metrics.csv").read_text()
-    for path in whole.checkpoints.iterdir():
-        one, other = (torch.load(each, weights_only=True) for each in (path, run.checkpoints / path.name))
-        assert same(one, other), f"{path.name}: weights, optimizer, schedule, counters, generators"
+    names = sorted(path.relative_to(whole.checkpoints) for path in whole.checkpoints.rglob("*.ckpt"))
+    assert names == sorted(path.relative_to(run.checkpoints) for path in run.checkpoints.rglob("*.ckpt"))
+    assert torch.equal(*(torch.cat([*map(torch.flatten, weights(each).values())]) for each in (run, whole)))
+    for path in names:
+        one, other = (torch.load(each.checkpoints / path, weights_only=True) for each in (whole, run))
+        assert same(one, other), f"{path}: weights, optimizer, schedule, counters, generators"
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +97,7 @@ def test_a_plateau_is_reached_in_this_training(whole):
     assert rates[-1] < rates[0], "or the tests below would not see a schedule that forgets"
 
 
-@pytest.mark.parametrize(("epoch", "step"), [(1, 2), (1, 4)])
+@pytest.mark.parametrize(("epoch", "step"), [(1, 2), (1, 3)])
 def test_a_run_that_leaves_on_a_signal_goes_on_exactly_where_it_was(tmp_path, whole, told_at, monkeypatch, epoch, step):
     with monkeypatch.context() as patch:
         told_at(epoch, step)
@@ -94,7 +107,7 @@ def test_a_run_that_leaves_on_a_signal_goes_on_exactly_where_it_was(tmp_path, wh
     monkeypatch.undo()
     assert read_status(tmp_path / "run")["state"] == "stopped"
     within = tmp_path / "run" / "checkpoints" / "within.ckpt"
-    assert within.exists() == (step == 2), "the fourth step is the epoch's last, which leaves the epoch's checkpoint"
+    assert within.exists() == (step == 2), "the third step is the epoch's last, which leaves the epoch's checkpoint"
     require_same(*train(tmp_path / "run", *MANY, *PLATEAU), *whole)
     assert not within.exists()
 
@@ -114,6 +127,47 @@ def test_so_does_one_that_accumulates_gradients_and_has_a_budget_in_steps(tmp_pa
     require_same(*train(tmp_path / "run", *options), *whole)
 
 
+@pytest.mark.parametrize(("epoch", "step"), [(0, 1), (1, 2)])
+def test_so_does_one_that_leaves_its_refit(tmp_path, monkeypatch, epoch, step):
+    options = ("trainer.batch_size=16", "trainer.max_epochs=2")
+    whole = train(tmp_path / "whole", *options)
+    real = KeepCheckpoints.on_train_batch_end
+
+    def hear(callback, trainer, module, outputs, batch, index):
+        if module.is_refit and (trainer.current_epoch, index + 1) == (epoch, step):
+            monkeypatch.setattr(signals, "_received", signal.SIGUSR1)
+        real(callback, trainer, module, outputs, batch, index)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(KeepCheckpoints, "on_train_batch_end", hear)
+        with pytest.raises(PreemptedError, match=r"checkpoints/refit/within\.ckpt\. Go on with: gesturelab resume"):
+            train(tmp_path / "run", *options)
+    monkeypatch.setattr(signals, "_received", None)
+    require_same(*train(tmp_path / "run", *options), *whole)
+
+
+def test_the_refit_trains_validation_people_too_and_changes_what_is_tested_alone(tmp_path):
+    options = ("trainer.batch_size=16", "trainer.max_epochs=2")
+    refit, info = train(tmp_path / "refit", *options)
+    once, before = train(tmp_path / "once", *options, "trainer.refit=false")
+    for subset in ("train", "validation"):
+        assert info["metrics"][subset] == before["metrics"][subset]
+    assert info["training"]["history"] == before["training"]["history"]
+    assert (info["temperature"], info["unsure_below"]) == (before["temperature"], before["unsure_below"])
+    assert info["metrics"]["test"] != before["metrics"]["test"]
+    split = info["split"]
+    assert info["training"]["refit"]["windows"] == split["train"]["windows"] + split["validation"]["windows"]
+    assert info["training"]["seconds"] > info["training"]["refit"]["seconds"] > 0
+    config = compose([*QUICK, *options])
+    config.split = compose([*QUICK, "split=named", f"split.test={json.dumps(split['test']['subjects'])}"]).split
+    data = make_data(config, load(config.data)).with_validation_people()
+    tested = set(data.windows.recording[data.subsets.test].tolist())
+    assert not tested & set(data.windows.recording[data.subsets.train].tolist())
+    expected = make_scaler(config, data)
+    assert Scaler.load(refit.scaler).mean == pytest.approx(expected.mean, abs=1e-6)
+    assert Scaler.load(once.scaler).mean != pytest.approx(expected.mean, abs=1e-6)
+
+
 def test_a_checkpoint_is_written_every_few_minutes(tmp_path, monkeypatch):
     written = []
     real = Trainer.save_checkpoint
@@ -123,12 +177,12 @@ def test_a_checkpoint_is_written_every_few_minutes(tmp_path, monkeypatch):
         real(trainer, path, *arguments)
 
     monkeypatch.setattr(Trainer, "save_checkpoint", note)
-    train(tmp_path / "run", *MANY[:1], "trainer.max_epochs=1", "trainer.checkpoint_minutes=1e-9")
-    assert written == [*(("within.ckpt", 0, step) for step in (1, 2, 3)), ("last.ckpt", 0, 4)]
+    train(tmp_path / "run", *MANY[:1], "trainer.max_epochs=1", "trainer.checkpoint_minutes=1e-9", "trainer.refit=false")
+    assert written == [*(("within.ckpt", 0, step) for step in (1, 2)), ("last.ckpt", 0, 3)]
 
 
 def test_a_run_that_stopped_early_and_was_killed_before_its_results_trains_no_further(tmp_path, monkeypatch):
-    patience = ("trainer.max_epochs=20", "callbacks.early_stopping.patience=1")
+    patience = ("trainer.max_epochs=20", "callbacks=early_stopping", "callbacks.early_stopping.patience=1")
     never_better = (*patience, "callbacks.early_stopping.min_delta=100")
 
     def die(*_):

@@ -233,7 +233,7 @@ def test_equal_parameters_are_trained_once(search, made):
         ((DROPOUT, "model.layers=1,2"), "space.model.layers: (not there) -> one of 1, 2"),
         ((DROPOUT, "hydra.sweeper.objective=validation_accuracy"), "objective: validation_loss -> validation_accuracy"),
         ((DROPOUT, "hydra.sweeper.average_over=['seed=0,1']"), "average_over: '' -> seed=0,1"),
-        ((DROPOUT, "model.hidden=16"), "config.model.hidden: 168 -> 16"),
+        ((DROPOUT, "model.hidden=16"), "config.model.hidden: 172 -> 16"),
     ],
 )
 def test_a_changed_search_is_refused_with_the_difference(search, made, changed, difference):

@@ -35,8 +35,8 @@ class WeightAveragingConfig(Checked):
 
     _target_: str = "gesturelab.training.averaging.WeightAveraging"
     """The callback's class."""
-    decay: float = key(0.98, FRACTION)
-    """How much of the average stays at each step: 0.98 averages over about 50 steps."""
+    decay: float = key(0.99, FRACTION)
+    """How much of the average stays at each step: 0.99 averages over about 100 steps."""
 
 
 @dataclass

@@ -154,10 +154,10 @@ class WindowConfig(Checked):
 
     GROUP: ClassVar[str] = "window"
 
-    span: Span = Span.sliding
+    span: Span = Span.whole
     """sliding: windows of length_frames at rate_hz, every stride_frames. whole: one window a recording, its whole
     duration brought to length_frames (rate_hz and stride_frames are then not used)."""
-    length_frames: int = key(32, Rule(minimum=2))
+    length_frames: int = key(64, Rule(minimum=2))
     """Frames in a window."""
     stride_frames: int = key(8, COUNT)
     """Frames from the start of one window to the start of the next."""
@@ -178,7 +178,7 @@ class Centre(StrEnum):
 _FED = {
     "positions": True,
     "velocities": True,
-    "displacements": True,
+    "displacements": False,
     "bones": False,
     "angles": False,
     "summary": False,
@@ -237,27 +237,27 @@ class AugmentConfig(Checked):
     GROUP: ClassVar[str] = "augment"
     FREE: ClassVar[str] = "guests"
 
-    mirror_probability: float = key(0.5, Rule(minimum=0, maximum=1))
+    mirror_probability: float = key(0.0, Rule(minimum=0, maximum=1))
     """How often a window is mirrored left to right, with its label swapped."""
-    rotation_deg: float = key(15.0, NOT_NEGATIVE)
+    rotation_deg: float = key(30.0, NOT_NEGATIVE)
     """Largest random turn about the vertical axis, in degrees."""
-    noise_m: float = key(0.01, NOT_NEGATIVE)
+    noise_m: float = key(0.006, NOT_NEGATIVE)
     """Standard deviation of noise added to each joint, in metres."""
     speed: float = key(0.2, FRACTION)
     """Largest relative change of speed: 0.2 plays a window at 0.8 to 1.2 times its speed."""
-    scale: float = key(0.1, FRACTION)
+    scale: float = key(0.0, FRACTION)
     """Largest relative change of body size: 0.1 makes people 0.9 to 1.1 times as large."""
-    tilt_deg: float = key(0.0, NOT_NEGATIVE)
+    tilt_deg: float = key(10.0, NOT_NEGATIVE)
     """Largest random lean about each horizontal axis, in degrees, as of a sensor that hangs askew."""
-    stretch: float = key(0.0, FRACTION)
+    stretch: float = key(0.1, FRACTION)
     """Largest relative change of width, height and depth, each for itself: people of other proportions."""
-    crop: float = key(0.0, Rule(minimum=0, maximum=0.4))
+    crop: float = key(0.1, Rule(minimum=0, maximum=0.4))
     """Largest share of a window that is left out at its start, and at its end; the rest is stretched to its length."""
-    time_warp: float = key(0.0, FRACTION)
+    time_warp: float = key(0.3, FRACTION)
     """Largest relative change of speed within a window, whose start and end stay."""
-    joint_offset_m: float = key(0.0, NOT_NEGATIVE)
+    joint_offset_m: float = key(0.006, NOT_NEGATIVE)
     """Standard deviation of how far each joint is from where it should be during a whole window, in metres."""
-    joint_dropout: float = key(0.0, FRACTION)
+    joint_dropout: float = key(0.05, FRACTION)
     """Chance that a joint is lost for a whole window (it then stays at the root)."""
     mirror_at_test: bool = False
     """Answer for a window with the mean of its probabilities and of its mirror image's, labels swapped back. Twice

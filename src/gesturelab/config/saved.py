@@ -30,6 +30,9 @@ _SCHEDULES = {"constant": ConstantConfig, "cosine": CosineConfig, "plateau": Pla
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster where libyaml is built in
 MAX_BYTES = 2**20
 """Larger configurations are refused unread; ours have 5,000 bytes."""
+_RECURRENT = ("gesturelab.models.lstm.", "gesturelab.models.gru.")
+_LATER_CHANGES = ("tilt_deg", "stretch", "crop", "time_warp", "joint_offset_m")
+"""Keys of augment that version 0.1 did not have, and did without."""
 UNCOMPARED = ("search_path",)
 """Where guests' files lie makes no run another one."""
 _READ_ERRORS = (
@@ -68,12 +71,19 @@ def upgrade(values: dict[str, Any]) -> dict[str, Any]:
     for key, target in (("model", target_of(LSTMConfig)), ("loss", target_of(CrossEntropyConfig))):
         if isinstance(group := cast(Any, groups.get(key)), dict) and TARGET not in group:
             group[TARGET] = target
+    if isinstance(model := cast(Any, groups.get("model")), dict) and str(model[TARGET]).startswith(_RECURRENT):
+        model |= {key: value for key, value in (("convolutions", 0), ("stride", 1)) if key not in model}
+    if isinstance(augment := cast(Any, groups.get("augment")), dict):
+        augment |= {key: 0.0 for key in _LATER_CHANGES if key not in augment}
     if isinstance(trainer := cast(Any, groups.get("trainer")), dict):
+        if "refit" not in trainer and trainer.get("max_steps"):
+            trainer["max_epochs"] = None  # steps counted more than epochs
         for key, value in (
-            *(("checkpoint_minutes", None), ("max_steps", None), ("options", {}), ("cudnn", True)),
+            *(("checkpoint_minutes", None), ("options", {}), ("cudnn", True), ("refit", False)),
             ("scored_training_recordings", TrainerConfig.scored_training_recordings),
         ):
             trainer.setdefault(key, value)
+        trainer["max_steps"] = trainer.get("max_steps") or TrainerConfig.max_steps
     return groups
 
 

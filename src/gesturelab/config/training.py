@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from gesturelab.config.callbacks import EarlyStoppingConfig, LoggerConfig
+from gesturelab.config.callbacks import LoggerConfig, WeightAveragingConfig
 from gesturelab.config.data import AugmentConfig, FeaturesConfig, SyntheticConfig, WindowConfig
 from gesturelab.config.options import TARGET, GuestOptions, target_of
 from gesturelab.config.rules import COUNT, FRACTION, NOT_NEGATIVE, POSITIVE, Checked, Rule, key
@@ -56,7 +56,7 @@ class LSTMConfig(ModelConfig):
     _target_: str = "gesturelab.models.lstm.LSTMClassifier"
     name: str = "tiny"
     use_case: str = "a first look, a laptop, a handful of people"
-    hidden: int = key(168, Rule(minimum=2))
+    hidden: int = key(172, Rule(minimum=2))
     """Width of the projection and of each LSTM layer's output."""
     layers: int = key(2, COUNT)
     """LSTM layers."""
@@ -64,13 +64,13 @@ class LSTMConfig(ModelConfig):
     """Fully connected layers before the last one; each is half as wide as the one before."""
     dropout: float = key(0.3, FRACTION)
     """Dropout after each LSTM layer and in the head."""
-    bidirectional: bool = False
+    bidirectional: bool = True
     """Read windows forwards and backwards, each at half the width; needs the whole window before it answers."""
-    pooling: Pooling = Pooling.attention
+    pooling: Pooling = Pooling.max
     """last: the output after the last frame. mean, max: over frames. attention: a learned weighted mean."""
-    convolutions: int = key(0, NOT_NEGATIVE)
+    convolutions: int = key(1, NOT_NEGATIVE)
     """Convolutions over time before the recurrent layers, five frames wide; they need frames that follow."""
-    stride: int = key(1, COUNT)
+    stride: int = key(2, COUNT)
     """Of each convolution: 2 leaves half of the frames to the recurrent layers, which then take half of the time."""
 
     def __post_init__(self) -> None:
@@ -300,20 +300,21 @@ class TrainerConfig(Checked):
     num_nodes: int = key(1, COUNT)
     """Nodes to train on together; more than one under Slurm only."""
     precision: Precision = Precision.auto
-    """float32; bf16 or float16: mixed precision. auto: bf16 on a GPU, float32 on a CPU."""
-    max_epochs: int = key(20, COUNT)
-    """Train at most so long."""
-    max_steps: int | None = key(None, COUNT)
-    """Train for so many steps instead, rounded up to whole epochs: the same budget for datasets of any size. An epoch
-    that is longer is cut. max_epochs then plays no part."""
-    keep: Keep = Keep.best
+    """float32; bf16 or float16: mixed precision. auto: float32. Under bf16 torch computes LSTMs on NVIDIA in
+    float16 without scaling the loss: gradients were found wrong (docs/speed.md)."""
+    max_epochs: int | None = key(None, COUNT)
+    """Train for so many epochs; null trains for max_steps, which otherwise plays no part."""
+    max_steps: int = key(1500, COUNT)
+    """Train for so many steps, rounded up to whole epochs: the same budget for datasets of any size. An epoch that is
+    longer is cut."""
+    keep: Keep = Keep.last
     """best: the weights of the epoch with the lowest validation loss. last: those of the last epoch, for schedules that
     end slowly; validation people then choose no epoch, so that few of them are enough."""
-    refit: bool = False
+    refit: bool = True
     """Train a second time, on validation people too, as long as the weights that were kept took, and test, keep and use
     those weights. All that is chosen (size, temperature, threshold) rests on the first training, on people whom it had
     not seen; the second costs the same time again, and wastes nobody's recordings."""
-    batch_size: int = key(64, COUNT)
+    batch_size: int = key(32, COUNT)
     """Windows in a training step, on each device."""
     gradient_clip_norm: float | None = key(1.0, POSITIVE)
     """Scale gradients down to this norm when they are longer; null leaves them."""
@@ -397,7 +398,7 @@ class TrainConfig(Checked):
     """How the learning rate changes over a training."""
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     """How long to train, and on what."""
-    callbacks: dict[str, Any] = field(default_factory=lambda: {"early_stopping": EarlyStoppingConfig()})
+    callbacks: dict[str, Any] = field(default_factory=lambda: {"weight_averaging": WeightAveragingConfig()})
     """Lightning callbacks, by names of your choice."""
     logger: dict[str, Any] = field(default_factory=lambda: {"csv": {TARGET: target_of(LoggerConfig)}})
     """Where values by epoch, scores and pictures are shown; the run's own files hold them all anyway. Several:

@@ -9,8 +9,10 @@ from gesturelab.evaluation.calibration import calibrated
 from gesturelab.evaluation.predictions import Predictions, concatenate_predictions
 from gesturelab.runs.info import Info, is_peer, target_of
 
-OUTCOMES = frozenset({"epochs", "best_epoch", "stopped_early", "seconds", "device", "history"})
+OUTCOMES = frozenset({"epochs", "best_epoch", "stopped_early", "seconds", "device", "history", "refit"})
 """Keys of ``training`` that tell what happened; the others tell what was asked for."""
+OF_STEPS = frozenset({"max_epochs", "batches_per_epoch"})
+"""Keys of ``training`` that follow from a budget in steps and the number of windows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,6 +162,8 @@ def asked(info: Info) -> dict[str, Any]:
     How many numbers a peer holds is left out too: the nearest neighbour stores its training people, others each fold.
     """
     options = {key: value for key, value in info["split"]["options"].items() if key != "fold"}
+    training = info.get("training", {})
+    outcomes = OUTCOMES | OF_STEPS if "max_steps" in training else OUTCOMES
     return {
         "data": {"fingerprint": info["data"]["fingerprint"], "target": target_of(info)},
         "gestures": info.get("gestures"),
@@ -167,7 +171,8 @@ def asked(info: Info) -> dict[str, Any]:
         "window": info["window"],
         "features": info["features"],
         "model": {key: value for key, value in info["model"].items() if key != "parameters" or not is_peer(info)},
-        "training": {key: value for key, value in info.get("training", {}).items() if key not in OUTCOMES},
+        "training": {key: value for key, value in training.items() if key not in outcomes}
+        | ({"refit": True} if "refit" in training else {}),
     }
 
 

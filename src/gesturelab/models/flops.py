@@ -31,10 +31,12 @@ def flops_per_window(network: nn.Module, frames: int, features: int) -> int | No
     that cannot run there is counted on the CPU; None where that fails too. Of recurrent networks two short windows tell
     what a long one costs, which torch would count frame by frame.
     """
-    if frames <= _FEW or not (isinstance(network, Network) and network.flops_grow_linearly):
+    each = network.flops_grow_every if isinstance(network, Network) else 0
+    if not each or frames <= _FEW * each:
         return _count(network, frames, features)
-    few, more = _count(network, _FEW, features), _count(network, _FEW + 1, features)
-    return None if few is None or more is None else few + (frames - _FEW) * (more - few)
+    first = frames % each + _FEW * each
+    few, more = _count(network, first, features), _count(network, first + each, features)
+    return None if few is None or more is None else few + (frames - first) // each * (more - few)
 
 
 _FEW = 3

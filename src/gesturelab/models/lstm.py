@@ -40,7 +40,6 @@ class RecurrentClassifier(Network):
         stride: Of each convolution: 2 leaves half of the frames.
     """
 
-    flops_grow_linearly = True
     recurrent: ClassVar[type[nn.LSTM | nn.GRU]]
     """torch's class of a layer."""
     states_per_layer: ClassVar[int]
@@ -63,6 +62,7 @@ class RecurrentClassifier(Network):
     ) -> None:
         super().__init__()
         self.frame_features = features - window_features
+        self.flops_grow_every = stride**convolutions
         self.hidden = hidden
         self.pooling = Pooling(pooling)
         self.bidirectional = bidirectional

@@ -29,8 +29,8 @@ class Network(nn.Module):
     different frames; rows must not depend on each other.
     """
 
-    flops_grow_linearly = False
-    """Whether each frame adds the same number of operations, so that two short windows tell what a long one costs."""
+    flops_grow_every = 0
+    """After so many frames the same operations come again, so that two short windows tell what a long one costs; 0: not."""
 
     @property
     def non_causal_reason(self) -> str:

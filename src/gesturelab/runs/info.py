@@ -180,6 +180,8 @@ class TrainingInfo(TypedDict):
     restarts: NotRequired[list[RestartInfo]]
     """Only where trainer.on_not_finite=restart went back."""
     history: list[Epoch]
+    max_steps: NotRequired[int]
+    """Only where the budget is in steps: max_epochs and batches_per_epoch follow from it and the number of windows."""
     refit: NotRequired["RefitInfo"]
     """Only with trainer.refit: then the run's weights and its test scores are of the refit, training and validation
     scores and all epochs of the training before it."""

@@ -168,7 +168,7 @@ def remove_empty_folder(folder: Path) -> None:
 
 
 @contextmanager
-def report_status(folder: Path, max_epochs: int) -> Generator[Reporter]:
+def report_status(folder: Path, max_epochs: int | None) -> Generator[Reporter]:
     """Locks a run's folder, and reports what happens in the block: running, then done, stopped, failed or queued.
 
     Other processes of a multi-GPU run neither lock nor report. An exception is written to ``status.json`` and, with
@@ -190,8 +190,9 @@ def report_status(folder: Path, max_epochs: int) -> Generator[Reporter]:
             host=socket.gethostname(),
             slurm_job=slurm_job(),
             started=now(),
-            max_epochs=max_epochs,
         )
+        if max_epochs is not None:  # else it follows from the data, and comes with the first epoch
+            status["max_epochs"] = max_epochs
         if "slurm_name" in before and before["slurm_name"] == os.environ.get("SLURM_JOB_NAME"):
             status["slurm_name"] = before["slurm_name"]
             status["slurm_index"] = before.get("slurm_index")

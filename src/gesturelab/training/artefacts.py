@@ -252,13 +252,13 @@ def training_info(
     refit: GestureModule | None,
 ) -> TrainingInfo:
     """What happened while training."""
-    history = module.history
+    history, most = module.history, trainer.max_epochs or 0
     info = TrainingInfo(
         epochs=len(history),
-        max_epochs=config.trainer.max_epochs,
+        max_epochs=most,
         keep=str(config.trainer.keep),
         best_epoch=kept_epoch(history, Keep(config.trainer.keep)),
-        stopped_early=len(history) < config.trainer.max_epochs,
+        stopped_early=len(history) < most,
         seconds=round(module.seconds + (refit.seconds if refit else 0), 3),
         device=torch.cuda.get_device_name() if accelerator == "gpu" else "cpu",
         precision=lightning_precision(config.trainer.precision, accelerator),

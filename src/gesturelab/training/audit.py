@@ -200,21 +200,24 @@ def covered_frames(
 
 
 def _scaler(run: RunDir, config: TrainConfig, data: GestureData, people: list[set[str]]) -> Check:
-    claim = "the scaler was fitted on training people only"
+    """The scaler of a run with a refit knows validation people too, as the weights do."""
+    refit = config.trainer.refit
+    trained = people[0] | people[1] if refit else people[0]
+    claim = f"the scaler was fitted on training {'and validation ' if refit else ''}people only"
     try:
         saved = Scaler.load(run.scaler)
     except GesturelabError as error:
         return Check(claim, str(error), "")
-    anew = make_scaler(config, data)
+    anew = make_scaler(config, data.with_validation_people() if refit else data)
     if saved.names != anew.names:
         return Check(claim, "the file holds other features than the configuration asks for", "")
     apart = np.maximum(np.abs(saved.mean - anew.mean), np.abs(saved.deviation - anew.deviation)) / anew.deviation
     worst = int(apart.argmax())
     found = f"{saved.names[worst]} differs by {apart[worst]:.2g} deviations from what training windows give"
-    tested = sorted(people[0] & people[2])
+    tested = sorted(trained & people[2])
     if apart[worst] <= CLOSE:
         found = f"it matches the training windows, but these hold test people: {_some(tested)}" if tested else ""
-    return Check(claim, found, "" if found else f"fitted again on {len(people[0])} people, it is the same")
+    return Check(claim, found, "" if found else f"fitted again on {len(trained)} people, it is the same")
 
 
 _KEPT = {Keep.best: "lowest validation loss", Keep.last: "the last epoch, whatever its loss"}

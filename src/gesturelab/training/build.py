@@ -138,9 +138,9 @@ def class_weights(data: GestureData) -> Float[Tensor, " classes"]:
 
 
 def with_step_budget(config: TrainConfig, data: GestureData) -> TrainConfig:
-    """The configuration with ``trainer.max_steps``, where it is set, as epochs of these training windows."""
+    """The configuration with ``trainer.max_steps``, where it counts, as epochs of these training windows."""
     options = config.trainer
-    if options.max_steps is None:
+    if options.max_epochs is not None:
         return config
     windows = len(data.subsets.train) // options.processes
     accumulated = int(options.options.get("accumulate_grad_batches", 1))
@@ -154,20 +154,21 @@ def with_step_budget(config: TrainConfig, data: GestureData) -> TrainConfig:
 PROFILERS = {"simple": SimpleProfiler, "advanced": AdvancedProfiler}
 
 
-def refit_options(config: TrainConfig, epochs: int) -> TrainConfig:
+def refit_options(config: TrainConfig, trained: int, kept: int) -> TrainConfig:
     """The configuration of the refit: as many epochs, or their share of the steps, as the weights that were kept took.
 
     Args:
-        config: Of the training, its epochs known.
-        epochs: Until the epoch whose weights were kept.
+        config: Of the training.
+        trained: How many epochs its budget was.
+        kept: Epochs until the weights that were kept.
     """
     options = config.trainer
-    if options.max_steps is None:
-        trainer = replace(options, max_epochs=epochs)
-    else:
-        steps = math.ceil(options.max_steps * epochs / options.max_epochs)
-        trainer = replace(options, max_steps=steps, batches_per_epoch=None)
-    return replace(config, trainer=replace(trainer, keep=Keep.last))
+    budget = (
+        replace(options, max_steps=math.ceil(options.max_steps * kept / trained))
+        if options.max_epochs is None
+        else replace(options, max_epochs=kept)
+    )
+    return replace(config, trainer=replace(budget, keep=Keep.last))
 
 
 def make_trainer(

@@ -175,10 +175,8 @@ def largest_miopen_batch(model: ModelConfig, frames: int) -> int:
 
 
 def lightning_precision(precision: Precision, accelerator: str) -> str:
-    """Lightning's name for a precision; ``auto`` is bf16 on a GPU and float32 on a CPU."""
-    if precision is Precision.auto:
-        precision = Precision.bf16 if accelerator == "gpu" else Precision.float32
-    return _LIGHTNING_PRECISION[precision]
+    """Lightning's name for a precision; ``auto`` is float32."""
+    return _LIGHTNING_PRECISION[Precision.float32 if precision is Precision.auto else precision]
 
 
 def import_torchmetrics() -> None:

@@ -102,7 +102,7 @@ def run_experiment(
     if is_first_process():
         _announce(config, data, caveats)
     first = _train(config, data, scaler, accelerator, run, lambda: make_loggers(config, folder, caveats), report)
-    config, module, trainer = first.config, first.module, first.trainer
+    composed, config, module, trainer = config, first.config, first.module, first.trainer
     load_average = os.getloadavg()[0]
     keep = Keep(config.trainer.keep)
     loaders = data.predict_dataloader()
@@ -111,7 +111,7 @@ def run_experiment(
         probabilities = predict_subsets(trainer, module, loaders[:2], run, run.checkpoints, keep)
         everybody = data.with_validation_people()
         scaler = make_scaler(config, everybody)
-        options = refit_options(config, kept_epoch(module.history, keep) + 1)
+        options = refit_options(composed, trainer.max_epochs or 1, kept_epoch(module.history, keep) + 1)
         seed_everything(config.seed, verbose=False)
         refit = _train(options, everybody, scaler, accelerator, run, is_refit=True)
         probabilities += predict_subsets(
@@ -174,6 +174,8 @@ def run_experiment(
             git=git_state(),
             files={},
         )
+        if composed.trainer.max_epochs is None and not isinstance(module, FittedModule):
+            info["training"]["max_steps"] = composed.trainer.max_steps
         info["findings"] = find(info, of_validation.confusion)
         if definitions:
             info["metric_definitions"] = {name: dict(definition) for name, definition in definitions.items()}

@@ -116,7 +116,7 @@ def _losses(info: Info) -> _Found:
             NOT_FINISHED,
             f"training ended after all {most} epochs, while the validation loss still fell, from {before:.3f} to "
             f"{after:.3f}.",
-            f"Train longer: trainer.max_epochs={2 * most}, or twice your trainer.max_steps.",
+            f"Train longer: twice your trainer.max_steps, or trainer.max_epochs={2 * most}.",
         )
     if min(losses) == losses[0]:
         best = training["keep"] == Keep.best

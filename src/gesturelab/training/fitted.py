@@ -41,7 +41,8 @@ class FittedModule(GestureModule):
     def on_fit_start(self) -> None:
         """Says what is not used."""
         super().on_fit_start()
-        log.info("fitted at once: optimizer, scheduler, loss, augmentation, callbacks and max_epochs are not used")
+        if not self.is_refit:
+            log.info("fitted at once: optimizer, scheduler, loss, augmentation, callbacks and max_epochs are not used")
 
     def training_step(self, batch: Batch, _index: int) -> Tensor:
         """Nothing: a batch is a part of what is fitted later."""

@@ -317,7 +317,7 @@ class GestureModule(LightningModule):
             self.log(key, epoch[key])
         if self.trainer.is_global_zero and self.is_refit:
             log.info(
-                "refit, epoch %3d of %d  loss %.3f  accuracy %.1f %%  (training and validation people)  %.0f s",
+                "refit %3d of %d  loss %.3f  accuracy %.1f %%  (training and validation people)  %.0f s",
                 epoch["epoch"] + 1,
                 self.trainer.max_epochs,
                 epoch["train_loss"],

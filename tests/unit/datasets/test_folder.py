@@ -132,7 +132,7 @@ def test_made_up_motion_is_marked(root):
 def test_a_mirror_that_would_give_wrong_labels_is_refused(root):
     labels = (root / "labels.csv").read_text(encoding="utf-8")
     (root / "labels.csv").write_text(labels.replace("wave left", "wave l").replace("wave right", "wave r"), "utf-8")
-    training = compose(["augment=default"])
+    training = compose(["augment=light"])
     with pytest.raises(ConfigError, match=r"wave l, wave r becomes .* in the column mirrored of labels\.csv"):
         make_data(training, read(root))
 

@@ -191,28 +191,31 @@ def test_a_description_that_is_none(tmp_path, text):
 
 
 def _scramble(tensors):
-    tensors["projection.0.bias"][0] = float("nan")
+    tensors["convolutions.0.convolution.bias"][0] = float("nan")
 
 
 def _other_kind(tensors):
-    tensors["projection.0.bias"] = tensors["projection.0.bias"].to(torch.int32)
+    tensors["convolutions.0.convolution.bias"] = tensors["convolutions.0.convolution.bias"].to(torch.int32)
 
 
 def _other_shape(tensors):
-    tensors["projection.0.bias"] = tensors["projection.0.bias"][:4].repeat(2, 1)
+    tensors["convolutions.0.convolution.bias"] = tensors["convolutions.0.convolution.bias"][:4].repeat(2, 1)
 
 
 def _other_name(tensors):
-    tensors["more"] = tensors.pop("projection.0.bias")
+    tensors["another"] = tensors.pop("convolutions.0.convolution.bias")
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (_scramble, "projection.0.bias holds a value that is not finite"),
-        (_other_kind, "projection.0.bias is torch.int32"),
-        (_other_shape, "projection.0.bias is torch.float32 .2, 4., but bundle.json needs torch.float32 .8."),
-        (_other_name, "has an unknown tensor more"),
+        (_scramble, "convolutions.0.convolution.bias holds a value that is not finite"),
+        (_other_kind, "convolutions.0.convolution.bias is torch.int32"),
+        (
+            _other_shape,
+            "convolutions.0.convolution.bias is torch.float32 .2, 4., but bundle.json needs torch.float32 .8.",
+        ),
+        (_other_name, "has an unknown tensor another"),
     ],
 )
 def test_weights_of_another_network(spoilt, change, words):
@@ -222,7 +225,7 @@ def test_weights_of_another_network(spoilt, change, words):
 def test_weights_that_are_not_finite_are_not_written(trained_run, tmp_path):
     model = model_of(trained_run)
     with torch.no_grad():
-        model.recogniser.classifier.projection[0].bias[0] = float("inf")
+        model.recogniser.classifier.convolutions[0].convolution.bias[0] = float("inf")
     with pytest.raises(BundleError, match="not finite: the training diverged"):
         write_bundle(model, tmp_path / "model.zip")
     assert list(tmp_path.iterdir()) == []

@@ -11,7 +11,7 @@ from gesturelab.skeletons.skeleton import KINECT_V2
 
 @pytest.mark.parametrize("pooling", ["last", "mean", "max", "attention"])
 def test_a_step_at_a_time_is_the_whole_window(pooling):
-    config = compose(["model=gru", "features=live", "model.hidden=12", f"model.pooling={pooling}"])
+    config = compose(["model=gru", "experiment=live", "features=live", "model.hidden=12", f"model.pooling={pooling}"])
     torch.manual_seed(0)
     network = build_network(config.model, Features(config.features, KINECT_V2), 5, 9).eval()
     windows = torch.randn(4, 9, network.frame_features)

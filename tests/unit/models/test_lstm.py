@@ -3,19 +3,19 @@ import torch
 
 from gesturelab.config.composing import compose, options
 from gesturelab.config.training import LSTMConfig, Pooling
-from gesturelab.models.flops import flops_per_window, on_meta_device
+from gesturelab.models.flops import _count, flops_per_window, on_meta_device
 from gesturelab.models.lstm import LSTMClassifier
 from gesturelab.models.network import count_parameters
 from gesturelab.preprocessing.features import Features
 from gesturelab.skeletons.skeleton import KINECT_V2
 
 PARAMETERS = {
-    "tiny": (507_874, 500_000),
-    "small": (1_519_970, 1_500_000),
-    "medium": (4_043_010, 4_000_000),
-    "large": (11_028_054, 11_000_000),
-    "xlarge": (20_261_314, 20_000_000),
-    "xxlarge": (35_052_922, 35_000_000),
+    "tiny": (503_109, 500_000),
+    "small": (1_528_009, 1_500_000),
+    "medium": (3_949_669, 4_000_000),
+    "large": (10_891_053, 11_000_000),
+    "xlarge": (20_118_981, 20_000_000),
+    "xxlarge": (35_026_581, 35_000_000),
 }
 
 
@@ -27,7 +27,7 @@ def _same_weights_each_time():
 
 def model(**changes):
     plain = {"hidden": 8, "layers": 2, "head_layers": 1, "dropout": 0.0}
-    return {**plain, "bidirectional": False, "pooling": Pooling.last, **changes}
+    return {**plain, "bidirectional": False, "pooling": Pooling.last, "convolutions": 0, "stride": 1, **changes}
 
 
 def test_every_size_is_listed_here():
@@ -81,6 +81,24 @@ def test_unidirectional_last_reads_the_whole_window_and_batches_do_not_mix():
     assert not torch.allclose(network(windows), network(changed))
 
 
+@pytest.mark.parametrize(("convolutions", "stride", "left"), [(1, 1, 9), (1, 2, 5), (2, 2, 3), (3, 2, 2)])
+def test_convolutions_leave_fewer_frames_to_the_recurrent_layers_and_still_see_both_ends(convolutions, stride, left):
+    network = LSTMClassifier(
+        6, 3, **model(convolutions=convolutions, stride=stride, pooling="mean", head_layers=0)
+    ).eval()
+    frames: list[int] = []
+    network.layers[0].register_forward_hook(lambda _layer, inputs, _output: frames.append(inputs[0].shape[1]))
+    windows = torch.randn(2, 9, 6)
+    answer = network(windows)
+    assert frames == [left]
+    for frame in (0, -1):
+        changed = windows.clone()
+        changed[:, frame] += 1
+        assert not torch.allclose(answer, network(changed), atol=1e-5)
+    assert network(windows[:, :1]).shape == (2, 3)
+    assert "convolutions" in network.non_causal_reason
+
+
 @pytest.mark.parametrize("frame", [0, -1])
 def test_bidirectional_last_sees_both_ends(frame):
     network = LSTMClassifier(6, 3, **model(bidirectional=True, layers=1, head_layers=0)).eval()
@@ -105,6 +123,12 @@ def test_operations_counted_by_hand():
     # per frame: projection 3*8, LSTM 4*8*(8+8); once: head 8*4 and 4*2; a multiplication and an addition each
     by_hand = 2 * (10 * (3 * 8 + 4 * 8 * 16) + 8 * 4 + 4 * 2)
     assert flops_per_window(LSTMClassifier(3, 2, **model(layers=1)), frames=10, features=3) == by_hand
+
+
+@pytest.mark.parametrize(("convolutions", "frames"), [(1, 40), (1, 41), (2, 43)])
+def test_operations_behind_convolutions_are_those_of_the_whole_window(convolutions, frames):
+    network = LSTMClassifier(3, 2, **model(layers=1, convolutions=convolutions, stride=2))
+    assert flops_per_window(network, frames, 3) == _count(network, frames, 3)
 
 
 def test_summaries_go_past_the_lstm_and_reach_the_answer():

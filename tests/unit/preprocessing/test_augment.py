@@ -1,3 +1,6 @@
+from dataclasses import fields
+
+import numpy as np
 import pytest
 import torch
 
@@ -9,7 +12,7 @@ from gesturelab.skeletons.skeleton import KINECT_V2 as K
 
 
 def augment(classes=(1, 0, 2), **changes):
-    off = dict.fromkeys(("mirror_probability", "rotation_deg", "noise_m", "speed", "scale", "joint_dropout"), 0.0)
+    off = {each.name: 0.0 for each in fields(AugmentConfig) if each.name not in ("mirror_at_test", "guests")}
     return Augment(read_free(AugmentConfig, off | changes, "augment"), K, classes)
 
 
@@ -73,6 +76,51 @@ def test_size_noise_and_lost_joints(batch):
     lost = augment(joint_dropout=0.3)(batch, generator()).positions - root
     share = (lost == 0).all(dim=-1).all(dim=1).float().mean().item()
     assert share == pytest.approx(0.3, abs=0.05)
+
+
+def test_a_lean_keeps_lengths_and_turns_no_joint_farther_than_both_angles(batch):
+    root = batch.positions[:, :, :1].mean(dim=1, keepdim=True)
+    before, after = batch.positions - root, augment(tilt_deg=10)(batch, generator()).positions - root
+    assert torch.allclose(after.norm(dim=-1), before.norm(dim=-1), atol=1e-4)
+    cosine = (before * after).sum(-1) / (before.norm(dim=-1) * after.norm(dim=-1))
+    assert 0.9 < cosine.min() < 0.999  # two turns by at most 10 degrees: cos 20 degrees is 0.94
+    assert not torch.allclose(after[..., 1], before[..., 1], atol=0.01)
+
+
+def test_proportions_change_by_axis_and_stay_over_a_window(batch):
+    root = batch.positions[:, :, :1].mean(dim=1, keepdim=True)
+    ratio = (augment(stretch=0.1)(batch, generator()).positions - root) / (batch.positions - root)
+    each = ratio.flatten(1, 2).median(dim=1).values  # window axis
+    assert torch.allclose(ratio, each[:, None, None], atol=0.02)
+    assert 0.9 <= each.min() < 0.92
+    assert 1.08 < each.max() <= 1.1
+    assert (each.amax(dim=1) - each.amin(dim=1)).max() > 0.1
+
+
+def test_an_offset_is_each_joints_own_and_stays_over_a_window(batch):
+    offset = augment(joint_offset_m=0.02)(batch, generator()).positions - batch.positions
+    assert torch.allclose(offset, offset[:, :1].expand_as(offset), atol=1e-5)
+    assert offset[:, 0].std().item() == pytest.approx(0.02, rel=0.05)
+
+
+@pytest.mark.parametrize(("crop", "warp"), [(0.1, 0.0), (0.0, 0.3), (0.1, 0.3)])
+def test_another_pace_shows_the_same_movement_in_another_time(crop, warp):
+    frames = 64
+    time = torch.linspace(0, 1, frames)
+    straight = torch.stack([time, 2 * time, -time], dim=-1)[None, :, None].expand(32, -1, 25, -1)
+    still = straight - straight.mean(dim=1, keepdim=True)  # its root stays where the movement is taken from
+    batch = Batch(
+        torch.cat([torch.zeros_like(still[:, :, :1]), still[:, :, 1:]], dim=2), torch.zeros(32), torch.arange(32)
+    )
+    played = augment(crop=crop, time_warp=warp)(batch, generator()).positions[:, :, 1, 0].double().numpy() + 0.5
+    assert (np.diff(played, axis=1) > 0).all()  # never back
+    assert (played[:, 0] <= crop + 1e-5).all()
+    assert (played[:, -1] >= 1 - crop - 1e-5).all()
+    assert played[:, 0].max() == pytest.approx(crop, abs=0.02)
+    pace = np.diff(played, axis=1) * (frames - 1) / (played[:, -1:] - played[:, :1])
+    assert 1 - 2 * warp - 0.01 <= pace.min() <= 1 + 0.01 >= pace.max() - 2 * warp
+    assert (pace.max() > 1.1) == (warp > 0)
+    assert not np.allclose(played[0], played[1])
 
 
 def test_speeds_stay_within_the_bound():

@@ -1,5 +1,7 @@
 """Features and augmentations of the user's own: what fits goes in, what does not is refused by its key."""
 
+from dataclasses import fields
+
 import pytest
 import torch
 from torch import nn
@@ -156,7 +158,7 @@ def test_a_file_has_features_flat_and_is_read_again():
 
 
 def augment(**keys):
-    off = dict.fromkeys(("mirror_probability", "rotation_deg", "noise_m", "speed", "scale"), 0.0)
+    off = {each.name: 0.0 for each in fields(AugmentConfig) if each.name not in ("mirror_at_test", "guests")}
     return Augment(read_free(AugmentConfig, off | keys, "augment"), K, (0,))
 
 

@@ -60,7 +60,8 @@ def run_search(request: SearchRequest, config: DictConfig, launch: Launch) -> bo
     root = bases[0].root
     objective = find_objective(request.options.objective, yaml.safe_load(bases[0].text)["metrics"])
     require_sweep_folder(root)
-    max_epochs = max(int(yaml.safe_load(base.text)["trainer"]["max_epochs"]) for base in bases)
+    epochs = [yaml.safe_load(base.text)["trainer"]["max_epochs"] for base in bases]
+    max_epochs = None if None in epochs else max(epochs)
     with single_instance(root, ".search.lock", "another search is at work in"):
         write_text(root / "multirun.yaml", OmegaConf.to_yaml(config))
         study = Study(root, request.options, request.space, max_epochs, maximise=objective.maximise)

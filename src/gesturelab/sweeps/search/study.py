@@ -43,12 +43,12 @@ class Study:
         root: The sweep's folder; its name is the study's.
         options: How to search.
         space: What to search.
-        max_epochs: The most that a trial can be trained (hyperband).
+        max_epochs: The most that a trial can be trained (hyperband); None: the first trial tells.
         maximise: Whether more of the objective is better.
     """
 
     def __init__(
-        self, root: Path, options: SearchConfig, space: Sequence[Parameter], max_epochs: int, *, maximise: bool
+        self, root: Path, options: SearchConfig, space: Sequence[Parameter], max_epochs: int | None, *, maximise: bool
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._options = options
@@ -169,12 +169,13 @@ def repair_journal(journal: Path) -> None:
             file.truncate(content.rfind(b"\n") + 1)
 
 
-def _pruner(options: SearchConfig, max_epochs: int) -> BasePruner:
+def _pruner(options: SearchConfig, max_epochs: int | None) -> BasePruner:
     if options.pruner == "median":
         return MedianPruner(n_startup_trials=options.warmup_trials, n_warmup_steps=options.warmup_epochs)
     if options.pruner == "hyperband":
         least = max(options.warmup_epochs, 1)
-        return HyperbandPruner(min_resource=least, max_resource=max(max_epochs, least))
+        most = "auto" if max_epochs is None else max(max_epochs, least)
+        return HyperbandPruner(min_resource=least, max_resource=most)
     return NopPruner()
 
 
