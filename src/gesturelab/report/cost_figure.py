@@ -65,10 +65,10 @@ def _round(value: float) -> str:
     return f"{value:.0f}" if value < 1e3 else f"{value / 1e3:g} K" if value < 1e6 else f"{value / 1e6:g} M"
 
 
-def _time(seconds: float) -> str:
+def round_time(seconds: float) -> str:
     """A round time.
 
-    >>> _time(0.5), _time(20), _time(300), _time(7200)
+    >>> round_time(0.5), round_time(20), round_time(300), round_time(7200)
     ('0.5 s', '20 s', '5 min', '2 h')
     """
     parts = ((3600, "h"), (60, "min"), (1e-9, "s"))
@@ -79,7 +79,7 @@ def _time(seconds: float) -> str:
 PANELS = (
     Panel("parameters", "parameters", _round, DECADES, False),
     Panel("latency_ms", "latency of a window, one CPU thread", lambda value: f"{value:g} ms", DECADES, False),
-    Panel("seconds", "training time of a run", _time, TIMES, True),
+    Panel("seconds", "training time of a run", round_time, TIMES, True),
 )
 
 
@@ -190,10 +190,10 @@ def _draw_panel(
     axes.set_xlabel(f"{panel.label} (NOT COMPARABLE)" if unsure else panel.label)
     if unsure:
         axes.xaxis.label.set_color(WARNING)
-    log_axis(axes, limits, {at: panel.tick(at) for at in _ticks(panel.ticks, limits)})
+    log_axis(axes, limits, {at: panel.tick(at) for at in choose_ticks(panel.ticks, limits)})
 
 
-def _ticks(ticks: Sequence[float], limits: tuple[float, float]) -> Sequence[float]:
+def choose_ticks(ticks: Sequence[float], limits: tuple[float, float]) -> Sequence[float]:
     """At most five numbers on the axis."""
     inside = [at for at in ticks if limits[0] <= at <= limits[1]]
     if len(inside) > 5 and ticks is DECADES:
