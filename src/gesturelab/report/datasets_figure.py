@@ -1,35 +1,26 @@
 """One figure for a paper: models on several datasets, their ranks, and accuracy against training time."""
 
-import math
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from gesturelab.evaluation.cost import beaten_by
 from gesturelab.evaluation.result import Value
-from gesturelab.report.cost_figure import TIMES, choose_ticks, round_time
+from gesturelab.report.cost_figure import TIME, draw_panel, heights
 from gesturelab.report.cross_validation_figures import RankDiagram
 from gesturelab.report.figures import (
-    MARKERS,
     STYLE,
-    WARNING,
     colour_and_marker,
-    legend_outside,
-    log_axis,
     save,
     shorten,
-    text_width,
     warnings_of,
 )
-from gesturelab.report.results import Comparison, DatasetsResult
+from gesturelab.report.results import Comparison, CostRow, DatasetsResult
 
 WIDTH = 7.0
 """Inches: two columns of a paper."""
@@ -39,16 +30,14 @@ LETTERS = 8
 
 PRINT_DPI = 300
 
-DECADES_OF_TIME = (0.01, 0.1, 1, 10, 60, 600, 3600, 36_000, 360_000)
-"""Seconds."""
-
 
 def describe_datasets(across: DatasetsResult) -> str:
     """What the figure shows, for those who do not see it too."""
     return (
         f"{len(across.rows)} models on {len(across.datasets)} datasets. a: accuracy on each dataset, with 95 % "
-        "intervals over people; b: mean accuracy against training time; c: mean ranks with the critical "
-        f"difference, where a bar joins models that no test tells apart. {across.recommendation}"
+        "intervals over people; b: mean accuracy against training time, filled where no model is both better and "
+        "faster; c: mean ranks with the critical difference, where a bar joins models that no test tells apart. "
+        f"{across.recommendation}"
     )
 
 
@@ -72,7 +61,7 @@ def draw_datasets(comparison: Comparison, path: Path) -> None:
     grid = figure.add_gridspec(2, 2, width_ratios=(1.25, 1), height_ratios=(high, diagram.height))
     dots, times, ranks = (figure.add_subplot(place) for place in (grid[0, 0], grid[0, 1], grid[1, :]))
     _draw_dots(dots, across, names)
-    _draw_times(times, across, names, (WIDTH * 0.36, high - 0.6))
+    _draw_times(times, across, names)
     diagram.draw(ranks)
     for axes, letter, x, y in ((dots, "a", -0.28, 1), (times, "b", -0.18, 1), (ranks, "c", -0.15, 0.82)):
         axes.set_title(letter, x=x, y=y, loc="left", fontsize=9, weight="bold")
@@ -121,89 +110,15 @@ def _ends(value: Value) -> list[float]:
     return [_of(value) if end is None else end for end in (value["low"], value["high"])]
 
 
-def _draw_times(axes: Axes, across: DatasetsResult, names: dict[str, str], inches: tuple[float, float]) -> None:
-    """Mean accuracy against training time; each device has its mark, and only times that can be compared a front."""
-    rows = across.rows
-    seconds = [max(row.seconds, 1e-3) for row in rows]
-    room = max(max(seconds) / min(seconds), 2.0) ** 0.12
-    limits = min(seconds) / room, max(seconds) * room
-    ends = [end for row in rows for end in _ends(row.mean)]
-    spare = 0.08 * max(max(ends) - min(ends), 0.02)
-    heights = min(ends) - spare, max(ends) + spare
-    decades = [at for at in DECADES_OF_TIME if limits[0] <= at <= limits[1]]
-    ticks = decades if len(decades) > 1 else choose_ticks(TIMES, limits)
-    devices = list(dict.fromkeys(" and ".join(row.devices) for row in rows))
-    for row, x in zip(rows, seconds, strict=True):
-        marker = MARKERS[devices.index(" and ".join(row.devices)) % len(MARKERS)]
-        axes.plot([x, x], _ends(row.mean), color="#777777", linewidth=1, gid="interval")
-        axes.plot([x], [_of(row.mean)], marker, color="black", markersize=4.5, markeredgecolor="white")
-    if not across.seconds_differ:
-        beaten = beaten_by([_of(row.mean) for row in rows], [[x] for x in seconds])
-        front = sorted((x, _of(row.mean)) for row, x, by in zip(rows, seconds, beaten, strict=True) if by is None)
-        xs, ys = zip(*front, strict=True)
-        axes.step(xs, ys, where="post", color="#777777", linewidth=0.8, linestyle="--", zorder=0.9, gid="front")
-    log_axis(axes, limits, {at: round_time(at) for at in ticks})
-    axes.set_ylim(*heights)
+def _draw_times(axes: Axes, across: DatasetsResult, names: dict[str, str]) -> None:
+    """Mean accuracy against training time; where devices differ, stars beside the names say on which."""
+    devices = list(dict.fromkeys(" and ".join(row.devices) or "unknown device" for row in across.rows))
+    stars = ["*" * devices.index(" and ".join(row.devices) or "unknown device") for row in across.rows]
+    marks = [names[row.model] + star for row, star in zip(across.rows, stars, strict=True)]
+    rows = [CostRow(row.model, False, row.mean, row.parameters, None, row.seconds, None, None) for row in across.rows]
+    draw_panel(axes, TIME, rows, marks, None, bool(across.seconds_differ), letters=7, colour="#333333")
+    axes.set_ylim(*heights(rows))
     axes.set_ylabel("mean accuracy of the datasets (%)")
     _whole_percents(axes.yaxis)
-    axes.set_xlabel(
-        "training time (NOT COMPARABLE)" if across.seconds_differ else "training time, mean of the datasets"
-    )
-    if across.seconds_differ:
-        axes.xaxis.label.set_color(WARNING)
-    places = [
-        ((math.log(x / limits[0])) / math.log(limits[1] / limits[0]) * inches[0],
-         *((y - heights[0]) / (heights[1] - heights[0]) * inches[1] for y in (_of(row.mean), *_ends(row.mean))))
-        for row, x in zip(rows, seconds, strict=True)
-    ]  # fmt: skip
-    for row, x, offset in zip(
-        rows, seconds, place_names([names[row.model] for row in rows], places, inches), strict=True
-    ):
-        points: Any = {"textcoords": "offset points", "ha": "left", "va": "bottom", "fontsize": 7, "gid": "name"}
-        points["path_effects"] = [withStroke(linewidth=1.5, foreground="white")]
-        axes.annotate(names[row.model], (x, _of(row.mean)), tuple(72 * shift for shift in offset), **points)
-    if len(devices) > 1 or devices[0]:
-        handles = [Line2D([], [], color="black", linestyle="", marker=MARKERS[at % len(MARKERS)], markersize=4,
-                          label=device or "unknown device") for at, device in enumerate(devices)]  # fmt: skip
-        legend_outside(axes, handles, len(handles), 1.0, "lower left", borderaxespad=0.1, handletextpad=0.2)
-
-
-def place_names(
-    names: Sequence[str], places: Sequence[tuple[float, float, float, float]], inches: tuple[float, float]
-) -> list[tuple[float, float]]:
-    """Where each name stands from its point so that it lies on no other name, point or interval, if there is room.
-
-    Args:
-        names: Of points.
-        places: Of each point: x, y, and both ends of its interval; in inches from the lower left corner of the panel.
-        inches: Width and height of the panel.
-
-    Returns:
-        The lower left corner of each name, in inches from its point.
-    """
-    high, gap = 0.1, 0.05
-    taken = [(x - 0.035, low, x + 0.035, top) for x, _, low, top in places]
-    offsets: list[tuple[float, float]] = []
-    for name, (x, y, low, top) in zip(names, places, strict=True):
-        wide = text_width(name, 7)
-        near, far = ([(left, shift - high / 2) for shift in shifts for left in (gap, -gap - wide)]
-                     for shifts in ((0.08, -0.08, 0.0), (0.16, -0.16, 0.24, -0.24)))  # fmt: skip
-        options = [*near, (-wide / 2, low - y - high - 0.03), (-wide / 2, top - y + 0.03), *far]
-
-        def cost(option: tuple[float, float], x: float = x, y: float = y, wide: float = wide) -> float:
-            left, bottom = x + option[0], y + option[1]
-            box = (left, bottom, left + wide, bottom + high)
-            outside = max(0.0, -left, left + wide - inches[0]) + max(0.0, -bottom, bottom + high - inches[1])
-            return outside + sum(_overlap(box, other) for other in taken)
-
-        best = min(options, key=cost)  # of equals the first: beside the point
-        offsets.append(best)
-        taken.append((x + best[0], y + best[1], x + best[0] + wide, y + best[1] + high))
-    return offsets
-
-
-def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> float:
-    """Square inches that two boxes share."""
-    wide = min(one[2], other[2]) - max(one[0], other[0])
-    high = min(one[3], other[3]) - max(one[1], other[1])
-    return max(wide, 0.0) * max(high, 0.0)
+    trained_on = ", ".join(f"{'*' * at} {device}".strip() for at, device in enumerate(devices))
+    axes.set_xlabel(axes.get_xlabel() + ("\n" if len(devices) > 1 else ", ") + trained_on)

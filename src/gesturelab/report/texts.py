@@ -247,8 +247,9 @@ def list_seeds(seeds: Sequence[float | None]) -> str:
 def answer(group: GroupComparison) -> list[str]:
     """The recommendation in a few sentences: model selection, other kinds of models, and the best by validation."""
     joined = group.cross_validation
-    selection = [*joined.selection.answer, *filter(None, [joined.other_kind])] if joined else []
-    return [*selection, *recommendation(group)[:1]]
+    selection, kinds = (joined.selection.answer, joined.other_kind) if joined else ((), "")
+    parts = [*selection, kinds, *recommendation(group)[:1]] if selection else [*recommendation(group)[:1], kinds]
+    return [part for part in parts if part]
 
 
 def rest(group: GroupComparison) -> list[str]:
