@@ -5,13 +5,14 @@ import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from gesturelab.evaluation.cost import beaten_by
+from gesturelab.evaluation.result import Value
 from gesturelab.report.figures import (
     GROUPS,
     SMALL,
@@ -141,14 +142,14 @@ def _notes(cost: Cost, wide: float) -> list[str]:
 
 def heights(rows: Sequence[CostRow]) -> tuple[float, float]:
     """Ends of the axis of accuracy: of the sizes with their intervals; a peer outside is not drawn."""
-    values = [end for row in rows if not row.peer for end in _ends(row)]
+    values = [end for row in rows if not row.peer for end in interval_ends(row.accuracy)]
     room = 0.14 * max(max(values) - min(values), 0.02)
     return min(values) - room, max(values) + room
 
 
-def _ends(row: CostRow) -> list[float]:
-    """The interval of a candidate's accuracy; without one the accuracy itself."""
-    return [row.value if end is None else end for end in (row.accuracy["low"], row.accuracy["high"])]
+def interval_ends(value: Value) -> list[float]:
+    """Both ends of an interval; without one the value itself."""
+    return [cast(float, value["value"] if end is None else end) for end in (value["low"], value["high"])]
 
 
 def _marks(names: Sequence[str]) -> list[str]:
@@ -246,7 +247,7 @@ def _draw_point(
     axes: Axes, x: float, row: CostRow, mark: str, optimal: bool, recommended: bool, at: int, letters: int, own: str
 ) -> None:
     colour, shape = (PEER, "D") if row.peer else (own, "o")
-    ends, with_interval = _ends(row), row.accuracy["low"] is not None
+    ends, with_interval = interval_ends(row.accuracy), row.accuracy["low"] is not None
     if with_interval:
         axes.plot([x, x], ends, color=colour, linewidth=1.2, alpha=0.8)
     axes.plot([x], [row.value], shape, color=colour, markersize=7 * letters / SMALL,

@@ -1,7 +1,7 @@
 """One figure for a paper: models on several datasets, their ranks, and accuracy against training time."""
 
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -10,16 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from gesturelab.evaluation.result import Value
-from gesturelab.report.cost_figure import TIME, draw_panel, heights
+from gesturelab.report.cost_figure import TIME, draw_panel, heights, interval_ends
 from gesturelab.report.cross_validation_figures import RankDiagram
-from gesturelab.report.figures import (
-    STYLE,
-    colour_and_marker,
-    save,
-    shorten,
-    warnings_of,
-)
+from gesturelab.report.figures import STYLE, colour_and_marker, save, shorten, warnings_of
 from gesturelab.report.results import Comparison, CostRow, DatasetsResult
 
 WIDTH = 7.0
@@ -29,6 +22,10 @@ LETTERS = 8
 """Points; no letter is smaller than 7."""
 
 PRINT_DPI = 300
+
+SMALLER: dict[Any, Any] = {
+    **STYLE, "axes.labelsize": LETTERS, "legend.fontsize": 7, "xtick.labelsize": 7, "ytick.labelsize": LETTERS
+}  # fmt: skip
 
 
 def describe_datasets(across: DatasetsResult) -> str:
@@ -41,7 +38,7 @@ def describe_datasets(across: DatasetsResult) -> str:
     )
 
 
-@rc_context(STYLE | {"axes.labelsize": LETTERS, "legend.fontsize": 7, "xtick.labelsize": 7, "ytick.labelsize": LETTERS})
+@rc_context(SMALLER)
 def draw_datasets(comparison: Comparison, path: Path) -> None:
     """Draws the accuracy on each dataset, accuracy against training time and the critical-difference diagram.
 
@@ -78,10 +75,9 @@ def _draw_dots(axes: Axes, across: DatasetsResult, names: dict[str, str]) -> Non
         for place, value in enumerate(row.values):
             style = colour_and_marker(place)
             y = at + step * (place - (len(row.values) - 1) / 2)
-            axes.plot(_ends(value), [y, y], color=style["color"], linewidth=1, gid="interval")
-            axes.plot([_of(value)], [y], linestyle="", markersize=4, markeredgecolor="white", **style)
-        middle = _of(row.mean)
-        axes.plot([middle, middle], [at - 0.4, at + 0.4], color="black", linewidth=1.4, zorder=0.9)
+            axes.plot(interval_ends(value), [y, y], color=style["color"], linewidth=1, gid="interval")
+            axes.plot([cast(float, value["value"])], [y], linestyle="", markersize=4, markeredgecolor="white", **style)
+        axes.plot([cast(float, row.mean["value"])] * 2, [at - 0.4, at + 0.4], color="black", linewidth=1.4, zorder=0.9)
     axes.set_ylim(len(across.rows) - 0.5, -0.5)
     axes.set_yticks(range(len(across.rows)), [names[row.model] for row in across.rows])
     axes.tick_params(axis="y", length=0)
@@ -101,24 +97,17 @@ def _whole_percents(axis: Axis) -> None:
     axis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=""))
 
 
-def _of(value: Value) -> float:
-    return cast(float, value["value"])
-
-
-def _ends(value: Value) -> list[float]:
-    """The interval; without one the value itself."""
-    return [_of(value) if end is None else end for end in (value["low"], value["high"])]
-
-
 def _draw_times(axes: Axes, across: DatasetsResult, names: dict[str, str]) -> None:
     """Mean accuracy against training time; where devices differ, stars beside the names say on which."""
-    devices = list(dict.fromkeys(" and ".join(row.devices) or "unknown device" for row in across.rows))
-    stars = ["*" * devices.index(" and ".join(row.devices) or "unknown device") for row in across.rows]
-    marks = [names[row.model] + star for row, star in zip(across.rows, stars, strict=True)]
+    trained_on = [" and ".join(row.devices) or "unknown device" for row in across.rows]
+    devices = list(dict.fromkeys(trained_on))
+    marks = [
+        names[row.model] + "*" * devices.index(device) for row, device in zip(across.rows, trained_on, strict=True)
+    ]
     rows = [CostRow(row.model, False, row.mean, row.parameters, None, row.seconds, None, None) for row in across.rows]
     draw_panel(axes, TIME, rows, marks, None, bool(across.seconds_differ), letters=7, colour="#333333")
     axes.set_ylim(*heights(rows))
     axes.set_ylabel("mean accuracy of the datasets (%)")
     _whole_percents(axes.yaxis)
-    trained_on = ", ".join(f"{'*' * at} {device}".strip() for at, device in enumerate(devices))
-    axes.set_xlabel(axes.get_xlabel() + ("\n" if len(devices) > 1 else ", ") + trained_on)
+    key = ", ".join(f"{'*' * at} {device}".strip() for at, device in enumerate(devices))
+    axes.set_xlabel(axes.get_xlabel() + ("\n" if len(devices) > 1 else ", ") + key)
