@@ -277,7 +277,7 @@ def percent_axis(axis: Axis) -> None:
     axis.set_major_formatter(PercentFormatter(1, symbol=" %"))
 
 
-def save(figure: Figure, path: Path, title: str, warned: Sequence[str], note: str = "", dpi: int = DPI) -> None:
+def save(figure: Figure, path: Path, title: str, warned: Sequence[str], note: str = "", dpi: int | None = None) -> None:
     """Title, note and warnings around the axes, then the file (SVG, PDF or PNG by its ending), whole or not at all."""
     inches_wide, inches_high = figure.get_size_inches()
     lines = [line for text in warned for line in textwrap.wrap(text, int(inches_wide * 12.8))]
@@ -303,4 +303,4 @@ def save(figure: Figure, path: Path, title: str, warned: Sequence[str], note: st
         elif path.suffix == ".svg":
             FigureCanvasSVG(figure).print_figure(beside, format="svg", metadata={"Date": None})
         else:
-            FigureCanvasAgg(figure).print_figure(beside, dpi=dpi, format="png")
+            FigureCanvasAgg(figure).print_figure(beside, dpi=dpi or DPI, format="png")
