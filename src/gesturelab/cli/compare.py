@@ -34,7 +34,11 @@ def build_parser() -> argparse.ArgumentParser:
     add("--json", metavar="FILE", help="write everything; - is standard output")
     add("--markdown", metavar="FILE", help="write everything, for reading; - is standard output")
     add("--png", metavar="FILE", help="draw accuracy against parameters")
-    add("--figures", metavar="DIR", help="draw accuracy against cost, and joined folds")
+    add(
+        "--figures",
+        metavar="DIR",
+        help="draw accuracy against cost, joined folds, and models on several datasets (also as PDF)",
+    )
     add("--leakage", metavar="FILE", help="draw random windows and recordings beside unseen people")
     add_latency_option(command)
     return command
@@ -119,6 +123,11 @@ def _draw(comparison: "Comparison", options: argparse.Namespace) -> None:
             if group.cost.informative:
                 number = "" if group.number == 1 else f"_{group.number}"
                 draw_cost(group, Path(options.figures) / f"cost{number}.png")
+        if comparison.across is not None:
+            from gesturelab.report.datasets_figure import draw_datasets
+
+            for form in ("pdf", "png"):
+                draw_datasets(comparison, Path(options.figures) / f"datasets.{form}")
     if options.leakage is not None and any(not row.peer for row in comparison.runs):
         from gesturelab.report.leakage import draw_leakage
 

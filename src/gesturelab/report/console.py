@@ -45,6 +45,9 @@ def show(comparison: Comparison, console: Console, *, full: bool = False) -> Non
         full: Print everything, not only the recommendation, a line a candidate and a few notes.
     """
     console.width = max(console.width, NARROWEST)
+    if comparison.across is not None:
+        _print_text(console, comparison.across.recommendation, "bold")
+        console.print()
     for group in comparison.groups:
         if comparison.several or full:
             _print_text(console, texts.heading(group), "bold")
@@ -60,7 +63,7 @@ def show(comparison: Comparison, console: Console, *, full: bool = False) -> Non
         _print_table(console, summary_table(comparison))
         if comparison.across is not None:
             console.print()
-            _print_blocks(console, [datasets_table(comparison.across), texts.on_datasets(comparison.across)])
+            _print_table(console, datasets_table(comparison.across, narrow=True))
     notes = texts.notes(comparison)
     for line in notes[: MOST_NOTES - 1]:
         _print_text(console, line, "bold red" if line.split(":")[0].isupper() else "")

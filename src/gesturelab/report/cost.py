@@ -3,14 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import fmean
 
 from gesturelab.evaluation.cost import Latency, beaten_by
 from gesturelab.evaluation.metrics import primary_metric
 from gesturelab.evaluation.result import Value
 from gesturelab.report.collect import Finished
 from gesturelab.report.groups import Candidate, Group
-from gesturelab.report.recommendation import selected, without_peers
 from gesturelab.report.results import (
     CandidateResult,
     Choice,
@@ -53,11 +51,10 @@ def cost_of(
     ]
     rows = _judge([row for row in rows if row.accuracy["value"] is not None], results)
     names = {row.candidate for row in rows}
-    chosen = selected(*without_peers(joined.results, joined.pairs)) if joined else None
     return Cost(
         group.number,
         primary_metric(group.target).title,
-        chosen or (recommended.candidate if recommended else None),
+        (joined and joined.selection.chosen) or (recommended and recommended.candidate),
         rows,
         _judging([row for row in rows if not row.peer and not row.apart]),
         not_comparable(group.runs),
@@ -96,20 +93,25 @@ def _row(candidate: Candidate, result: CandidateResult | None, latencies: Latenc
         result.primary if result else Value(value=candidate.score("test"), low=None, high=None),
         candidate.parameters,
         known if measured is None else measured.flops_per_window,
-        fmean(run.info["training"]["seconds"] for run in candidate.runs),
+        candidate.seconds,
         measured and measured.median_ms,
         measured and measured.p95_ms,
         partial=bool(result and result.partial),
     )
 
 
-def not_comparable(runs: Sequence[Finished]) -> list[str]:
-    """Why the training times of some runs cannot be compared; empty where nothing speaks against it."""
-    reasons = [
+def other_conditions(runs: Sequence[Finished]) -> list[str]:
+    """How devices, processors and versions differ between the trainings of some runs."""
+    return [
         f"{what} differ ({'; '.join(values)})"
         for what, read in _CONDITIONS.items()
         if len(values := sorted({read(run) for run in runs} - {""})) > 1
     ]
+
+
+def not_comparable(runs: Sequence[Finished]) -> list[str]:
+    """Why the training times of some runs cannot be compared; empty where nothing speaks against it."""
+    reasons = other_conditions(runs)
     if unknown := sum("cost" not in run.info for run in runs):
         which = "the runs do" if unknown == len(runs) else f"{unknown} of {len(runs)} runs do"
         reasons.append(f"{which} not say on which processor, and beside what else, they were trained")
@@ -119,8 +121,13 @@ def not_comparable(runs: Sequence[Finished]) -> list[str]:
     return reasons
 
 
+def device_of(run: Finished) -> str:
+    """On what a run was trained: cpu, or the name of a GPU; empty where it does not say."""
+    return str(run.info["training"].get("device", ""))
+
+
 _CONDITIONS: dict[str, Callable[[Finished], str]] = {
-    "devices": lambda run: str(run.info["training"].get("device", "")),
+    "devices": device_of,
     "precisions": lambda run: str(run.info["training"].get("precision", "")),
     "processors": lambda run: run.info["cost"]["cpu"] if "cost" in run.info else "",
     "threads": lambda run: str(run.info["cost"]["threads"]) if "cost" in run.info else "",

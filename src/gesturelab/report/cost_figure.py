@@ -5,13 +5,14 @@ import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from gesturelab.evaluation.cost import beaten_by
+from gesturelab.evaluation.result import Value
 from gesturelab.report.figures import (
     GROUPS,
     SMALL,
@@ -39,6 +40,8 @@ DECADES = tuple(step * 10.0**power for power in range(-6, 13) for step in (1, 2,
 TIMES = (*(at for at in DECADES if at < 10), 10, 20, 30, 40, 60, 90, 120, 180, 300, 600, 1200, 1800, *(
     3600 * at for at in (1, 2, 5, 12, 24, 48, 120, 240)
 ))  # fmt: skip
+
+ROUND_TIMES = (0.1, 1, 10, 60, 600, 3600, 43_200)
 
 
 @dataclass(frozen=True)
@@ -76,10 +79,11 @@ def _time(seconds: float) -> str:
     return f"{seconds / (1 if name == 's' else unit):g} {name}"
 
 
+TIME = Panel("seconds", "training time of a run", _time, TIMES, True)
 PANELS = (
     Panel("parameters", "parameters", _round, DECADES, False),
     Panel("latency_ms", "latency of a window, one CPU thread", lambda value: f"{value:g} ms", DECADES, False),
-    Panel("seconds", "training time of a run", _time, TIMES, True),
+    TIME,
 )
 
 
@@ -103,11 +107,11 @@ def draw_cost(group: GroupComparison, path: Path) -> None:
     figure = Figure(figsize=(wide, 4.6))
     for axes, panel in zip(figure.subplots(1, len(panels), sharey=True, squeeze=False)[0], panels, strict=True):
         unsure = panel.kind == "seconds" and bool(cost.seconds_differ)
-        _draw_panel(axes, panel, rows, marks, cost.recommended, unsure)
+        draw_panel(axes, panel, rows, marks, cost.recommended, unsure)
     first = figure.axes[0]
     first.set_ylabel(f"{cost.score} of test recordings")
     percent_axis(first.yaxis)
-    first.set_ylim(*_heights(rows))
+    first.set_ylim(*heights(rows))
     handles = _handles(rows, cost.recommended)
     legend_outside(first, handles, len(handles), -0.16, borderaxespad=0)
     partial = [row.candidate for row in rows if row.partial]
@@ -124,7 +128,7 @@ def _notes(cost: Cost, wide: float) -> list[str]:
         people = "95 % intervals from a bootstrap over people; the Pareto set goes by the accuracies as they are"
         first = f"{people}; {first}"
     lines = [first]
-    low, high = _heights(rows)
+    low, high = heights(rows)
     if out := [row for row in rows if row.peer and not low <= row.value <= high]:
         names = ", ".join(f"{row.candidate} ({percent(row.accuracy['value'])})" for row in out)
         lines.append(f"outside the picture: {names}")
@@ -136,16 +140,16 @@ def _notes(cost: Cost, wide: float) -> list[str]:
     return [part for line in lines for part in textwrap.wrap(line, int(wide * 13))]
 
 
-def _heights(rows: Sequence[CostRow]) -> tuple[float, float]:
+def heights(rows: Sequence[CostRow]) -> tuple[float, float]:
     """Ends of the axis of accuracy: of the sizes with their intervals; a peer outside is not drawn."""
-    values = [end for row in rows if not row.peer for end in _ends(row)]
+    values = [end for row in rows if not row.peer for end in interval_ends(row.accuracy)]
     room = 0.14 * max(max(values) - min(values), 0.02)
     return min(values) - room, max(values) + room
 
 
-def _ends(row: CostRow) -> list[float]:
-    """The interval of a candidate's accuracy; without one the accuracy itself."""
-    return [row.value if end is None else end for end in (row.accuracy["low"], row.accuracy["high"])]
+def interval_ends(value: Value) -> list[float]:
+    """Both ends of an interval; without one the value itself."""
+    return [cast(float, value["value"] if end is None else end) for end in (value["low"], value["high"])]
 
 
 def _marks(names: Sequence[str]) -> list[str]:
@@ -163,11 +167,29 @@ def _key(marks: Sequence[str], names: Sequence[str]) -> str:
     return ";  ".join(entry.replace(" ", "\N{NO-BREAK SPACE}") for entry in glued)
 
 
-def _draw_panel(
-    axes: Axes, panel: Panel, rows: Sequence[CostRow], marks: Sequence[str], recommended: str | None, unsure: bool
+def draw_panel(
+    axes: Axes,
+    panel: Panel,
+    rows: Sequence[CostRow],
+    marks: Sequence[str],
+    recommended: str | None,
+    unsure: bool,
+    letters: int = SMALL,
+    colour: str = COLOUR,
 ) -> None:
-    """One kind of cost; the Pareto set is joined where costs can be compared."""
-    low, high = _heights(rows)
+    """One kind of cost; the Pareto set is joined where costs can be compared.
+
+    Args:
+        axes: Where it is drawn.
+        panel: The kind of cost.
+        rows: The points.
+        marks: What stands at each.
+        recommended: The point that has a ring.
+        unsure: Whether costs cannot be compared.
+        letters: Size of the marks in points; the points' own grows with it.
+        colour: Of points that are no peers.
+    """
+    low, high = heights(rows)
     shown = [
         (max(cost, 1e-6), row, mark)
         for row, mark in zip(rows, marks, strict=True)
@@ -184,9 +206,9 @@ def _draw_panel(
     front = [at for at, winner in zip(judged, beaten, strict=True) if winner is None]
     if not unsure:
         values = [shown[at][1].value for at in front]
-        axes.step([places[at] for at in front], values, where="post", color=COLOUR, linewidth=1.4, gid="front")
+        axes.step([places[at] for at in front], values, where="post", color=colour, linewidth=1.4, gid="front")
     for at, (x, (_, row, mark)) in enumerate(zip(places, shown, strict=True)):
-        _draw_point(axes, x, row, mark, at in front, row.candidate == recommended, at)
+        _draw_point(axes, x, row, mark, at in front, row.candidate == recommended, at, letters, colour)
     axes.set_xlabel(f"{panel.label} (NOT COMPARABLE)" if unsure else panel.label)
     if unsure:
         axes.xaxis.label.set_color(WARNING)
@@ -196,8 +218,8 @@ def _draw_panel(
 def _ticks(ticks: Sequence[float], limits: tuple[float, float]) -> Sequence[float]:
     """At most five numbers on the axis."""
     inside = [at for at in ticks if limits[0] <= at <= limits[1]]
-    if len(inside) > 5 and ticks is DECADES:
-        inside = [at for at in inside if f"{at:e}".startswith(("1", "3"))] or inside
+    if len(inside) > 5:
+        inside = [at for at in inside if (f"{at:e}"[0] in "13" if ticks is DECADES else at in ROUND_TIMES)] or inside
     return inside[:: max(1, -(-len(inside) // 5))]
 
 
@@ -221,17 +243,20 @@ def side_by_side(values: Sequence[float], apart: float) -> list[float]:
     return [math.exp(value) for value in places]
 
 
-def _draw_point(axes: Axes, x: float, row: CostRow, mark: str, optimal: bool, recommended: bool, at: int) -> None:
-    colour, shape = (PEER, "D") if row.peer else (COLOUR, "o")
-    ends, with_interval = _ends(row), row.accuracy["low"] is not None
+def _draw_point(
+    axes: Axes, x: float, row: CostRow, mark: str, optimal: bool, recommended: bool, at: int, letters: int, own: str
+) -> None:
+    colour, shape = (PEER, "D") if row.peer else (own, "o")
+    ends, with_interval = interval_ends(row.accuracy), row.accuracy["low"] is not None
     if with_interval:
         axes.plot([x, x], ends, color=colour, linewidth=1.2, alpha=0.8)
-    axes.plot([x], [row.value], shape, color=colour, markerfacecolor=colour if optimal else "white", markersize=7)
+    axes.plot([x], [row.value], shape, color=colour, markersize=7 * letters / SMALL,
+              markerfacecolor=colour if optimal else "white")  # fmt: skip
     if recommended:
         axes.plot([x], [row.value], "o", color="black", markerfacecolor="none", markersize=13)
     above = at % 2 == 0 or not with_interval
     gap = 9 if recommended else 6
-    annotate(axes, mark, x, ends[above], gap if above else -gap, fontsize=SMALL, gid="name")
+    annotate(axes, mark, x, ends[above], gap if above else -gap, fontsize=letters, gid="name")
 
 
 def _handles(rows: Sequence[CostRow], recommended: str | None) -> list[Line2D]:

@@ -20,7 +20,7 @@ from gesturelab.files import sha256
 from gesturelab.progress import show_progress
 from gesturelab.report.collect import Finished
 from gesturelab.report.groups import Candidate, Group
-from gesturelab.report.recommendation import beside_peers, select_model, without_peers
+from gesturelab.report.recommendation import beside_peers, best_by_validation, compare_kinds, select_model
 from gesturelab.report.results import (
     BASELINES,
     PARTS,
@@ -70,19 +70,23 @@ def cross_validate(group: Group, trust: Collection[str] = ()) -> CrossValidation
         scores["notes"] = [*scores["notes"], *untrusted, *_namesakes(candidate, group.candidates)]
         validation = None if candidate.peer else candidate.score("validation")
         head = (candidate.label, candidate.size, candidate.peer, False, candidate.parameters, group.target)
-        results.append(CandidateResult(*head, candidate.score("train"), validation, scores))
+        results.append(CandidateResult(*head, candidate.score("train"), validation, scores, candidate.lstm))
     for label, whole in _baselines(joined[0]).items() if joined else ():
         joined.append(whole)
         scores = summarise(whole)
         _remove_confidence(scores)
         results.append(CandidateResult(label, label, True, True, 1, group.target, None, None, scores))
     pairs, ranks = _compare(results, joined)
-    selected = select_model(*without_peers(results, pairs))
+    selection = select_model(results, pairs)
+    models = [result for result in results if not result.peer]
+    chosen = selection.chosen or (best_by_validation(models).candidate if models else None)
+    trained = {candidate.label: candidate for candidate in group.candidates}
     return CrossValidationResult(
         tuple(results),
         pairs,
         ranks,
-        tuple(selected),
+        selection,
+        compare_kinds(chosen, results, pairs, trained) if chosen and not group.leaky else "",
         tuple(beside_peers(results, pairs)),
         tuple(left_out),
         tuple(dict.fromkeys(metrics_left_out)),

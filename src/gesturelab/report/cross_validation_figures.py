@@ -1,6 +1,6 @@
 """The pictures of a cross-validation, as PNG or SVG files: scores, people, confidence, and the diagram of ranks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.textpath import TextPath
 
 from gesturelab.evaluation.metrics import CORRECTNESS, primary_metric
 from gesturelab.report.figures import (
@@ -24,9 +23,10 @@ from gesturelab.report.figures import (
     shorten,
     shorten_middle,
     styled,
+    text_width,
     warnings_of,
 )
-from gesturelab.report.results import CandidateResult, CrossValidationResult, GroupComparison
+from gesturelab.report.results import CandidateResult, CrossValidationResult, GroupComparison, RankResult
 from gesturelab.report.texts import count, p_value, percent
 
 NOTE = "95 % intervals from a bootstrap over people"
@@ -186,10 +186,6 @@ def _dress_shares(axes: Axes, x: str, y: str) -> None:
     axes.legend()
 
 
-BAR, ROW = 0.17, 0.34
-"""Inches from bar to bar and from label to label."""
-
-
 @dataclass(frozen=True)
 class Label:
     """Where a candidate's name stands.
@@ -235,12 +231,87 @@ def place_bars(spans: Sequence[tuple[float, float]], gap: float) -> list[int]:
     return places
 
 
+class RankDiagram:
+    """A critical-difference diagram as J. Demsar draws it (Journal of Machine Learning Research, 2006).
+
+    The best is on the right. Bars join what Wilcoxon's tests with Holm's correction do not tell apart, as A. Benavoli
+    et al. advise (same journal, 2016), not what lies within the critical difference.
+    """
+
+    def __init__(
+        self, ranks: RankResult, names: Mapping[str, str], size: float = LABEL, width: float | None = None
+    ) -> None:
+        """Lays it out.
+
+        Args:
+            ranks: What it shows.
+            names: What each candidate is called in it.
+            size: Of letters, in points; lengths grow with it.
+            width: Of the whole, in inches; chosen by the number of candidates if it is not given.
+        """
+        self.ranks, self.names, self.size, self.unit = ranks, names, size, size / LABEL
+        self.most = len(ranks.mean)
+        self.labels = place_labels(ranks.mean)
+        self.cliques = sorted(([ranks.mean[name] for name in clique] for clique in ranks.cliques), key=min)
+        # the end of the line and the rank beside the name
+        self.margin = max(text_width(text, size) for text in names.values()) + 1.0 * self.unit
+        across = 3.2 if self.most < 5 else 4.6 if self.most < 11 else 7.0  # inches from the best rank to the worst
+        across = across if width is None else width - 2 * self.margin
+        self.inch = (self.most - 1) / across  # ranks an inch
+        self.levels = place_bars([(min(clique), max(clique)) for clique in self.cliques], 0.2 * self.inch)
+        bars = 0.17 * (max(self.levels) + 1 if self.levels else 0)
+        self.under = 0.2 + bars + 0.25  # from the axis to the first label
+        self.depth = self.under + 0.34 * (max(label.row for label in self.labels) + 0.6)
+        self.width, self.height = across + 2 * self.margin, (0.92 + self.depth) * self.unit
+
+    def draw(self, axes: Axes) -> None:
+        """Fills axes of this width and height."""
+        axes.set_axis_off()
+        axes.set_xlim(self.most + self.margin * self.inch, 1 - self.margin * self.inch)  # the best on the right
+        axes.set_ylim(-self.depth, 0.92)
+        axes.plot([1, self.most], [0, 0], color="black", linewidth=1.2)
+        for half in range(2, 2 * self.most + 1):
+            rank, whole = half / 2, half % 2 == 0
+            if whole or self.most < 11:
+                axes.plot([rank, rank], [0, 0.1 if whole else 0.05], color="black", linewidth=1.2 if whole else 0.8)
+            if whole:
+                axes.text(rank, 0.15, f"{rank:.0f}", ha="center", va="bottom", fontsize=self.size)
+        self._draw_critical_difference(axes, self.ranks.critical_difference)
+        for level, clique in zip(self.levels, self.cliques, strict=True):
+            high = -0.2 - 0.17 * level
+            ends = (min(clique) - 0.05 * self.inch, max(clique) + 0.05 * self.inch)
+            axes.plot(ends, [high, high], color="black", linewidth=4 * self.unit, solid_capstyle="butt", gid="clique")
+        for label in self.labels:
+            self._draw_label(axes, label)
+
+    def _draw_critical_difference(self, axes: Axes, difference: float) -> None:
+        """A line of its length above the axis; the length in words where the axis is shorter."""
+        size = max(7.0, SMALL * self.unit)
+        if difference > self.most - 1:
+            axes.text(self.most, 0.68, f"CD = {difference:.2f}, longer than the axis", fontsize=size, va="center")
+            return
+        ends = [self.most, self.most - difference]
+        axes.plot(ends, [0.58, 0.58], color="#666666", linewidth=1.5, gid="critical difference")
+        for end in ends:
+            axes.plot([end, end], [0.52, 0.64], color="#666666", linewidth=1.5)
+        axes.text(self.most, 0.7, f"CD = {difference:.2f}", ha="left", va="bottom", fontsize=size)
+
+    def _draw_label(self, axes: Axes, label: Label) -> None:
+        """A line from the axis down and out to the name; the rank stands at its end."""
+        high, text = -(self.under + 0.34 * label.row), self.names[label.name]
+        side = 1 if label.left else -1
+        edge = (self.most if label.left else 1) + 0.25 * self.unit * self.inch * side
+        axes.plot([label.rank, label.rank, edge], [0, high, high], color="#444444", linewidth=0.9)
+        axes.plot([label.rank], [0], "o", color="black", markersize=3.5, clip_on=False)
+        beside = f"{text}  {label.rank:.2f}" if label.left else f"{label.rank:.2f}  {text}"
+        align = "right" if label.left else "left"
+        at = edge + 0.07 * self.unit * self.inch * side
+        axes.text(at, high, beside, ha=align, va="center", fontsize=self.size, gid="label")
+
+
 @styled
 def draw_ranks(joined: CrossValidationResult, path: Path, split: str, warned: Sequence[str]) -> None:
-    """Draws mean ranks as J. Demsar does (Journal of Machine Learning Research, 2006), the best on the right.
-
-    Bars join what Wilcoxon's tests with Holm's correction do not tell apart, as A. Benavoli et al. advise (same
-    journal, 2016), not what lies within the critical difference.
+    """Draws mean ranks.
 
     Args:
         joined: With ranks.
@@ -253,74 +324,15 @@ def draw_ranks(joined: CrossValidationResult, path: Path, split: str, warned: Se
     """
     ranks = joined.ranks
     assert ranks is not None
-    mean = ranks.mean
-    texts = {result.candidate: shorten_middle(result.candidate) + ", peer" * result.peer for result in joined.results}
-    most = len(mean)
-    cliques = sorted(([mean[name] for name in clique] for clique in ranks.cliques), key=min)
-    labels = place_labels(mean)
-    margin = max(map(_width, texts.values())) + 1.0  # the end of the line and the rank beside the name
-    across = 3.2 if most < 5 else 4.6 if most < 11 else 7.0  # inches from the best rank to the worst
-    scale = (most - 1) / across  # ranks an inch
-    levels = place_bars([(min(clique), max(clique)) for clique in cliques], 0.2 * scale)
-    bars = BAR * (max(levels) + 1 if levels else 0)
-    under = 0.2 + bars + 0.25  # inches from the axis to the first label
-    rows = max(label.row for label in labels)
-    figure = Figure(figsize=(across + 2 * margin, 0.92 + under + ROW * (rows + 0.6)))
-    axes = figure.subplots()
-    axes.set_axis_off()
-    axes.set_xlim(most + margin * scale, 1 - margin * scale)  # the best on the right
-    axes.set_ylim(-(under + ROW * (rows + 0.6)), 0.92)
-    _axis(axes, most)
-    _critical_difference(axes, ranks.critical_difference, most)
-    for level, clique in zip(levels, cliques, strict=True):
-        high = -0.2 - BAR * level
-        ends = (min(clique) - 0.05 * scale, max(clique) + 0.05 * scale)
-        axes.plot(ends, [high, high], color="black", linewidth=4, solid_capstyle="butt", gid="clique")
-    for label in labels:
-        _label(axes, label, texts[label.name], most, scale, -(under + ROW * label.row))
-    bars_say = "Joined by a bar: no two of them differ" if cliques else "No bar: every two of them differ"
+    names = {result.candidate: shorten_middle(result.candidate) + ", peer" * result.peer for result in joined.results}
+    diagram = RankDiagram(ranks, names)
+    figure = Figure(figsize=(diagram.width, diagram.height))
+    diagram.draw(figure.subplots())
+    bars_say = "Joined by a bar: no two of them differ" if ranks.cliques else "No bar: every two of them differ"
     note = f"{bars_say} (Wilcoxon's signed-rank test, Holm's correction, 0.05).\n"
     note += "CD: Nemenyi's critical difference (0.05), for comparison; the bars do not follow from it."
-    title = f"Mean ranks of {most} candidates over {ranks.people} people, the best on the right\n{split}"
+    title = f"Mean ranks of {len(names)} candidates over {ranks.people} people, the best on the right\n{split}"
     if ranks.friedman_p is not None:
         p = p_value(ranks.friedman_p)
         title += f"; Friedman's test that all are alike: p {f'< {p[1:]}' if p.startswith('<') else f'= {p}'}"
     save(figure, path, title, warned, note)
-
-
-def _width(text: str) -> float:
-    """Inches that a label takes (a dollar would begin a formula)."""
-    return TextPath((0, 0), text.replace("$", "S"), size=LABEL).get_extents().width / 72
-
-
-def _axis(axes: Axes, most: int) -> None:
-    axes.plot([1, most], [0, 0], color="black", linewidth=1.2)
-    for half in range(2, 2 * most + 1):
-        rank, whole = half / 2, half % 2 == 0
-        if whole or most < 11:
-            axes.plot([rank, rank], [0, 0.1 if whole else 0.05], color="black", linewidth=1.2 if whole else 0.8)
-        if whole:
-            axes.text(rank, 0.15, f"{rank:.0f}", ha="center", va="bottom", fontsize=LABEL)
-
-
-def _critical_difference(axes: Axes, difference: float, most: int) -> None:
-    """A line of the critical difference's length above the axis; the length in words where the axis is shorter."""
-    if difference > most - 1:
-        axes.text(most, 0.68, f"CD = {difference:.2f}, longer than the axis", fontsize=SMALL, va="center")
-        return
-    ends = [most, most - difference]
-    axes.plot(ends, [0.58, 0.58], color="#666666", linewidth=1.5, gid="critical difference")
-    for end in ends:
-        axes.plot([end, end], [0.52, 0.64], color="#666666", linewidth=1.5)
-    axes.text(most, 0.7, f"CD = {difference:.2f}", ha="left", va="bottom", fontsize=SMALL)
-
-
-def _label(axes: Axes, label: Label, text: str, most: int, scale: float, high: float) -> None:
-    """A line from the axis down and out to the name; the rank stands at its end."""
-    edge = most + 0.25 * scale if label.left else 1 - 0.25 * scale
-    axes.plot([label.rank, label.rank, edge], [0, high, high], color="#444444", linewidth=0.9)
-    axes.plot([label.rank], [0], "o", color="black", markersize=3.5, clip_on=False)
-    beside = f"{text}  {label.rank:.2f}" if label.left else f"{label.rank:.2f}  {text}"
-    at = edge + 0.07 * scale if label.left else edge - 0.07 * scale
-    side = "right" if label.left else "left"
-    axes.text(at, high, beside, ha=side, va="center", fontsize=LABEL, gid="label")

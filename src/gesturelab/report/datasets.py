@@ -1,13 +1,19 @@
 """Models on several datasets: what a benchmark says beyond each dataset alone."""
 
 from collections.abc import Sequence
+from functools import partial
 from statistics import fmean
 from typing import cast
 
 import numpy as np
+from jaxtyping import Float64
 
-from gesturelab.evaluation.metrics import GESTURE
+from gesturelab.evaluation.bootstrap import intervals
+from gesturelab.evaluation.metrics import GESTURE, or_none
+from gesturelab.evaluation.result import Value
+from gesturelab.report.cost import device_of, not_comparable
 from gesturelab.report.cross_validation import compare_candidates
+from gesturelab.report.recommendation import recommend_over_datasets
 from gesturelab.report.results import DatasetsResult, GroupComparison, ModelOnDatasets
 
 
@@ -33,34 +39,71 @@ def compare_datasets(groups: Sequence[GroupComparison]) -> DatasetsResult | None
     if len(datasets) < 2 or len(models) < 2:
         return None
     by_person = [{name: results[name].scores["by_person"] for name in models} for results in by_model]
-    people = [sorted(set.intersection(*map(set, scores.values()))) for scores in by_person]
-    places = [(scores, person) for scores, names in zip(by_person, people, strict=True) for person in names]
-    values = np.array([[scores[name][person]["accuracy"] for scores, person in places] for name in models])
-    peers = [by_model[0][name].peer for name in models]
-    recordings = sum(min(scores[name][person]["recordings"] for name in models) for scores, person in places)
-    pairs, ranks = compare_candidates(models, values, peers, recordings)
-    rows = [
-        ModelOnDatasets(
-            model=name,
-            peer=peer,
-            values=tuple(results[name].primary for results in by_model),
-            mean=fmean(cast(float, results[name].primary["value"]) for results in by_model),
-            rank=ranks.mean[name],
-            seconds=fmean(_seconds(group, name) for group in datasets),
-        )
-        for name, peer in zip(models, peers, strict=True)
+    shared = [
+        (place, person)
+        for place, scores in enumerate(by_person)
+        for person in sorted(set.intersection(*map(set, scores.values())))
     ]
+    values = np.array([[by_person[at][name][person]["accuracy"] for at, person in shared] for name in models])
+    counts = np.array([min(by_person[at][name][person]["recordings"] for name in models) for at, person in shared])
+    of_dataset = np.eye(len(datasets))[[at for at, _ in shared]]
+    pairs, ranks = compare_candidates(models, values, [by_model[0][name].peer for name in models], int(counts.sum()))
+    bounds = intervals(partial(_mean_accuracies, values, counts[:, None] * of_dataset), len(shared))
+    trained = [{each.label: each for each in group.group.candidates} for group in datasets]
+    rows: list[ModelOnDatasets] = []
+    for name, (low, high) in zip(models, bounds.tolist(), strict=True):
+        results, candidates = [found[name] for found in by_model], [found[name] for found in trained]
+        mean = fmean(cast(float, result.primary["value"]) for result in results)
+        rows.append(
+            ModelOnDatasets(
+                model=name,
+                peer=results[0].peer,
+                values=tuple(result.primary for result in results),
+                mean=Value(value=mean, low=or_none(low), high=or_none(high)),
+                rank=ranks.mean[name],
+                parameters=round(fmean(candidate.parameters for candidate in candidates)),
+                seconds=fmean(candidate.seconds for candidate in candidates),
+                devices=tuple(sorted({device_of(run) for candidate in candidates for run in candidate.runs} - {""})),
+            )
+        )
+    rows.sort(key=lambda row: (row.rank, -cast(float, row.mean["value"])))
+    apart = {frozenset((pair.first, pair.second)) for pair in pairs if pair.distinguishable}
+    alike = [row for row in rows if frozenset((row.model, rows[0].model)) not in apart]
+    runs = {row.model: [run for found in trained for run in found[row.model].runs] for row in rows}
+    names = [" ".join((group.group.data, *group.group.flags)) for group in datasets]
+    people = of_dataset.sum(axis=0).astype(int).tolist()
+    recommended, recommendation = recommend_over_datasets(
+        alike, dict(zip(names, people, strict=True)), [run for row in alike for run in runs[row.model]]
+    )
     return DatasetsResult(
-        datasets=tuple(" ".join((group.group.data, *group.group.flags)) for group in datasets),
+        datasets=tuple(names),
         groups=tuple(group.number for group in datasets),
-        people=tuple(map(len, people)),
-        rows=tuple(sorted(rows, key=lambda row: (row.rank, -row.mean))),
+        people=tuple(people),
+        rows=tuple(rows),
         pairs=pairs,
         ranks=ranks,
+        alike=tuple(row.model for row in alike),
+        recommendation=recommendation,
+        recommended=recommended,
+        seconds_differ=tuple(not_comparable([run for each in runs.values() for run in each])),
     )
 
 
-def _seconds(group: GroupComparison, name: str) -> float:
-    """Of one training, the mean over a candidate's runs."""
-    (candidate,) = (each for each in group.group.candidates if each.label == name)
-    return fmean(run.info["training"]["seconds"] for run in candidate.runs)
+def _mean_accuracies(
+    values: Float64[np.ndarray, "models people"],
+    counts: Float64[np.ndarray, "people datasets"],
+    weights: Float64[np.ndarray, "draws people"],
+) -> Float64[np.ndarray, "draws models"]:
+    """Each model's mean over datasets of the accuracy of recordings; of datasets without a person that was drawn none.
+
+    Args:
+        values: Accuracy of each model and person.
+        counts: How many recordings of each dataset a person has.
+        weights: How often each person counts.
+    """
+    total = weights @ counts
+    right = np.einsum("dp,mp,ps->dms", weights, values, counts)
+    return (
+        np.divide(right, total[:, None], out=np.zeros_like(right), where=total[:, None] > 0).sum(axis=2)
+        / ((total > 0).sum(axis=1)[:, None])
+    )

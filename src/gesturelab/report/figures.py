@@ -13,10 +13,12 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.textpath import TextPath
 from matplotlib.ticker import MaxNLocator, NullFormatter, PercentFormatter
 
 from gesturelab.evaluation.metrics import CORRECTNESS, primary_metric
@@ -45,6 +47,7 @@ STYLE: dict[Any, Any] = {
     "grid.color": "#e5e5e5",
     "grid.linewidth": 0.7,
     "legend.edgecolor": "white",
+    "pdf.fonttype": 42,
     "legend.fontsize": SMALL,
     "legend.framealpha": 1,
     "svg.hashsalt": "gesturelab",
@@ -264,13 +267,18 @@ def shorten_middle(name: str) -> str:
     return name if len(name) <= LONGEST else f"{name[: LONGEST // 2 + 1]}…{name[-(LONGEST // 2 - 2) :]}"
 
 
+def text_width(text: str, size: float) -> float:
+    """Inches that a text takes (a dollar would begin a formula)."""
+    return TextPath((0, 0), text.replace("$", "S"), size=size).get_extents().width / 72
+
+
 def percent_axis(axis: Axis) -> None:
     """Numbers of an axis as per cent."""
     axis.set_major_formatter(PercentFormatter(1, symbol=" %"))
 
 
-def save(figure: Figure, path: Path, title: str, warned: Sequence[str], note: str = "") -> None:
-    """Title, note and warnings around the axes, then the file (SVG or PNG by its ending), whole or not at all."""
+def save(figure: Figure, path: Path, title: str, warned: Sequence[str], note: str = "", dpi: int | None = None) -> None:
+    """Title, note and warnings around the axes, then the file (SVG, PDF or PNG by its ending), whole or not at all."""
     inches_wide, inches_high = figure.get_size_inches()
     lines = [line for text in warned for line in textwrap.wrap(text, int(inches_wide * 12.8))]
     heading = 0.28 * len(title.splitlines()) + 0.1
@@ -290,7 +298,9 @@ def save(figure: Figure, path: Path, title: str, warned: Sequence[str], note: st
         warnings.filterwarnings("ignore", message="Glyph .* missing from")  # a name in a script the font lacks
         for _ in range(2 if figure.axes[0].get_legend() else 1):  # a legend below the axes moves with them
             figure.tight_layout(rect=(0, foot / high, 1, 1 - (heading + banner) / high))
-        if path.suffix == ".svg":
+        if path.suffix == ".pdf":
+            FigureCanvasPdf(figure).print_figure(beside, format="pdf", metadata={"CreationDate": None})
+        elif path.suffix == ".svg":
             FigureCanvasSVG(figure).print_figure(beside, format="svg", metadata={"Date": None})
         else:
-            FigureCanvasAgg(figure).print_figure(beside, dpi=DPI, format="png")
+            FigureCanvasAgg(figure).print_figure(beside, dpi=dpi or DPI, format="png")

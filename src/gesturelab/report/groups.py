@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any, cast
 
+from gesturelab.config.options import TARGET
 from gesturelab.evaluation.cross_validation import asked
 from gesturelab.evaluation.metrics import CORRECTNESS, primary_metric
 from gesturelab.report.collect import SUBSETS, Finished
@@ -103,6 +104,16 @@ class Candidate:
     def peer(self) -> bool:
         """Whether it is a method from elsewhere, not a size to choose."""
         return is_peer(self.runs[0].info)
+
+    @property
+    def lstm(self) -> bool:
+        """Whether it is a size of gesturelab's LSTM: neither a peer nor another network, whose class is named."""
+        return not self.peer and TARGET not in self.runs[0].info["model"]["hyperparameters"]
+
+    @property
+    def seconds(self) -> float:
+        """Of one training, the mean over the runs."""
+        return fmean(run.info["training"]["seconds"] for run in self.runs)
 
     @property
     def seeds(self) -> list[int]:

@@ -24,6 +24,7 @@ from gesturelab.report import sections, texts
 from gesturelab.report.collect import Finished
 from gesturelab.report.cost_figure import draw_cost
 from gesturelab.report.cross_validation_figures import draw_cross_validation
+from gesturelab.report.datasets_figure import describe_datasets, draw_datasets
 from gesturelab.report.figures import draw_confusion, draw_curves, draw_sizes
 from gesturelab.report.groups import Candidate, Group
 from gesturelab.report.leakage import draw_leakage
@@ -118,6 +119,8 @@ def pictures(comparison: Comparison) -> list[Picture]:
     if len({group.leaky for group in groups}) > 1:
         caption = "The same model, divided differently: leaky splits beside unseen people"
         drawn.append(_draw(caption, draw_leakage, rows))
+    if comparison.across is not None:
+        drawn.append(_draw(describe_datasets(comparison.across), draw_datasets, comparison))
     for group in comparison.groups:
         drawn += _draw_folds(group)
     for group in comparison.groups:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from statistics import fmean
 from typing import TYPE_CHECKING, Any, cast
 
 from gesturelab.evaluation.metrics import CORRECTNESS, GESTURE, METRICS, primary_metric
@@ -137,6 +136,7 @@ class CandidateResult:
         train_accuracy: Primary metric, the mean over runs; of baselines None.
         validation_accuracy: The same; of peers None.
         scores: Everything else.
+        lstm: Whether it is a size of gesturelab's LSTM, neither another network nor a peer.
     """
 
     candidate: str
@@ -148,6 +148,7 @@ class CandidateResult:
     train_accuracy: float | None
     validation_accuracy: float | None
     scores: Result
+    lstm: bool = False
 
     @property
     def partial(self) -> bool:
@@ -236,6 +237,21 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
+class ModelSelection:
+    """Which model to take, by validation; of some folds joined.
+
+    Attributes:
+        chosen: Its name; None where it cannot be said.
+        answer: Sentences that say it.
+        others: Sentences about models that differ from the one with the best validation accuracy.
+    """
+
+    chosen: str | None = None
+    answer: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class CrossValidationResult:
     """The folds of a group together: one result a candidate, and the candidates against each other.
 
@@ -243,8 +259,9 @@ class CrossValidationResult:
         results: Sizes, then peers, then baselines.
         pairs: Every two of them.
         ranks: None for one candidate.
-        model_selection: Sentences that say which size to take; the same with and without peers.
-        beside_peers: Sentences about a size and the peers.
+        selection: Which model to take; the same with and without peers.
+        other_kind: How an LSTM does beside the best other model on unseen people; empty where there is only one kind.
+        beside_peers: Sentences about a model and the peers.
         left_out: Runs that could not be joined.
         metrics_left_out: A sentence for each metric of the user's own that is not in the results.
     """
@@ -252,7 +269,8 @@ class CrossValidationResult:
     results: tuple[CandidateResult, ...]
     pairs: tuple[PairResult, ...]
     ranks: RankResult | None
-    model_selection: tuple[str, ...]
+    selection: ModelSelection
+    other_kind: str
     beside_peers: tuple[str, ...]
     left_out: tuple[LeftOut, ...]
     metrics_left_out: tuple[str, ...] = ()
@@ -467,11 +485,6 @@ class GroupComparison:
         return self.cross_validation.results if self.cross_validation else ()
 
     @property
-    def model_selection(self) -> tuple[str, ...]:
-        """The sentences of its cross-validation; empty where there is none."""
-        return self.cross_validation.model_selection if self.cross_validation else ()
-
-    @property
     def title(self) -> str:
         """The second line of a figure's title."""
         return f"{self.group.data}, {self.group.basis.kind}"
@@ -511,7 +524,7 @@ class GroupComparison:
             high=test["high"],
             gap=difference,
             band=band(difference),
-            seconds=fmean(run.info["training"]["seconds"] for run in candidate.runs),
+            seconds=candidate.seconds,
             marks=(*marks, *self.group.flags),
         )
 
@@ -529,17 +542,21 @@ class ModelOnDatasets:
         model: Its name.
         peer: Whether it is a method from elsewhere.
         values: The primary metric on each dataset.
-        mean: Over datasets, each as weighty as the others.
+        mean: Over datasets, each as weighty as the others, with its interval over the people of all.
         rank: Mean over the people of all datasets; 1 is best.
+        parameters: How many numbers are trained, the mean over datasets.
         seconds: Of one training, the mean over datasets.
+        devices: On which it was trained.
     """
 
     model: str
     peer: bool
     values: tuple[Value, ...]
-    mean: float
+    mean: Value
     rank: float
+    parameters: int
     seconds: float
+    devices: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -553,6 +570,10 @@ class DatasetsResult:
         rows: The models, by rank.
         pairs: Every two of them, over the people of all datasets.
         ranks: Over the same people.
+        alike: The model with the best mean rank, and those that no test tells apart from it.
+        recommendation: Which to take, in words.
+        recommended: The fastest of these to train; the best of them where they were trained under other conditions.
+        seconds_differ: Why training times cannot be compared; empty where nothing speaks against it.
     """
 
     datasets: tuple[str, ...]
@@ -561,6 +582,10 @@ class DatasetsResult:
     rows: tuple[ModelOnDatasets, ...]
     pairs: tuple[PairResult, ...]
     ranks: RankResult
+    alike: tuple[str, ...]
+    recommendation: str
+    recommended: str
+    seconds_differ: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -671,7 +696,8 @@ def _joined_json(group: GroupComparison, joined: CrossValidationResult) -> dict[
         "results": [result.to_dict() for result in joined.results],
         "pairs": [asdict(pair) for pair in joined.pairs],
         "ranks": joined.ranks and asdict(joined.ranks),
-        "verdict": list(joined.model_selection),
+        "verdict": [*joined.selection.answer, *joined.selection.others],
+        "other_kind": joined.other_kind,
         "beside_peers": list(joined.beside_peers),
         "left_out": [asdict(run) for run in joined.left_out],
     }

@@ -31,10 +31,13 @@ from gesturelab.report.results import (
     RankResult,
     RunRow,
 )
-from gesturelab.report.texts import count, duration, interval, percent
+from gesturelab.report.texts import ACCURACY, count, duration, interval, percent
 
 Cell = str | tuple[str, float]
 """A text, or a text with the number that it is sorted by."""
+
+MOST_INTERVALS = 3
+"""Columns of intervals that a console of 100 columns holds."""
 
 EVERYBODY = "everybody"
 """The part that holds all recordings."""
@@ -263,16 +266,26 @@ def pair_blocks(pairs: Sequence[PairResult], ranks: RankResult | None, target: s
         yield texts.mean_ranks(ranks)
 
 
-def datasets_table(across: DatasetsResult) -> Table:
-    """Models by datasets, the best mean rank first."""
-    columns = ("model", *across.datasets, "mean", "rank", "time")
+def datasets_table(across: DatasetsResult, *, narrow: bool = False) -> Table:
+    """Models by datasets, the best mean rank first.
+
+    Args:
+        across: Models on several datasets.
+        narrow: For a console of 100 columns: no parameters, no interval of the mean, and of more than three datasets
+            none at all; devices only where they differ.
+    """
+    plain = narrow and len(across.datasets) > MOST_INTERVALS
+    devices = not narrow or len({row.devices for row in across.rows}) > 1
+    columns = ("model", *across.datasets, "mean", "rank", *["parameters"] * (not narrow), "time", *["device"] * devices)
     rows = (
         (
             f"{row.model} (peer)" if row.peer else row.model,
-            *map(interval, row.values),
-            f"{100 * row.mean:.1f}",
+            *(ACCURACY.show(value["value"]) if plain else interval(value) for value in row.values),
+            ACCURACY.show(row.mean["value"]) if narrow else interval(row.mean),
             f"{row.rank:.2f}",
+            *([] if narrow else [(count(row.parameters), row.parameters)]),
             (duration(row.seconds), row.seconds),
+            *([", ".join(row.devices)] if devices else []),
         )
         for row in across.rows
     )
@@ -283,7 +296,8 @@ def datasets_blocks(comparison: Comparison) -> Iterator[Block]:
     """The models on several datasets, and against each other over the people of all; nothing of one dataset."""
     if (across := comparison.across) is not None:
         yield datasets_table(across)
-        yield texts.on_datasets(across)
+        yield texts.DATASETS
+        yield from texts.training_times(across.seconds_differ)
         yield from pair_blocks(across.pairs, across.ranks, GESTURE, ", over the people of all datasets")
 
 

@@ -13,7 +13,6 @@ from gesturelab.report.results import (
     Comparison,
     Cost,
     CrossValidationResult,
-    DatasetsResult,
     GroupComparison,
     LeftOut,
     PairResult,
@@ -48,6 +47,12 @@ PART_NOTES = {
     "or not: whatever a patient does is called incorrect, everything else correct. All on exactly these recordings. "
     "Where nearly all incorrect movements are patients', telling who moves is worth much: look at patients alone.",
 }
+
+DATASETS = (
+    "In brackets 95 % intervals from a bootstrap over people. mean: of the datasets, each as weighty as the others; "
+    "rank: mean over the people of all, 1 is best; parameters, time: means over datasets, time of one training."
+)
+"""Below the table of models by datasets."""
 
 SHARES = (
     (1 / 2, "half"),
@@ -127,6 +132,15 @@ def p_value(p: float) -> str:
     return "<0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
+def join_words(words: Sequence[str]) -> str:
+    """Words with commas and an "and".
+
+    >>> join_words(["a"]), join_words(["a", "b", "c"])
+    ('a', 'a, b and c')
+    """
+    return " and ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)
+
+
 def share(part: int, whole: int) -> str:
     """How much of the parameters a smaller size has.
 
@@ -198,7 +212,7 @@ def recommendation(group: GroupComparison) -> list[str]:
         return ["Nothing can be recommended: no fold was run with every size, so each was tested on other people."]
     metric = group.metric
     validation = percent(chosen.validation_accuracy)
-    if group.model_selection:
+    if group.cross_validation and group.cross_validation.selection.answer:
         return [f"Highest validation {metric} of recordings: {chosen.candidate} with {validation} ({_seeds(chosen)})."]
     start = f"Recommended (by validation {metric} of recordings): "
     if group.group.leaky:
@@ -231,16 +245,18 @@ def list_seeds(seeds: Sequence[float | None]) -> str:
 
 
 def answer(group: GroupComparison) -> list[str]:
-    """The recommendation in a few sentences: what model selection says first, and the best by validation."""
-    provisional = 1 + ("provisional" in " ".join(group.model_selection[:1]))
-    return [*group.model_selection[:provisional], *recommendation(group)[:1]]
+    """The recommendation in a few sentences: model selection, other kinds of models, and the best by validation."""
+    joined = group.cross_validation
+    selection, kinds = (joined.selection.answer, joined.other_kind) if joined else ((), "")
+    parts = [*selection, kinds, *recommendation(group)[:1]] if selection else [*recommendation(group)[:1], kinds]
+    return [part for part in parts if part]
 
 
 def rest(group: GroupComparison) -> list[str]:
     """What follows the answer: the rest of model selection and recommendation, and how sizes do beside peers."""
-    selection = group.model_selection[len(answer(group)) - 1 :] if group.model_selection else ()
-    beside = group.cross_validation.beside_peers if group.cross_validation else ()
-    return [*selection, *recommendation(group)[1:], *beside, *training_samples(group.runs)]
+    joined = group.cross_validation
+    others, beside = (joined.selection.others, joined.beside_peers) if joined else ((), ())
+    return [*others, *recommendation(group)[1:], *beside, *training_samples(group.runs)]
 
 
 def tested(result: CandidateResult) -> str:
@@ -364,22 +380,6 @@ def confidence(result: CandidateResult) -> str:
     return f"{text}."
 
 
-def on_datasets(across: DatasetsResult) -> str:
-    """Which model is best over several datasets, and what can be told apart."""
-    best, *others = across.rows
-    people = ", ".join(f"{count} of {name}" for name, count in zip(across.datasets, across.people, strict=True))
-    behind = {
-        pair.second if pair.first == best.model else pair.first
-        for pair in across.pairs
-        if pair.distinguishable and best.model in (pair.first, pair.second)
-    }
-    alike = [row.model for row in others if row.model not in behind]
-    text = f"Over {sum(across.people)} people ({people}) {best.model} has the best mean rank"
-    if alike:
-        return f"{text}; no test tells it apart from {', '.join(alike)}."
-    return f"{text}, and tests tell it apart from every other model."
-
-
 def pair_note(pair: PairResult, target: str) -> str:
     """How the pairs were tested."""
     what, test = "Accuracy a person", "Wilcoxon's signed-rank test (exact)"
@@ -407,6 +407,11 @@ def not_joined(run: LeftOut) -> str:
     return f"Not joined: {run.run}: {run.reason}"
 
 
+def training_times(reasons: Sequence[str]) -> list[str]:
+    """Why training times cannot be compared; nothing where nothing speaks against it."""
+    return [f"Training times are NOT COMPARABLE: {'; '.join(reasons)}."] if reasons else []
+
+
 def costs(cost: Cost) -> list[str]:
     """What the columns of the table of costs mean, and how far they can be trusted."""
     names = {"parameters": "parameters", "flops_per_window": "MFLOP", "latency_ms": "latency"}
@@ -416,8 +421,7 @@ def costs(cost: Cost) -> list[str]:
         f"{' and '.join(names[kind] for kind in cost.by)}. That goes by the accuracies as they are, whose differences "
         "may be noise: the recommendation does not."
     ]
-    if cost.seconds_differ:
-        sentences.append(f"Training times are NOT COMPARABLE: {'; '.join(cost.seconds_differ)}.")
+    sentences += training_times(cost.seconds_differ)
     conditions = cost.latency
     if conditions is None:
         return [*sentences, "No latency was measured: --latency does it, on the machine where it is given."]

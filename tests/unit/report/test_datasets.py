@@ -1,15 +1,28 @@
 """Models on several datasets: each model's accuracy on each, and ranks over the people of all, worked out here."""
 
 import csv
+import itertools
 import json
 from pathlib import Path
+from typing import Any
 
+import matplotlib.image
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from rich.console import Console
 from scipy.stats import rankdata
 
 from gesturelab.cli.compare import run
+from gesturelab.evaluation.result import Value
+from gesturelab.report import comparison, datasets_figure
 from gesturelab.report.comparison import compare
+from gesturelab.report.console import show
+from gesturelab.report.datasets_figure import describe_datasets, draw_datasets
+from gesturelab.report.page import pictures
+from gesturelab.report.results import Comparison, DatasetsResult, ModelOnDatasets, RankResult
+from gesturelab.report.sections import datasets_table, shown
 from predictions_builder import PEOPLE, fold_run, write_fold_run
 
 MODELS = {"tiny": 500_000, "small": 1_500_000, "rocket": 100_000}
@@ -62,7 +75,9 @@ def test_ranks_are_over_the_people_of_all_datasets():
         means = {dataset: np.mean(accuracies(dataset, row.model)) for dataset in ACCURACIES}
         shown = dict(zip(across.datasets, (value["value"] for value in row.values), strict=True))
         assert shown == pytest.approx(means)  # everybody has as many recordings
-        assert row.mean == pytest.approx(np.mean(list(means.values())))
+        assert row.mean["value"] == pytest.approx(np.mean(list(means.values())))
+        assert row.mean["low"] is not None
+        assert row.mean["low"] < row.mean["value"] < row.mean["high"]
     assert {pair.people for pair in across.pairs} == {2 * len(PEOPLE)}
     (pair,) = (pair for pair in across.pairs if {pair.first, pair.second} == {"tiny", "small"})
     sign = 1 if pair.first == "tiny" else -1
@@ -74,7 +89,7 @@ def test_the_table_is_on_the_first_screen_and_everywhere_else(capsys: pytest.Cap
     assert run(["runs", "--json", "c.json", "--markdown", "c.md"]) == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert "model first second mean rank time" in printed or "model second first mean rank time" in printed
-    assert "Over 12 people (6 of" in printed
+    assert printed.startswith("Over 12 people (6 of")
     across = json.loads(Path("c.json").read_text())["across"]
     assert len(across["rows"]) == 3
     assert len(across["pairs"]) == 3
@@ -107,6 +122,118 @@ def test_other_recordings_of_the_same_dataset_do_not_count_its_people_twice(
     monkeypatch.chdir(tmp_path)
     for dataset in ACCURACIES:
         write_sweep(dataset, MODELS, source="irds")
-    comparison = compare("runs")
-    assert len(comparison.groups) == 2
-    assert comparison.across is None
+    several = compare("runs")
+    assert len(several.groups) == 2
+    assert several.across is None
+
+
+def matrix(datasets: int = 3, devices: tuple[str, ...] = ("cpu",)) -> Comparison:
+    """Seven models with long intervals; the second device, if there is one, trained the last model."""
+    names = ["minirocket", "small", "inception", "gru", "tiny", "stgcn", "transformer"]
+    rows = tuple(
+        ModelOnDatasets(
+            model=name,
+            peer=False,
+            values=tuple(Value(value=0.9 - 0.02 * at, low=0.8 - 0.02 * at, high=0.95) for _ in range(datasets)),
+            mean=Value(value=0.9 - 0.02 * at, low=0.85 - 0.02 * at, high=0.93),
+            rank=1.0 + at,
+            parameters=100_000 * (at + 1),
+            seconds=8.0 * 2.6**at,
+            devices=(devices[-1] if at == 6 else devices[0],),
+        )
+        for at, name in enumerate(names)
+    )
+    ranks = RankResult(30, {row.model: row.rank for row in rows}, 0.01, 1.5, [names[:3]])
+    across = DatasetsResult(
+        datasets=tuple(f"msr_action{at}d" for at in range(datasets)),
+        groups=(),
+        people=(10,) * datasets,
+        rows=rows,
+        pairs=(),
+        ranks=ranks,
+        alike=tuple(names[:3]),
+        recommendation="Take minirocket.",
+        recommended="minirocket",
+        seconds_differ=("devices differ",) * (len(devices) - 1),
+    )
+    return Comparison((), across=across)
+
+
+@pytest.mark.parametrize("datasets", [2, 3, 4])
+def test_the_table_of_the_first_screen_fits_100_columns(datasets: int):
+    several = matrix(datasets)
+    assert several.across is not None
+    table = datasets_table(several.across, narrow=True)
+    width = sum(max(map(len, map(shown, cells))) + 2
+                for cells in zip(table.columns, *table.rows, strict=True))  # fmt: skip
+    assert width <= 102, "without the space after the last column"
+    assert any("(" in shown(cell) for cell in table.rows[0]) == (datasets < 4)
+    full = datasets_table(several.across)
+    assert str(full.rows[0]).count("(80.0-95.0)") == datasets
+
+
+def test_one_recommendation_over_all_datasets_comes_first():
+    console = Console(width=100, highlight=False)
+    with console.capture() as screen:
+        show(matrix(), console)
+    assert screen.get().startswith("Take minirocket.")
+
+
+def test_another_device_is_named_and_its_time_is_not_compared_in_silence(drawn: list[Figure], tmp_path: Path):
+    several = matrix(devices=("cpu", "H100"))
+    assert several.across is not None
+    table = datasets_table(several.across, narrow=True)
+    assert [row[-1] for row in table.rows] == ["cpu"] * 6 + ["H100"]
+    draw_datasets(several, tmp_path / "d.png")
+    times = drawn[0].axes[1]
+    assert "NOT COMPARABLE" in times.get_xlabel()
+    assert "* H100" in times.get_xlabel()
+    assert [text.get_text() for text in times.texts if text.get_text().endswith("*")] == ["transformer*"]
+    assert not any(line.get_gid() == "front" for line in times.lines)
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    kept: list[Figure] = []
+    real = datasets_figure.save
+
+    def remember(figure: Figure, *rest: Any, **options: Any) -> None:
+        real(figure, *rest, **options)
+        kept.append(figure)
+
+    monkeypatch.setattr(datasets_figure, "save", remember)
+    return kept
+
+
+def test_the_figure_is_as_wide_as_two_columns_and_readable_in_print(drawn: list[Figure], tmp_path: Path):
+    draw_datasets(matrix(), tmp_path / "d.png")
+    assert matplotlib.image.imread(tmp_path / "d.png").shape[1] == 7 * 300
+    figure = drawn[0]
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    texts = [text for text in figure.findobj(match=lambda artist: hasattr(artist, "get_fontsize")) if text.get_text()]  # type: ignore[attr-defined]
+    assert min(text.get_fontsize() for text in texts) >= 7  # type: ignore[attr-defined]
+    for axes in figure.axes:
+        boxes = [text.get_window_extent(canvas.get_renderer()) for text in axes.texts if text.get_text()]
+        assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+        assert all(box.x0 >= 0 and box.x1 <= figure.bbox.x1 for box in boxes)
+    dots = [line for line in figure.axes[0].lines if line.get_gid() == "interval"]
+    assert [list(line.get_xdata()) for line in dots[:3]] == [[0.8, 0.95]] * 3  # type: ignore[call-overload]
+    markers = [handle.get_marker() for handle in figure.axes[0].get_legend().legend_handles]  # type: ignore[union-attr]
+    assert len(set(markers)) == 4, "datasets differ in grey too"
+
+
+def test_compare_writes_the_figure_as_pdf_and_png(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(comparison, "compare", lambda *_, **__: matrix(2))
+    run([str(tmp_path), "--figures", str(tmp_path / "figures")])
+    assert (tmp_path / "figures/datasets.pdf").read_bytes().startswith(b"%PDF")
+    assert (tmp_path / "figures/datasets.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_page_shows_the_figure_and_says_in_words_what_it_shows():
+    several = matrix()
+    assert several.across is not None
+    (picture,) = pictures(several)
+    assert picture.caption == describe_datasets(several.across)
+    assert several.across.recommendation in picture.caption
+    assert picture.svg.startswith(b"<?xml")

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from gesturelab.evaluation.pairs import Pair, compare_pairs, rank_sizes
 from gesturelab.report import cross_validation_figures
 from gesturelab.report.cross_validation_figures import draw_ranks, place_bars, place_labels
-from gesturelab.report.results import CandidateResult, CrossValidationResult, RankResult
+from gesturelab.report.results import CandidateResult, CrossValidationResult, ModelSelection, RankResult
 
 
 def item_of(names: list[str], values: np.ndarray, peers: int = 0) -> CrossValidationResult:
@@ -28,7 +28,7 @@ def item_of(names: list[str], values: np.ndarray, peers: int = 0) -> CrossValida
         critical_difference=found.critical_difference,
         cliques=[[names[at] for at in clique] for clique in found.cliques],
     )
-    return CrossValidationResult(tuple(results), (), ranks, (), (), ())
+    return CrossValidationResult(tuple(results), (), ranks, ModelSelection(), "", (), ())
 
 
 @pytest.fixture
