@@ -4,7 +4,8 @@
     python benchmarks/references.py --root ../shared --seeds 3
 
 Both see the same scaled features of whole recordings, and train on the training people only. It prints the accuracy of
-each on the test people, and the seconds of fit and test on one thread. `--networks minirocket --datasets irds --folds 1` is a part.
+each on the test people, and the seconds of fit and test on one thread. `--networks minirocket --datasets irds
+--folds 1` does a part.
 """
 
 import argparse

@@ -145,23 +145,6 @@ class Kernels(nn.Module):
 
 
 def convolve(
-        self, features: Float[Tensor, "batch frames features"]
-    ) -> list[Float[Tensor, "batch frames kernels"]]:
-        """Each kernel in each dilation, with zeros beyond the window's ends."""
-        seen = (features @ self.channels.to(features)).split(KERNELS, dim=2)
-        weights = self.weights.to(features)
-        return [convolve(series, weights, dilation) for series, dilation in zip(seen, self.dilations, strict=True)]
-
-
-def convolve(
-        self, features: Float[Tensor, "batch frames features"], index: int
-    ) -> Float[Tensor, "batch frames kernels"]:
-        """Each kernel in one dilation, with zeros beyond the window's ends."""
-        seen = features @ self.get_buffer(f"channels_{index}").to(features).T
-        return convolve(seen, self.weights.to(seen), self.dilations[index])
-
-
-def convolve(
     series: Float[Tensor, "batch frames #*kernels"], weights: Float[Tensor, "length *kernels"], dilation: int
 ) -> Float[Tensor, "batch frames *kernels"]:
     """Each series with a kernel of its own, with zeros beyond the window's ends."""

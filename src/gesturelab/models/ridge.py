@@ -66,7 +66,8 @@ class RidgeHead(nn.Module):
             products = values.new_zeros(rows, rows)
             for part in centred():
                 products.addmm_(part, part.T)
-            sizes, along = torch.linalg.eigh(products.double())
+            sizes, vectors = torch.linalg.eigh(products.double())
+            along = vectors
         else:
             whole = torch.cat(list(centred()), dim=1)
             sizes, vectors = torch.linalg.eigh((whole.T @ whole).double())
