@@ -66,7 +66,7 @@ def test_conf_is_the_one_inside_the_package(installed, tmp_path):
 
 def test_configuration_composes_from_another_folder(installed, tmp_path):
     assert "name: gestures\n" in answer(installed, "train", "--cfg", "job", folder=tmp_path)
-    assert "model: gru, inception, large, medium, minirocket, small" in answer(
+    assert "model: gru, inception, large, medium, minirocket, multirocket_hydra, small" in answer(
         installed, "train", "--help", folder=tmp_path
     )
 

@@ -43,20 +43,19 @@ def test_what_the_head_sees_is_how_often_each_kernel_is_above_its_thresholds():
     network = MiniRocket(6, CLASSES, 40, outputs=84 * 4)
     windows, classes = movements(12)
     network.fit(windows, classes)
-    seen = network.transform(windows[:2]).numpy()
-    position, first = 0, 0
+    seen = network.transform(windows[:2]).view(2, 4, 84).numpy()
+    first, kernels = 0, network.kernels
     for index, (dilation, count) in enumerate(zip(*dilations(40, 4), strict=True)):
-        channels = network.get_buffer(f"channels_{index}").numpy()
+        channels = kernels.channels.split(84, dim=1)[index].numpy()
         for kernel, twos in enumerate(combinations(range(9), 3)):
             weights = np.where(np.isin(np.arange(9), twos), 2, -1)
-            thresholds = network.thresholds[kernel, first : first + count].numpy()
+            thresholds = kernels.thresholds[first : first + count, kernel].numpy()
             for row in range(2):
-                series = windows[row].numpy()[:, channels[kernel]].sum(axis=1)
+                series = windows[row].numpy()[:, channels[:, kernel]].sum(axis=1)
                 expected = shares_above(series, weights, dilation, thresholds, padded=(kernel + index) % 2 == 0)
-                assert seen[row, position : position + count] == pytest.approx(expected, abs=1e-4)
-            position += count
+                assert seen[row, first : first + count, kernel] == pytest.approx(expected, abs=1e-4)
         first += count
-    assert position == seen.shape[1]
+    assert first == seen.shape[1]
     assert 0.2 < seen.mean() < 0.8  # thresholds are where the values are
 
 
