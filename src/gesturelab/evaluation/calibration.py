@@ -54,12 +54,13 @@ def fit_temperature(
     logits = np.log(np.maximum(probabilities, SMALLEST))
     chosen = logits[np.arange(len(truth)), truth]
 
-    def loss(inverse: float) -> float:
+    def loss(log_temperature: float) -> float:
+        inverse = np.exp(-log_temperature)
         scaled = logits * inverse
         top = scaled.max(axis=1)
         return float((np.log(np.exp(scaled - top[:, None]).sum(axis=1)) + top - chosen * inverse).mean())
 
-    best: Any = minimize_scalar(lambda x: loss(np.exp(-x)), bounds=np.log(TEMPERATURES), options={"xatol": 1e-7})
+    best: Any = minimize_scalar(loss, bounds=np.log(TEMPERATURES), options={"xatol": 1e-7})
     return float(np.exp(best.x))
 
 
