@@ -33,8 +33,7 @@ from gesturelab.datasets import cache as code
 from gesturelab.datasets.cache import cached
 from gesturelab.datasets.irds.fetch import unpack
 from gesturelab.datasets.irds.files import GESTURES as IRDS_GESTURES
-from gesturelab.datasets.irds.parse import parse, parse_numbers
-from gesturelab.datasets.irds.read import to_uniform_motion
+from gesturelab.datasets.irds.read import parse, parse_numbers, to_uniform_motion
 from gesturelab.datasets.source import read_dataset
 from gesturelab.errors import FetchError, GesturelabError, RecordingError, RunError
 from gesturelab.evaluation.predictions import read_predictions

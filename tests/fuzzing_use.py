@@ -9,8 +9,7 @@ import numpy as np
 from fuzzing_case import Case
 from fuzzing_inputs import damaged
 from gesturelab.datasets.folder.labels import read_labels
-from gesturelab.datasets.formats.csv_table import columns
-from gesturelab.datasets.formats.files import read_motion
+from gesturelab.datasets.formats.files import columns, read_motion
 from gesturelab.runs.info import SYNTHETIC
 from gesturelab.skeletons.definition import read_definition
 from gesturelab.skeletons.skeleton import KINECT_V2

@@ -6,8 +6,7 @@ import socket
 import yaml
 
 from gesturelab.runs.folder import RunDir
-from gesturelab.runs.status import NOT_FINITE, State, Status, end_status, read_status, write_status
-from gesturelab.runs.stop_request import asked_to_stop
+from gesturelab.runs.status import NOT_FINITE, State, Status, asked_to_stop, end_status, read_status, write_status
 from info_builder import make_info
 
 

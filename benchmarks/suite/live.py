@@ -10,9 +10,8 @@ from gesturelab.config.composing import compose
 from gesturelab.config.data import Target
 from gesturelab.datasets.irds.files import GESTURES, MIRRORED_GESTURES
 from gesturelab.export.contents import Contents
-from gesturelab.export.model import Model
+from gesturelab.export.model import Model, OnnxModel, session
 from gesturelab.export.onnx_file import as_onnx, quantised
-from gesturelab.export.onnx_model import OnnxModel, session
 from gesturelab.models.network import build_network
 from gesturelab.models.recogniser import Recogniser
 from gesturelab.preprocessing.features import Features

@@ -24,34 +24,28 @@ def odd_value(value: Any, kind: Any) -> str:
 def _odd(value: Any, kind: Any, key: str, depth: int) -> str:
     if depth > DEEPEST:
         return f"'{key}' nests too deeply"
-    if is_typeddict(kind):
-        if not isinstance(value, dict):
-            return _wrong(value, "dict", key)
-        there = cast(dict[str, Any], value)
-        return _first(_odd(there[name], inner, _join(key, name), depth + 1) for name, inner in _hints(kind).items()
-                      if name in there)  # fmt: skip
-    origin = get_origin(kind)
-    if origin in (Union, types.UnionType):
-        if value is None and type(None) in get_args(kind):
+    arguments = get_args(kind)
+    if get_origin(kind) in (Union, types.UnionType):
+        if value is None and type(None) in arguments:
             return ""
-        problems = [_odd(value, one, key, depth) for one in get_args(kind) if one is not type(None)]
+        problems = [_odd(value, one, key, depth) for one in arguments if one is not type(None)]
         return "" if "" in problems else problems[0]
-    if kind is Any or origin in (list, dict):
-        return _odd_inside(value, kind, origin, key, depth)
-    return _odd_leaf(value, kind, key) if isinstance(kind, type) else ""
-
-
-def _odd_inside(value: Any, kind: Any, origin: Any, key: str, depth: int) -> str:
-    """Of what holds others, or may be anything that JSON can hold."""
-    if origin is not None and not isinstance(value, origin):
-        return _wrong(value, origin.__name__, key)
-    inner = get_args(kind)[-1] if origin is not None else Any
-    if isinstance(value, dict):
-        named = cast(dict[str, Any], value).items()
-        return _first(_odd_leaf(name, str, key) or _odd(one, inner, _join(key, name), depth + 1) for name, one in named)
+    known = _hints(kind) if is_typeddict(kind) else None
+    container = dict if known is not None else type(cast(object, value)) if kind is Any else get_origin(kind) or kind
+    if container not in (dict, list):
+        return "" if container is type(None) else _odd_leaf(value, container, key)
+    if not isinstance(value, container):
+        return _wrong(value, container.__name__, key)
+    inner = arguments[-1] if arguments else Any
+    entries: list[tuple[str, Any, Any]] = []
     if isinstance(value, list):
-        return _first(_odd(one, inner, f"{key}[{at}]", depth + 1) for at, one in enumerate(cast(list[Any], value)))
-    return "" if value is None else _odd_leaf(value, type(cast(object, value)), key)
+        entries = [(f"{key}[{at}]", one, inner) for at, one in enumerate(cast(list[Any], value))]
+    for name, one in cast(dict[Any, Any], value).items() if isinstance(value, dict) else ():
+        if known is None and (problem := _odd_leaf(name, str, key)):
+            return problem
+        if known is None or name in known:
+            entries.append((f"{key}.{name}" if key else name, one, inner if known is None else known[name]))
+    return next(filter(None, (_odd(one, kind, place, depth + 1) for place, one, kind in entries)), "")
 
 
 def _odd_leaf(value: Any, kind: Any, key: str) -> str:
@@ -72,14 +66,6 @@ def _odd_leaf(value: Any, kind: Any, key: str) -> str:
 
 def _wrong(value: Any, kind: str, key: str) -> str:
     return f"'{key}' should be of type {kind}, not {type(value).__name__}"
-
-
-def _first(problems: Any) -> str:
-    return next(filter(None, problems), "")
-
-
-def _join(key: str, name: str) -> str:
-    return f"{key}.{name}" if key else name
 
 
 @cache

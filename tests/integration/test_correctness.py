@@ -24,7 +24,7 @@ from gesturelab.report.console import show
 from gesturelab.report.cross_validation_figures import draw_cross_validation
 from gesturelab.report.page import render_markdown, render_page
 from gesturelab.runs.folder import RunDir
-from gesturelab.sweeps.search.trial import find_objective
+from gesturelab.sweeps.search.search import find_objective
 from gesturelab.training.audit import audit
 from gesturelab.training.trackers.tracker import scores
 from trained import train_in

@@ -27,7 +27,8 @@ class Shift:
         return positions + 0.05 * torch.randn(len(positions), 1, 1, 3, generator=generator)
 """
 QUICK = ("data.people=8", "data.repetitions=1", "trainer=cpu", "trainer.max_epochs=2", "model.hidden=8")
-OWN = ("experiment=live", "features=mine", "augment=mine", "trainer.batch_size=16", "trainer.checkpoint_minutes=1e-9", *QUICK)
+OWN = ("experiment=live", "features=mine", "augment=mine", "trainer.batch_size=16", "trainer.checkpoint_minutes=1e-9")
+OWN = (*OWN, *QUICK)
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,7 @@ from gesturelab.evaluation.predictions import read_predictions
 from gesturelab.evaluation.windows import read_windows
 from gesturelab.preprocessing.scaler import Scaler
 from gesturelab.report.collect import collect
-from gesturelab.runs.status import read_status
-from gesturelab.runs.stop_request import asked_to_stop
+from gesturelab.runs.status import asked_to_stop, read_status
 from gesturelab.splits.split import RecordingTable, choose_people
 from gesturelab.sweeps.search.result import read_search
 

@@ -28,6 +28,7 @@ from gesturelab.runs.status import (
     HEARTBEAT_S,
     SILENT_S,
     State,
+    asked_to_stop,
     end_status,
     is_first_process,
     read_status,
@@ -35,7 +36,6 @@ from gesturelab.runs.status import (
     seconds_since_heartbeat,
     slurm_job,
 )
-from gesturelab.runs.stop_request import asked_to_stop
 from gesturelab.sweeps.hydra_job import train_with_hydra
 from gesturelab.sweeps.local import end_with_parent
 from gesturelab.training.train import train_in_process

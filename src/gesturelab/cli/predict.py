@@ -87,8 +87,7 @@ def run(arguments: list[str]) -> int:
 def _print_answers(
     model: "Model", answered: "Sequence[Answer]", console: "Console", *, windows: bool, table: bool
 ) -> None:
-    from gesturelab.predict.output import show_answers, show_scores
-    from gesturelab.predict.score import score
+    from gesturelab.predict.output import score, show_answers, show_scores
 
     if table:
         show_answers(answered, console, windows=windows)

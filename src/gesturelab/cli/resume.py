@@ -12,7 +12,7 @@ from gesturelab.config.saved import read_config
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.log_file import LogFile
 from gesturelab.runs.signals import PREEMPTIONS, listen
-from gesturelab.runs.stop_request import withdraw_request
+from gesturelab.runs.status import withdraw_request
 
 
 def run(arguments: list[str]) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
 
-from gesturelab.config import callbacks, data, split, sweeps, training
+from gesturelab.config import data, split, sweeps, training
 from gesturelab.config.options import target_of, to_plain
 from gesturelab.config.typed import GROUPS
 
@@ -27,15 +27,15 @@ SCHEMAS: dict[str, type] = {
     "cosine": training.CosineConfig,
     "plateau": training.PlateauConfig,
     "trainer": training.TrainerConfig,
-    "early_stopping": callbacks.EarlyStoppingConfig,
-    "weight_averaging": callbacks.WeightAveragingConfig,
-    "logger": callbacks.LoggerConfig,
+    "early_stopping": training.EarlyStoppingConfig,
+    "weight_averaging": training.WeightAveragingConfig,
+    "logger": training.LoggerConfig,
     "local_launcher": sweeps.LocalLauncherConfig,
     "shared_process_launcher": sweeps.SharedProcessLauncherConfig,
     "slurm_launcher": sweeps.SlurmLauncherConfig,
     "optuna_sweeper": sweeps.SearchConfig,
-    "mlflow": callbacks.MlflowConfig,
-    "wandb": callbacks.WandbConfig,
+    "mlflow": training.MlflowConfig,
+    "wandb": training.WandbConfig,
 }
 """Each schema by the name under which a file in conf/ begins with it: ``/schema/<name>@_here_``."""
 

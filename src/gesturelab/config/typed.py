@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import field, fields, is_dataclass, make_dataclass
 from typing import Any, cast
 
-from gesturelab.config.callbacks import EarlyStoppingConfig, MlflowConfig, WandbConfig, WeightAveragingConfig
 from gesturelab.config.data import DATASETS, AugmentConfig, FeaturesConfig, GuestDataConfig, WindowConfig
 from gesturelab.config.options import TARGET, from_values, read_free, read_option, refuse_unknown_keys, to_plain
 from gesturelab.config.split import SPLITS, GuestSplitConfig
@@ -13,14 +12,18 @@ from gesturelab.config.training import (
     ConstantConfig,
     CosineConfig,
     CrossEntropyConfig,
+    EarlyStoppingConfig,
     GuestLossConfig,
     GuestModelConfig,
     GuestSchedulerConfig,
     LSTMConfig,
+    MlflowConfig,
     PlateauConfig,
     SgdConfig,
     TrainConfig,
     TrainerConfig,
+    WandbConfig,
+    WeightAveragingConfig,
 )
 from gesturelab.errors import ConfigError
 

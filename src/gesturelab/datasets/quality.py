@@ -16,7 +16,7 @@ from gesturelab.datasets.folder.labels import FILE, read_labels
 from gesturelab.datasets.folder.read import MADE_UP, images
 from gesturelab.datasets.formats.files import own_rate_hz, read_frames, to_motion
 from gesturelab.datasets.irds.files import GESTURES, irds_forms, recording_label
-from gesturelab.datasets.irds.parse import Track, impossible_values, parse
+from gesturelab.datasets.irds.read import Track, impossible_values, parse
 from gesturelab.datasets.mirror_names import UNKNOWN, mirror_in_words, mirrored_gestures
 from gesturelab.datasets.recording import CORRECTNESS, Recording, RecordingLabel
 from gesturelab.datasets.source import read_dataset

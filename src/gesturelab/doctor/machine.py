@@ -18,9 +18,8 @@ from packaging.requirements import Requirement
 
 from gesturelab.config.training import TrainConfig
 from gesturelab.datasets.cache import cache_folder
-from gesturelab.doctor.child import Request, listen
+from gesturelab.doctor.child import Request, find_largest_batch, listen
 from gesturelab.doctor.facts import Asked, Cores, Driver, Facts, Folder, Package, Partition, Slurm
-from gesturelab.doctor.largest_batch import find_largest_batch
 from gesturelab.sweeps.resources import count_amd_gpus, count_cpu_cores
 from gesturelab.training.device import separate_miopen_caches
 from gesturelab.training.provenance import versions

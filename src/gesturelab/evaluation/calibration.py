@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -46,31 +46,22 @@ def fit_temperature(
 ) -> float:
     """The temperature with the least cross-entropy, to be fitted on validation people (C. Guo et al., ICML 2017).
 
-    Golden-section search: in the inverse temperature the cross-entropy has one minimum. It stays within
-    `TEMPERATURES`, or a few people without a mistake would make it certain of everything.
+    In the inverse temperature the cross-entropy has one minimum. It stays within `TEMPERATURES`, or a
+    few people without a mistake would make it certain of everything.
     """
+    from scipy.optimize import minimize_scalar  # slow to import, and reports do not fit
+
     logits = np.log(np.maximum(probabilities, SMALLEST))
     chosen = logits[np.arange(len(truth)), truth]
 
-    def loss(inverse: float) -> float:
+    def loss(log_temperature: float) -> float:
+        inverse = np.exp(-log_temperature)
         scaled = logits * inverse
         top = scaled.max(axis=1)
         return float((np.log(np.exp(scaled - top[:, None]).sum(axis=1)) + top - chosen * inverse).mean())
 
-    high, low = -np.log(TEMPERATURES)  # of the inverse
-    ratio = (5**0.5 - 1) / 2
-    left, right = high - ratio * (high - low), low + ratio * (high - low)
-    values = loss(np.exp(left)), loss(np.exp(right))
-    while high - low > 1e-6:
-        if values[0] <= values[1]:
-            high, right = right, left
-            left = high - ratio * (high - low)
-            values = loss(np.exp(left)), values[0]
-        else:
-            low, left = left, right
-            right = low + ratio * (high - low)
-            values = values[1], loss(np.exp(right))
-    return float(np.exp(-(low + high) / 2))
+    best: Any = minimize_scalar(loss, bounds=np.log(TEMPERATURES), options={"xatol": 1e-7})
+    return float(np.exp(best.x))
 
 
 def fit_confidence_threshold(

@@ -14,9 +14,8 @@ from gesturelab.errors import BundleError, ConfigError, RunError
 from gesturelab.evaluation.predictions import read_predictions
 from gesturelab.export.archive import WEIGHTS, read_archive, write_archive
 from gesturelab.export.contents import UNSURE_BELOW, Contents, facts_of, from_plain
-from gesturelab.export.model import Model
+from gesturelab.export.model import Model, load_onnx
 from gesturelab.export.model_card import card
-from gesturelab.export.onnx_model import load_onnx
 from gesturelab.files import sha256
 from gesturelab.models.flops import on_meta_device
 from gesturelab.models.recogniser import Recogniser

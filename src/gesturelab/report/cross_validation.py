@@ -12,8 +12,7 @@ from jaxtyping import Float64
 from gesturelab.errors import GesturelabError, RunError
 from gesturelab.evaluation.bootstrap import Statistic
 from gesturelab.evaluation.cross_validation import CrossValidation, FoldRun, differing, join_folds
-from gesturelab.evaluation.guest_metrics import metrics_of_runs
-from gesturelab.evaluation.metrics import or_none
+from gesturelab.evaluation.metrics import metrics_of_runs, or_none
 from gesturelab.evaluation.predictions import Predictions, read_predictions
 from gesturelab.evaluation.result import Result, Value, primary_by_person, primary_difference, summarise
 from gesturelab.files import sha256

@@ -24,6 +24,7 @@ from gesturelab.runs.status import (
     HEARTBEAT_S,
     State,
     Status,
+    asked_to_stop,
     is_first_process,
     now,
     read_status,
@@ -31,7 +32,6 @@ from gesturelab.runs.status import (
     slurm_job,
     write_status,
 )  # fmt: skip
-from gesturelab.runs.stop_request import asked_to_stop
 
 MOMENT_S = 1.0
 """For so long `is_alive` may hold the lock when it looks."""

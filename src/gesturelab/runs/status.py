@@ -1,4 +1,7 @@
-"""``status.json`` of a run: what it is doing now, or how it ended, written by the run itself."""
+"""``status.json`` of a run: what it is doing now, or how it ended, written by the run itself.
+
+Beside it ``stop.txt``, a small file that asks a run to stop at the end of its epoch, whatever launched it.
+"""
 
 import os
 import socket
@@ -9,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypedDict, cast
 
 from gesturelab.errors import GesturelabError
-from gesturelab.files import read_json, write_json
+from gesturelab.files import read_json, read_text, write_json, write_text
 from gesturelab.json_types import odd_value
 from gesturelab.runs.folder import RunDir, is_finished
 from gesturelab.runs.locking import is_locked
@@ -214,3 +217,31 @@ def slurm_job() -> str | None:
 def now() -> str:
     """The current time, as status files hold it."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+PRUNED = "pruned: "
+"""How the reason begins when a search gave a run up because others do better."""
+
+
+def ask_to_stop(folder: Path, reason: str) -> None:
+    """Leaves the request; the run looks for it before each epoch.
+
+    Raises:
+        RunError: If the folder cannot be written.
+    """
+    write_text(RunDir(folder).stop, reason + "\n")
+
+
+def asked_to_stop(folder: Path) -> str:
+    """The reason that the run was asked to stop for; empty when it was not asked."""
+    try:
+        return read_text(RunDir(folder).stop).strip()
+    except OSError:
+        return ""
+    except ValueError as error:
+        return f"stop.txt cannot be read: {error}"
+
+
+def withdraw_request(folder: Path) -> None:
+    """Lets the run go on."""
+    RunDir(folder).stop.unlink(missing_ok=True)

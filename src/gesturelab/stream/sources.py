@@ -16,8 +16,7 @@ from io import BufferedIOBase
 import numpy as np
 from jaxtyping import Float64
 
-from gesturelab.datasets.formats.csv_table import TIMES, columns
-from gesturelab.datasets.formats.files import Motion
+from gesturelab.datasets.formats.files import TIMES, Motion, columns
 from gesturelab.datasets.recording import IMPOSSIBLE_M
 from gesturelab.errors import DataError, RecordingError, StreamError
 from gesturelab.skeletons.skeleton import KINECT_V2, Skeleton

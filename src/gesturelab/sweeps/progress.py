@@ -12,8 +12,7 @@ from rich.live import Live
 from rich.table import Table
 
 from gesturelab.runs.slurm import SlurmTask, ended_tasks, my_tasks
-from gesturelab.runs.status import State, Status, find_slurm_task, is_alive, read_status
-from gesturelab.runs.stop_request import PRUNED
+from gesturelab.runs.status import PRUNED, State, Status, find_slurm_task, is_alive, read_status
 from gesturelab.sweeps.local import Task, Watcher
 from gesturelab.sweeps.slurm import describe_ending, find_job_id
 

@@ -11,7 +11,7 @@ from gesturelab.config.training import Keep
 from gesturelab.errors import StoppedError
 from gesturelab.runs.info import Epoch
 from gesturelab.runs.signals import listen_again, raise_if_received, received_signal
-from gesturelab.runs.stop_request import asked_to_stop
+from gesturelab.runs.status import asked_to_stop
 from gesturelab.training.checkpoints import LAST, WITHIN, kept_epoch, remember_best
 
 PATIENCE_S = 10.0

@@ -19,7 +19,7 @@ from gesturelab.config.training import Keep, TrainConfig
 from gesturelab.datasets.load import load
 from gesturelab.datasets.mirror_names import mirror_in_words
 from gesturelab.evaluation.calibration import fit_confidence_threshold, fit_temperature
-from gesturelab.evaluation.guest_metrics import check_metrics, make_metrics, read_definitions
+from gesturelab.evaluation.metrics import check_metrics, make_metrics, read_definitions
 from gesturelab.files import sha256, write_json
 from gesturelab.models.flops import flops_to_answer
 from gesturelab.models.network import count_parameters

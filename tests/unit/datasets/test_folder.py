@@ -9,7 +9,7 @@ from gesturelab.config.composing import compose
 from gesturelab.config.data import FolderConfig, Form, Target
 from gesturelab.datasets.folder.labels import read_labels
 from gesturelab.datasets.irds.files import GESTURES, irds_files, parse_label
-from gesturelab.datasets.irds.parse import fill_untracked, parse
+from gesturelab.datasets.irds.read import fill_untracked, parse
 from gesturelab.datasets.load import load
 from gesturelab.datasets.mirror_names import mirrored_gestures
 from gesturelab.datasets.quality import check_folder

@@ -5,9 +5,9 @@ import pytest
 from irds_samples import JOINTS, raw, raw_line, simplified, standing
 
 from gesturelab.config.data import Form
-from gesturelab.datasets.irds import parse as irds_parse
+from gesturelab.datasets.irds import read as irds_read
 from gesturelab.datasets.irds.files import irds_files
-from gesturelab.datasets.irds.parse import fill_untracked, impossible_values, parse, parse_raw, parse_simplified
+from gesturelab.datasets.irds.read import fill_untracked, impossible_values, parse, parse_raw, parse_simplified
 from gesturelab.errors import RecordingError
 
 POSITIONS = standing(30)
@@ -27,7 +27,7 @@ def test_line_ends_and_a_missing_last_one_do_not_matter() -> None:
 
 
 def test_files_longer_than_a_block_are_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(irds_parse, "_BLOCK", 7)
+    monkeypatch.setattr(irds_read, "_BLOCK", 7)
     np.testing.assert_array_equal(parse_simplified(simplified(POSITIONS)).positions, POSITIONS.astype(np.float32))
     with pytest.raises(RecordingError, match="line 16: column 1 is 'x'"):
         parse_simplified(simplified(POSITIONS[:15]) + b"x" + b",1" * 74)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gesturelab.datasets.irds.parse import parse_numbers
+from gesturelab.datasets.irds.read import parse_numbers
 
 DECIMAL = st.from_regex(r"[-+ ]?([0-9]{1,20}(\.[0-9]{0,20})?|\.[0-9]{1,12})([eE][-+]?[0-9]{1,2})?", fullmatch=True)
 

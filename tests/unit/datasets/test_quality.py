@@ -9,7 +9,7 @@ from rich.console import Console
 
 from gesturelab.datasets import quality
 from gesturelab.datasets.irds.files import GESTURES, recording_label
-from gesturelab.datasets.irds.parse import Track, parse_raw, parse_simplified
+from gesturelab.datasets.irds.read import Track, parse_raw, parse_simplified
 from gesturelab.datasets.quality import Report, check_irds, check_track, print_report
 
 LEFT_MOVES = "WristRight"  # the sensor's view is mirrored

@@ -8,9 +8,8 @@ from dataclasses import replace
 import pytest
 from made_facts import AMD, NVIDIA, asking
 
-from gesturelab.doctor.child import Heard, Request
+from gesturelab.doctor.child import Heard, Request, find_largest_batch, search
 from gesturelab.doctor.facts import Comparison, LargestBatch
-from gesturelab.doctor.largest_batch import find_largest_batch, search
 
 REQUEST = Request([], 1.0, every_size=False, search_seconds=60.0)
 RIGHT = Comparison("tiny", "MI250X", "bf16", 1e-3, 1e-3, "input", 0.5, 1.0)

@@ -9,8 +9,17 @@ from sklearn import metrics as sklearn_metrics
 
 from gesturelab.errors import ConfigError
 from gesturelab.evaluation.cross_validation import join_folds
-from gesturelab.evaluation.guest_metrics import check_metrics, make_metrics, metrics_of_runs, read_definitions
-from gesturelab.evaluation.metrics import METRICS, metrics_for, primary_metric, score, table_metrics
+from gesturelab.evaluation.metrics import (
+    METRICS,
+    check_metrics,
+    make_metrics,
+    metrics_for,
+    metrics_of_runs,
+    primary_metric,
+    read_definitions,
+    score,
+    table_metrics,
+)
 from gesturelab.evaluation.result import summarise
 from predictions_builder import fold_run, predictions_of
 

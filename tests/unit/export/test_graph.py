@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from conftest import dataset_of, walker
 from gesturelab.config.data import Short, Span, WindowConfig
-from gesturelab.export.graph import cutter
+from gesturelab.export.onnx_file import cutter
 from gesturelab.preprocessing.frame_store import FrameStore
 from gesturelab.preprocessing.windows import cut_windows
 

@@ -19,8 +19,8 @@ from gesturelab.errors import BundleError, RecordingError
 from gesturelab.evaluation.predictions import read_predictions
 from gesturelab.export import onnx_file, program
 from gesturelab.export.load import model_of
+from gesturelab.export.model import session
 from gesturelab.export.onnx_file import checked, eight_bits
-from gesturelab.export.onnx_model import session
 from gesturelab.export.program import evidence
 from gesturelab.stream.segments import SegmentOptions
 from gesturelab.stream.session import Event, Session, StreamOptions, run

@@ -11,8 +11,8 @@ import gesturelab
 from gesturelab.cli.main import main
 from gesturelab.config.composing import compose
 from gesturelab.errors import BundleError
+from gesturelab.export.model import session
 from gesturelab.export.onnx_file import Steps
-from gesturelab.export.onnx_model import session
 from gesturelab.models.network import build_network
 from gesturelab.models.recogniser import Recogniser
 from gesturelab.preprocessing.features import Features

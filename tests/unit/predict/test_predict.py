@@ -19,7 +19,7 @@ from gesturelab.evaluation.predictions import read_predictions
 from gesturelab.export.load import model_of, write_bundle
 from gesturelab.predict import answers as asking
 from gesturelab.predict.answers import find_sources
-from gesturelab.predict.score import caveats, score
+from gesturelab.predict.output import caveats, score
 from gesturelab.skeletons.landmarks import LANDMARKS
 
 

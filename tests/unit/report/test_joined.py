@@ -8,7 +8,7 @@ import pytest
 
 from gesturelab.cli.compare import run
 from gesturelab.cli.main import main
-from gesturelab.evaluation.guest_metrics import read_definitions
+from gesturelab.evaluation.metrics import read_definitions
 from gesturelab.report.comparison import compare
 from info_builder import make_info, write_run
 from predictions_builder import FoldRun, fold_run, write_fold_run

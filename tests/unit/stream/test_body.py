@@ -5,7 +5,7 @@ import pytest
 from made_stream import moving
 
 from gesturelab.skeletons.skeleton import KINECT_V2
-from gesturelab.stream.body import GAP_S, NEW_CLOCK_FRAMES, Body
+from gesturelab.stream.session import GAP_S, NEW_CLOCK_FRAMES, Body
 from gesturelab.stream.sources import LiveFrame
 
 ELBOW, WRIST, HAND = (KINECT_V2.index(f"{name}Left") for name in ("Elbow", "Wrist", "Hand"))

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from gesturelab.config.store import conf_dir, register
 from gesturelab.errors import ConfigError
-from gesturelab.sweeps.search.space import Choices, Numbers, as_override, read_parameter, read_replicates
+from gesturelab.sweeps.search.request import Choices, Numbers, as_override, read_parameter, read_replicates
 
 CONFIG = OmegaConf.create(
     {"model": {"hidden": 8, "dropout": 0.1, "bidirectional": False, "name": "tiny"}, "optimizer": {"lr": 1e-3}}

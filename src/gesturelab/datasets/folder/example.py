@@ -8,7 +8,7 @@ import numpy as np
 from gesturelab.config.data import SyntheticConfig
 from gesturelab.datasets.folder.labels import FILE
 from gesturelab.datasets.folder.read import MADE_UP
-from gesturelab.datasets.formats.csv_table import columns
+from gesturelab.datasets.formats.files import columns
 from gesturelab.datasets.recording import CORRECTNESS, Recording
 from gesturelab.datasets.source import read_dataset
 from gesturelab.errors import DataError

@@ -18,8 +18,8 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from gesturelab.config.saved import differences
 from gesturelab.config.sweeps import SearchConfig
 from gesturelab.errors import RunError
+from gesturelab.sweeps.search.request import Numbers, Parameter, Value
 from gesturelab.sweeps.search.result import FEWEST, TrialOutcome, TrialResult
-from gesturelab.sweeps.search.space import Numbers, Parameter, Value
 
 JOURNAL = "search.journal"
 ABOUT = "gesturelab"
