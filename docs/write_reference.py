@@ -53,6 +53,10 @@ class Row:
     options: list[str] = field(default_factory=list[str])
 
 
+NEEDS = {"plateau": ("trainer.refit=false",)}
+"""What else an option needs."""
+
+
 def reference() -> str:
     """The whole reference, in Markdown."""
     chosen = default_options()
@@ -65,7 +69,7 @@ def reference() -> str:
             continue
         rows: dict[tuple[str, str], Row] = {}  # a key whose meaning depends on the option has a row for each meaning
         for name in names:
-            composed = whole if name == default else compose([f"{group}={name}"])
+            composed = whole if name == default else compose([f"{group}={name}", *NEEDS.get(name, ())])
             for row in _rows(f"{group}.", getattr(composed, group)):
                 rows.setdefault((row.key, row.meaning), row).options.append(name)
         parts += [f"## `{group}`", _escaped(meaning(TrainConfig, group))]

@@ -28,9 +28,9 @@ CHUNK = 32
 DISTINCT = 61
 """Different windows in a batch, which repeats them, so that the reference of a large batch costs no more than that of a
 small one. A prime: no block of a kernel's windows has the same neighbours as another."""
-TOLERANCES = {"float32": 1e-2, "bf16": 0.5, "float16": 0.2}
+TOLERANCES = {"float32": 1e-2, "bf16": 0.8, "float16": 0.2}
 """On a GPU. float32 may be TF32 on NVIDIA; rounding to bf16 also switches units of the head on or off, which was seen
-to give 0.19. A window that a kernel computes wrongly is off by 1 or more."""
+to give 0.57 behind a convolution (0.19 without one). A window that a kernel computes wrongly is off by 1 or more."""
 CPU_TOLERANCE = 1e-3
 """Of float32 on a CPU; rounding was seen to give 1e-5."""
 TYPES = {"bf16": torch.bfloat16, "float16": torch.float16}
@@ -248,12 +248,11 @@ def comparing(config: TrainConfig, accelerator: str) -> Callable[..., list[Compa
         frames=config.window.length_frames,
         run=run,
         device=device,
-        precisions=precisions_of(config.trainer.precision, accelerator),
+        precisions=precisions_of(config.trainer.precision),
     )
 
 
-def precisions_of(precision: Precision, accelerator: str) -> tuple[str, ...]:
+def precisions_of(precision: Precision) -> tuple[str, ...]:
     """What a training uses and, if that is another, full precision."""
-    if precision == Precision.auto:
-        precision = Precision.bf16 if accelerator == "gpu" else Precision.float32
-    return (precision.value,) if precision == Precision.float32 else (Precision.float32.value, precision.value)
+    full = Precision.float32.value
+    return (full,) if precision in (Precision.auto, Precision.float32) else (full, precision.value)

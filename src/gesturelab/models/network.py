@@ -30,7 +30,7 @@ class Network(nn.Module):
     """
 
     flops_grow_every = 0
-    """After so many frames the same operations come again: two short windows tell what a long one costs. 0: they do not."""
+    """After so many frames the same operations come again: two short windows tell what a long one costs; 0: not so."""
 
     @property
     def non_causal_reason(self) -> str:

@@ -261,7 +261,7 @@ def training_info(
         stopped_early=len(history) < most,
         seconds=round(module.seconds + (refit.seconds if refit else 0), 3),
         device=torch.cuda.get_device_name() if accelerator == "gpu" else "cpu",
-        precision=lightning_precision(config.trainer.precision, accelerator),
+        precision=lightning_precision(config.trainer.precision),
         batch_size=config.trainer.batch_size * trainer.world_size,
         batches_per_epoch=config.trainer.batches_per_epoch,
         gradient_clip_norm=config.trainer.gradient_clip_norm,

@@ -208,7 +208,7 @@ def make_trainer(
         "num_nodes": options.num_nodes,
         "strategy": "ddp" if options.processes > 1 else "auto",
         "plugins": [*(each for each in (VerifiedCheckpoints(), cluster_environment(options)) if each), *plugins],
-        "precision": lightning_precision(options.precision, accelerator),
+        "precision": lightning_precision(options.precision),
         "max_epochs": options.max_epochs,
         "limit_train_batches": options.batches_per_epoch,
         "limit_val_batches": None if validate else 0,

@@ -174,7 +174,7 @@ def largest_miopen_batch(model: ModelConfig, frames: int) -> int:
     return min(MIOPEN_FRAMES // frames, of_numbers)
 
 
-def lightning_precision(precision: Precision, accelerator: str) -> str:
+def lightning_precision(precision: Precision) -> str:
     """Lightning's name for a precision; ``auto`` is float32."""
     return _LIGHTNING_PRECISION[Precision.float32 if precision is Precision.auto else precision]
 

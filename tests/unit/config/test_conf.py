@@ -24,7 +24,7 @@ def test_every_folder_of_conf_is_a_group_of_the_root():
 @pytest.mark.parametrize("override", OPTIONS)
 def test_option_becomes_typed_configuration(override):
     group = override.split("=")[0]
-    config = compose([override])
+    config = compose([override, *(["trainer.refit=false"] if override == "scheduler=plateau" else [])])
     assert type(config) is TrainConfig
     if group not in ("callbacks", "logger", "experiment"):
         assert is_dataclass(getattr(config, group)), "an option begins with its schema"
@@ -46,6 +46,11 @@ def test_every_key_is_explained_and_has_a_default(schema):
 def test_an_object_built_by_hand_is_the_one_that_is_composed():
     by_hand = TrainConfig(data=SyntheticConfig(people=4))
     assert by_hand == compose(["data.people=4"])
+
+
+def test_a_schedule_that_follows_the_validation_loss_is_refused_where_a_refit_has_none():
+    with pytest.raises(ConfigError, match=r"trainer\.refit=true: the refit has no validation loss.*scheduler=cosine"):
+        compose(["scheduler=plateau"])
 
 
 def test_missing_mandatory_value_is_an_error_and_names_its_key(tmp_path):

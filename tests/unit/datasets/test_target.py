@@ -60,7 +60,7 @@ def test_gestures_are_chosen_by_name_or_number():
 
 
 def test_one_side_alone_is_not_mirrored():
-    one_side = [*FEW, "data.gestures=[0]", "data.target=correctness", "split=random_recording"]
+    one_side = [*FEW, "data.gestures=[0]", "data.target=correctness", "split=random_recording", "augment=light"]
     config = compose(one_side)
     with pytest.raises(ConfigError, match="elbow_flexion_left becomes a gesture that is not kept"):
         make_data(config, load(config.data))

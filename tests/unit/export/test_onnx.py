@@ -70,7 +70,7 @@ def trained_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     real = ("data=irds", f"data.root={IRDS}", "data.max_files=120", f"data.cache_dir={folder / 'cache'}")
     shape = ("features=movement", "features.bones=true", "model.hidden=32", "model.pooling=max",
-             "model.layers=1", "window.length_frames=6")  # fmt: skip
+             "model.layers=1", "window=sliding", "window.length_frames=6")  # fmt: skip
     few = ("trainer.batches_per_epoch=2", "augment.mirror_at_test=true")
     return train_small(folder / "run", *(real if IRDS.is_dir() else MADE_UP), *shape, *few)
 

@@ -20,7 +20,7 @@ from gesturelab.preprocessing.scaler import Scaler
 from gesturelab.skeletons.skeleton import KINECT_V2
 from trained import train_small
 
-LIVE = ("features=live", "model.hidden=8", "model.layers=2")
+LIVE = ("experiment=live", "features=live", "model.hidden=8", "model.layers=2")
 
 
 def made_network(*overrides: str) -> Recogniser:

@@ -17,12 +17,12 @@ from gesturelab.preprocessing.scaler import Scaler
 from gesturelab.skeletons.skeleton import KINECT_V2
 
 MIRRORED = (1, 0, 3, 2, 5, 4, 6, 8, 7)
-CAUSAL = ("features.centre=frame", "features.body_scale=false", "features.displacements=false")
+CAUSAL = ("experiment=live", "features.centre=frame", "features.body_scale=false", "features.displacements=false")
 
 
 @cache
 def _composed(*options: str) -> TrainConfig:
-    return compose(["model=tiny", "model.hidden=16", "window.length_frames=8", *options])
+    return compose(["model=tiny", "window=sliding", "model.hidden=16", "window.length_frames=8", *options])
 
 
 def made_network(*overrides: str) -> tuple[Recogniser, WindowConfig]:

@@ -36,7 +36,7 @@ def composer(hydra, *arguments, fixed=()):
         ["split=subject_kfold", "split.fold=3"],
         ["notes='a, b = c'", "tags=[x,y]"],
         ["experiment=original_tiny", "trainer.max_epochs=2"],
-        ["~callbacks.early_stopping", "seed=2"],
+        ["~callbacks.weight_averaging", "seed=2"],
         ["+callbacks.mine={_target_: x}", "callbacks.mine._target_=y"],
         ["logger=none", "name=other", "data.people=7"],
         ["trainer.threads=null"],

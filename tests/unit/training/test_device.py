@@ -121,10 +121,10 @@ def test_threads_are_set():
         torch.set_num_threads(before)
 
 
-def test_auto_precision_is_bf16_on_a_gpu_and_full_on_a_cpu():
-    assert lightning_precision(Precision.auto, "gpu") == "bf16-mixed"
-    assert lightning_precision(Precision.auto, "cpu") == "32-true"
-    assert lightning_precision(compose(["trainer=gpu"]).trainer.precision, "gpu") == "bf16-mixed"
+def test_auto_precision_is_full_and_another_one_is_as_asked_for():
+    assert lightning_precision(Precision.auto) == "32-true"
+    assert lightning_precision(compose(["trainer=gpu"]).trainer.precision) == "32-true"
+    assert lightning_precision(compose(["trainer=gpu", "trainer.precision=bf16"]).trainer.precision) == "bf16-mixed"
 
 
 @pytest.mark.parametrize(
