@@ -44,14 +44,13 @@ NOT_RUN = {
     "gesturelab compare multirun/benchmark": "needs those; see test_sweeps.py",
     "gesturelab audit multirun/irds_loso": "needs those; see test_audit_command.py",
     "gesturelab train -m experiment=irds_leakage model=tiny data.root=data/irds": "see test_sweeps.py",
-    "gesturelab train -m experiment=irds_5fold name=default split.validation_fraction=0.1 "
-    "data.root=data/irds": "see test_recipe.py",
-    "gesturelab train -m experiment=irds_best name=no_summary features.summary=false split=subject_kfold "
-    "'split.fold=range(5)' data.root=data/irds": "see test_recipe.py",
-    "gesturelab train -m experiment=irds_best name=best split=subject_kfold 'split.fold=range(5)' "
-    "data.root=data/irds": "see test_recipe.py",
-    "python benchmarks/recipes.py multirun/default multirun/no_summary multirun/best": "see test_recipe.py",
-    "gesturelab compare multirun/default multirun/best": "needs those; see test_joined.py",
+    "gesturelab train -m experiment=msr_action3d model=minirocket,tiny": "see test_recipe.py",
+    "gesturelab train -m experiment=utkinect model=minirocket,tiny": "see test_recipe.py",
+    "gesturelab train -m experiment=irds_5fold model=minirocket,tiny data.root=data/irds": "see test_recipe.py",
+    "gesturelab compare multirun/irds_5fold --figures figures": "needs those; see test_joined.py",
+    "gesturelab train -m experiment=select data=msr_action3d 'data.subjects=[s01,s03,s05,s07,s09]' "
+    "augment=none,light,default": "see test_recipe.py",
+    "gesturelab compare multirun/select": "needs those; see test_joined.py",
     "gesturelab train -m experiment=irds_correctness model=tiny data.root=data/irds": "see test_correctness.py",
     "gesturelab compare multirun/irds_correctness --figures figures": "needs those; see test_correctness.py",
     "gesturelab compare multirun/irds_leakage --leakage leakage.png": "needs those; see test_leakage.py",

@@ -32,7 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
                       "accuracy is measured on the run's test recordings")  # fmt: skip
     command.add_argument("--stateful", action="store_true", help="with onnx: a graph that takes a frame and a state, "
                       "and gives probabilities and the next state; for networks that need the past only "
-                      "(features=live)")  # fmt: skip
+                      "(experiment=live features=live)")  # fmt: skip
     command.add_argument("--best", action="store_true", help="of a sweep take the size that compare recommends, and "
                       "its run with the best result on validation people; test people have no say")  # fmt: skip
     add_trust_option(command)

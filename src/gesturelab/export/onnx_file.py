@@ -318,7 +318,7 @@ def checked_steps(model: Model, shown: Evidence) -> tuple[ModelProto, float]:
     if keys := non_causal_reasons(model.recogniser):
         raise BundleError(
             f"a network with {', '.join(keys)} needs its whole window, so that it has no state; train one with "
-            "features=live and a network that reads forwards"
+            "experiment=live features=live"
         )
     steps = Steps(copy.deepcopy(model.recogniser)).eval()
     batch = {0: torch.export.Dim("batch")}
