@@ -69,7 +69,7 @@ def training(scratch: Path, draw: random.Random, short: bool) -> str:
     """One ``tiny`` training, killed and taken up with the same command until all kills are spent."""
     epochs, kills = (4, 2) if short else (40, 20)
     options = (*DATA, f"trainer.max_epochs={epochs}", "trainer.batch_size=4", "trainer.checkpoint_minutes=0.005")
-    options += ("callbacks=averaged", "callbacks.early_stopping.patience=1000")
+    options += ("callbacks=early_stopping", "callbacks.early_stopping.patience=1000")
     whole = scratch / "whole"
     start = time.monotonic()
     first_epoch = run_whole((*TRAIN, *options, f"hydra.run.dir={whole}"), scratch)
@@ -240,10 +240,7 @@ def wait(
 
 
 def is_writing(checkpoints: Path) -> bool:
-    try:
-        return any(entry.name.startswith(".") for entry in os.scandir(checkpoints))
-    except OSError:
-        return False
+    return any(True for folder in (checkpoints, checkpoints / "refit") for _ in folder.glob(".*"))
 
 
 def where(folder: Path, epochs: int) -> str:
@@ -256,7 +253,7 @@ def where(folder: Path, epochs: int) -> str:
     except OSError:
         return "before there was a status"
     if status.get("epoch") == epochs:
-        return "after the last epoch"
+        return "after the last epoch, or within the refit"
     return "within an epoch" if "first_epoch" in status else "before an epoch of the attempt was over"
 
 

@@ -84,7 +84,7 @@ def test_loggers_and_callbacks_can_be_left_out(tmp_path, argument):
 
 
 def test_one_callback_can_be_switched_off(tmp_path):
-    done = gesturelab("train", "callbacks.early_stopping=null", *QUICK, folder=tmp_path)
+    done = gesturelab("train", "callbacks.weight_averaging=null", *QUICK, folder=tmp_path)
     assert done.returncode == 0, done.stderr
 
 

@@ -52,7 +52,7 @@ def test_ctrl_c_keeps_the_last_epoch_and_says_how_to_go_on(tmp_path):
 
 
 def test_averaged_weights_survive_kill_9(tmp_path):
-    averaged = (*QUICK, "callbacks=averaged", "trainer.max_epochs=4")
+    averaged = (*QUICK, "callbacks=default", "trainer.max_epochs=4")
     with running(
         [*COMMAND, *averaged, "hydra.run.dir=run"],
         cwd=tmp_path,
@@ -69,7 +69,7 @@ def test_averaged_weights_survive_kill_9(tmp_path):
     assert resumed.returncode == 0, resumed.stderr
     assert "resuming from" in resumed.stdout
     assert "epoch   1 of" not in resumed.stdout
-    train(tmp_path, "callbacks=averaged", "trainer.max_epochs=4", "hydra.run.dir=whole")
+    train(tmp_path, "callbacks=default", "trainer.max_epochs=4", "hydra.run.dir=whole")
     assert (tmp_path / "run" / "model_tiny.pth").read_bytes() == (tmp_path / "whole" / "model_tiny.pth").read_bytes()
 
 

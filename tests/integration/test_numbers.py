@@ -100,7 +100,7 @@ def test_a_skipped_step_changes_nothing_and_is_told(tmp_path, poisoned, monkeypa
 
     monkeypatch.setattr(GestureModule, "optimizer_step", watched)
     monkeypatch.setattr(WeightAveraging, "on_train_batch_end", followed)
-    run, info = train_quickly(tmp_path / "run", "trainer.on_not_finite=skip", "callbacks=averaged")
+    run, info = train_quickly(tmp_path / "run", "trainer.on_not_finite=skip", "callbacks=default")
     for kind in (taken, averaged):
         same = [equal(before, after) for before, after in kind]
         assert same == [False] * 2 + [True] + [False] * 5
@@ -223,7 +223,7 @@ def test_divided_steps_are_the_undivided_ones(tmp_path, small_memory):
 
 def test_a_training_with_too_little_memory_finishes_and_says_so(tmp_path, small_memory, caplog):
     small_memory.update(train=4, evaluate=20)
-    run, info = train_quickly(tmp_path / "run", "callbacks=averaged")
+    run, info = train_quickly(tmp_path / "run", "callbacks=default")
     assert info["training"]["micro_batch"] == 4
     assert caplog.text.count("4 windows at a time from now on") == 1
     saved = torch.load(run.checkpoints / "last.ckpt", weights_only=True)

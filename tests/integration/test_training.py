@@ -229,13 +229,13 @@ def test_a_leaky_split_says_so_everywhere(tmp_path, caplog, split):
 @pytest.mark.parametrize(
     "overrides",
     [
-        ("optimizer=sgd", "scheduler=plateau", "features=bones", "logger=none", "augment=none"),
+        ("optimizer=sgd", "scheduler=plateau", "trainer.refit=false", "features=bones", "logger=none", "augment=none"),
         ("optimizer=adam", "scheduler=constant", "features=raw", "logger=tensorboard", "callbacks=none"),
         ("model.bidirectional=true", "model.pooling=max", "window.span=whole", "loss.class_weights=true"),
         ("model.pooling=last", "features.face_sensor=true", "features.centre=frame", "features.scaler=false"),
         ("split=subject_kfold", "split.folds=3", "split.fold=2", "window.rate_hz=null", "window.short=drop"),
         ("split=loso", "split.fold=7", "trainer.precision=bf16", "trainer.gradient_clip_norm=null"),
-        ("features=key", "augment.mirror_at_test=true", "callbacks=averaged", "model.pooling=max"),
+        ("features=key", "augment.mirror_at_test=true", "callbacks=default", "model.pooling=max"),
     ],
 )
 def test_every_kind_of_option_trains(tmp_path, overrides):
@@ -257,6 +257,7 @@ def test_early_stopping_stops(tmp_path):
     _, info = train_quickly(
         tmp_path / "run",
         "trainer.max_epochs=20",
+        "callbacks=early_stopping",
         "callbacks.early_stopping.patience=1",
         "callbacks.early_stopping.min_delta=100",
     )
@@ -322,8 +323,9 @@ def only_the_first_epoch_is_good(monkeypatch):
 
 @pytest.mark.usefixtures("only_the_first_epoch_is_good")
 def test_the_last_checkpoint_is_the_last_epoch_also_when_nothing_gets_better(tmp_path):
-    run, info = train_quickly(tmp_path / "run", "trainer.max_epochs=4")
+    run, info = train_quickly(tmp_path / "run", "trainer.max_epochs=4", "trainer.keep=best")
     assert info["training"]["best_epoch"] == 0
+    assert info["training"]["refit"]["epochs"] == 1, "as many as were kept"
     assert torch.load(run.checkpoints / "best.ckpt", weights_only=True)["epoch"] == 0
     assert torch.load(run.checkpoints / "last.ckpt", weights_only=True)["epoch"] == 3
 
