@@ -147,7 +147,7 @@ def test_a_fitted_network_learns_and_is_one_epoch(ridge_run):
 
 def test_a_killed_fit_begins_anew_and_ends_with_the_same_bytes(ridge_run, tmp_path):
     shutil.copytree(ridge_run, tmp_path / "run")
-    for path in (*tmp_path.glob("run/*_ridge.*"), *tmp_path.glob("run/checkpoints/*")):
+    for path in (*tmp_path.glob("run/*_ridge.*"), *tmp_path.glob("run/checkpoints/**/*.ckpt")):
         path.unlink()  # what a run has that was killed before its first epoch ended
     (tmp_path / "run" / "status.json").unlink()
     done = command("resume", "run", folder=tmp_path)
