@@ -106,7 +106,7 @@ def test_an_output_folder_that_cannot_be_made_is_named(tmp_path):
         (("data=irds", "data.root=nowhere"), "data.root=nowhere does not exist"),
         (("data.people=2",), "people are left"),
         (("trainer=gpu",), "sees no GPU"),
-        (("window.length_frames=99999", "window.short=drop"), "no recording is that long"),
+        (("window=sliding", "window.length_frames=99999", "window.short=drop"), "no recording is that long"),
     ],
 )
 def test_a_run_that_cannot_begin_leaves_no_folder(tmp_path, overrides, message):
