@@ -35,7 +35,7 @@ PROJECT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
     """A run whose windows can be kept open."""
-    return train_small(tmp_path_factory.mktemp("live") / "run", "features=live")
+    return train_small(tmp_path_factory.mktemp("live") / "run", "experiment=live", "features=live")
 
 
 @pytest.fixture(scope="module")

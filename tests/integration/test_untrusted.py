@@ -18,7 +18,16 @@ from gesturelab.training.optimizers import make_optimizer
 from gesturelab.training.trackers.guard import check_loggers
 from trained import train_in
 
-CONFIG = compose(["data.people=6", "data.repetitions=1", "trainer=cpu", "model.hidden=8", "trainer.max_epochs=1"])
+CONFIG = compose(
+    [
+        "data.people=6",
+        "data.repetitions=1",
+        "trainer=cpu",
+        "model.hidden=8",
+        "trainer.max_epochs=1",
+        "trainer.keep=best",
+    ]
+)
 
 
 class Payload:
