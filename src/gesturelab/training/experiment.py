@@ -198,7 +198,7 @@ class _Trained:
         config: With its budget in epochs.
         module: As it was after the last step.
         trainer: Its trainer.
-        loggers: Who was told of each epoch.
+        loggers: To finish when the run is written.
     """
 
     config: TrainConfig
@@ -213,7 +213,7 @@ def _train(
     scaler: Scaler,
     accelerator: str,
     run: RunDir,
-    loggers_of: Callable[[], list[Guarded]] = list,
+    create_loggers: Callable[[], list[Guarded]] = list,
     report: Callable[[Epoch, int], None] | None = None,
     *,
     is_refit: bool = False,
@@ -226,7 +226,7 @@ def _train(
         scaler: Fitted on that.
         accelerator: Lightning's name of the device.
         run: Its folder.
-        loggers_of: Makes those who are told of each epoch.
+        create_loggers: Creates the loggers of an attempt; a refit has none.
         report: Is called with each epoch when it is finished, and with how many there are at most.
         is_refit: Whether validation people are among those who train, so that there is no validation.
     """
@@ -241,7 +241,7 @@ def _train(
         elif is_first_process():
             count = f"{count_parameters(module.recogniser.classifier):,}"
             log.info("%s: %s parameters%s", config.model.name, count, ", refit" if is_refit else "")
-        loggers = loggers_of()
+        loggers = create_loggers()
         trainer = make_trainer(
             config,
             accelerator,
