@@ -128,6 +128,11 @@ def _draw(comparison: "Comparison", options: argparse.Namespace) -> None:
 
             for form in ("pdf", "png"):
                 draw_datasets(comparison, Path(options.figures) / f"datasets.{form}")
+        for at, curve in enumerate(comparison.curves):
+            from gesturelab.report.learning_curve_figure import draw_curve
+
+            for form in ("pdf", "png"):
+                draw_curve(curve, Path(options.figures) / f"learning_curve{f'_{at + 1}' if at else ''}.{form}")
     if options.leakage is not None and any(not row.peer for row in comparison.runs):
         from gesturelab.report.leakage import draw_leakage
 

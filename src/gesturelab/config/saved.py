@@ -60,6 +60,8 @@ def upgrade(values: dict[str, Any]) -> dict[str, Any]:
         del data["source"]
     if isinstance(split, dict) and "kind" in split:
         split[TARGET] = f"{_SPLITS}.{split.pop('kind')}"
+    if isinstance(split, dict):
+        split |= {"training_people": None, "training_repetitions": None, "draw": 0} | split
     if isinstance(scheduler, dict) and "kind" in scheduler:
         schema = _SCHEDULES[str(scheduler.pop("kind"))]
         known = {each.name for each in fields(schema)}

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from gesturelab.config.options import GuestOptions, target_of
-from gesturelab.config.rules import FRACTION, NOT_NEGATIVE, Checked, Rule, key
+from gesturelab.config.rules import COUNT, FRACTION, NOT_NEGATIVE, Checked, Rule, key
 from gesturelab.errors import ConfigError
 
 
@@ -20,6 +20,19 @@ class SplitConfig(Checked):
     """Who goes where; apart from the run's seed, so that a sweep over seeds keeps the people."""
     validation_fraction: float = key(0.2, FRACTION)
     """Share of the people that are not test people (of each group) to hold out for validation; at least one."""
+    training_people: int | None = key(None, Rule(minimum=2))
+    """Train on that many people only, those for validation among them; they are drawn from each group in turn, and are
+    part of every larger number. null: on everybody who is no test person. For learning curves."""
+    training_repetitions: int | None = key(None, COUNT)
+    """Use that many recordings only of each gesture of each of these people; null: all. Test people keep theirs."""
+    draw: int = key(0, NOT_NEGATIVE)
+    """Which of the possible draws of people, or repetitions, that is; draws are averaged like seeds."""
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """The keys that make a learning curve, as far as they are in use."""
+        keys = ("training_people", "training_repetitions")
+        return {name: getattr(self, name) for name in keys if getattr(self, name) is not None}
 
     @property
     def kind(self) -> str:
@@ -105,6 +118,11 @@ class RandomSplitConfig(SplitConfig):
 
     test_fraction: float = key(0.2, FRACTION)
     """Share of windows or recordings for test."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, value in self.limits.items():
+            raise ConfigError(f"split.{name}={value}: {self.kind} does not divide people; take split=subject_kfold")
 
     @property
     def leaky(self) -> bool:

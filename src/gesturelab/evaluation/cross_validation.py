@@ -1,4 +1,4 @@
-"""Cross-validation: runs that differ in fold and seed only, as one result on everybody."""
+"""Cross-validation: runs that differ in fold, seed and draw only, as one result on everybody."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,13 +34,18 @@ class FoldRun:
         """The number of its fold."""
         return int(self.info["split"]["options"]["fold"])
 
+    @property
+    def training(self) -> tuple[int, int]:
+        """The seed, and the draw of training people or repetitions."""
+        return int(self.info["seed"]), int(self.info["split"]["options"].get("draw", 0))
+
 
 @dataclass(frozen=True, eq=False)
 class CrossValidation:
     """Out-of-fold predictions: each person was predicted by a model that never saw that person.
 
     Attributes:
-        seeds: In order.
+        seeds: In order; one that was used with several draws of training people stands there as often.
         by_seed: For each seed the predictions; all of the same recordings.
         calibrated: The same with each run's temperature; empty when a run has none.
         folds: Numbers of the folds that are there.
@@ -67,13 +72,18 @@ class CrossValidation:
         return len(self.folds) < self.planned
 
     @property
+    def of_draws(self) -> bool:
+        """Whether several draws of training people stand beside each other, which nobody would use together."""
+        return len(set(self.seeds)) < len(self.seeds)
+
+    @property
     def people(self) -> tuple[str, ...]:
         """Ids of the people who were tested."""
         return self.by_seed[0].people
 
 
 def join_folds(runs: Sequence[FoldRun]) -> CrossValidation:
-    """Joins the folds of each seed; of two runs of one fold and seed, takes the one that finished last.
+    """Joins the folds of each seed and draw; of two runs of one fold and seed, takes the one that finished last.
 
     Seeds that lack folds which another seed has are left out, so that all seeds are scored on the same people.
 
@@ -86,26 +96,28 @@ def join_folds(runs: Sequence[FoldRun]) -> CrossValidation:
         if keys := differing(first.info, other.info):
             raise JoinError(f"runs {first.label} and {other.label} cannot be joined: {'; '.join(keys)}")
     notes: list[str] = []
-    by_seed: dict[int, dict[int, FoldRun]] = {}
+    by_seed: dict[tuple[int, int], dict[int, FoldRun]] = {}
     for run in sorted(runs, key=lambda run: str(run.info.get("finished", ""))):
-        folds = by_seed.setdefault(run.info["seed"], {})
+        folds = by_seed.setdefault(run.training, {})
         if run.fold in folds:
-            notes.append(f"fold {run.fold}, seed {run.info['seed']}, was run again: {run.label} is used, the last one")
+            notes.append(
+                f"fold {run.fold}, {_training(run.training)}, was run again: {run.label} is used, the last one"
+            )
         folds[run.fold] = run
     most = max(by_seed.values(), key=len)
     for seed, folds in sorted(by_seed.items()):
         if lacking := sorted(set(most) - set(folds)):
-            notes.append(f"seed {seed} is left out: it lacks fold {', '.join(map(str, lacking))}")
+            notes.append(f"{_training(seed)} is left out: it lacks fold {', '.join(map(str, lacking))}")
         elif extra := sorted(set(folds) - set(most)):
-            notes.append(f"seed {seed} is left out: it alone has fold {', '.join(map(str, extra))}")
+            notes.append(f"{_training(seed)} is left out: it alone has fold {', '.join(map(str, extra))}")
     kept = {seed: folds for seed, folds in sorted(by_seed.items()) if set(folds) == set(most)}
     joined = tuple(_of_seed(folds) for folds in kept.values())
     for seed, predictions in zip(kept, joined, strict=True):
         if predictions.names != joined[0].names:
-            raise JoinError(f"seed {seed} was tested on other recordings than seed {next(iter(kept))}")
+            raise JoinError(f"{_training(seed)} was tested on other recordings than {_training(next(iter(kept)))}")
     has_temperatures = all("temperature" in run.info for folds in kept.values() for run in folds.values())
     return CrossValidation(
-        tuple(kept),
+        tuple(seed for seed, _ in kept),
         joined,
         tuple(_of_seed(folds, scaled=True) for folds in kept.values()) if has_temperatures else (),
         tuple(sorted(most)),
@@ -115,6 +127,10 @@ def join_folds(runs: Sequence[FoldRun]) -> CrossValidation:
         {name: posture for run in runs for name, posture in run.info["data"].get("postures", {}).items()},
         tuple(notes),
     )
+
+
+def _training(seed: tuple[int, int]) -> str:
+    return f"seed {seed[0]}" + f", draw {seed[1]}" * (seed[1] > 0)
 
 
 def _of_seed(folds: dict[int, FoldRun], *, scaled: bool = False) -> Predictions:
@@ -157,11 +173,11 @@ def differing(first: Info, second: Info) -> list[str]:
 
 
 def asked(info: Info) -> dict[str, Any]:
-    """What a run was made from, without fold, seed, name and machine.
+    """What a run was made from, without fold, seed, draw, name and machine.
 
     How many numbers a peer holds is left out too: the nearest neighbour stores its training people, others each fold.
     """
-    options = {key: value for key, value in info["split"]["options"].items() if key != "fold"}
+    options = {key: value for key, value in info["split"]["options"].items() if key not in ("fold", "draw")}
     training = info.get("training", {})
     outcomes = OUTCOMES | OF_STEPS if "max_steps" in training else OUTCOMES
     return {

@@ -132,7 +132,7 @@ def summarise(folds: CrossValidation, guests: Sequence[Metric] = ()) -> Result:
         seeds=[_seed(seed, part) for seed, part in zip(folds.seeds, per_seed, strict=True)],
         seed_deviation=float(np.std(cast(list[float], primary), ddof=1)) if several and None not in primary else None,
         all=measure(folds.by_seed, None),
-        ensemble=measure([mean_of(folds.by_seed)], None) if several else None,
+        ensemble=measure([mean_of(folds.by_seed)], None) if several and not folds.of_draws else None,
         calibrated_error=calibrated_error,
         answered=[
             accuracy_at_coverage(confident, folds.groups, coverage)

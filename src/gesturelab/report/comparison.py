@@ -9,6 +9,7 @@ from gesturelab.report.cost import Latencies, cost_of
 from gesturelab.report.cross_validation import cross_validate
 from gesturelab.report.datasets import compare_datasets
 from gesturelab.report.groups import Candidate, Group, best, differences, flags, group_runs, split_name
+from gesturelab.report.learning_curve import compare_curves
 from gesturelab.report.results import (
     BASELINE_SCORES,
     CORRECTNESS_SCORES,
@@ -77,7 +78,7 @@ def compare_groups(
         cost = cost_of(group, joined, recommendation.recommended, latencies or {})
         differs = tuple(differences(groups[0].basis, group.basis))
         compared.append(GroupComparison(group, rows, _warnings(group, rows), differs, recommendation, joined, cost))
-    return Comparison(tuple(compared), tuple(unread), compare_datasets(compared))
+    return Comparison(tuple(compared), tuple(unread), compare_datasets(compared), compare_curves(compared))
 
 
 def _choice(candidate: Candidate) -> Choice:

@@ -15,6 +15,7 @@ from gesturelab.report.sections import (
     Block,
     Table,
     accuracy_table,
+    curve_table,
     datasets_blocks,
     datasets_table,
     group_blocks,
@@ -48,7 +49,14 @@ def show(comparison: Comparison, console: Console, *, full: bool = False) -> Non
     if comparison.across is not None:
         _print_text(console, comparison.across.recommendation, "bold")
         console.print()
-    for group in comparison.groups:
+    for curve in comparison.curves:
+        for line in texts.of_curve(curve):
+            _print_text(console, line, "bold")
+        console.print()
+        _print_table(console, curve_table(curve))
+        console.print()
+    brief = comparison if full else comparison.outside_curves
+    for group in brief.groups:
         if comparison.several or full:
             _print_text(console, texts.heading(group), "bold")
         for line in texts.answer(group):
@@ -59,12 +67,13 @@ def show(comparison: Comparison, console: Console, *, full: bool = False) -> Non
     if full:
         _print_rest(console, comparison)
         return
-    if comparison.groups:
-        _print_table(console, summary_table(comparison))
+    if brief.groups:
+        _print_table(console, summary_table(brief))
         if comparison.across is not None:
             console.print()
             _print_table(console, datasets_table(comparison.across, narrow=True))
-    notes = texts.notes(comparison)
+    notes = [*dict.fromkeys(line for group in comparison.groups for line in group.warnings), *texts.notes(brief)]
+    notes = list(dict.fromkeys(notes))
     for line in notes[: MOST_NOTES - 1]:
         _print_text(console, line, "bold red" if line.split(":")[0].isupper() else "")
     hidden = len(notes) - MOST_NOTES + 1
@@ -79,6 +88,7 @@ def _print_rest(console: Console, comparison: Comparison) -> None:
     unread: list[Block] = [unread_table(comparison)] if comparison.unread else []
     for title, blocks in (
         ("All datasets", list(datasets_blocks(comparison))),
+        ("Learning curve", [line for curve in comparison.curves for line in texts.checks_of_curve(curve)]),
         ("Overfitting", overfitting_blocks(comparison)),
         ("Findings of the trainings", texts.findings(comparison.runs)),
         ("Not compared", unread),

@@ -39,7 +39,7 @@ def basis(info: Info) -> Basis:
     """The basis of a run; runs with equal ones are compared."""
     split = info["split"]
     folded = "fold" in split["options"]
-    options = {key: value for key, value in split["options"].items() if not (folded and key == "fold")}
+    options = {key: value for key, value in split["options"].items() if not (folded and key in ("fold", "draw"))}
     return Basis(
         target_of(info),
         info["data"]["fingerprint"],

@@ -28,6 +28,7 @@ from gesturelab.report.datasets_figure import describe_datasets, draw_datasets
 from gesturelab.report.figures import draw_confusion, draw_curves, draw_sizes
 from gesturelab.report.groups import Candidate, Group
 from gesturelab.report.leakage import draw_leakage
+from gesturelab.report.learning_curve_figure import describe_curve, draw_curve
 from gesturelab.report.player import WINDOW_BYTES, Motions, build_player
 from gesturelab.report.results import Comparison, GroupComparison
 from gesturelab.report.sections import Cell, Table
@@ -121,6 +122,7 @@ def pictures(comparison: Comparison) -> list[Picture]:
         drawn.append(_draw(caption, draw_leakage, rows))
     if comparison.across is not None:
         drawn.append(_draw(describe_datasets(comparison.across), draw_datasets, comparison))
+    drawn += [_draw(describe_curve(curve), draw_curve, curve) for curve in comparison.curves]
     for group in comparison.groups:
         drawn += _draw_folds(group)
     for group in comparison.groups:

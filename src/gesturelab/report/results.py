@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
+from gesturelab.evaluation.learning_curve import LearningCurve
 from gesturelab.evaluation.metrics import CORRECTNESS, GESTURE, METRICS, primary_metric
 from gesturelab.evaluation.result import Part, Result, Value
 from gesturelab.report.collect import SUBSETS, Unread
@@ -596,11 +597,13 @@ class Comparison:
         groups: Of runs that may be compared: honest splits first, then real data.
         unread: Runs that cannot be compared, with the reason.
         across: The models on several datasets; None where there is one, or they have no two models in common.
+        curves: Accuracy against the number of training people, or of their recordings.
     """
 
     groups: tuple[GroupComparison, ...]
     unread: tuple[Unread, ...] = field(default=())
     across: DatasetsResult | None = None
+    curves: tuple[LearningCurve, ...] = ()
 
     @property
     def runs(self) -> list[RunRow]:
@@ -611,6 +614,12 @@ class Comparison:
     def not_joined(self) -> list[RunRow]:
         """All runs but folds that were joined: overfitting is judged run by run only of them."""
         return [row for group in self.groups if not group.results for row in group.runs]
+
+    @property
+    def outside_curves(self) -> "Comparison":
+        """The groups that are no points of a learning curve, alone."""
+        points = {number for curve in self.curves for number in curve.groups}
+        return replace(self, groups=tuple(group for group in self.groups if group.number not in points), curves=())
 
     @property
     def several(self) -> bool:
@@ -642,6 +651,7 @@ class Comparison:
             "joined": [_joined_json(group, group.cross_validation) for group in self.groups if group.cross_validation],
             "costs": [asdict(group.cost) for group in self.groups],
             "across": self.across and asdict(self.across),
+            "learning_curves": [asdict(curve) for curve in self.curves],
             "overfitting": [
                 {
                     "run": row.run,

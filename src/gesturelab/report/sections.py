@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from gesturelab.evaluation.learning_curve import LearningCurve
 from gesturelab.evaluation.metrics import (
     CORRECTNESS,
     GESTURE,
@@ -299,6 +300,28 @@ def datasets_blocks(comparison: Comparison) -> Iterator[Block]:
         yield texts.DATASETS
         yield from texts.training_times(across.seconds_differ)
         yield from pair_blocks(across.pairs, across.ranks, GESTURE, ", over the people of all datasets")
+
+
+def curve_table(curve: LearningCurve) -> Table:
+    """A row for each number of training people, a column for each model."""
+    rows: list[tuple[Cell, ...]] = []
+    for count_ in sorted({point.count for model in curve.models for point in model.points}):
+        found = [next((point for point in model.points if point.count == count_), None) for model in curve.models]
+        trainings = max(point.trainings for point in found if point)
+        values = [interval(point.accuracy) if point else "" for point in found]
+        rows.append((texts.number_of(count_), str(trainings), *values))
+    caption = f"Accuracy of recordings of {curve.people} unseen people, in per cent: {curve.data}"
+    return Table(
+        caption, (texts.CURVE_AXES[curve.axis], "draws", *(model.model for model in curve.models)), tuple(rows)
+    )
+
+
+def curve_blocks(comparison: Comparison) -> Iterator[Block]:
+    """The learning curves, and how well the points before the last predict it."""
+    for curve in comparison.curves:
+        yield from texts.of_curve(curve)
+        yield curve_table(curve)
+        yield from texts.checks_of_curve(curve)
 
 
 def part_rows(joined: CrossValidationResult, kinds: Sequence[str] = PARTS) -> Iterator[tuple[str, ...]]:

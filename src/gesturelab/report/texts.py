@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from gesturelab.evaluation.learning_curve import LearningCurve
 from gesturelab.evaluation.metrics import GESTURE, Metric, primary_metric
 from gesturelab.evaluation.result import Value
 from gesturelab.report.overfitting import ADVICE, BANDS, SEVERE, band, gap
@@ -241,7 +242,9 @@ def list_seeds(seeds: Sequence[float | None]) -> str:
     >>> list_seeds([0]), list_seeds([0, 1])
     ('seed 0', 'seeds 0, 1')
     """
-    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+    different = list(dict.fromkeys(seeds))
+    draws = f", {len(seeds)} draws of people or repetitions" if len(different) < len(seeds) else ""
+    return f"seed{'s' * (len(different) > 1)} {', '.join(map(str, different))}{draws}"
 
 
 def answer(group: GroupComparison) -> list[str]:
@@ -436,6 +439,47 @@ def costs(cost: Cost) -> list[str]:
             "latencies are too long; measure again on an idle machine."
         )
     return sentences + [f"No latency of {missing.candidate}: {missing.reason}." for missing in conditions.missing]
+
+
+CURVE_AXES = {"training_people": "training people", "training_repetitions": "recordings of each gesture"}
+"""What differs from point to point of a learning curve, in words."""
+
+
+def number_of(count: float) -> str:
+    """A number of people, which may be a mean over folds.
+
+    >>> number_of(24.0), number_of(23.2)
+    ('24', '23.2')
+    """
+    return f"{count:.1f}".removesuffix(".0")
+
+
+def of_curve(curve: LearningCurve) -> Iterator[str]:
+    """What a learning curve says, a sentence a model."""
+    for model in curve.models:
+        last = model.points[-1]
+        text = f"{model.model} on {curve.data}: {interval(last.accuracy, unit=' %')} with {number_of(last.count)} "
+        text += CURVE_AXES[curve.axis]
+        if (law := model.law) is None:
+            yield f"{text}. Three numbers or more are needed to say what more would bring."
+            continue
+        gain = law.gain
+        yield (
+            f"{text}; with {law.more} more about {points(gain['value'])} points ({points(gain['low'])} to "
+            f"{points(gain['high'])}), if the power law that fits the points goes on"
+        ) + "."
+
+
+def checks_of_curve(curve: LearningCurve) -> Iterator[str]:
+    """How well the points before the last predict it."""
+    for model in curve.models:
+        if model.law is not None and model.law.checked is not None:
+            before, last = model.points[-2], model.points[-1]
+            yield (
+                f"{model.model}: the points up to {number_of(before.count)} predict "
+                f"{interval(model.law.checked, unit=' %')} with {number_of(last.count)}; measured were "
+                f"{percent(last.accuracy['value'])}."
+            )
 
 
 def notes(comparison: Comparison) -> list[str]:

@@ -7,12 +7,12 @@ called with the table. The check for leaks is not its business and always runs.
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from itertools import chain
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 
 from gesturelab.config.data import Target
 from gesturelab.config.options import arguments_of, construct, locate, target_of
@@ -123,9 +123,11 @@ def split_windows(dataset: Dataset, windows: Windows, config: SplitConfig) -> Su
         subsets = Subsets(*parts, leaky=True)
     else:
         people = choose_people(recording_table(dataset), config)
-        subjects = np.array(dataset.subjects)[windows.recording]
-        subsets = (people.train, people.validation, people.test)
-        subsets = Subsets(*(np.flatnonzero(np.isin(subjects, ids)) for ids in subsets), leaky=False)
+        subjects = np.array(dataset.subjects)
+        kept = _draw_repetitions(dataset, config)
+        parts = (np.isin(subjects, people.train) & kept, np.isin(subjects, people.validation) & kept)
+        parts = (*parts, np.isin(subjects, people.test))
+        subsets = Subsets(*(np.flatnonzero(part[windows.recording]) for part in parts), leaky=False)
     _check(dataset, windows, subsets)
     return subsets
 
@@ -145,10 +147,47 @@ def choose_people(recordings: RecordingTable, config: SplitConfig) -> People:
         raise SplitError(f"split.fold={number}: there are folds 0 to {len(folds) - 1} ({config.kind})")
     fold = folds[number]
     validation = fold.validation
+    if config.training_people is not None:
+        kept = _draw_training_people(people, fold, config, config.training_people)
+        people = {person: group for person, group in people.items() if person in {*kept, *fold.test}}
     if validation is None:
         rng = np.random.default_rng(config.seed)
         validation = _draw(people, config.validation_fraction, rng, but_not=fold.test, turn=number)
+        if not validation and config.training_people is not None:  # one person of each group is left
+            validation = sorted(people.keys() - set(fold.test))[-1:]
     return _people(people, validation, fold.test)
+
+
+def _draw_training_people(people: Mapping[str, str], fold: Fold, config: SplitConfig, count: int) -> list[str]:
+    """So many of those who are no test people, named validation people first, then one of each group in turn.
+
+    Raises:
+        SplitError: If there are not so many.
+    """
+    rng = np.random.default_rng([config.seed, config.draw])
+    lines = [rng.permutation(ids).tolist() for ids in _by_group(people)]
+    shuffled = [person for turn in zip_longest(*lines) for person in turn if person is not None]
+    first = list(fold.validation or ())
+    line = first + [person for person in shuffled if person not in {*first, *fold.test}]
+    if not len(first) < count <= len(line):
+        raise SplitError(
+            f"split.training_people={count}: {len(line)} people are no test people"
+            + (f", and {len(first)} of them validate" if first else "")
+            + f"; choose from {len(first) + 1 if first else 2} to {len(line)}"
+        )
+    return line[:count]
+
+
+def _draw_repetitions(dataset: Dataset, config: SplitConfig) -> Bool[np.ndarray, " recordings"]:
+    """Which recordings are among the first of their person and gesture, in an order that is drawn."""
+    kept = np.ones(len(dataset), dtype=bool)
+    if config.training_repetitions is not None:
+        seen: Counter[tuple[str, int]] = Counter()
+        for at in np.random.default_rng([config.seed, config.draw]).permutation(len(dataset)).tolist():
+            which = (dataset.subjects[at], int(dataset.classes[at]))
+            kept[at] = seen[which] < config.training_repetitions
+            seen[which] += 1
+    return kept
 
 
 def make_folds(recordings: RecordingTable, config: SplitConfig) -> list[Fold]:

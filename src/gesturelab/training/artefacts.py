@@ -219,8 +219,13 @@ def split_info(config: TrainConfig, data: GestureData) -> SplitInfo:
 
     options = {"kind": config.split.kind} | to_plain(config.split)
     del options[TARGET]
+    for name in {"training_people", "training_repetitions"} - config.split.limits.keys():
+        del options[name]
+    if not config.split.limits:
+        del options["draw"]
     options.pop("file", None)  # a path of this machine
-    if isinstance(config.split, FoldsFileConfig | GuestSplitConfig):  # what makes the folds is not here
+    elsewhere = isinstance(config.split, FoldsFileConfig | GuestSplitConfig)  # what makes the folds is not here
+    if elsewhere or (config.split.limits and hasattr(config.split, "fold")):  # or some people are in no subset
         options["people"] = subjects_of_folds(recording_table(data.dataset), config.split)
     return SplitInfo(
         kind=config.split.kind,

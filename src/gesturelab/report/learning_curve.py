@@ -1,0 +1,88 @@
+"""Learning curves of a comparison: groups that differ in the number of training people, or of recordings, only."""
+
+import json
+from collections.abc import Sequence
+from statistics import fmean
+
+import numpy as np
+
+from gesturelab.evaluation.learning_curve import CurvePoint, LearningCurve, Measured, ModelCurve, fit
+from gesturelab.evaluation.metrics import GESTURE
+from gesturelab.report.results import CandidateResult, GroupComparison
+
+MORE = {"training_people": 20, "training_repetitions": 2}
+"""By axis, for how many more the gain is told."""
+KEYS = (*MORE, "draw", "people")
+"""Keys of a split that may differ between the points of a curve."""
+
+
+def compare_curves(groups: Sequence[GroupComparison]) -> tuple[LearningCurve, ...]:
+    """The learning curves among some groups.
+
+    Runs without a limit are the last point of a curve of people: all who are no test people train, on average over
+    folds. Only people whom all points of a curve tested count for it.
+
+    Args:
+        groups: Of a comparison.
+    """
+    curves: list[LearningCurve] = []
+    for axis in MORE:
+        points: dict[str, list[tuple[float, GroupComparison]]] = {}
+        for group in groups:
+            if group.results and group.target == GESTURE:
+                count = group.options.get(axis) or _all_people(group, axis)
+                if count is not None:
+                    points.setdefault(_rest(group, axis), []).append((float(count), group))
+        curves += [
+            _curve(axis, sorted(found, key=lambda point: point[0]))
+            for found in points.values()
+            if len(found) > 1 and any(axis in group.options for _, group in found)
+        ]
+    return tuple(curves)
+
+
+def _all_people(group: GroupComparison, axis: str) -> float | None:
+    """How many train and validate where all do."""
+    if axis != "training_people" or "training_people" in group.options:
+        return None
+    splits = [run.info["split"] for run in group.group.runs]
+    return fmean(len(split["train"]["subjects"]) + len(split["validation"]["subjects"]) for split in splits)
+
+
+def _rest(group: GroupComparison, axis: str) -> str:
+    """What the points of a curve share."""
+    own = {key: value for key, value in group.options.items() if key not in KEYS}
+    other = {key: group.options.get(key) for key in MORE if key != axis}
+    basis = group.group.basis
+    return json.dumps([basis.fingerprint, basis.kind, own, other], sort_keys=True)
+
+
+def _curve(axis: str, points: Sequence[tuple[float, GroupComparison]]) -> LearningCurve:
+    whole = [
+        (count, {result.candidate: result for result in group.results if not result.partial and not result.baseline})
+        for count, group in points
+    ]
+    names = dict.fromkeys(name for _, results in whole for name in results)
+    people = sorted(
+        set.intersection(*(set(result.scores["by_person"]) for _, results in whole for result in results.values()))
+    )
+    first = points[0][1].group
+    curves = [
+        _of_model(axis, name, [(count, results[name]) for count, results in whole if name in results], people)
+        for name in names
+    ]
+    data = " ".join((first.data, *first.flags))
+    return LearningCurve(axis, data, tuple(group.number for _, group in points), tuple(curves), len(people))
+
+
+def _of_model(
+    axis: str, name: str, results: Sequence[tuple[float, CandidateResult]], people: Sequence[str]
+) -> ModelCurve:
+    by_person = [result.scores["by_person"] for _, result in results]
+    measured = Measured(
+        tuple(count for count, _ in results),
+        np.array([[scores[person]["accuracy"] for person in people] for scores in by_person]),
+        np.array([float(by_person[0][person]["recordings"]) for person in people]),
+    )
+    points = [CurvePoint(count, len(result.scores["seeds"]), result.primary) for count, result in results]
+    return ModelCurve(name, tuple(points), fit(measured, MORE[axis]))
