@@ -83,7 +83,8 @@ def test_data_that_are_not_there_are_one_clear_error(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("experiment", "jobs"), [("irds_5fold", 5), ("irds_correctness", 5), ("irds_holdout", 3), ("irds_leakage", 9)]
+    ("experiment", "jobs"),
+    [("irds_5fold", 5), ("irds_correctness", 5), ("irds_holdout", 3), ("irds_leakage", 9), ("learning_curve", 75)],
 )
 def test_the_other_ready_sweeps_begin(experiment: str, jobs: int):
     from hydra.core.override_parser.overrides_parser import OverridesParser

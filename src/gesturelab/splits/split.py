@@ -165,10 +165,12 @@ def _draw_training_people(people: Mapping[str, str], fold: Fold, config: SplitCo
         SplitError: If there are not so many.
     """
     rng = np.random.default_rng([config.seed, config.draw])
-    lines = [rng.permutation(ids).tolist() for ids in _by_group(people)]
-    shuffled = [person for turn in zip_longest(*lines) for person in turn if person is not None]
     first = list(fold.validation or ())
-    line = first + [person for person in shuffled if person not in {*first, *fold.test}]
+    lines = [
+        [person for person in rng.permutation(ids).tolist() if person not in {*first, *fold.test}]
+        for ids in _by_group(people)
+    ]
+    line = first + [person for turn in zip_longest(*lines) for person in turn if person is not None]
     if not len(first) < count <= len(line):
         raise SplitError(
             f"split.training_people={count}: {len(line)} people are no test people"

@@ -340,3 +340,67 @@ def test_a_guest_that_is_not_there_is_refused_by_key(people_dataset):
     config = GuestSplitConfig(_target_="no_such_package.BySite")
     with pytest.raises(ConfigError, match=r"split\._target_=no_such_package\.BySite: cannot be imported"):
         choose_people(recording_table(people_dataset), config)
+
+
+@given(draw=st.integers(0, 5), fold=st.integers(0, 4))
+def test_fewer_training_people_are_part_of_more_from_both_groups_and_no_test_person(draw: int, fold: int):
+    people = {str(100 + at): "healthy" for at in range(9)} | {str(200 + at): "patient" for at in range(6)}
+    full = choose_people(table_of(people), kfold(fold))
+    before: set[str] = set()
+    for count in range(2, 13):
+        chosen = choose_people(table_of(people), kfold(fold, training_people=count, draw=draw))
+        used = {*chosen.train, *chosen.validation}
+        assert len(used) == len(chosen.train) + len(chosen.validation) == count
+        assert chosen.test == full.test
+        assert before < used
+        assert not used & set(chosen.test)
+        kinds = collections.Counter(people[person] for person in used)
+        assert min(kinds["healthy"], kinds["patient"]) >= min(count // 2, 4)
+        before = used
+    assert before == {*full.train, *full.validation}
+
+
+def kfold(fold: int, **keys: int) -> SubjectKfoldConfig:
+    return SubjectKfoldConfig(folds=5, fold=fold, **keys)
+
+
+def test_draws_differ_and_named_validation_people_are_always_among_the_training_people():
+    people = {str(at): "" for at in range(20)}
+    table = table_of(people)
+    drawn = {choose_people(table, kfold(0, training_people=5, draw=draw)).train for draw in range(4)}
+    assert len(drawn) > 1
+    config = NamedSplitConfig(test=["1"], validation=["7"], training_people=4)
+    chosen = choose_people(table, config)
+    assert (chosen.test, chosen.validation, len(chosen.train)) == (("1",), ("7",), 3)
+
+
+def test_more_training_people_than_there_are_or_a_leaky_split_are_refused():
+    table = table_of({str(at): "" for at in range(10)})
+    with pytest.raises(SplitError, match=r"split\.training_people=9: 8 people are no test people; choose from 2 to 8"):
+        choose_people(table, kfold(0, training_people=9))
+    with pytest.raises(SplitError, match=r"1 of them validate; choose from 2 to 9"):
+        choose_people(table, NamedSplitConfig(test=["1"], validation=["2"], training_people=1 + 9))
+    with pytest.raises(ConfigError, match=r"split\.training_people=3"):
+        RandomWindowConfig(training_people=3)
+    with pytest.raises(ConfigError, match=r"split\.training_people=1: must be at least 2"):
+        kfold(0, training_people=1)
+
+
+def test_repetitions_are_limited_for_those_who_train_and_nested():
+    walkers = [
+        walker(f"{person}_{gesture}_{turn}", 20, subject=str(person), gesture=gesture)
+        for person in (101, 102, 103)
+        for gesture in (0, 1)
+        for turn in range(4)
+    ]
+    dataset = dataset_of(walkers)
+    windows = cut_windows(dataset, WINDOW)
+    before: set[int] = set()
+    for count in (1, 2, 3, 4):
+        split = NamedSplitConfig(test=["103"], validation=["102"], training_repetitions=count)
+        subsets = split_windows(dataset, windows, split)
+        train, validation, test = (set(windows.recording[part].tolist()) for part in
+                                   (subsets.train, subsets.validation, subsets.test))  # fmt: skip
+        assert (len(train), len(validation), len(test)) == (2 * count, 2 * count, 8)
+        assert before <= train
+        before = train
