@@ -9,7 +9,9 @@ import numpy as np
 from fuzzing_case import Case
 from fuzzing_inputs import damaged
 from gesturelab.datasets.folder.labels import read_labels
-from gesturelab.datasets.formats.files import columns, read_motion
+from gesturelab.datasets.formats.csv_table import columns
+from gesturelab.datasets.formats.files import read_motion
+from gesturelab.datasets.formats.points import Reading
 from gesturelab.runs.info import SYNTHETIC
 from gesturelab.skeletons.definition import read_definition
 from gesturelab.skeletons.skeleton import KINECT_V2
@@ -33,7 +35,7 @@ def npy(place: Path) -> Case:
 def _motion(file: Path, seed: bytes) -> Case:
     def read(data: bytes) -> None:
         file.write_bytes(data)
-        motion = read_motion(file, KINECT_V2, rate_hz=30.0)
+        motion = read_motion(file, Reading(KINECT_V2, rate_hz=30.0))
         assert np.isfinite(motion.positions).all()
 
     read(seed)
