@@ -54,7 +54,8 @@ def ntu(*bodies: np.ndarray) -> bytes:
         lines.append(str(len(bodies)))
         for number, poses in enumerate(bodies):
             lines += [f"7205759403792{number:04d} 0 1 1 1 1 0 0.02 -0.3 2", "25"]
-            lines += [f"{x:.6f} {y:.6f} {z:.6f} 250.1 190.2 930.5 500.4 -0.2 0.1 0.98 0.02 2" for x, y, z in poses[frame]]
+            rest = "250.1 190.2 930.5 500.4 -0.2 0.1 0.98 0.02 2"  # pixels, turns, tracked
+            lines += [f"{x:.6f} {y:.6f} {z:.6f} {rest}" for x, y, z in poses[frame]]
     return "\n".join(lines).encode() + b"\n"
 
 
@@ -90,17 +91,9 @@ def openpose(poses: np.ndarray) -> bytes:
         joint = f"{name[1:]}{sides.get(name[0], '')}" if name != "MidHip" else "SpineBase"
         order.append(JOINTS.index(joint if joint in JOINTS else "FootLeft" if "Toe" in name and name[0] == "L"
                                   else "FootRight" if "Toe" in name else "Head"))  # fmt: skip
-    return b"\n".join(
-        json.dumps(
-            {
-                "version": 1.3,
-                "people": [
-                    {"person_id": [-1], "pose_keypoints_3d": [v for x in pose[order] for v in (*(100 * x).tolist(), 0.9)]}
-                ],
-            }
-        ).encode()
-        for pose in poses
-    )
+    frames = [[value for x in pose[order] for value in (*(100 * x).tolist(), 0.9)] for pose in poses]
+    people = [{"version": 1.3, "people": [{"person_id": [-1], "pose_keypoints_3d": each}]} for each in frames]
+    return b"\n".join(json.dumps(each).encode() for each in people)
 
 
 def long_table(recordings: dict[str, np.ndarray], rate_hz: float = 25.0) -> pd.DataFrame:
@@ -127,10 +120,34 @@ def write_c3d(path: Path, poses: np.ndarray, rate_hz: float = 100.0, up: str = "
     if up:
         content.add_parameter("POINT", "Y_SCREEN", up)
     turned = np.stack([poses[..., 0], -poses[..., 2], poses[..., 1]], axis=-1) * 1000
-    around = np.stack([turned - [10, 0, 20], turned + [10, 0, 20]], axis=2).reshape(len(poses), -1, 3)
+    around = np.stack([turned - (10, 0, 20), np.add(turned, (10, 0, 20))], axis=2).reshape(len(poses), -1, 3)
     content["data"]["points"] = np.concatenate([around.transpose(2, 1, 0), np.ones((1, 50, len(poses)))])
     content.write(str(path))
 
 
 MARKERS = "joints: kinect_v2\nmarkers:\n" + "".join(f"  {joint}{end}: {joint}\n" for joint in JOINTS for end in "AB")
 """A skeleton for `write_c3d`."""
+
+
+def bvh(poses: np.ndarray, rate_hz: float = 50.0) -> bytes:
+    """Centimetres, y up; each joint moves where it is seen from its parent, and none turns."""
+    children: dict[int, list[int]] = {}
+    for joint, parent in enumerate(KINECT_V2.parents):
+        children.setdefault(parent if parent != joint else -1, []).append(joint)
+    order: list[int] = []
+
+    def lines_of(joint: int) -> list[str]:
+        order.append(joint)
+        kind = "ROOT" if KINECT_V2.parents[joint] == joint else "JOINT"
+        inner = [line for child in children.get(joint, []) for line in lines_of(child)]
+        if not inner:
+            inner = ["End Site", "{", "OFFSET 0 3 0", "}"]
+        return [f"{kind} {JOINTS[joint]}", "{", "OFFSET 0.0 0.0 0.0", "CHANNELS 3 Xposition Yposition Zposition",
+                *inner, "}"]  # fmt: skip
+
+    hierarchy = lines_of(KINECT_V2.root)
+    parents = np.array(KINECT_V2.parents)
+    local = 100 * (poses - np.where((parents == np.arange(25))[:, None], 0, poses[:, parents]))
+    rows = [" ".join(f"{value:.6f}" for value in pose[order].ravel()) for pose in local]
+    motion = ["MOTION", f"Frames: {len(poses)}", f"Frame Time: {1 / rate_hz:.7f}", *rows]
+    return "\n".join(["HIERARCHY", *hierarchy, *motion]).encode() + b"\n"

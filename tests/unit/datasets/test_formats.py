@@ -126,11 +126,11 @@ GOOD = "0,0,0,0,1,0\n"
         (HEADER + f"\n{GOOD}{GOOD}0,0,0,0,1700,0\n", r"line 4: y of Head is 1700, but at most 20 m are possible$"),
         (
             HEADER + "\n" + 9 * "0,0,0,0,1700,0\n",
-            r"measures 1,700 m from end to end, positions taken in m: set data.unit .* to mm;",
+            "measures 1,700 m from end to end, .*: set data.unit .* to mm;",
         ),
         (
             HEADER + "\n" + 9 * "0,0,0,0,170,0\n",
-            r"measures 170 m from end to end, positions taken in m: set data.unit .* to cm;",
+            "measures 170 m from end to end, .*: set data.unit .* to cm;",
         ),
         (HEADER + ",time_s\n0,0,0,0,1,0,0\n0,0,0,0,1,0,\n", "line 3: column time_s holds no time"),
         (HEADER + ",time_s\n0,0,0,0,1,0,0\n0,0,0,0,1,0,33\n", "give 0.0303 frames a second; columns time_s"),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from gesturelab.datasets.formats.files import read_motion
 from gesturelab.datasets.formats.points import Reading
 from gesturelab.errors import DataError
-from gesturelab.skeletons.landmarks import LANDMARKS, MEDIAPIPE_POSE, OPENPOSE_25
+from gesturelab.skeletons.landmarks import AZURE_KINECT, LANDMARKS, MEDIAPIPE_POSE, OPENPOSE_25
 from gesturelab.skeletons.skeleton import KINECT_V2
 
 # Metres from the hips' middle; x to the right of the picture, where a person who faces the camera has the left hand;
@@ -70,7 +70,9 @@ def t_pose(tracker) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("tracker", "expected"), [(MEDIAPIPE_POSE, kinect()), (OPENPOSE_25, kinect(**OPENPOSE_HANDS))], ids=LANDMARKS
+    ("tracker", "expected"),
+    [(MEDIAPIPE_POSE, kinect()), (OPENPOSE_25, kinect(**OPENPOSE_HANDS))],
+    ids=["mediapipe", "openpose"],
 )
 def test_t_pose(tracker, expected):
     moved = tracker.onto_skeleton(np.stack([t_pose(tracker), t_pose(tracker) + np.array([0, 0, 2.0])]))
@@ -87,6 +89,9 @@ def test_bodies_of_any_shape_are_moved_and_mirrored_as_a_whole(tracker, seed):
     np.testing.assert_allclose(there, here + shift * [-1, -1, 1], atol=1e-9)
     if tracker is MEDIAPIPE_POSE:
         swap = {"left": "right", "right": "left"}
+        names = ["_".join(swap.get(word, word) for word in name.split("_")) for name in tracker.joints]
+    elif tracker is AZURE_KINECT:
+        swap = {"LEFT": "RIGHT", "RIGHT": "LEFT"}
         names = ["_".join(swap.get(word, word) for word in name.split("_")) for name in tracker.joints]
     else:
         swap = {"L": "R", "R": "L"}
