@@ -188,7 +188,7 @@ def test_what_cannot_be_converted_writes_nothing_or_is_named(tmp_path: Path, cap
         ([], "has no labels.csv: say what names of files mean"),
         (["--pattern", "{subject}_{movement}"], "must hold {subject} and {gesture}"),
         (["--pattern", "{subject}-{gesture}"], "does not match --pattern"),
-        (["--pattern", "{subject}_{gesture}"], "in several ways"),
+        (["--pattern", "{subject}{gesture}"], "in several ways"),
         (["--pattern", PATTERN], "carries no times: say how many frames a second it has (--rate-hz)"),
     ):
         assert main([*words, *options]) == 1

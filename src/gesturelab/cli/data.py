@@ -130,6 +130,8 @@ def _convert(options: argparse.Namespace) -> int:
     decisions = Counter((each.form, each.unit, each.up, f"{each.rate_hz:g}", each.body) for each in converted)
     for (form, unit, up, rate, body), count in decisions.items():
         print(f"{count} of {form}: unit {unit}, up {up}, {rate} frames a second{f', {body}' if body else ''}")
+    for column in ("subject", "gesture"):
+        print(f"{column}s: {', '.join(sorted({each.labels[column] for each in converted}))}")
     skeleton = f" data.skeleton={out / SKELETON}" if (out / SKELETON).exists() else ""
     print(
         f"{out} holds {len(converted)} recordings, labels.csv, and what was decided in {CONVERTED}. "

@@ -206,7 +206,7 @@ def read_name(name: str, pattern: str) -> dict[str, str]:
     """What the name of a recording says.
 
     A pattern with a slash is that of the path below the folder, another one that of the file's name alone, both without
-    the ending.
+    the ending. Only the gesture may hold a mark, such as _, that stands between the fields of the pattern.
 
     Raises:
         DataError: If the name does not match, or matches in several ways.
@@ -225,9 +225,11 @@ def read_name(name: str, pattern: str) -> dict[str, str]:
         )
     text = name if "/" in pattern else name.rpartition("/")[2]
     matches: list[dict[str, str]] = []
-    for any_text in ("[^/]+?", "[^/]+"):
+    between = "".join(sorted({mark for part in parts[::2] for mark in part if not mark.isalnum()} | {"/"}))
+    any_text = (f"[^{re.escape(between)}]", "[^/]")
+    for amount in ("+?", "+"):
         regex = "".join(
-            re.escape(part) if at % 2 == 0 else f"(?P<{part}>{_SHAPES.get(part, any_text)})"
+            re.escape(part) if at % 2 == 0 else f"(?P<{part}>{_SHAPES.get(part, any_text[part == 'gesture'] + amount)})"
             for at, part in enumerate(parts)
         )
         if (match := re.fullmatch(regex, text)) is not None:
