@@ -14,7 +14,7 @@ import numpy as np
 from gesturelab.config.data import Unit, Up
 from gesturelab.datasets.formats.points import Points, choose_body
 from gesturelab.errors import RecordingError
-from gesturelab.skeletons.landmarks import AZURE_KINECT, OPENPOSE_25, Layout
+from gesturelab.skeletons.landmarks import OPENPOSE_25, Layout
 
 
 def parse_json(data: bytes, layout: Layout) -> Points:
@@ -67,14 +67,9 @@ def _read_azure(content: Mapping[str, Any]) -> Points:
         raise RecordingError(
             f"frame {frame + 1} lacks timestamp_usec, or bodies with body_id and the joint_positions of each joint"
         ) from None
-    chosen = choose_body(bodies)
-    times_ms = np.array(times[chosen.start : chosen.start + len(chosen.values)])
-    if not np.isfinite(times_ms).all():
+    if not np.isfinite(times).all():
         raise RecordingError("its times are no numbers")
-    return Points(
-        "Azure Kinect", chosen.values, names or AZURE_KINECT.joints, times_ms, unit=Unit.mm, up=Up.y_down,
-        first=chosen.start + 1, bodies=chosen.bodies, body=chosen.text,
-    )  # fmt: skip
+    return choose_body("Azure Kinect", bodies, names, np.array(times), Unit.mm, Up.y_down)
 
 
 def _read_openpose(values: list[Any]) -> Points:
@@ -96,6 +91,4 @@ def _read_openpose(values: list[Any]) -> Points:
             f"frame {frame + 1}: people must have pose_keypoints_3d, x, y, z and confidence of each point; points in "
             "a picture (pose_keypoints_2d) cannot be used"
         ) from None
-    chosen = choose_body(bodies)
-    names = OPENPOSE_25.joints if count == len(OPENPOSE_25.joints) else None
-    return Points("OpenPose", chosen.values, names, first=chosen.start + 1, bodies=chosen.bodies, body=chosen.text)
+    return choose_body("OpenPose", bodies, OPENPOSE_25.joints if count == len(OPENPOSE_25.joints) else None)

@@ -15,6 +15,8 @@ from gesturelab.skeletons.landmarks import Layout
 
 MAX_JOINTS = 1000
 FRAMES_AT_ONCE = 4096
+LARGEST = 1e9
+"""No offset and no angle is larger."""
 
 
 @dataclass
@@ -56,8 +58,9 @@ def parse_bvh(data: bytes, layout: Layout) -> Points:
             f"it holds {len(numbers):,} numbers, not {frames:,} frames of {channels} channels; it looks cut off"
         )
     rows = numbers.reshape(frames, channels)
-    if not (np.abs(rows) < 1e9).all():
-        raise RecordingError(f"frame {int(np.argmin((np.abs(rows) < 1e9).all(axis=1))) + 1} holds no possible number")
+    possible = (np.abs(rows) < LARGEST).all(axis=1)
+    if not possible.all():
+        raise RecordingError(f"frame {int(np.argmin(possible)) + 1} holds what is no possible number")
     values = np.concatenate([_pose(joints, rows[at : at + FRAMES_AT_ONCE]) for at in range(0, frames, FRAMES_AT_ONCE)])
     return Points("BVH", values, tuple(joint.name for joint in joints), 1000 * step_s * np.arange(frames))
 
@@ -79,7 +82,9 @@ def _read_hierarchy(words: list[str]) -> tuple[list[_Joint], int]:
                 above.append(len(joints) - 1)
                 at = start + 1
             elif word == "OFFSET":
-                joints[above[-1]].offset = np.array(words[at + 1 : at + 4], dtype=np.float64)
+                joints[above[-1]].offset = offset = np.array(words[at + 1 : at + 4], dtype=np.float64)
+                if offset.shape != (3,) or not (np.abs(offset) < LARGEST).all():
+                    raise ValueError
                 at += 4
             elif word == "CHANNELS":
                 count = int(words[at + 1])

@@ -44,8 +44,4 @@ def parse_ntu(data: bytes, layout: Layout) -> Points:
         raise RecordingError(f"{where}: this is not a body of {JOINTS} joints; the file looks cut off") from None
     if at < len(words):
         raise RecordingError(f"more follows after frame {frames}, the last")
-    chosen = choose_body(bodies)
-    return Points(
-        "NTU RGB+D", chosen.values, KINECT_V2.joints, unit=Unit.m, up=Up.y, first=chosen.start + 1,
-        bodies=chosen.bodies, body=chosen.text,
-    )  # fmt: skip
+    return choose_body("NTU RGB+D", bodies, KINECT_V2.joints, unit=Unit.m, up=Up.y)

@@ -106,28 +106,23 @@ def refuse_too_many(frames: int, points: int) -> None:
         raise RecordingError(f"it holds {frames:,} frames of {points:,} points: too many to be a recording of a person")
 
 
-@dataclass(frozen=True, eq=False)
-class ChosenBody:
-    """The body that moves most, from the first frame in which it is seen to the last.
-
-    Attributes:
-        start: Its first frame, from 0.
-        values: Its positions, NaN in frames without it.
-        bodies: Of how many it was chosen.
-        text: Which it is; empty where there is one only.
-    """
-
-    start: int
-    values: Float64[np.ndarray, "frames points 3"]
-    bodies: int
-    text: str
-
-
-def choose_body(bodies: Mapping[str, Mapping[int, Float64[np.ndarray, "points 3"]]]) -> ChosenBody:
-    """Chooses the body whose points travel the longest way.
+def choose_body(
+    form: str,
+    bodies: Mapping[str, Mapping[int, Float64[np.ndarray, "points 3"]]],
+    names: tuple[str, ...] | None,
+    times_ms: Float64[np.ndarray, " all_frames"] | None = None,
+    unit: Unit | None = None,
+    up: Up | None = None,
+) -> Points:
+    """The body whose points travel the longest way, from the first frame in which it is seen to the last.
 
     Args:
+        form: As for `Points`, as the others.
         bodies: Of each body the positions in each frame in which it is seen, frames counted from 0 in order.
+        names: As there.
+        times_ms: When each of all frames was taken.
+        unit: As there.
+        up: As there.
 
     Raises:
         RecordingError: If there is no body, or it is seen in few of too many frames.
@@ -136,14 +131,14 @@ def choose_body(bodies: Mapping[str, Mapping[int, Float64[np.ndarray, "points 3"
         raise RecordingError("it holds no body: the sensor saw nobody")
     ways = {name: _way(np.stack(list(frames.values()))) for name, frames in bodies.items()}
     name = max(ways, key=lambda each: ways[each])
-    numbers = np.array(list(bodies[name]))
-    seen = np.stack(list(bodies[name].values()))
-    frames = int(numbers[-1] - numbers[0]) + 1
-    refuse_too_many(frames, seen.shape[1])
-    values = np.full((frames, *seen.shape[1:]), np.nan)
-    values[numbers - numbers[0]] = seen
-    text = f"{name}, which moves most of {len(bodies)}" if len(bodies) > 1 else ""
-    return ChosenBody(int(numbers[0]), values, len(bodies), text)
+    numbers, seen = np.array(list(bodies[name])), np.stack(list(bodies[name].values()))
+    start, end = int(numbers[0]), int(numbers[-1]) + 1
+    refuse_too_many(end - start, seen.shape[1])
+    values = np.full((end - start, *seen.shape[1:]), np.nan)
+    values[numbers - start] = seen
+    times_ms = None if times_ms is None else times_ms[start:end]
+    body = f"{name}, which moves most of {len(bodies)}" if len(bodies) > 1 else ""
+    return Points(form, values, names, times_ms, unit, up, first=start + 1, bodies=len(bodies), body=body)
 
 
 def _way(values: Float64[np.ndarray, "frames points 3"]) -> float:
