@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from gesturelab.errors import GesturelabError
 from gesturelab.files import write_text
@@ -32,6 +32,7 @@ def add_trust_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+@runtime_checkable
 class _HasOptions(Protocol):
     """A parser, or a group of its options."""
 
