@@ -17,7 +17,7 @@ import torch
 from suite.live import RATE_HZ, WAYS, untrained, wandering
 from suite.settings import SIZES
 
-from gesturelab.datasets.formats.files import Motion
+from gesturelab.datasets.recording import Motion
 from gesturelab.stream.segments import SegmentOptions
 from gesturelab.stream.session import Session, StreamOptions, run
 from gesturelab.stream.sources import Item, LiveFrame, receive_waiting, replay

@@ -23,7 +23,7 @@ from omegaconf import OmegaConf
 
 from fuzzing_case import Case, require
 from fuzzing_inputs import as_json, damaged, damaged_value
-from fuzzing_use import bundle, definition, graph, labels, npy, table
+from fuzzing_use import OTHER_PROGRAMS, bundle, definition, graph, labels, npy, table
 from gesturelab.config.composing import compose
 from gesturelab.config.data import Form, IrdsConfig
 from gesturelab.config.saved import differences, read_config, read_data_config
@@ -647,6 +647,7 @@ PARSERS: dict[str, Callable[[Path], Case]] = {
     "trackers": trackers,
     "csv": table,
     "npy": npy,
+    **OTHER_PROGRAMS,
     "labels": labels,
     "skeleton": definition,
     "bundle": bundle,

@@ -2,16 +2,23 @@
 
 import io
 import random
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
+import other_programs
 from fuzzing_case import Case
 from fuzzing_inputs import damaged
+from gesturelab.config.data import Unit, Up
 from gesturelab.datasets.folder.labels import read_labels
-from gesturelab.datasets.formats.files import columns, read_motion
+from gesturelab.datasets.formats.csv_table import columns
+from gesturelab.datasets.formats.files import read_motion
+from gesturelab.datasets.formats.points import Reading
 from gesturelab.runs.info import SYNTHETIC
 from gesturelab.skeletons.definition import read_definition
+from gesturelab.skeletons.landmarks import AZURE_KINECT, OPENPOSE_25, Layout
 from gesturelab.skeletons.skeleton import KINECT_V2
 
 
@@ -30,14 +37,57 @@ def npy(place: Path) -> Case:
     return _motion(place / "recording.npy", file.getvalue())
 
 
-def _motion(file: Path, seed: bytes) -> Case:
+USUAL = Reading(KINECT_V2, rate_hz=30.0)
+
+
+def _motion(file: Path, seed: bytes, reading: Reading = USUAL) -> Case:
     def read(data: bytes) -> None:
         file.write_bytes(data)
-        motion = read_motion(file, KINECT_V2, rate_hz=30.0)
+        motion = read_motion(file, reading)
         assert np.isfinite(motion.positions).all()
 
     read(seed)
     return Case(lambda rng: damaged(rng, seed), read, file.name)
+
+
+def _of_other_program(name: str, seed: bytes, skeleton: Layout = KINECT_V2) -> Callable[[Path], Case]:
+    """A recording of another program, damaged; unit and axis are said, so that reading comes as far as it can."""
+
+    def case(place: Path) -> Case:
+        return _motion(place / name, seed, Reading(skeleton, rate_hz=30.0, fill_frames=9, unit=Unit.cm, up=Up.y))
+
+    return case
+
+
+_POSES = other_programs.person(5)
+OTHER_PROGRAMS = {
+    "trc": _of_other_program("one.trc", other_programs.trc(_POSES / 10)),
+    "bvh": _of_other_program("one.bvh", other_programs.bvh(_POSES)),
+    "ntu": _of_other_program("one.skeleton", other_programs.ntu(100 * _POSES, 100 * _POSES + 1)),
+    "azure": _of_other_program("one.json", other_programs.azure(_POSES / 10), AZURE_KINECT),
+    "openpose": _of_other_program("one.json", other_programs.openpose(_POSES), OPENPOSE_25),
+    "long": _of_other_program("one.csv", other_programs.long_table({"a": _POSES}).to_csv(index=False).encode()),
+}
+
+
+def parquet(place: Path) -> Case:
+    """A long table in Parquet."""
+    table = other_programs.long_table({"a": _POSES}).drop(columns="recording")
+    return _of_other_program("one.parquet", table.to_parquet())(place)
+
+
+def c3d(place: Path) -> Case:
+    """Markers of a laboratory; each is read in a process of its own."""
+    (place / "markers.yaml").write_text(other_programs.MARKERS)
+    other_programs.write_c3d(place / "seed.c3d", _POSES / 10)
+    seed = (place / "seed.c3d").read_bytes()
+    return _of_other_program("one.c3d", seed, read_definition(place / "markers.yaml"))(place)
+
+
+if find_spec("pyarrow"):
+    OTHER_PROGRAMS["parquet"] = parquet
+if find_spec("ezc3d"):
+    OTHER_PROGRAMS["c3d"] = c3d
 
 
 def labels(place: Path) -> Case:

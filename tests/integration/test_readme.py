@@ -70,6 +70,7 @@ NOT_RUN |= {
     for line in COMMANDS
     if "--config-dir my" in line and "narrow" not in line
 }
+NOT_RUN |= {line: "test_files_of_other_programs.py runs it" for line in COMMANDS if "converted" in line}
 SLURM = [
     line
     for line in COMMANDS

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from gesturelab.cli.stream import run
 from gesturelab.config.composing import compose
-from gesturelab.datasets.formats.files import columns
+from gesturelab.datasets.formats.csv_table import columns
 from gesturelab.datasets.load import load
 from gesturelab.errors import DataError, StreamError
 from gesturelab.export.load import load as load_model

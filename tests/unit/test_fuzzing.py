@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fuzzing_case import Case, check
 from fuzzing_parsers import PARSERS, case_of
 
-FEW = {"report": 2, "weights": 5, "config": 6, "unpack": 10, "archive": 15, "bundle": 10}
+FEW = {"report": 2, "weights": 5, "config": 6, "unpack": 10, "archive": 15, "bundle": 10, "c3d": 2}
 SHORT = [name for name in PARSERS if name != "onnx"]
 """To make a graph takes longer than all the others; `make fuzz` damages it."""
 

@@ -1,4 +1,4 @@
-"""`gesturelab data`: check a folder of recordings, fetch the published ones, or make some up."""
+"""`gesturelab data`: check or convert a folder of recordings, fetch the published ones, or make some up."""
 
 import argparse
 import dataclasses
@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gesturelab.cli.options import add_reading_options, number_type
 from gesturelab.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,11 +21,11 @@ def run(arguments: list[str]) -> int:
         SystemExit: If the arguments are wrong (status 2), or ask for help (status 0).
     """
     options = _build_parser().parse_args(arguments)
-    return {"check": _check, "fetch": _fetch, "example": _example}[options.command](options)
+    return {"check": _check, "convert": _convert, "fetch": _fetch, "example": _example}[options.command](options)
 
 
 def _build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="gesturelab data", description="Check, fetch or make up recordings.")
+    parser = argparse.ArgumentParser(prog="gesturelab data", description="Check, convert, fetch or make up recordings.")
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("check", help="print a quality report on recordings, every defect by name")
     check.add_argument(
@@ -37,14 +38,27 @@ def _build_parser() -> argparse.ArgumentParser:
     check.add_argument(
         "--window", type=_frame_count, default=20, metavar="N", help="report recordings with fewer frames (default: 20)"
     )
-    check.add_argument(
-        "--skeleton", default="kinect_v2", metavar="NAME", help="of a folder with labels.csv, as data.skeleton"
-    )
-    check.add_argument(
-        "--rate-hz", type=float, default=30.0, metavar="HZ", help="of a folder with labels.csv, as data.rate_hz"
-    )
+    of_folder = check.add_argument_group("how files of a folder with labels.csv are read")
+    add_reading_options(of_folder, "kinect_v2", "kinect_v2")
+    of_folder.add_argument("--rate-hz", type=float, default=30.0, metavar="HZ", help="as data.rate_hz (default: 30)")
     check.add_argument("--all", action="store_true", help="name every recording that has a defect, not only five")
     check.add_argument("--json", action="store_true", help="print the report as JSON")
+    convert = commands.add_parser("convert", help="write recordings of other programs as a folder for data=folder")
+    convert.add_argument("source", type=Path, help="a folder of recordings, or one file")
+    convert.add_argument("out", type=Path, help="a new folder: a CSV file for each recording, labels.csv, and what was "
+                         "decided in converted.json")  # fmt: skip
+    convert.add_argument("--pattern", metavar="TEXT", help="what names of files say, such as "
+                         "'{subject}_{gesture}_{repetition}' (default: labels.csv in the folder says it)")  # fmt: skip
+    add_reading_options(convert, "kinect_v2", "kinect_v2")
+    convert.add_argument(
+        "--rate-hz",
+        type=number_type(above=0, maximum=1000),
+        metavar="HZ",
+        help="frames a second of files without times",
+    )
+    convert.add_argument(
+        "--fill-frames", type=_frame_count, default=0, metavar="N", help="fill gaps of a joint of at most N frames"
+    )
     example = commands.add_parser("example", help="write a folder of made-up recordings, to try things out")
     example.add_argument("folder", type=Path, help="a new folder")
     fetch = commands.add_parser("fetch", help="download and unpack a published data set")
@@ -65,16 +79,26 @@ def _frame_count(text: str) -> int:
 def _check(options: argparse.Namespace) -> int:
     from rich.console import Console
 
+    from gesturelab.datasets.folder.labels import FILE
+    from gesturelab.datasets.formats.files import ENDINGS
     from gesturelab.datasets.quality import MOST_NAMED, check_dataset, check_folder, check_irds, print_report
 
     root, irds = Path(options.root[0]), False
-    labelled = ("labels.csv", "*.csv", "*.npy", "*/*.csv", "*/*.npy")  # IntelliRehabDS has none of these
+    endings = [ending for ending in ENDINGS if ending != ".txt"]  # IntelliRehabDS has none of the others
+    labelled = (FILE, *(f"{folder}*{ending}" for folder in ("", "*/") for ending in endings))
     if any(argument.startswith(("data=", "data.")) for argument in options.root):
         report = check_dataset(_compose_data(options), window=options.window)
     elif len(options.root) > 1:
         raise ConfigError(f"{options.root[1]}: one folder is checked at a time")
     elif any(any(root.glob(name)) for name in labelled):
-        report = check_folder(root, skeleton=options.skeleton, rate_hz=options.rate_hz, window=options.window)
+        report = check_folder(
+            root,
+            skeleton=options.skeleton,
+            rate_hz=options.rate_hz,
+            window=options.window,
+            unit=options.unit,
+            up=options.up,
+        )
     else:
         report, irds = check_irds(root, window=options.window), True
     if options.json:
@@ -90,6 +114,34 @@ def _compose_data(options: argparse.Namespace) -> "DataConfig":
 
     with plain_errors():
         return compose(options.root, options.config_dir).data
+
+
+def _convert(options: argparse.Namespace) -> int:
+    import sys
+    from collections import Counter
+
+    from gesturelab.datasets.folder.convert import CONVERTED, SKELETON, convert_recordings
+    from gesturelab.datasets.formats.points import Reading
+    from gesturelab.skeletons.definition import layout
+
+    reading = Reading(layout(options.skeleton), options.rate_hz, options.fill_frames, unit=options.unit, up=options.up)
+    out: Path = options.out
+    converted, rejected = convert_recordings(options.source, out, reading, options.pattern)
+    decisions = Counter((each.form, each.unit, each.up, f"{each.rate_hz:g}", each.body) for each in converted)
+    for (form, unit, up, rate, body), count in decisions.items():
+        print(f"{count} of {form}: unit {unit}, up {up}, {rate} frames a second{f', {body}' if body else ''}")
+    for column in ("subject", "gesture"):
+        print(f"{column}s: {', '.join(sorted({each.labels[column] for each in converted}))}")
+    skeleton = f" data.skeleton={out / SKELETON}" if (out / SKELETON).exists() else ""
+    print(
+        f"{out} holds {len(converted)} recordings, labels.csv, and what was decided in {CONVERTED}. "
+        f"Use them: gesturelab train data=folder data.root={out}{skeleton}"
+    )
+    for each in rejected:
+        print(f"gesturelab: {each}", file=sys.stderr)
+    if rejected:
+        print(f"gesturelab: {len(rejected)} of {len(rejected) + len(converted)} were left out", file=sys.stderr)
+    return 1 if rejected else 0
 
 
 def _example(options: argparse.Namespace) -> int:

@@ -6,12 +6,13 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from gesturelab.errors import GesturelabError
 from gesturelab.files import write_text
 
 if TYPE_CHECKING:
+    from gesturelab.config.data import Unit, Up
     from gesturelab.report.cost import Latencies
     from gesturelab.report.groups import Group
 
@@ -29,6 +30,43 @@ def add_trust_option(parser: argparse.ArgumentParser) -> None:
         help="run the code of this class or function from outside gesturelab, such as mypkg.TCN, where a model or a "
         "run names it; may be repeated",
     )
+
+
+@runtime_checkable
+class _HasOptions(Protocol):
+    """A parser, or a group of its options."""
+
+    def add_argument(self, *names: str, **how: Any) -> Any:
+        """Adds an option."""
+
+
+def add_reading_options(parser: _HasOptions, skeleton: str | None, default: str) -> None:
+    """Adds ``--skeleton``, ``--unit`` and ``--up``, for commands that read recordings.
+
+    Args:
+        parser: Of the command.
+        skeleton: What ``--skeleton`` is where it is not given.
+        default: That in words.
+    """
+    names = "kinect_v2, mediapipe_pose, openpose_25, azure_kinect or a YAML file"
+    text = f"whose joints the files name, as data.skeleton: {names} (default: {default})"
+    parser.add_argument("--skeleton", metavar="NAME", default=skeleton, help=text)
+    text = "what the files' positions are in, as data.unit (default: as they say)"
+    parser.add_argument("--unit", choices=["m", "cm", "mm", "inch"], type=_read_unit, help=text)
+    text = "which axis of the files points up, as data.up (default: as they say)"
+    parser.add_argument("--up", choices=["x", "y", "z", "x_down", "y_down", "z_down"], type=_read_up, help=text)
+
+
+def _read_unit(text: str) -> "Unit":
+    from gesturelab.config.data import Unit  # it takes a while, and --help does not need it
+
+    return Unit(text)
+
+
+def _read_up(text: str) -> "Up":
+    from gesturelab.config.data import Up
+
+    return Up(text)
 
 
 def add_latency_option(parser: argparse.ArgumentParser) -> None:

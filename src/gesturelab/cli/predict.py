@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from gesturelab.cli.options import STANDARD_OUTPUT, add_trust_option, number_type, write_output
+from gesturelab.cli.options import STANDARD_OUTPUT, add_reading_options, add_trust_option, number_type, write_output
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,9 +19,10 @@ def build_parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     command = argparse.ArgumentParser(
         prog="gesturelab predict",
-        description="Ask a model about recordings: CSV with a header, NPY, or a form of IntelliRehabDS. A file that "
-        "cannot be used is named, the others go on, and the exit status is 1. Where file names carry labels, as those "
-        "of IntelliRehabDS do, the answers are scored.",
+        description="Ask a model about recordings: CSV, NPY, TRC, C3D, BVH, NTU's .skeleton, JSON of Azure Kinect or "
+        "OpenPose, long tables, or a form of IntelliRehabDS. A file that cannot be used is named, the others go on, "
+        "and the exit status is 1. Where file names carry labels, as those of IntelliRehabDS do, the answers are "
+        "scored.",
     )
     command.add_argument("model", metavar="MODEL", type=Path, help="what 'gesturelab export' wrote, or a run's folder")
     command.add_argument("files", nargs="+", metavar="FILE", help="files, folders, patterns; - is standard input")
@@ -31,8 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--rate", metavar="HZ", type=number_type(above=0), help="frames a second: files without times "
                       "have it, those with times are brought to it (default: that of the model's training "
                       "recordings)")  # fmt: skip
-    command.add_argument("--skeleton", metavar="NAME", help="whose joints the files name, as data.skeleton: kinect_v2, "
-                      "mediapipe_pose, openpose_25 or a YAML file (default: the model's)")  # fmt: skip
+    add_reading_options(command, None, "the model's")
     add_trust_option(command)
     return command
 
@@ -64,7 +64,7 @@ def run(arguments: list[str]) -> int:
     model = load(cast(Path, options.model), cast(list[str], options.trust))
     for text in model.warnings:
         print(text, file=sys.stderr)
-    reading = reading_for(model, options.skeleton, options.rate)
+    reading = reading_for(model, options.skeleton, options.rate, options.unit, options.up)
     aside = Console(stderr=True, highlight=False)
     answering = answers(model, sources, reading, rates_of(patterns))
     answered = list(show_progress(answering, "answering", len(sources)))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from gesturelab.cli.options import add_trust_option, number_type
+from gesturelab.cli.options import add_reading_options, add_trust_option, number_type
 from gesturelab.errors import StreamError
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--no-segments", action="store_true", help="do not look for the start and end of gestures")
     command.add_argument("--all", action="store_true", help="answer each frame, however late")
     command.add_argument("--view", action="store_true", help="bars in the terminal; lines where output is no terminal")
+    add_reading_options(command.add_argument_group("how --replay reads its file"), None, "the model's")
     add_trust_option(command)
     _add_segment_options(command)
     return command
@@ -125,6 +126,7 @@ def run(arguments: list[str]) -> int:
 
 def _open_source(options: argparse.Namespace, model: "Model") -> "tuple[StreamOptions, Iterable[Item]]":
     from gesturelab.datasets.formats.files import read_motion
+    from gesturelab.predict.answers import reading_for
     from gesturelab.stream.output import Lines
     from gesturelab.stream.segments import SegmentOptions
     from gesturelab.stream.session import StreamOptions
@@ -133,7 +135,8 @@ def _open_source(options: argparse.Namespace, model: "Model") -> "tuple[StreamOp
     rate_hz = cast(float | None, options.rate)
     items: Iterable[Item]
     if options.replay is not None:
-        motion = read_motion(cast(Path, options.replay), model.skeleton, rate_hz=rate_hz or model.contents.rate_hz)
+        reading = reading_for(model, options.skeleton, rate_hz, options.unit, options.up)
+        motion = read_motion(cast(Path, options.replay), reading)
         rate_hz, items = motion.rate_hz, replay(motion, options.speed)
     else:
         reader: Callable[[], LineReader] = lambda: LineReader(model.skeleton, rate_hz or model.contents.rate_hz)  # noqa: E731

@@ -16,6 +16,26 @@ class Form(StrEnum):
     raw = "raw"
 
 
+class Unit(StrEnum):
+    """What positions in a file are measured in."""
+
+    m = "m"
+    cm = "cm"
+    mm = "mm"
+    inch = "inch"
+
+
+class Up(StrEnum):
+    """Which axis of a file points up; ``y_down``: y points down, as in a picture."""
+
+    x = "x"
+    y = "y"
+    z = "z"
+    x_down = "x_down"
+    y_down = "y_down"
+    z_down = "z_down"
+
+
 class Target(StrEnum):
     """What is to be recognised."""
 
@@ -124,8 +144,13 @@ class FolderConfig(DataConfig):
     root: str = "my_recordings"
     """The folder that holds labels.csv."""
     skeleton: str = "kinect_v2"
-    """Whose joints the files name: kinect_v2, mediapipe_pose or openpose_25 (both are brought onto the Kinect's), or a
-    YAML file with a skeleton of your own."""
+    """Whose joints the files name: kinect_v2; mediapipe_pose, openpose_25 or azure_kinect (they are brought onto the
+    Kinect's); or a YAML file with a skeleton of your own, or with your markers."""
+    unit: Unit | None = None
+    """What the files' positions are in: m, cm, mm or inch; null: as each file says, and CSV and NPY in metres."""
+    up: Up | None = None
+    """Which axis of the files points up: x, y, z, x_down, y_down or z_down; null: as each file says, and CSV and NPY as
+    the skeleton has it (y; y_down for mediapipe_pose and openpose_25)."""
     fill_frames: int = key(0, NOT_NEGATIVE)
     """A joint that is missing for at most so many frames is put between the frames where it is seen; a recording with
     a longer gap is not used."""

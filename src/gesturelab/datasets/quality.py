@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from gesturelab.config.data import DataConfig, Form
+from gesturelab.config.data import DataConfig, Form, Unit, Up
 from gesturelab.datasets.folder.labels import FILE, read_labels
 from gesturelab.datasets.folder.read import MADE_UP, images
 from gesturelab.datasets.formats.files import own_rate_hz, read_frames, to_motion
+from gesturelab.datasets.formats.points import Reading
 from gesturelab.datasets.irds.files import GESTURES, irds_forms, recording_label
 from gesturelab.datasets.irds.read import Track, impossible_values, parse
 from gesturelab.datasets.mirror_names import UNKNOWN, mirror_in_words, mirrored_gestures
@@ -23,6 +24,7 @@ from gesturelab.datasets.source import read_dataset
 from gesturelab.errors import RecordingError
 from gesturelab.progress import show_progress
 from gesturelab.skeletons.definition import layout
+from gesturelab.skeletons.landmarks import skeleton_of
 from gesturelab.skeletons.skeleton import KINECT_V2
 
 GAP_MS, LONG_GAP_MS = 100.0, 500.0
@@ -152,7 +154,9 @@ def check_irds(root: Path, *, window: int = 20) -> Report:
     return Report(str(root), window, forms, _in_order(findings))
 
 
-def check_folder(root: Path, *, skeleton: str, rate_hz: float, window: int = 20) -> Report:
+def check_folder(
+    root: Path, *, skeleton: str, rate_hz: float, window: int = 20, unit: Unit | None = None, up: Up | None = None
+) -> Report:
     """Reads every recording of a folder with labels.csv and looks for defects.
 
     Args:
@@ -160,19 +164,21 @@ def check_folder(root: Path, *, skeleton: str, rate_hz: float, window: int = 20)
         skeleton: As ``data.skeleton``.
         rate_hz: As ``data.rate_hz``.
         window: Recordings with fewer frames are reported as short.
+        unit: As ``data.unit``.
+        up: As ``data.up``.
 
     Raises:
         DataError: If labels.csv is wrong.
         ConfigError: If there is no such skeleton.
     """
-    labels, joints = read_labels(root), layout(skeleton)
+    labels, reading = read_labels(root), Reading(layout(skeleton), rate_hz, unit=unit, up=up)
     findings: list[Finding] = []
     tracks: dict[str, Track] = {}
     rates_hz: list[float] = []
     without_times = 0
     for label in show_progress(labels, "reading recordings"):
         try:
-            track = read_frames(root / label.file, joints)
+            track = read_frames(root / label.file, reading)
             to_motion(track, rate_hz)
         except RecordingError as error:
             findings.append(Finding("unreadable", label.name, "folder", str(error)))
@@ -191,7 +197,7 @@ def check_folder(root: Path, *, skeleton: str, rate_hz: float, window: int = 20)
     if rates_hz and not np.allclose(rates_hz, rate_hz, rtol=0.02):
         rates = " to ".join(dict.fromkeys([f"{min(rates_hz):.3g}", f"{max(rates_hz):.3g}"]))
         notes.append(f"By their times recordings have {rates} frames a second, brought to {rate_hz:g} (data.rate_hz)")
-    return _report(str(root), "folder", labels, tracks, window, joints.joints, findings, notes)
+    return _report(str(root), "folder", labels, tracks, window, skeleton_of(reading.layout).joints, findings, notes)
 
 
 def check_dataset(config: DataConfig, *, window: int = 20) -> Report:
@@ -292,7 +298,8 @@ def check_track(
     if len(track.header_lines) > 1:
         defects["doubled_header"] = f"header on lines {', '.join(map(str, track.header_lines))}"
     if track.bodies > 1:
-        defects["several_bodies"] = f"{track.bodies} bodies; the one with the most frames is taken"
+        taken = f"{track.body}, is taken" if track.body else "the one with the most frames is taken"
+        defects["several_bodies"] = f"{track.bodies} bodies; {taken}"
     if tracked.any() and (farthest := _spread(track.positions, tracked).max()) < STILL_M:
         defects["near_zero_motion"] = f"no joint strays more than {100 * farthest:.1f} cm"
     return defects

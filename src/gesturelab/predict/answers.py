@@ -7,18 +7,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from gesturelab.config.data import Unit, Up
+from gesturelab.datasets.folder.convert import CONVERTED
 from gesturelab.datasets.folder.labels import FILE, read_labels
 from gesturelab.datasets.folder.read import MADE_UP
-from gesturelab.datasets.formats.files import parse_frames, read_frames, timed, to_motion
+from gesturelab.datasets.formats.files import ENDINGS, parse_frames, read_frames, timed, to_motion
+from gesturelab.datasets.formats.points import Reading
 from gesturelab.datasets.irds.files import MAX_FILE_BYTES
 from gesturelab.datasets.recording import Recording
 from gesturelab.errors import ConfigError, DataError, GesturelabError
 from gesturelab.export.model import Model, Prediction
 from gesturelab.skeletons.definition import layout
-from gesturelab.skeletons.landmarks import Layout, skeleton_of
-
-ENDINGS = (".txt", ".csv", ".npy")
-"""Of recordings in a folder; a file that is named is read whatever its ending is."""
+from gesturelab.skeletons.landmarks import skeleton_of
 
 STANDARD_INPUT = "-"
 
@@ -54,7 +54,7 @@ def _in_folder(folder: Path) -> list[str]:
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
         names = sorted(name for name in files if name.lower().endswith(ENDINGS) and not name.startswith("."))
-        sources += [str(Path(place) / name) for name in names if name not in (FILE, MADE_UP)]
+        sources += [str(Path(place) / name) for name in names if name not in (FILE, MADE_UP, CONVERTED)]
     return sources
 
 
@@ -74,28 +74,21 @@ RECORDINGS_AT_ONCE, FRAMES_AT_ONCE = 256, 50_000
 """Answered together: more would not be faster, and would take memory."""
 
 
-@dataclass(frozen=True)
-class Reading:
-    """How files are read.
-
-    Attributes:
-        layout: Whose joints they name.
-        rate_hz: Frames a second, as `gesturelab.datasets.formats.files.read_motion` takes it.
-        fill_frames: The same.
-    """
-
-    layout: Layout
-    rate_hz: float
-    fill_frames: int = 0
-
-
-def reading_for(model: Model, skeleton: str | None = None, rate_hz: float | None = None) -> Reading:
+def reading_for(
+    model: Model,
+    skeleton: str | None = None,
+    rate_hz: float | None = None,
+    unit: Unit | None = None,
+    up: Up | None = None,
+) -> Reading:
     """Reads as the model's training did.
 
     Args:
         model: Who will answer.
         skeleton: Whose joints files name, as ``data.skeleton`` of ``data=folder`` takes it; None is the model's.
         rate_hz: Of files that do not say it; None is that of the training recordings.
+        unit: What positions are in; None: as the files say.
+        up: Which axis points up; None: as the files say.
 
     Raises:
         ConfigError: If the model answers other joints.
@@ -104,7 +97,8 @@ def reading_for(model: Model, skeleton: str | None = None, rate_hz: float | None
     if skeleton_of(named) != model.skeleton:
         raise ConfigError(f"--skeleton {skeleton}: the model knows the joints of {model.skeleton.name}")
     options = model.contents.facts["data"].get("options", {})
-    return Reading(named, rate_hz or model.contents.rate_hz, int(options.get("fill_frames") or 0))
+    fill_frames = int(options.get("fill_frames") or 0)
+    return Reading(named, rate_hz or model.contents.rate_hz, fill_frames, unit=unit, up=up)
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,9 +156,9 @@ def _read(model: Model, source: str, reading: Reading, own_rate_hz: float | None
     """The recording, or why it cannot be used."""
     try:
         if source == STANDARD_INPUT:
-            frames = parse_frames(_standard_input(), reading.layout, fill_frames=reading.fill_frames)
+            frames = parse_frames(_standard_input(), reading)
         else:
-            frames = read_frames(Path(source), reading.layout, fill_frames=reading.fill_frames)
+            frames = read_frames(Path(source), reading)
         if own_rate_hz is not None and frames.times_ms is None:
             frames = timed(frames, own_rate_hz)
         motion = to_motion(frames, reading.rate_hz)

@@ -9,6 +9,11 @@ A definition names joints, never numbers them::
       - [HandRight, Hips]
     pairs: [[HandLeft, HandRight]] # who changes places in a mirror; without it, by Left and Right in the names
 
+``markers`` says that files hold markers in place of joints: each with its joint, or the list of its joints; a joint is
+the mean of its markers (``joints: kinect_v2`` brings them onto a built-in skeleton)::
+
+    markers: {LASI: Hips, RASI: Hips, LFIN: HandLeft, RFIN: HandRight}
+
 All else is optional: ``root`` (what positions are centred on, else the joint without a parent), ``scale_bone``,
 ``shoulders`` and ``bends`` (else elbows and knees, from arms and legs), ``arms`` and ``legs``, left before right.
 """
@@ -20,10 +25,11 @@ from typing import Any, cast
 
 import yaml
 
+from gesturelab.config.data import Up
 from gesturelab.config.saved import repeats_itself
 from gesturelab.errors import ConfigError
 from gesturelab.files import read_text, why
-from gesturelab.skeletons.landmarks import LANDMARKS, Layout
+from gesturelab.skeletons.landmarks import LANDMARKS, Landmarks, Layout
 from gesturelab.skeletons.skeleton import SKELETONS, Skeleton, in_same_case
 
 KEYS = ("name", "joints", "root", "pairs", "scale_bone", "shoulders", "bends", "arms", "legs")
@@ -86,8 +92,15 @@ def restored(kept: Any) -> Skeleton:
     return from_plain(kept)
 
 
-def read_definition(path: Path) -> Skeleton:
-    """A user's own skeleton from a YAML file; without a name it is called like the file.
+def stored_layout(layout: Layout) -> Any:
+    """What tells a layout from every other one, as plain JSON values."""
+    if isinstance(layout, Skeleton):
+        return stored(layout)
+    return layout.name if LANDMARKS.get(layout.name) is layout else [to_plain(layout.skeleton), layout.rules]
+
+
+def read_definition(path: Path) -> Layout:
+    """A user's own skeleton, or marker set, from a YAML file; without a name it is called like the file.
 
     Raises:
         ConfigError: If the file cannot be read, or a key in it is wrong.
@@ -103,7 +116,35 @@ def read_definition(path: Path) -> Skeleton:
         raise ConfigError(f"{path} cannot be read as a skeleton in YAML: {why(error)}") from error
     if isinstance(plain, dict):
         plain = {"name": path.stem, **cast(dict[Any, Any], plain)}
+        if "markers" in plain:
+            return _read_markers(plain, str(path))
     return from_plain(plain, str(path))
+
+
+def _read_markers(plain: dict[Any, Any], where: str) -> Landmarks:
+    """Markers whose means are the joints of a skeleton.
+
+    Raises:
+        ConfigError: Naming the key that is wrong.
+    """
+    markers = plain.pop("markers")
+    named = plain.get("joints")
+    skeleton = SKELETONS[named] if isinstance(named, str) and named in SKELETONS else from_plain(plain, where)
+    if not isinstance(markers, dict) or not 0 < len(cast(dict[Any, Any], markers)) <= 4 * MAX_JOINTS:
+        raise ConfigError(f"{where}: markers: must name the joint of each marker, such as {{LASI: Hips}}")
+    of_joint: dict[str, list[str]] = {joint: [] for joint in skeleton.joints}
+    for marker, joints in cast(dict[Any, Any], markers).items():
+        for joint in cast(list[Any], joints) if isinstance(joints, list) else [joints]:
+            if not isinstance(marker, str) or not isinstance(joint, str) or joint not in of_joint:
+                raise ConfigError(f"{where}: markers: {_shown(marker)}: there is no joint {_shown(joint)}")
+            of_joint[joint].append(marker)
+    if without := [joint for joint, own in of_joint.items() if not own]:
+        raise ConfigError(f"{where}: markers: no marker belongs to the joint {without[0]}")
+    rules = {joint: {marker: own.count(marker) / len(own) for marker in own} for joint, own in of_joint.items()}
+    name = plain["name"] if isinstance(plain["name"], str) else skeleton.name
+    return Landmarks(
+        name, tuple(map(str, cast(dict[Any, Any], markers))), skeleton, rules, zero_is_missing=True, up=Up.y
+    )
 
 
 def layout(name: str) -> Layout:

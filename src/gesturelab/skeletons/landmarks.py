@@ -1,7 +1,7 @@
 """Landmarks of pose trackers, brought onto the 25 joints of the Kinect v2.
 
 Every joint is a weighted mean of landmarks (weights may be negative: a point beyond another), so the rules below are
-all there is to it. Both trackers count x to the right of the picture, y downwards and z away from the camera; the
+all there is to it. All trackers count x to the right of the picture, y downwards and z away from the camera; the
 Kinect counts x to its own left, y upwards and z away. That is half a turn about z, so left stays left: a person who
 faces the camera has the right shoulder at the larger x. A picture that was mirrored (a selfie) must be turned back
 before it is tracked, or left and right change places.
@@ -11,6 +11,10 @@ before it is tracked, or left and right change places.
 
 ``openpose_25``: the 25 points of BODY_25 in three dimensions, in metres. Its usual output, two dimensions in pixels,
 cannot be used. Points at exactly 0, 0, 0 were not seen.
+
+``azure_kinect``: the 32 joints of Azure Kinect's body tracking.
+
+A marker set of one's own becomes joints in the same way: see `gesturelab.skeletons.definition`.
 """
 
 import re
@@ -20,13 +24,27 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
+from gesturelab.config.data import Up
 from gesturelab.skeletons.skeleton import KINECT_V2, Skeleton
 
 Rules = Mapping[str, Mapping[str, float]]
 """For each joint the weights of landmarks, or of joints that stand above it in the table."""
 
-AXES = (-1.0, -1.0, 1.0)
-"""From a picture's axes to the Kinect's."""
+_AXES = {
+    Up.x: (-2, 1, 3),
+    Up.y: (1, 2, 3),
+    Up.z: (1, 3, -2),
+    Up.x_down: (2, -1, 3),
+    Up.y_down: (-1, -2, 3),
+    Up.z_down: (1, -3, 2),
+}
+"""Which axis, counted from 1, becomes x, y and z, when that which points up becomes y; a turn, never a mirror."""
+
+
+def turn_up(points: Float64[np.ndarray, "frames points 3"], up: Up) -> Float64[np.ndarray, "frames points 3"]:
+    """Positions in axes whose y points up."""
+    axes = np.array(_AXES[up])
+    return points[..., np.abs(axes) - 1] * np.sign(axes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +57,7 @@ class Landmarks:
         skeleton: What the landmarks are brought onto.
         rules: How.
         zero_is_missing: Whether a landmark at exactly 0, 0, 0 was not seen.
+        up: Which of its axes points up.
     """
 
     name: str
@@ -46,20 +65,29 @@ class Landmarks:
     skeleton: Skeleton
     rules: Rules
     zero_is_missing: bool = False
+    up: Up = Up.y_down
 
     @property
     def weights(self) -> Float64[np.ndarray, "joints landmarks"]:
         """Of every landmark for every joint; those of a joint add up to 1."""
-        rows = dict(zip(self.joints, np.eye(len(self.joints)), strict=True))
+        landmarks = dict(zip(self.joints, np.eye(len(self.joints)), strict=True))
+        rows: dict[str, np.ndarray] = {}
         for joint, parts in self.rules.items():
-            rows[joint] = np.sum([share * rows[part] for part, share in parts.items()], axis=0)
-        return np.stack([rows[joint] for joint in self.skeleton.joints])
+            rows[joint] = np.sum(
+                [share * (landmarks[part] if part in landmarks else rows[part]) for part, share in parts.items()],
+                axis=0,
+            )
+        return np.stack([rows[joint] if joint in rows else landmarks[joint] for joint in self.skeleton.joints])
+
+    def to_joints(self, points: Float64[np.ndarray, "frames landmarks 3"]) -> Float64[np.ndarray, "frames joints 3"]:
+        """Landmarks to joints, in the axes that landmarks are in."""
+        return np.einsum("jl,fla->fja", self.weights, points)
 
     def onto_skeleton(
         self, points: Float64[np.ndarray, "frames landmarks 3"]
     ) -> Float64[np.ndarray, "frames joints 3"]:
         """Landmarks in the tracker's axes to joints in the skeleton's."""
-        return np.einsum("jl,fla->fja", self.weights, points) * np.array(AXES)
+        return self.to_joints(turn_up(points, self.up))
 
 
 Layout = Skeleton | Landmarks
@@ -79,7 +107,10 @@ def _both(rule: Rules) -> Rules:
     """A rule for the left side, and the same for the right."""
 
     def turned(name: str) -> str:
-        return re.sub(r"^L(?=[A-Z])", "R", name.replace("Left", "Right").replace("left", "right"))
+        sides = (("Left", "Right"), ("left", "right"), ("LEFT", "RIGHT"))
+        for left, right in sides:
+            name = name.replace(left, right)
+        return re.sub(r"^L(?=[A-Z])", "R", name)
 
     right = {turned(joint): {turned(part): share for part, share in parts.items()} for joint, parts in rule.items()}
     return {**rule, **right}
@@ -151,5 +182,28 @@ OPENPOSE_25 = Landmarks(
 )
 """OpenPose's BODY_25: Cao et al., IEEE TPAMI 43(1), 2021; its documentation, "Output format"."""
 
-LANDMARKS = {landmarks.name: landmarks for landmarks in (MEDIAPIPE_POSE, OPENPOSE_25)}
+_AZURE_NAMES = """
+PELVIS SPINE_NAVEL SPINE_CHEST NECK CLAVICLE_LEFT SHOULDER_LEFT ELBOW_LEFT WRIST_LEFT HAND_LEFT HANDTIP_LEFT THUMB_LEFT
+CLAVICLE_RIGHT SHOULDER_RIGHT ELBOW_RIGHT WRIST_RIGHT HAND_RIGHT HANDTIP_RIGHT THUMB_RIGHT HIP_LEFT KNEE_LEFT ANKLE_LEFT
+FOOT_LEFT HIP_RIGHT KNEE_RIGHT ANKLE_RIGHT FOOT_RIGHT HEAD NOSE EYE_LEFT EAR_LEFT EYE_RIGHT EAR_RIGHT
+"""
+
+_AZURE_JOINTS = ("Shoulder", "Elbow", "Wrist", "Hand", "HandTip", "Thumb", "Hip", "Knee", "Ankle", "Foot")
+
+AZURE_KINECT = Landmarks(
+    name="azure_kinect",
+    joints=tuple(_AZURE_NAMES.split()),
+    skeleton=KINECT_V2,
+    rules={
+        "SpineBase": {"PELVIS": 1.0},
+        "SpineMid": {"SPINE_NAVEL": 1.0},
+        "SpineShoulder": {"NECK": 1.0},  # its neck is where the collarbones meet the spine
+        "Head": _middle("EAR_LEFT", "EAR_RIGHT"),
+        "Neck": {"SpineShoulder": 2 / 3, "Head": 1 / 3},
+        **_both({f"{joint}Left": {f"{joint.upper()}_LEFT": 1.0} for joint in _AZURE_JOINTS}),
+    },
+)
+"""Azure Kinect's body tracking: learn.microsoft.com, "Azure Kinect body tracking joints"."""
+
+LANDMARKS = {landmarks.name: landmarks for landmarks in (MEDIAPIPE_POSE, OPENPOSE_25, AZURE_KINECT)}
 """The trackers by name."""

@@ -16,8 +16,8 @@ from io import BufferedIOBase
 import numpy as np
 from jaxtyping import Float64
 
-from gesturelab.datasets.formats.files import TIMES, Motion, columns
-from gesturelab.datasets.recording import IMPOSSIBLE_M
+from gesturelab.datasets.formats.csv_table import TIMES, columns
+from gesturelab.datasets.recording import IMPOSSIBLE_M, Motion
 from gesturelab.errors import DataError, RecordingError, StreamError
 from gesturelab.skeletons.skeleton import KINECT_V2, Skeleton
 
@@ -70,8 +70,8 @@ class LineReader:
     """Reads the lines of one source, one after another.
 
     A line is the joints' x, y and z in metres, in the skeleton's order, after an optional time in seconds; or what a
-    first line with names says (``time_s``, ``Head_x``, ...; see `gesturelab.datasets.formats.files`). Where no time is
-    given, frames are counted, those that cannot be read too. A joint was not seen where a value is missing, is not
+    first line with names says (``time_s``, ``Head_x``, ...; see `gesturelab.datasets.formats.csv_table`). Where no time
+    is given, frames are counted, those that cannot be read too. A joint was not seen where a value is missing, is not
     finite or is farther away than any sensor sees, and, of a Kinect, at exactly 0, 0, 0.
 
     Args:

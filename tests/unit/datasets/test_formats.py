@@ -10,13 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from irds_samples import raw, simplified, standing
 
-from gesturelab.datasets.formats.files import MAX_FILE_BYTES, parse_frames, read_motion, to_motion
+from gesturelab.datasets.formats import files
+from gesturelab.datasets.formats.files import MAX_FILE_BYTES, parse_frames, to_motion
+from gesturelab.datasets.formats.points import Reading
+from gesturelab.datasets.recording import Motion
 from gesturelab.errors import DataError
 from gesturelab.skeletons.definition import from_plain
 from gesturelab.skeletons.skeleton import KINECT_V2
 
 TWO = from_plain({"name": "two", "joints": [["Hip"], ["Head", "Hip"]], "pairs": []})
 HEADER = "Hip_x,Hip_y,Hip_z,Head_x,Head_y,Head_z"
+
+
+def read_motion(path: Path, layout, **options) -> Motion:
+    return files.read_motion(path, Reading(layout, **options))
 
 
 def write(folder: Path, text: str, name: str = "one.csv") -> Path:
@@ -117,8 +124,14 @@ GOOD = "0,0,0,0,1,0\n"
         (HEADER + f"\n{GOOD}0,0,x1,0,1,0\n", "line 3: column Hip_z is 'x1', not a number"),
         (HEADER + f"\n{GOOD}0,0,inf,0,1,0\n", "line 3: Hip is missing"),
         (HEADER + f"\n{GOOD}{GOOD}0,0,0,0,1700,0\n", r"line 4: y of Head is 1700, but at most 20 m are possible$"),
-        (HEADER + "\n" + 9 * "0,0,0,0,1700,0\n", r"line 2: y of Head .* look like millimetres \(divide by 1000\)"),
-        (HEADER + "\n" + 9 * "0,0,0,0,170,0\n", r"line 2: y of Head .* look like centimetres \(divide by 100\)"),
+        (
+            HEADER + "\n" + 9 * "0,0,0,0,1700,0\n",
+            "measures 1,700 m from end to end, .*: set data.unit .* to mm;",
+        ),
+        (
+            HEADER + "\n" + 9 * "0,0,0,0,170,0\n",
+            "measures 170 m from end to end, .*: set data.unit .* to cm;",
+        ),
         (HEADER + ",time_s\n0,0,0,0,1,0,0\n0,0,0,0,1,0,\n", "line 3: column time_s holds no time"),
         (HEADER + ",time_s\n0,0,0,0,1,0,0\n0,0,0,0,1,0,33\n", "give 0.0303 frames a second; columns time_s"),
         (HEADER + ",time_s\n0,0,0,0,1,0,1\n0,0,0,0,1,0,0\n", "times do not run forward"),
@@ -179,7 +192,7 @@ def test_what_is_no_file(tmp_path, name, said):
 @given(st.binary(max_size=300) | st.text("0123456789.,\n-eHip_xyzad").map(str.encode))
 def test_whatever_the_bytes_there_is_one_kind_of_error(data):
     with contextlib.suppress(DataError):
-        to_motion(parse_frames(data, TWO), 30.0)
+        to_motion(parse_frames(data, Reading(TWO)), 30.0)
 
 
 def test_a_joint_at_zero_was_lost_by_its_sensor(tmp_path):

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gesturelab.datasets.formats.files import read_motion
+from gesturelab.datasets.formats.points import Reading
 from gesturelab.errors import DataError
-from gesturelab.skeletons.landmarks import LANDMARKS, MEDIAPIPE_POSE, OPENPOSE_25
+from gesturelab.skeletons.landmarks import AZURE_KINECT, LANDMARKS, MEDIAPIPE_POSE, OPENPOSE_25
 from gesturelab.skeletons.skeleton import KINECT_V2
 
 # Metres from the hips' middle; x to the right of the picture, where a person who faces the camera has the left hand;
@@ -69,7 +70,9 @@ def t_pose(tracker) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("tracker", "expected"), [(MEDIAPIPE_POSE, kinect()), (OPENPOSE_25, kinect(**OPENPOSE_HANDS))], ids=LANDMARKS
+    ("tracker", "expected"),
+    [(MEDIAPIPE_POSE, kinect()), (OPENPOSE_25, kinect(**OPENPOSE_HANDS))],
+    ids=["mediapipe", "openpose"],
 )
 def test_t_pose(tracker, expected):
     moved = tracker.onto_skeleton(np.stack([t_pose(tracker), t_pose(tracker) + np.array([0, 0, 2.0])]))
@@ -86,6 +89,9 @@ def test_bodies_of_any_shape_are_moved_and_mirrored_as_a_whole(tracker, seed):
     np.testing.assert_allclose(there, here + shift * [-1, -1, 1], atol=1e-9)
     if tracker is MEDIAPIPE_POSE:
         swap = {"left": "right", "right": "left"}
+        names = ["_".join(swap.get(word, word) for word in name.split("_")) for name in tracker.joints]
+    elif tracker is AZURE_KINECT:
+        swap = {"LEFT": "RIGHT", "RIGHT": "LEFT"}
         names = ["_".join(swap.get(word, word) for word in name.split("_")) for name in tracker.joints]
     else:
         swap = {"L": "R", "R": "L"}
@@ -108,7 +114,7 @@ def test_a_file_of_landmarks_becomes_a_kinect_recording(tmp_path):
     names = ",".join(f"{name}_{axis}" for name in MEDIAPIPE_POSE.joints for axis in "xyz")
     row = ",".join(map(str, t_pose(MEDIAPIPE_POSE).ravel()))
     (tmp_path / "one.csv").write_text(f"{names},time_s\n{row},0\n{row},0.05\n")
-    motion = read_motion(tmp_path / "one.csv", MEDIAPIPE_POSE)
+    motion = read_motion(tmp_path / "one.csv", Reading(MEDIAPIPE_POSE))
     assert motion.positions.shape == (2, 25, 3)
     assert motion.rate_hz == pytest.approx(20)
     np.testing.assert_allclose(motion.positions[0, KINECT_V2.index("HandTipRight")], (0.885, 0.5, 0), atol=1e-6)
@@ -119,6 +125,6 @@ def test_points_that_openpose_did_not_see(tmp_path):
     points[1, OPENPOSE_25.joints.index("REar")] = 0
     np.save(tmp_path / "one.npy", points)
     with pytest.raises(DataError, match="frame 2: REar is missing"):
-        read_motion(tmp_path / "one.npy", OPENPOSE_25, rate_hz=30)
-    whole = read_motion(tmp_path / "one.npy", OPENPOSE_25, rate_hz=30, fill_frames=1)
+        read_motion(tmp_path / "one.npy", Reading(OPENPOSE_25, rate_hz=30))
+    whole = read_motion(tmp_path / "one.npy", Reading(OPENPOSE_25, rate_hz=30, fill_frames=1))
     np.testing.assert_allclose(whole.positions[1], whole.positions[0], atol=1e-6)

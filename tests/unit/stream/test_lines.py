@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from made_stream import moving
 
-from gesturelab.datasets.formats.files import Motion, columns
+from gesturelab.datasets.formats.csv_table import columns
+from gesturelab.datasets.recording import Motion
 from gesturelab.errors import DataError, StreamError
 from gesturelab.skeletons.skeleton import KINECT_V2
 from gesturelab.stream.sources import MAX_LINE_BYTES, BadLine, LineReader, LiveFrame, parse_address, read_lines, replay

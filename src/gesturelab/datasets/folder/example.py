@@ -3,13 +3,11 @@
 import csv
 from pathlib import Path
 
-import numpy as np
-
 from gesturelab.config.data import SyntheticConfig
 from gesturelab.datasets.folder.labels import FILE
 from gesturelab.datasets.folder.read import MADE_UP
-from gesturelab.datasets.formats.files import columns
-from gesturelab.datasets.recording import CORRECTNESS, Recording
+from gesturelab.datasets.formats.csv_table import write_table
+from gesturelab.datasets.recording import CORRECTNESS
 from gesturelab.datasets.source import read_dataset
 from gesturelab.errors import DataError
 from gesturelab.files import atomic_write, write_text
@@ -41,16 +39,9 @@ def write_example(folder: Path) -> int:
     for number in range(len(dataset)):
         recording = dataset[number]
         file = f"{recording.subject}/{recording.gesture}_{recording.name.split('_')[3]}.csv"
-        _write_recording(folder / file, recording)
+        write_table(folder / file, recording.positions, recording.rate_hz, KINECT_V2, decimals=3)
         rows.append([file, recording.subject, recording.gesture, recording.group, CORRECTNESS[recording.correctness]])
     with atomic_write(folder / FILE) as beside, beside.open("w", encoding="utf-8", newline="") as opened:
         table = csv.writer(opened, lineterminator="\n")
         table.writerows([["file", "subject", "gesture", "group", "correctness"], *rows])
     return len(rows)
-
-
-def _write_recording(path: Path, recording: Recording) -> None:
-    times_s = np.arange(len(recording.positions)) / recording.rate_hz
-    values = np.column_stack([times_s, recording.positions.reshape(len(times_s), -1)])
-    lines = [",".join(["time_s", *columns(KINECT_V2)]), *(",".join(f"{v:.3f}" for v in row) for row in values.tolist())]
-    write_text(path, "\n".join(lines) + "\n")

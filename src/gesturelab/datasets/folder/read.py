@@ -6,13 +6,14 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from gesturelab.config.data import Unit, Up
 from gesturelab.datasets.folder.labels import FILE, LabelRow, read_labels
 from gesturelab.datasets.formats.files import read_frames, timed, to_motion
+from gesturelab.datasets.formats.points import Reading
 from gesturelab.datasets.recording import Motion
 from gesturelab.datasets.source import RecordingSource, Unread
-from gesturelab.skeletons.definition import layout, stored
+from gesturelab.skeletons.definition import layout, stored_layout
 from gesturelab.skeletons.landmarks import skeleton_of
-from gesturelab.skeletons.skeleton import Skeleton
 
 MADE_UP = "MADE_UP.txt"
 """A folder with this file holds motion that nobody made; every result from it says so."""
@@ -25,22 +26,35 @@ class Folder(RecordingSource):
         root: The folder.
         skeleton: Whose joints the files name, as `gesturelab.skeletons.definition.layout` takes it.
         rate_hz: What files with times are brought to, and files without are taken to have.
-        fill_frames: As for `gesturelab.datasets.formats.files.read_motion`.
+        fill_frames: As for `gesturelab.datasets.formats.points.Reading`, as the others.
         zero_is_missing: As there.
+        unit: As there.
+        up: As there.
     """
 
     mirror_key = f"the column mirrored of {FILE}"
 
     def __init__(
-        self, root: str, skeleton: str, rate_hz: float, fill_frames: int = 0, zero_is_missing: bool = True
+        self,
+        root: str,
+        skeleton: str,
+        rate_hz: float,
+        fill_frames: int = 0,
+        zero_is_missing: bool = True,
+        unit: str | None = None,
+        up: str | None = None,
     ) -> None:
         self.root = root
         self._folder = Path(root).expanduser()
-        self._layout = layout(skeleton)
-        self._rate_hz = rate_hz
-        self._fill_frames = fill_frames
-        self._zero_is_missing = zero_is_missing
-        self.skeleton = skeleton_of(self._layout)
+        self._reading = Reading(
+            layout(skeleton),
+            rate_hz,
+            fill_frames,
+            zero_is_missing,
+            Unit(unit) if unit else None,
+            Up(up) if up else None,
+        )
+        self.skeleton = skeleton_of(self._reading.layout)
         self.synthetic = (self._folder / MADE_UP).exists()
 
     @cached_property
@@ -55,15 +69,10 @@ class Folder(RecordingSource):
             yield Unread(**label.columns, read=partial(self._motion, label), file=str(self._folder / label.file))
 
     def _motion(self, label: LabelRow) -> Motion:
-        track = read_frames(
-            self._folder / label.file,
-            self._layout,
-            fill_frames=self._fill_frames,
-            zero_is_missing=self._zero_is_missing,
-        )
+        track = read_frames(self._folder / label.file, self._reading)
         if track.times_ms is None and label.rate_hz is not None:
             track = timed(track, label.rate_hz)
-        return to_motion(track, self._rate_hz)
+        return to_motion(track, self._reading.rate_hz)
 
     def where(self, gesture: str) -> str:
         """The table's first line with a gesture."""
@@ -76,7 +85,7 @@ class Folder(RecordingSource):
             [astuple(label) for label in self.labels],
             [[each.st_size, each.st_mtime_ns, each.st_ctime_ns] for each in files],
             self.synthetic,
-            stored(self._layout) if isinstance(self._layout, Skeleton) else self._layout.name,
+            stored_layout(self._reading.layout),
         ]
 
 

@@ -1,22 +1,35 @@
-"""One recording from a file of any known form: CSV with a header, NPY, or IntelliRehabDS' Simplified and Raw.
+"""One recording from a file of any known form (`READERS`).
 
-CSV: a line of column names, then one line a frame. Every joint has the columns ``<joint>_x``, ``<joint>_y`` and
-``<joint>_z`` in metres, y up; ``time_s`` or ``timestamp`` (seconds) or ``time_ms`` (milliseconds) says when each frame
-was taken. Columns stand in any order, and others are passed over. NPY: an array (frames, joints, 3), or (frames,
-joints * 3), in the skeleton's order of joints.
+Forms of other programs stand in modules of their own beside this one. gesturelab's own are CSV with a header
+(`csv_table`) and NPY, an array (frames, joints, 3) or (frames, joints * 3) in the skeleton's order of joints, both in
+metres, y up. Of other forms unit and upward axis are what the file says, or what the user says (``data.unit``,
+``data.up``); they are never guessed.
 
 Files that carry times have their own rate; if they are not regular, frames are put between them (linearly) at the
 median rate. Files come from elsewhere, so sizes are judged before anything is read, and no pickle is.
 """
 
+import io
+import re
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tokenize import TokenError
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from gesturelab.config.data import Form
+from gesturelab.config.data import Form, Unit, Up
+from gesturelab.datasets.formats.bodies_json import parse_json
+from gesturelab.datasets.formats.bvh import parse_bvh
+from gesturelab.datasets.formats.c3d import parse_c3d
+from gesturelab.datasets.formats.csv_table import MAX_COLUMNS, MAX_HEADER_BYTES, columns, holds_numbers, parse_table
+from gesturelab.datasets.formats.long_table import COLUMNS as LONG_COLUMNS
+from gesturelab.datasets.formats.long_table import PARQUET, parse_long
+from gesturelab.datasets.formats.ntu import parse_ntu
+from gesturelab.datasets.formats.points import UNITS_M, Points, Reading
+from gesturelab.datasets.formats.trc import parse_trc
 from gesturelab.datasets.irds.files import MAX_FILE_BYTES
 from gesturelab.datasets.irds.read import (
     COLUMNS,
@@ -26,112 +39,13 @@ from gesturelab.datasets.irds.read import (
     fill_untracked,
     impossible_values,
     parse,
-    parse_numbers,
     resample,
-    split_rows,
 )
 from gesturelab.datasets.recording import IMPOSSIBLE_M, Motion
 from gesturelab.errors import DataError, RecordingError
 from gesturelab.files import refuse_special_file, why
-from gesturelab.skeletons.landmarks import Layout
+from gesturelab.skeletons.landmarks import Layout, skeleton_of, turn_up
 from gesturelab.skeletons.skeleton import KINECT_V2, Skeleton
-
-TIMES = {"time_s": 1000.0, "timestamp": 1000.0, "timestamp_s": 1000.0, "time_ms": 1.0, "timestamp_ms": 1.0}
-"""Columns that say when a frame was taken, and how many milliseconds their unit has."""
-
-MAX_HEADER_BYTES = 2**20
-MAX_COLUMNS = 10_000
-_BLOCK = 512
-
-
-def columns(skeleton: Layout) -> list[str]:
-    """The columns that a CSV file must have, ``<joint>_x``, ``<joint>_y``, ``<joint>_z`` for each joint."""
-    return [f"{joint}_{axis}" for joint in skeleton.joints for axis in "xyz"]
-
-
-def holds_numbers(line: bytes) -> bool:
-    """Whether a line is numbers with commas between them."""
-    try:
-        return len(parse_numbers(line)) > 0
-    except ValueError:
-        return False
-
-
-def parse_table(
-    data: bytes, skeleton: Layout
-) -> tuple[Float64[np.ndarray, "frames landmarks 3"], Float64[np.ndarray, " frames"] | None]:
-    """Positions, NaN where a cell holds no number, and times in milliseconds if there is a column of them.
-
-    Raises:
-        RecordingError: Naming line and column.
-    """
-    rows = split_rows(data.replace(b'"', b""), MAX_HEADER_BYTES)
-    header = _header(rows[0])
-    wanted = columns(skeleton)
-    _check_columns(header, wanted, skeleton)
-    times = [name for name in header if name in TIMES]
-    if len(rows) == 1:
-        raise RecordingError("it holds a header and no frames")
-    names = [*wanted, *times]
-    places = [header.index(name) for name in names]
-    numbers = np.concatenate(
-        [
-            _block(rows[start : start + _BLOCK], start + 1, len(header), places, names)
-            for start in range(1, len(rows), _BLOCK)
-        ]
-    )
-    if times and not np.isfinite(numbers[:, -1]).all():
-        line = int(np.flatnonzero(~np.isfinite(numbers[:, -1]))[0]) + 2
-        raise RecordingError(f"line {line}: column {times[0]} holds no time")
-    values = numbers[:, : len(wanted)].reshape(len(numbers), -1, 3)
-    return np.where(np.isinf(values), np.nan, values), numbers[:, -1] * TIMES[times[0]] if times else None
-
-
-def _header(line: bytes) -> list[str]:
-    try:
-        text = line.decode("utf-8")
-    except UnicodeDecodeError:
-        raise RecordingError("line 1 is not text in UTF-8") from None
-    if "," not in text and (other := next((mark for mark in ";\t" if mark in text), None)):
-        raise RecordingError(f"its columns are separated by {other!r}: save it with commas (and decimal points)")
-    return [name.strip() for name in text.split(",")]
-
-
-def _check_columns(header: list[str], wanted: list[str], skeleton: Layout) -> None:
-    present = set(header)
-    if missing := [name for name in wanted if name not in present]:
-        lacking = [joint for joint in skeleton.joints if not {f"{joint}_{axis}" for axis in "xyz"} <= present]
-        raise RecordingError(
-            f"line 1 has no column {missing[0]}: {len(lacking)} of {len(skeleton.joints)} joints of {skeleton.name} "
-            f"lack columns ({', '.join(lacking[:5])}{' ...' if len(lacking) > 5 else ''}); it begins with "
-            f"{', '.join(header[:4])[:120]}"
-        )
-    times = [name for name in header if name in TIMES]
-    if twice := [name for name in (*wanted, *times) if header.count(name) > 1]:
-        raise RecordingError(f"line 1 names the column {twice[0]} twice")
-    if len(times) > 1:
-        raise RecordingError(f"line 1 has the columns {' and '.join(times)}: keep one of them")
-
-
-def _block(
-    rows: list[bytes], first: int, width: int, places: list[int], names: list[str]
-) -> Float64[np.ndarray, "rows columns"]:
-    """Some columns of some lines as numbers, NaN where a cell is empty."""
-    for line, row in enumerate(rows, first):
-        if (count := row.count(b",") + 1) != width:
-            raise RecordingError(f"line {line} has {count} columns, line 1 has {width}")
-    cells = b",".join(rows).split(b",")
-    chosen = [cell.strip() or b"nan" for place in places for cell in cells[place::width]]
-    try:
-        return parse_numbers(b",".join(chosen)).reshape(len(places), len(rows)).T
-    except ValueError:
-        for at, cell in enumerate(chosen):
-            if not holds_numbers(cell):
-                shown = cell[:40].decode("utf-8", "backslashreplace")
-                name, line = names[at // len(rows)], first + at % len(rows)
-                raise RecordingError(f"line {line}: column {name} is {shown!r}, not a number") from None
-        raise
-
 
 SLOWEST_HZ, FASTEST_HZ = 1.0, 1000.0
 """Rates that times may give; others are most likely in another unit."""
@@ -139,34 +53,15 @@ SLOWEST_HZ, FASTEST_HZ = 1.0, 1000.0
 REGULAR = 0.1
 """Frames that are no further than this from a regular beat, in frames, are left as they are."""
 
-_NUMPY = b"\x93NUMPY"
 
-
-def read_motion(
-    path: Path,
-    skeleton: Layout,
-    *,
-    rate_hz: float | None = None,
-    fill_frames: int = 0,
-    zero_is_missing: bool = True,
-) -> Motion:
-    """Reads a recording.
-
-    Args:
-        path: The file; what it holds is told by its first bytes, not by its name.
-        skeleton: Whose joints the file must have. Those of a tracker (`gesturelab.skeletons.landmarks`) are brought
-            onto its skeleton.
-        rate_hz: Frames a second: files without times are taken to have it, files with times are brought to it. None
-            leaves files with times their own (median) rate, and refuses those without.
-        fill_frames: A joint that is missing for at most so many frames is put between the frames where it is seen.
-        zero_is_missing: Whether a joint at exactly 0, 0, 0 was lost by its sensor: it is put between the frames where
-            it is seen (of OpenPose it counts as missing). False: it is where it says.
+def read_motion(path: Path, reading: Reading) -> Motion:
+    """Reads a recording; what a file holds is told by its first bytes, not by its name.
 
     Raises:
         DataError: Naming the file and what is wrong in it (line, column, joint or frame).
     """
     try:
-        return to_motion(read_frames(path, skeleton, fill_frames=fill_frames, zero_is_missing=zero_is_missing), rate_hz)
+        return to_motion(read_frames(path, reading), reading.rate_hz)
     except RecordingError as error:
         raise DataError(f"{path}: {error}") from error
 
@@ -177,7 +72,7 @@ def timed(track: Track, rate_hz: float) -> Track:
 
 
 def to_motion(track: Track, rate_hz: float | None = None) -> Motion:
-    """A track at a uniform rate; `rate_hz` as for `read_motion`.
+    """A track at a uniform rate; `rate_hz` as for `Reading`.
 
     Raises:
         RecordingError: If there is neither time nor rate, or times do not run forward.
@@ -217,138 +112,242 @@ def own_rate_hz(times_ms: Float64[np.ndarray, " frames"]) -> float:
     return rate
 
 
-def read_frames(path: Path, skeleton: Layout, *, fill_frames: int = 0, zero_is_missing: bool = True) -> Track:
-    """Reads what a file holds; the arguments are those of `read_motion`.
+def read_bytes(path: Path) -> bytes:
+    """What is in a recording's file.
 
     Raises:
-        RecordingError: Without the file's name, if it cannot be used.
+        RecordingError: Without the file's name, if it cannot be read.
     """
     try:
         refuse_special_file(path, MAX_FILE_BYTES)
-        with path.open("rb") as file:
-            start = file.read(len(_NUMPY))
-            data = b"" if start == _NUMPY else start + file.read(MAX_FILE_BYTES)
-        if start == _NUMPY:
-            return validate(_load_npy(path, skeleton), skeleton, "frame", 1, fill_frames, zero_is_missing)
+        return path.read_bytes()
     except FileNotFoundError:
         raise RecordingError("there is no such file") from None
     except OSError as error:
         raise RecordingError(f"it cannot be read: {why(error)}") from error
     except ValueError as error:  # it is no plain file, or too large
         raise RecordingError(str(error)) from error
-    return parse_frames(data, skeleton, fill_frames=fill_frames, zero_is_missing=zero_is_missing)
 
 
-def parse_frames(data: bytes, skeleton: Layout, *, fill_frames: int = 0, zero_is_missing: bool = True) -> Track:
-    """Parses text: CSV with a header, or a form of IntelliRehabDS.
+def read_frames(path: Path, reading: Reading) -> Track:
+    """Reads what a file holds.
 
     Raises:
-        RecordingError: Naming line and column.
+        RecordingError: Without the file's name, if it cannot be used.
+    """
+    return parse_frames(read_bytes(path), reading)
+
+
+def parse_frames(data: bytes, reading: Reading) -> Track:
+    """Parses the content of a file of any known form.
+
+    Raises:
+        RecordingError: Naming line and column, or joint and frame.
     """
     data = data.removeprefix(b"\xef\xbb\xbf")  # Excel's mark of UTF-8
-    first = data[: MAX_HEADER_BYTES + 1].split(b"\n", 1)[0].split(b"\r", 1)[0].strip()
     if data.isspace() or not data:
         raise RecordingError("it is empty")
-    if b"\0" in first or first.startswith((b"\xff\xfe", b"\xfe\xff", b"PK", b"\x80")):
-        raise RecordingError("it is neither text in UTF-8 nor an array in NPY")
-    if len(first) > MAX_HEADER_BYTES or first.count(b",") >= MAX_COLUMNS:
-        raise RecordingError(f"line 1 is too long: at most {MAX_COLUMNS:,} columns are read")
-    width = first.count(b",") + 1
-    if first.startswith(HEADER) or (width == COLUMNS[Form.raw] and b",(" in first):
-        return _parse_irds(data, Form.raw, skeleton)
-    if not holds_numbers(first):
-        values, times_ms = parse_table(data, skeleton)
-        return validate(values, skeleton, "line", 2, fill_frames, zero_is_missing, times_ms)
-    if width == COLUMNS[Form.simplified]:
-        return _parse_irds(data, Form.simplified, skeleton)
-    raise RecordingError(
-        f"line 1 holds numbers: it must name the columns, such as time_s and {', '.join(columns(skeleton)[:3])}"
-    )
+    first = data[: MAX_HEADER_BYTES + 1].lstrip().split(b"\n", 1)[0].split(b"\r", 1)[0].strip()
+    content = next(parse(data, reading.layout) for recognises, parse in READERS if recognises(first))
+    if isinstance(content, Points):
+        return validate(content, reading)
+    if reading.unit not in (None, Unit.m) or reading.up not in (None, Up.y):
+        raise RecordingError("it is of IntelliRehabDS, which is in metres, y up: leave out data.unit and data.up")
+    return content
 
 
-def _load_npy(path: Path, skeleton: Layout) -> Float64[np.ndarray, "frames landmarks 3"]:
-    joints = len(skeleton.joints)
+def _is_parsed_as_long(first: bytes) -> bool:
+    names = {name.strip(b' "').lower().decode("utf-8", "replace") for name in first.split(b",")}
+    return first.startswith(PARQUET) or names >= LONG_COLUMNS
+
+
+def _is_raw(first: bytes) -> bool:
+    return first.startswith(HEADER) or (first.count(b",") + 1 == COLUMNS[Form.raw] and b",(" in first)
+
+
+def _refuse_binary(data: bytes, layout: Layout) -> Points:
+    del data, layout
+    raise RecordingError("it is neither text in UTF-8 nor an array in NPY, nor C3D or Parquet")
+
+
+def _refuse_long_line(data: bytes, layout: Layout) -> Points:
+    del data, layout
+    raise RecordingError(f"line 1 is too long: at most {MAX_COLUMNS:,} columns are read")
+
+
+def _refuse_numbers(data: bytes, layout: Layout) -> Points:
+    del data
+    names = ", ".join(columns(layout)[:3])
+    raise RecordingError(f"line 1 holds numbers: it must name the columns, such as time_s and {names}")
+
+
+def _load_npy(data: bytes, layout: Layout) -> Points:
+    joints = len(layout.joints)
+    file = io.BytesIO(data)
     try:
-        array = np.lib.format.open_memmap(path, mode="r")
+        version = np.lib.format.read_magic(file)
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, in_columns, kind = read_header(file)
+        if kind.hasobject:
+            raise ValueError("it holds objects, not numbers")
+        array = np.ndarray(shape, kind, data, file.tell(), order="F" if in_columns else "C")
     except (ValueError, EOFError, OverflowError, SyntaxError, TypeError, TokenError, OSError, RecursionError) as error:
         raise RecordingError(f"it is damaged, or no array of numbers: {error}") from error
     if array.dtype.kind not in "fiu":
         raise RecordingError(f"it holds {array.dtype}, not numbers")
     if array.shape[1:] not in ((joints, 3), (joints * 3,)):
         raise RecordingError(
-            f"it has the shape {array.shape}, not (frames, {joints}, 3) as the joints of {skeleton.name} need"
+            f"it has the shape {array.shape}, not (frames, {joints}, 3) as the joints of {layout.name} need"
         )
     if not 1 <= len(array) <= MAX_FRAMES:
         raise RecordingError(f"it holds {len(array):,} frames; 1 to {MAX_FRAMES:,} are read")
-    values = np.array(array, dtype=np.float64).reshape(len(array), joints, 3)
-    return np.where(np.abs(values) < np.finfo(np.float32).max, values, np.nan)  # what lies beyond is not finite either
+    return Points("NPY", array.astype(np.float64).reshape(len(array), joints, 3), documented=True)
 
 
-def _parse_irds(data: bytes, form: Form, skeleton: Layout) -> Track:
-    if skeleton != KINECT_V2:
-        raise RecordingError(f"it is of IntelliRehabDS, whose joints are those of kinect_v2, not of {skeleton.name}")
+def _parse_irds(data: bytes, layout: Layout, form: Form) -> Track:
+    if layout != KINECT_V2:
+        raise RecordingError(f"it is of IntelliRehabDS, whose joints are those of kinect_v2, not of {layout.name}")
     track = parse(data, form)
     if (problem := impossible_values(track)) is not None:
         raise RecordingError(problem)
     return replace(track, positions=fill_untracked(track))
 
 
-def validate(
-    values: Float64[np.ndarray, "frames landmarks 3"],
-    skeleton: Layout,
-    unit: str,
-    first: int,
-    fill_frames: int = 0,
-    zero_is_missing: bool = True,
-    times_ms: Float64[np.ndarray, " frames"] | None = None,
-) -> Track:
+READERS: tuple[tuple[Callable[[bytes], bool], Callable[[bytes, Layout], Points | Track]], ...] = (
+    (lambda first: first.startswith(b"\x93NUMPY"), _load_npy),
+    (lambda first: re.match(rb"[\x01-\x08]P", first) is not None, parse_c3d),
+    (_is_parsed_as_long, parse_long),
+    (lambda first: b"\0" in first or first.startswith((b"\xff\xfe", b"\xfe\xff", b"PK", b"\x80")), _refuse_binary),
+    (lambda first: first.startswith((b"{", b"[")), parse_json),
+    (lambda first: len(first) > MAX_HEADER_BYTES or first.count(b",") >= MAX_COLUMNS, _refuse_long_line),
+    (lambda first: first.startswith(b"PathFileType"), parse_trc),
+    (lambda first: first.startswith(b"HIERARCHY"), parse_bvh),
+    (lambda first: re.fullmatch(rb"[0-9]{1,9}", first) is not None, parse_ntu),
+    (_is_raw, partial(_parse_irds, form=Form.raw)),
+    (lambda first: not holds_numbers(first), parse_table),
+    (lambda first: first.count(b",") + 1 == COLUMNS[Form.simplified], partial(_parse_irds, form=Form.simplified)),
+    (lambda first: True, _refuse_numbers),
+)
+"""How each form is known by the first line of a file, and what reads it; the first that knows a file reads it."""
+
+ENDINGS = (".txt", ".csv", ".npy", ".trc", ".c3d", ".bvh", ".skeleton", ".json", ".parquet")
+"""Of recordings in a folder; a file that is named is read whatever its ending is."""
+
+
+def validate(points: Points, reading: Reading) -> Track:
     """The track that a file holds, once nothing in it is missing or impossible; lost joints are filled in.
 
-    Args:
-        values: Metres; NaN where a joint is missing.
-        skeleton: Whose joints they are.
-        unit: What errors count: line or frame.
-        first: The number of the first frame, counted so.
-        fill_frames: As for `read_motion`.
-        zero_is_missing: As there.
-        times_ms: When each frame was taken.
-
     Raises:
-        RecordingError: Naming the frame and the joint.
+        RecordingError: Naming the frame and the joint, or the option that says what the file does not.
     """
-    lost: Bool[np.ndarray, "frames landmarks"] = np.asarray((values == 0).all(axis=2)) & zero_is_missing
-    if isinstance(skeleton, Skeleton):
+    layout, values = reading.layout, _select(points, reading.layout)
+    unit, up = _decide(points, reading)
+    if unit is not Unit.m:
+        values = values * UNITS_M[unit]
+    lost: Bool[np.ndarray, "frames landmarks"] = np.asarray((values == 0).all(axis=2)) & reading.zero_is_missing
+    if isinstance(layout, Skeleton):
         values, lost = _fill_lost(values, lost)
-    elif skeleton.zero_is_missing:
+    elif layout.zero_is_missing:
         values = np.where(lost[..., None], np.nan, values)
     missing: Bool[np.ndarray, "frames landmarks"] = np.asarray(np.isnan(values).any(axis=2))
     if missing.any():
-        values, missing = _fill(values, missing, fill_frames)
+        values, missing = _fill(values, missing, reading.fill_frames)
     if missing.any():
         frame, joint = (int(index) for index in np.argwhere(missing)[0])
         frames, joints = np.count_nonzero(missing.any(axis=1)), np.count_nonzero(missing.any(axis=0))
         raise RecordingError(
-            f"{unit} {frame + first}: {skeleton.joints[joint]} is missing ({frames} of {len(values)} frames lack "
-            f"a joint, {joints} of {len(skeleton.joints)} joints lack a frame)"
+            f"{points.counted} {frame + points.first}: {layout.joints[joint]} is missing ({frames} of {len(values)} "
+            f"frames lack a joint, {joints} of {len(layout.joints)} joints lack a frame)"
         )
+    stated = reading.unit is not None or points.unit is not None
+    _refuse_size(values, unit, layout, stated=stated)
     far = np.abs(values) > IMPOSSIBLE_M
     if far.any():
         frame, joint, axis = (int(index) for index in np.argwhere(far)[0])
-        typical = float(np.median(np.abs(values).max(axis=(1, 2))))
-        unlike = "" if typical <= IMPOSSIBLE_M else _advice(typical)
         raise RecordingError(
-            f"{unit} {frame + first}: {'xyz'[axis]} of {skeleton.joints[joint]} is {values[frame, joint, axis]:.4g}, "
-            f"but at most {IMPOSSIBLE_M:g} m are possible{unlike}"
+            f"{points.counted} {frame + points.first}: {'xyz'[axis]} of {layout.joints[joint]} is "
+            f"{values[frame, joint, axis]:.4g}, but at most {IMPOSSIBLE_M:g} m are possible"
         )
-    if not isinstance(skeleton, Skeleton):
-        values = skeleton.onto_skeleton(values)
+    values = turn_up(values, up)
+    if not isinstance(layout, Skeleton):
+        values = layout.to_joints(values)
         lost = np.zeros(values.shape[:2], dtype=np.bool_)  # a tracker's landmarks are no joints
-    return Track(values.astype(np.float32), ~lost, np.arange(len(values)) + first, times_ms)
+    return Track(
+        values.astype(np.float32),
+        ~lost,
+        np.arange(len(values)) + points.first,
+        points.times_ms,
+        bodies=points.bodies,
+        form=points.form,
+        unit=f"{unit} ({_who(reading.unit, points.unit)})",
+        up=f"{up} ({_who(reading.up, points.up)})",
+        body=points.body,
+    )
 
 
-def _advice(typical: float) -> str:
-    looks, factor = ("millimetres", 1000) if typical > 500 else ("centimetres", 100)
-    return f"; positions must be in metres, and these look like {looks} (divide by {factor}) or pixels"
+def _select(points: Points, layout: Layout) -> Float64[np.ndarray, "frames landmarks 3"]:
+    """The points that a skeleton asks for, in its order."""
+    if points.names is None:
+        if points.values.shape[1] != len(layout.joints):
+            raise RecordingError(
+                f"it holds {points.values.shape[1]} points without names, and {layout.name} has {len(layout.joints)}"
+            )
+        return points.values
+    if missing := [joint for joint in layout.joints if joint not in points.names]:
+        raise RecordingError(
+            f"it lacks {len(missing)} of the {len(layout.joints)} points of {layout.name}, such as {missing[0]} "
+            f"(data.skeleton); it has {', '.join(points.names[:8])[:200]}{' ...' if len(points.names) > 8 else ''}"
+        )
+    if twice := [joint for joint in layout.joints if points.names.count(joint) > 1]:
+        raise RecordingError(f"it has {twice[0]} twice")
+    return points.values[:, [points.names.index(joint) for joint in layout.joints]]
+
+
+def _decide(points: Points, reading: Reading) -> tuple[Unit, Up]:
+    """Unit and upward axis: the user's word goes before the file's, and neither is guessed."""
+    unit, up = reading.unit or points.unit, reading.up or points.up
+    if points.documented:
+        usual = unit in (None, Unit.m)
+        unit = unit or Unit.m
+        if usual:  # in another unit it is another program's file, with axes of its own
+            up = up or (Up.y if isinstance(reading.layout, Skeleton) else reading.layout.up)
+    asked = [
+        *(["what its positions are in: set data.unit (--unit) to m, cm, mm or inch"] if unit is None else []),
+        *(["which axis points up: set data.up (--up) to y, z, x or y_down"] if up is None else []),
+    ]
+    if unit is None or up is None:
+        raise RecordingError(f"{points.form} does not say {', and '.join(asked)}")
+    return unit, up
+
+
+def _who(option: object, file: object) -> str:
+    if option is None:
+        return "the file or its form" if file is not None else "as documented"
+    return f"as you say; the file says {file}" if file not in (None, option) else "as you say"
+
+
+LARGEST_M, PERSON_M, SMALLEST_M = 10.0, (0.4, 3.5), 0.02
+"""From end to end: more than nobody has, what a person has, and less than a hand has."""
+
+
+def _refuse_size(
+    values: Float64[np.ndarray, "frames landmarks 3"], unit: Unit, layout: Layout, *, stated: bool
+) -> None:
+    """Refuses people as large as houses and, where somebody named the unit, as small as ants.
+
+    Raises:
+        RecordingError: Naming the option that mends it.
+    """
+    size = float(np.median(np.linalg.norm(np.ptp(values, axis=1), axis=1)))
+    skeleton = skeleton_of(layout)
+    least = PERSON_M[0] if skeleton.arms or skeleton.legs else SMALLEST_M
+    if size <= LARGEST_M and (size >= least or not stated):
+        return
+    likely = [each for each in UNITS_M if PERSON_M[0] <= size / UNITS_M[unit] * UNITS_M[each] <= PERSON_M[1]]
+    raise RecordingError(
+        f"the person measures {size:,.4g} m from end to end, positions taken in {unit}: set data.unit (--unit) to "
+        f"{' or '.join(likely or UNITS_M)}{'' if likely else ', whichever it is'}; pixels cannot be used"
+    )
 
 
 def _fill_lost(

@@ -45,7 +45,11 @@ class Track:
         times_ms: The sensor's time of each frame (Raw only).
         frame_numbers: The sensor's count of frames (Raw only).
         header_lines: Where the header stands (Raw only).
-        bodies: How many bodies the file holds; the one with the most frames is taken.
+        bodies: How many bodies the file holds; of IntelliRehabDS the one with the most frames is taken.
+        form: What the file is.
+        unit: What its positions are in, and who says so.
+        up: Which axis points up, and who says so.
+        body: Which body was chosen and why, where it is not the one with the most frames.
     """
 
     positions: Float32[np.ndarray, "frames joints 3"]
@@ -55,6 +59,10 @@ class Track:
     frame_numbers: Int64[np.ndarray, " frames"] | None = None
     header_lines: tuple[int, ...] = ()
     bodies: int = 1
+    form: str = "IntelliRehabDS"
+    unit: str = "m (its form)"
+    up: str = "y (its form)"
+    body: str = ""
 
 
 def parse(data: bytes, form: Form) -> Track:
