@@ -12,6 +12,11 @@ ARGS ?=
 bin := $(VENV)/bin
 stamp := $(VENV)/.installed
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+unexport PYTHONDONTWRITEBYTECODE
+# two tests at a time
+two := -n 2 --dist worksteal
+# without the check of shapes
+unchecked := -o addopts='--strict-markers --strict-config -ra'
 
 .DEFAULT_GOAL := help
 .PHONY: help install train check test bench bench-short bench-full bench-gpu chaos fuzz reference docs clean
@@ -44,18 +49,21 @@ check: install ## lint, check formatting, types and imports, run the pure unit t
 	$(bin)/lint-imports
 	@# one core checks types while the other runs the tests, without coverage and without checks of shapes
 	@log=$$(mktemp); $(bin)/pyright --pythonpath $(bin)/python >$$log 2>&1 & types=$$!; \
-	code=0; $(bin)/pytest -q -o addopts='--strict-markers --strict-config' -m 'unit and not slow' tests/unit $(ARGS) || code=1; \
+	code=0; $(bin)/pytest -q $(unchecked) -m 'unit and not slow' tests/unit $(ARGS) || code=1; \
 	wait $$types || code=1; echo 'types:'; cat $$log; rm -f $$log; exit $$code
 
 test: install ## lint, check formatting, types and imports, run the tests, show coverage of src (at least 85 %)
 	$(bin)/ruff check
 	$(bin)/ruff format --check
-	$(bin)/pyright --pythonpath $(bin)/python
 	$(bin)/lint-imports
-	@# the tests on a real Slurm mostly wait, so they run beside the others
-	@log=$$(mktemp); $(bin)/pytest -m slurm -p no:cacheprovider >$$log 2>&1 & slurm=$$!; \
-	code=0; $(bin)/pytest -n 2 --dist worksteal -m 'not slurm' --cov --cov-report=term:skip-covered --cov-fail-under=85 $(ARGS) || code=1; \
-	wait $$slurm || code=1; echo 'tests on a real Slurm:'; cat $$log; rm -f $$log; exit $$code
+	@# the check of types, and the tests on a real Slurm, which mostly wait, run beside the others;
+	@# shapes are checked in the unit tests: in the others that takes long, and shows nothing more
+	@logs=$$(mktemp -d); $(bin)/pyright --pythonpath $(bin)/python >$$logs/types 2>&1 & types=$$!; \
+	$(bin)/pytest $(unchecked) -p no:cacheprovider tests/slurm >$$logs/slurm 2>&1 & slurm=$$!; \
+	code=0; $(bin)/pytest $(two) --ignore=tests/integration --ignore=tests/slurm --cov --cov-report=term:skip-covered $(ARGS) || code=1; \
+	$(bin)/pytest $(two) $(unchecked) tests/integration --cov --cov-append --cov-report=term:skip-covered --cov-fail-under=85 $(ARGS) || code=1; \
+	wait $$types || code=1; echo 'types:'; cat $$logs/types; \
+	wait $$slurm || code=1; echo 'tests on a real Slurm:'; cat $$logs/slurm; rm -rf $$logs; exit $$code
 
 bench: install ## measure what is fast against what; ARGS='--root data/irds' on real recordings, 20 minutes
 	$(bin)/python benchmarks/bench.py $(ARGS)

@@ -73,6 +73,13 @@ def irds_root() -> Path:
     return IRDS
 
 
+@pytest.fixture
+def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Intervals are roughly right, and soon there."""
+    monkeypatch.setattr("gesturelab.evaluation.result.DRAWS", 500)
+    monkeypatch.setattr("gesturelab.evaluation.result.GUEST_DRAWS", 50)
+
+
 @pytest.fixture(autouse=True)
 def _signals() -> Iterator[None]:
     """A command that a test calls in this process answers signals until the process ends; the next test must not."""

@@ -7,7 +7,7 @@ from gesturelab.config.saved import as_yaml
 from gesturelab.runs.folder import RunDir
 from gesturelab.training.train import train
 
-SMALL = ("trainer=cpu", "trainer.max_epochs=1")
+SMALL = ("trainer=cpu", "trainer.max_epochs=1", "trainer.refit=false")
 MADE_UP = ("data.people=6", "data.repetitions=1", "model.hidden=8")
 
 

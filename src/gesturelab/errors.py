@@ -7,6 +7,11 @@ class GesturelabError(Exception):
     exit_status = 1
 
 
+def first_line(error: BaseException) -> str:
+    """What an error says, in one line that is not too long; its name where it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]
+
+
 class ConfigError(GesturelabError):
     """A configuration value breaks a rule; the message names the key."""
 

@@ -2,6 +2,7 @@
 
 import math
 import types
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, Union, cast, get_args, get_origin, get_type_hints, is_typeddict
 
@@ -71,3 +72,18 @@ def _wrong(value: Any, kind: str, key: str) -> str:
 @cache
 def _hints(kind: Any) -> dict[str, Any]:
     return get_type_hints(kind)
+
+
+def flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings under dotted keys; lists as text.
+
+    >>> flatten({"model": {"hidden": 16}, "tags": ["a", "b"]})
+    {'model.hidden': 16, 'tags': "['a', 'b']"}
+    """
+    settings: dict[str, Any] = {}
+    for key, item in value.items():
+        if isinstance(item, Mapping):
+            settings |= flatten(cast(Mapping[str, Any], item), f"{prefix}{key}.")
+        else:
+            settings[prefix + key] = item if item is None or isinstance(item, (bool, int, float)) else str(item)
+    return settings

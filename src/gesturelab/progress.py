@@ -66,9 +66,16 @@ def _describe(done: int, total: int | None, seconds: float) -> str:
     """
     if not total:
         return f"{done:,}"
-    left = f", about {_duration(seconds * (total - done) / done)} left" if done else ""
+    left = f", about {rough_duration(seconds * (total - done) / done)} left" if done else ""
     return f"{done:,} of {total:,} ({100 * done // total} %){left}"
 
 
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+def rough_duration(seconds: float) -> str:
+    """A time in one unit.
+
+    >>> rough_duration(15.2), rough_duration(120), rough_duration(7200)
+    ('15 s', '2 min', '2.0 h')
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,7 +1,7 @@
 """Runs ``python -m gesturelab`` in processes forked from one that has imported everything already.
 
 Importing torch and Lightning takes longer than most of what the tests' commands do. Each line of the standard input is
-a request, each line of the standard output an answer: see `run` in ``command.py``.
+a request, each line of the standard output an answer: see `Command` in ``command.py``.
 """
 
 import json
@@ -10,7 +10,8 @@ import runpy
 import signal
 import sys
 import traceback
-from typing import Any
+from io import TextIOWrapper
+from typing import Any, cast
 
 import gesturelab.cli.job
 import gesturelab.cli.main
@@ -34,6 +35,8 @@ def command(request: dict[str, Any]) -> int:
     ]
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
+    for stream in (sys.stdout, sys.stderr):
+        cast(TextIOWrapper, stream).reconfigure(line_buffering=True)  # who watches a command reads it line by line
     sys.argv = ["gesturelab", *request["arguments"]]
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.alarm(SECONDS)
@@ -50,20 +53,31 @@ def command(request: dict[str, Any]) -> int:
     return 0
 
 
+def begin(request: dict[str, Any]) -> int:
+    """Runs the command in a process of its own; returns its id."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            status = command(request)
+        finally:
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
+            os._exit(status)
+    return child
+
+
+def poll(pid: int) -> int | None:
+    """The exit status of a command; None while it runs."""
+    ended, status = os.waitpid(pid, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if ended else None
+
+
 def main() -> None:
     """Answers requests until the input ends."""
     for line in sys.stdin:
-        child = os.fork()
-        if child == 0:
-            status = 1
-            try:
-                status = command(json.loads(line))
-            finally:
-                for stream in (sys.stdout, sys.stderr):
-                    stream.flush()
-                os._exit(status)
-        _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+        request = json.loads(line)
+        print(json.dumps(poll(request["pid"]) if "pid" in request else begin(request)), flush=True)
 
 
 if __name__ == "__main__":

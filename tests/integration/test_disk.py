@@ -4,11 +4,11 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from command import gesturelab
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
@@ -170,9 +170,7 @@ def test_overrides_of_200_characters_make_folders_of_their_own(tmp_path):
     """A whole sweep, planned: names that differ at their very end."""
     notes = [f"{'long ' * 40}{end}" for end in ("a", "b")]
     words = ["train", "-m", "--dry-run", 'name="it\'s ü"', f'notes="{notes[0]}","{notes[1]}"']
-    done = subprocess.run(
-        [sys.executable, "-m", "gesturelab", *words], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    done = gesturelab(*words, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     folders = [line.split(maxsplit=1)[1] for line in done.stdout.splitlines() if line.startswith("start")]
     assert len(set(folders)) == 2

@@ -1,4 +1,4 @@
-"""A feature and an augmentation of the user's own keep each promise of a run: resume, sweep, compare, audit, export."""
+"""A feature and an augmentation of the user's own: killed and resumed, exported. See also test_guests.py."""
 
 import json
 import shutil
@@ -50,53 +50,42 @@ def run(folder, *arguments, status=0, **environment):
 
 
 @pytest.fixture(scope="module")
-def sweep(folder) -> Path:
-    """Two seeds."""
-    run(folder, "train", "-m", "--config-dir", "conf", *OWN, "seed=0,1", "name=own")
-    return folder / "multirun" / "own"
+def whole(folder) -> Path:
+    """A run that nobody disturbed."""
+    run(folder, "train", "--config-dir", "conf", *OWN, "hydra.run.dir=whole")
+    return folder / "whole"
 
 
-def test_a_run_that_was_killed_ends_as_if_it_had_not_been(folder):
-    where = ("train", "--config-dir", "conf", *OWN)
-    run(folder, *where, "hydra.run.dir=whole")
-    run(folder, *where, "hydra.run.dir=killed", status=-9, KILLED_AT="5")
+def test_a_run_that_was_killed_ends_as_if_it_had_not_been(folder, whole):
+    run(folder, "train", "--config-dir", "conf", *OWN, "hydra.run.dir=killed", status=-9, KILLED_AT="5")
     assert (folder / "killed" / "checkpoints" / "within.ckpt").exists()
     run(folder, "resume", "killed")
-    whole, killed = (torch.load(folder / each / "model_tiny.pth", weights_only=True) for each in ("whole", "killed"))
-    assert whole["features"] == killed["features"]
-    for name, value in whole["state_dict"].items():
+    expected, killed = (torch.load(each / "model_tiny.pth", weights_only=True) for each in (whole, folder / "killed"))
+    assert expected["features"] == killed["features"]
+    for name, value in expected["state_dict"].items():
         assert torch.equal(value, killed["state_dict"][name])
     for name in ("predictions_tiny.csv", "scaler_tiny.json"):
-        assert (folder / "whole" / name).read_bytes() == (folder / "killed" / name).read_bytes()
+        assert (whole / name).read_bytes() == (folder / "killed" / name).read_bytes()
 
 
-def test_a_sweep_skips_what_is_done_and_the_tables_read_it(folder, sweep):
-    again = run(folder, "train", "-m", "--config-dir", "conf", *OWN, "seed=0,1", "name=own")
-    assert "2 skipped" in again
-    infos = [json.loads(path.read_text()) for path in sorted(sweep.glob("*/info_tiny.json"))]
-    assert len(infos) == 2
-    for info in infos:
-        feature, change = info["classes"]["features"]["distances"], info["classes"]["augment"]["shift"]
-        assert (feature["class"], change["class"]) == ("joint_distances.JointDistances", "shifts.Shift")
-        assert len(feature["sha256"]) == 64
-        assert info["features"]["distances"]["_target_"] == "joint_distances.JointDistances"
-    assert "tiny" in run(folder, "compare", str(sweep))
-    run(folder, "report", str(sweep), "--output", "page.html")
-    assert (folder / "page.html").stat().st_size > 10_000
-    run(folder, "audit", str(next(sweep.glob("*/info_tiny.json")).parent))
+def test_a_run_says_which_classes_they_were(whole):
+    info = json.loads((whole / "info_tiny.json").read_text())
+    feature, change = info["classes"]["features"]["distances"], info["classes"]["augment"]["shift"]
+    assert (feature["class"], change["class"]) == ("joint_distances.JointDistances", "shifts.Shift")
+    assert len(feature["sha256"]) == 64
+    assert info["features"]["distances"]["_target_"] == "joint_distances.JointDistances"
 
 
-def test_graphs_and_the_model_file_answer_as_the_network(folder, sweep, monkeypatch):
-    trained = next(sweep.glob("*/info_tiny.json")).parent
+def test_graphs_and_the_model_file_answer_as_the_network(folder, whole, monkeypatch):
     graph = ("--format", "onnx")
     trust = ("--trust", "joint_distances.JointDistances")
     for name, arguments in (("model.onnx", graph), ("steps.onnx", (*graph, "--stateful")), ("model.zip", ())):
         # compares the answers before it writes; the feature looks at one frame, so that there is a state
-        run(folder, "export", str(trained), "-o", name, *arguments, *trust, PYTHONPATH="conf")
+        run(folder, "export", str(whole), "-o", name, *arguments, *trust, PYTHONPATH="conf")
         assert (folder / name).exists()
     monkeypatch.syspath_prepend(str(folder / "conf"))
     motion = np.random.default_rng(0).normal(size=(60, 25, 3)).cumsum(axis=0).astype(np.float32) * 0.05
-    models = (load(path, trust=[trust[1]]) for path in (folder / "model.zip", trained))
+    models = (load(path, trust=[trust[1]]) for path in (folder / "model.zip", whole))
     answers = (model.predict(motion, rate_hz=10.0) for model in models)
     bundle, network = (answer.values for answer in answers)
     np.testing.assert_array_equal(bundle, network)

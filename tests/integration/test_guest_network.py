@@ -1,7 +1,6 @@
-"""Networks from outside gesturelab: everything that a run of a built-in one can do, and no code without trust."""
+"""Networks from outside gesturelab, fitted ones too, and no code without trust. See also test_guests.py."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -9,13 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import COMMAND
 from command import gesturelab as command
 
 import gesturelab
 from gesturelab.config.options import add_search_path
 from gesturelab.errors import BundleError, TrustError
-from processes import running
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "extending" / "network"
 QUICK = ("trainer=cpu", "trainer.threads=1", "data.people=6", "data.repetitions=1", "logger=none")
@@ -121,23 +118,6 @@ def test_the_info_file_says_which_class_of_which_file_it_was(tcn_run):
     assert info["cost"]["flops_per_window"] > 1000
 
 
-def test_killed_and_resumed_it_ends_with_the_same_bytes(guests, tcn_run, tmp_path):
-    overrides = ("model=tcn", "features=live", "trainer.max_epochs=2", "hydra.run.dir=run")
-    with running(
-        [*COMMAND, "train", "--config-dir", str(guests), *QUICK, *overrides],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    ) as process:
-        assert process.stdout is not None
-        any(line.startswith("epoch   1") for line in process.stdout)  # reads until then
-        process.kill()
-    done = command("resume", "run", folder=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "run" / "model_tcn.pth").read_bytes() == (tcn_run / "model_tcn.pth").read_bytes()
-
-
 def test_a_fitted_network_learns_and_is_one_epoch(ridge_run):
     info = json.loads((ridge_run / "info_ridge.json").read_text(encoding="utf-8"))
     assert info["training"]["epochs"] == 1
@@ -155,32 +135,26 @@ def test_a_killed_fit_begins_anew_and_ends_with_the_same_bytes(ridge_run, tmp_pa
     assert (tmp_path / "run" / "model_ridge.pth").read_bytes() == (ridge_run / "model_ridge.pth").read_bytes()
 
 
-def test_a_sweep_skips_what_is_done_and_is_compared_audited_and_reported(guests, tmp_path):
-    sweep = ("-m", "model=tcn,ridge", "trainer.max_epochs=1", "hydra.sweep.dir=sweep")
-    train(guests, tmp_path, *sweep)
-    files = {path: path.stat().st_mtime_ns for path in tmp_path.glob("sweep/*/info_*.json")}
-    assert len(files) == 2
-    train(guests, tmp_path, *sweep)
-    assert {path: path.stat().st_mtime_ns for path in files} == files
-    compared = command("compare", "sweep", "--json", "-", folder=tmp_path)
+def test_a_fitted_network_is_compared_audited_and_reported(ridge_run, tmp_path):
+    compared = command("compare", str(ridge_run), "--json", "-", folder=tmp_path)
     assert compared.returncode == 0, compared.stderr
-    assert {row["model"] for row in json.loads(compared.stdout)["runs"]} == {"tcn", "ridge"}
-    assert command("audit", "sweep", folder=tmp_path).returncode == 0
-    assert command("report", "sweep", "-o", "page.html", folder=tmp_path).returncode == 0
+    assert [row["model"] for row in json.loads(compared.stdout)["runs"]] == ["ridge"]
+    assert command("audit", str(ridge_run), folder=tmp_path).returncode == 0
+    assert command("report", str(ridge_run), "-o", "page.html", folder=tmp_path).returncode == 0
     assert "ridge" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(("run", "target"), [("tcn_run", "tcn_network.TCN"), ("ridge_run", "ridge_network.Ridge")])
-def test_its_bundle_and_its_graph_answer_as_the_run_does(run, target, guests, tmp_path, request):
-    folder: Path = request.getfixturevalue(run)
+def test_the_bundle_and_the_graph_of_a_fitted_network_answer_as_the_run_does(ridge_run, guests, tmp_path):
+    target = "ridge_network.Ridge"
     for form in ("bundle", "onnx"):
-        done = command("export", str(folder), "--trust", target, "--format", form, "-o", f"{form}.zip", folder=tmp_path)
+        arguments = ("export", str(ridge_run), "--trust", target, "--format", form, "-o", f"{form}.zip")
+        done = command(*arguments, folder=tmp_path)
         assert done.returncode == 0, done.stderr
     (tmp_path / "bundle.zip").rename(tmp_path / "model.zip")
     (tmp_path / "onnx.zip").rename(tmp_path / "model.onnx")
     add_search_path([str(guests)])
     motion = np.random.default_rng(0).normal(0, 0.3, (60, 25, 3))
-    own = gesturelab.load(folder, trust=[target]).predict(motion, 30.0)
+    own = gesturelab.load(ridge_run, trust=[target]).predict(motion, 30.0)
     for name, trust in (("model.zip", [target]), ("model.onnx", [])):
         answer = gesturelab.load(tmp_path / name, trust=trust).predict(motion, 30.0)
         assert answer.values == pytest.approx(own.values, abs=1e-5), name

@@ -3,17 +3,14 @@
 import hashlib
 import json
 import shutil
-import signal
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
-from command import COMMAND, gesturelab, untraced
+from command import Command, gesturelab
 
 from gesturelab import load
 from gesturelab.errors import BundleError
-from processes import running
 
 UNMEASURED = True
 EXAMPLES = Path(__file__).parents[2] / "examples" / "extending"
@@ -93,21 +90,8 @@ def test_a_run_says_which_class_of_which_file_it_was(run):
 
 
 def test_a_killed_run_resumes_to_the_byte(place, run):
-    with running(
-        [*COMMAND, "train", *command("hydra.run.dir=killed", "trainer.max_epochs=3")],
-        cwd=place,
-        env=untraced() | {"PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        try:
-            for line in process.stdout:
-                if line.startswith("epoch   2"):
-                    break
-        finally:
-            process.send_signal(signal.SIGKILL)
+    with Command("train", *command("hydra.run.dir=killed"), folder=place) as training:
+        training.wait_for_line("epoch   2")
     killed = place / "killed"
     assert not (killed / "info_tcn.json").exists()
     done = gesturelab("resume", "killed", folder=place)

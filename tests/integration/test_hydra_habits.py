@@ -10,7 +10,10 @@ from command import gesturelab
 
 from noted import HONOURED, require_honoured
 
-QUICK = ("data.people=5", "data.repetitions=1", "trainer=debug", "trainer.max_epochs=1", "model.hidden=8")
+QUICK = (
+    *("data.people=5", "data.repetitions=1", "trainer=debug", "trainer.max_epochs=1"),
+    *("trainer.refit=false", "model.hidden=8"),
+)
 TESTS = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
 UNMEASURED = True
 

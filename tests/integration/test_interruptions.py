@@ -1,50 +1,35 @@
 """What breaks from outside: Ctrl-C, a full disk, a folder that cannot be written."""
 
-import os
 import shutil
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-from processes import running
+from command import Command, gesturelab
 
 UNMEASURED = True
 
-COMMAND = (sys.executable, "-m", "gesturelab", "train", "trainer=cpu", "trainer.threads=1")
+TRAIN = ("train", "trainer=cpu", "trainer.threads=1")
 QUICK = ("data.people=8", "data.repetitions=1", "model.hidden=16")
 
 
 def train(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
-    command = [*COMMAND, *(overrides if "data=irds" in overrides else (*QUICK, *overrides))]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240, check=False)
+    return gesturelab(*TRAIN, *(() if "data=irds" in overrides else QUICK), *overrides, folder=folder)
 
 
 def test_ctrl_c_keeps_the_last_epoch_and_says_how_to_go_on(tmp_path):
-    command = [*COMMAND, *QUICK, "trainer.max_epochs=100000", "callbacks=none", "hydra.run.dir=run"]
-    with running(
-        command,
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith("epoch   3"):
-                process.send_signal(signal.SIGINT)
-                break
-        said, _ = process.communicate(timeout=120)
-    assert process.returncode == 130, said
+    options = (*QUICK, "trainer.max_epochs=100000", "callbacks=none", "hydra.run.dir=run")
+    with Command(*TRAIN, *options, folder=tmp_path) as command:
+        command.wait_for_line("epoch   3")
+        command.signal(signal.SIGINT)
+        assert command.wait(120) == 130, command.stdout + command.stderr
+        said = command.stdout + command.stderr
     assert f"gesturelab resume {tmp_path / 'run'}" in said
     assert "Traceback" not in said
     config = tmp_path / "run" / "config.yaml"
     config.write_text(config.read_text().replace("max_epochs: 100000", "max_epochs: 8"))
-    going_on = [sys.executable, "-m", "gesturelab", "resume", "run"]
-    resumed = subprocess.run(going_on, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False)
+    resumed = gesturelab("resume", "run", folder=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     assert "resuming from" in resumed.stdout
     assert "epoch   1 of" not in resumed.stdout
@@ -53,19 +38,10 @@ def test_ctrl_c_keeps_the_last_epoch_and_says_how_to_go_on(tmp_path):
 
 def test_averaged_weights_survive_kill_9(tmp_path):
     averaged = (*QUICK, "callbacks=default", "trainer.max_epochs=4")
-    with running(
-        [*COMMAND, *averaged, "hydra.run.dir=run"],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    ) as process:
-        assert process.stdout is not None
-        any(line.startswith("epoch   3") for line in process.stdout)  # reads until then
-        process.kill()
+    with Command(*TRAIN, *averaged, "hydra.run.dir=run", folder=tmp_path) as command:
+        command.wait_for_line("epoch   3")
     assert not (tmp_path / "run" / "info_tiny.json").exists()
-    going_on = [sys.executable, "-m", "gesturelab", "resume", "run"]
-    resumed = subprocess.run(going_on, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False)
+    resumed = gesturelab("resume", "run", folder=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     assert "resuming from" in resumed.stdout
     assert "epoch   1 of" not in resumed.stdout

@@ -2,16 +2,14 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
 import torch
+from command import Command, gesturelab
 
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.status import read_status
-from processes import running
 
 UNMEASURED = True
 
@@ -23,8 +21,8 @@ QUICK = (
     "trainer.max_epochs=100",
     "callbacks=none",
 )
-COMMAND = (sys.executable, "-m", "gesturelab", "train", *QUICK)
-SWEEP = (*COMMAND, "-m", "hydra/launcher=local", "hydra.launcher.n_jobs=2", "seed=0,1")
+TRAIN = ("train", *QUICK)
+SWEEP = (*TRAIN, "-m", "hydra/launcher=local", "hydra.launcher.n_jobs=2", "seed=0,1")
 
 
 def weights(run):
@@ -38,7 +36,7 @@ def epochs(folder):
 @pytest.mark.slow
 def test_a_killed_sweep_goes_on_where_it_was_and_ends_as_if_undisturbed(tmp_path):
     root = tmp_path / "multirun" / "gestures"
-    with running(SWEEP, cwd=tmp_path, stdout=subprocess.DEVNULL) as first:
+    with Command(*SWEEP, folder=tmp_path) as first:
         end = time.monotonic() + 300
         while epochs(root / "seed=0") < 2:
             assert time.monotonic() < end
@@ -48,8 +46,7 @@ def test_a_killed_sweep_goes_on_where_it_was_and_ends_as_if_undisturbed(tmp_path
         while epochs(root / "seed=1") < 2:
             assert time.monotonic() < end
             time.sleep(0.02)
-        first.kill()
-    again = subprocess.run(SWEEP, cwd=tmp_path, capture_output=True, text=True, check=False)
+    again = gesturelab(*SWEEP, folder=tmp_path)
     assert again.returncode == 0, again.stdout + again.stderr
     assert "2 jobs: 2 resumed" in again.stdout
     for seed in (0, 1):
@@ -58,7 +55,7 @@ def test_a_killed_sweep_goes_on_where_it_was_and_ends_as_if_undisturbed(tmp_path
     assert "resuming from" in log
     assert log.count("epoch 100 of 100") == 1
     whole = tmp_path / "whole"
-    subprocess.run([*COMMAND, f"hydra.run.dir={whole}", "seed=0"], cwd=tmp_path, check=True, capture_output=True)
+    assert gesturelab(*TRAIN, f"hydra.run.dir={whole}", "seed=0", folder=tmp_path).returncode == 0
     expected, got = weights(RunDir(whole, "tiny")), weights(RunDir(root / "seed=0", "tiny"))
     assert all(torch.equal(expected[name], got[name]) for name in expected)
 
@@ -68,7 +65,7 @@ def test_a_killed_sweep_goes_on_where_it_was_and_ends_as_if_undisturbed(tmp_path
     [("hydra.launcher.n_jobs=0", "n_jobs=0: must be at least 1"), ("hydra.launcher.njobs=2", "njobs")],
 )
 def test_a_wrong_option_of_the_launcher_is_told_before_anything_is_written(tmp_path, option, message):
-    done = subprocess.run([*SWEEP, option], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = gesturelab(*SWEEP, option, folder=tmp_path)
     assert done.returncode == 1
     assert message in done.stderr
     assert not (tmp_path / "multirun").exists()

@@ -80,7 +80,13 @@ NOT_RUN |= dict.fromkeys(SLURM, "tests/slurm runs such commands on a real Slurm"
 TUTORIAL = [line for line in COMMANDS if "my_recordings" in line or line.endswith(" multirun/mine")]
 NOT_RUN |= dict.fromkeys(TUTORIAL, "test_tutorial_on_ones_own_recordings runs them one after the other")
 TRAININGS = [line for line in COMMANDS if line.startswith("gesturelab train ") and line not in NOT_RUN]
-QUICK = ("trainer.device=cpu", "trainer.precision=float32", "trainer.max_epochs=1", "trainer.batches_per_epoch=2")
+QUICK = (
+    "trainer.device=cpu",
+    "trainer.precision=float32",
+    "trainer.max_epochs=1",
+    "trainer.batches_per_epoch=2",
+    "trainer.refit=false",
+)
 FEW_PEOPLE = ("data.people=10", "data.repetitions=1")
 FEW_FILES = ("data.max_files=216",)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from command import Command
 from lightning.pytorch import Trainer
 from omegaconf import OmegaConf
 
@@ -24,7 +25,6 @@ from gesturelab.runs.status import Status, read_status, write_status
 from gesturelab.training import experiment as training
 from gesturelab.training.build import make_data, make_scaler
 from gesturelab.training.callbacks import KeepCheckpoints
-from processes import running
 from trained import train_in
 
 UNMEASURED = True
@@ -222,19 +222,11 @@ def test_a_folder_that_another_process_holds_stays_as_it_is(tmp_path):
 @pytest.mark.slow
 def test_sigterm_leaves_a_checkpoint_a_status_and_an_exit_status_for_the_queue(tmp_path):
     options = ("trainer.max_epochs=100000", "callbacks=none", "trainer.batch_size=2", "logger=none")
-    command = [sys.executable, "-m", "gesturelab", "train", *QUICK, *options, "hydra.run.dir=run"]
-    with running(
-        command,
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    ) as process:
-        any(line.startswith("epoch   1 ") for line in process.stdout)  # reads until then
-        process.send_signal(signal.SIGTERM)
-        said, _ = process.communicate(timeout=120)
-    assert process.returncode == 75, said
+    with Command("train", *QUICK, *options, "hydra.run.dir=run", folder=tmp_path) as command:
+        command.wait_for_line("epoch   1 ")
+        command.signal(signal.SIGTERM)
+        assert command.wait(120) == 75, command.stdout + command.stderr
+        said = command.stdout + command.stderr
     assert "left on SIGTERM" in said
     assert f"gesturelab resume {tmp_path / 'run'}" in said
     assert "Traceback" not in said

@@ -1,25 +1,29 @@
 """A search of 20 trials with real trainings: killed, taken up again, with pruning."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 
 import pytest
+from command import Command, gesturelab
 
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.status import read_status
-from processes import running
 
 UNMEASURED = True
 
 # a rate of 0.00001 learns nothing in these few steps, so its trials are hopeless; equal trials are trained once
 SPACE = ("optimizer.lr=1e-5,3e-3,1e-2", "model.dropout=0.0,0.3")
-QUICK = ("trainer=debug", "data.people=6", "data.repetitions=1", "model.hidden=8", "model.layers=1", "logger=none")
+QUICK = (
+    "trainer=debug",
+    "data.people=6",
+    "data.repetitions=1",
+    "model.hidden=8",
+    "model.layers=1",
+    "logger=none",
+    "trainer.refit=false",
+)
 SEARCH = (
-    *(sys.executable, "-m", "gesturelab", "train", "-m", "hydra/sweeper=optuna", *QUICK, *SPACE),
+    *("train", "-m", "hydra/sweeper=optuna", *QUICK, *SPACE),
     *("trainer.max_epochs=30", "trainer.batches_per_epoch=4", "callbacks=none", "scheduler=constant"),
     *("hydra.sweeper.n_trials=20", "hydra.sweeper.warmup_epochs=1", "hydra.sweeper.warmup_trials=3"),
 )
@@ -43,17 +47,16 @@ def half_done(root):
 @pytest.mark.slow
 def test_a_search_that_is_killed_goes_on_and_prunes(tmp_path):
     root = tmp_path / "multirun" / "gestures"
-    with running(SEARCH, cwd=tmp_path, stdout=subprocess.DEVNULL) as first:
+    with Command(*SEARCH, folder=tmp_path) as first:
         end = time.monotonic() + 150  # the third trial cannot be pruned yet
         while len(ended(root)) < 2 or (interrupted := half_done(root)) is None:
             assert time.monotonic() < end
             assert first.poll() is None
             time.sleep(0.02)
-        os.kill(first.pid, signal.SIGKILL)
     before = {trial["number"]: trial for trial in ended(root)}
     written = {path: path.stat().st_mtime_ns for path in root.glob("trial=*/info_*.json")}
     config = (interrupted / "config.yaml").read_text()
-    again = subprocess.run(SEARCH, cwd=tmp_path, capture_output=True, text=True, check=False)
+    again = gesturelab(*SEARCH, folder=tmp_path)
     assert again.returncode == 0, again.stdout + again.stderr
     found = json.loads((root / "search.json").read_text(encoding="utf-8"))
     assert [trial["number"] for trial in found["trials"]] == list(range(20))
@@ -77,7 +80,5 @@ def test_a_search_that_is_killed_goes_on_and_prunes(tmp_path):
             info = RunDir(root / trial["folders"][0], "tiny").read_info()
             best = info["training"]["history"][info["training"]["best_epoch"]]
             assert trial["value"] == pytest.approx(best["validation_loss"], rel=1e-4), "of the weights that are kept"
-    shown = subprocess.run(
-        [sys.executable, "-m", "gesturelab", "compare", str(root)], capture_output=True, text=True, check=False
-    )
+    shown = gesturelab("compare", str(root), folder=tmp_path)
     assert shown.returncode == 0, shown.stderr

@@ -7,7 +7,7 @@ import time
 
 import pytest
 import torch
-from command import untraced
+from command import gesturelab, untraced
 from omegaconf import OmegaConf
 
 from gesturelab.cli.job import train_folder
@@ -73,8 +73,7 @@ def test_a_killed_process_is_resumed_and_its_runs_are_those_of_separate_processe
     ],
 )
 def test_options_of_earlier_versions_and_unknown_ones_are_refused_in_one_sentence(tmp_path, options, sentence):
-    command = [sys.executable, "-m", "gesturelab", "train", "-m", "seed=0,1", *options]
-    done = subprocess.run(command, cwd=tmp_path, env=untraced(), capture_output=True, text=True, check=False)
+    done = gesturelab("train", "-m", "seed=0,1", *options, folder=tmp_path)
     assert done.returncode == 1
     assert done.stderr.startswith(f"gesturelab: error: {sentence}")
     assert len(done.stderr.splitlines()) == 1

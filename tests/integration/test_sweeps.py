@@ -8,7 +8,15 @@ from command import gesturelab
 
 UNMEASURED = True
 
-SYNTHETIC = ("data=synthetic", "data.people=5", "data.repetitions=1", "trainer=debug", "model.hidden=8", "name=sweep")
+SYNTHETIC = (
+    "data=synthetic",
+    "data.people=5",
+    "data.repetitions=1",
+    "trainer=debug",
+    "trainer.refit=false",
+    "model.hidden=8",
+    "name=sweep",
+)
 
 NOISE = """
 import numpy as np

@@ -1,24 +1,23 @@
 """What the tests of trackers share: quick runs, runs that are killed and resumed, and what a tracker must show."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from importlib.util import find_spec
 
 import pytest
-from command import gesturelab
+from command import Command, gesturelab
 from omegaconf import OmegaConf
 
 from gesturelab.config.composing import compose
-from processes import running
 from trained import train_in
 
-QUICK = ("data.people=8", "data.repetitions=1", "trainer=cpu", "model.hidden=16", "trainer.max_epochs=3")
+QUICK = (
+    *("data.people=8", "data.repetitions=1", "trainer=cpu", "model.hidden=16"),
+    *("trainer.refit=false", "trainer.max_epochs=3"),
+)
 SLOW_EPOCHS = (
     *QUICK[:-1],
-    "trainer.max_epochs=40",
+    "trainer.max_epochs=20",
     "trainer.batches_per_epoch=2",
     "callbacks=none",
     "trainer.threads=1",
@@ -41,25 +40,12 @@ def history(info):
     return {name: {epoch["epoch"]: epoch[name] for epoch in epochs} for name in names}
 
 
-def kill_after(epochs, folder, *overrides, environment=None):
+def kill_after(epochs, folder, *overrides):
     """Begins a training, and kills it with SIGKILL when its log has told of so many epochs."""
-    command = [sys.executable, "-m", "gesturelab", "train", *SLOW_EPOCHS, *overrides]
-    with running(
-        command,
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, **(environment or {}), "PYTHONUNBUFFERED": "1"},
-    ) as process:
-        assert process.stdout is not None
-        said = []
-        for line in process.stdout:
-            said.append(line)
-            if line.startswith(f"epoch {epochs:3d} of"):
-                process.send_signal(signal.SIGKILL)
-        process.wait(60)
-    assert process.returncode == -signal.SIGKILL, "".join(said)
+    with Command("train", *SLOW_EPOCHS, *overrides, folder=folder) as command:
+        command.wait_for_line(f"epoch {epochs:3d} of")
+        command.signal(signal.SIGKILL)
+        assert command.wait() == -signal.SIGKILL, command.stdout + command.stderr
 
 
 def killed_and_resumed(folder, *overrides):

@@ -21,7 +21,7 @@ from typing import Any
 from gesturelab.config.composing import compose, options
 from gesturelab.config.training import LSTMConfig
 from gesturelab.doctor.facts import Asked, Comparison, Gpu, LargestBatch, Shape, Torch
-from gesturelab.errors import DeviceError
+from gesturelab.errors import DeviceError, first_line
 
 PATIENCE_S = 300.0
 """So long nothing may come; the first use of an AMD GPU compiles for minutes."""
@@ -102,7 +102,7 @@ def torch_facts(error: str, *, devices: bool) -> Torch:
             kind = str(about.gcnArchName) if torch.version.hip else f"{about.major}.{about.minor}"
             gpus.append(Gpu(str(about.name), round(total / 2**30, 1), round(free / 2**30, 1), kind))
     except RuntimeError as refused:
-        error = error or str(refused).splitlines()[0]
+        error = error or first_line(refused)
     return Torch(
         str(torch.__version__), torch.version.cuda, torch.version.hip, torch.get_num_threads(), tuple(gpus), error
     )

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, metadata, requires, version
+from importlib.metadata import PackageNotFoundError, metadata, requires
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -22,7 +22,7 @@ from gesturelab.doctor.child import Request, find_largest_batch, listen
 from gesturelab.doctor.facts import Asked, Cores, Driver, Facts, Folder, Package, Partition, Slurm
 from gesturelab.sweeps.resources import count_amd_gpus, count_cpu_cores
 from gesturelab.training.device import separate_miopen_caches
-from gesturelab.training.provenance import versions
+from gesturelab.training.provenance import installed_version, versions
 
 ENVIRONMENT_OF_ITS_OWN = "peers"
 """The extra whose packages belong into another environment."""
@@ -80,15 +80,8 @@ def find_packages(of: str = "gesturelab") -> tuple[Package, ...]:
         marker = wanted.marker  # none fits what is not for this Python or system
         extra = next((name for name in ("", *extras) if marker is None or marker.evaluate({"extra": name})), None)
         if extra is not None and extra != ENVIRONMENT_OF_ITS_OWN:
-            packages.append(Package(wanted.name, str(wanted.specifier), _installed(wanted.name), extra))
+            packages.append(Package(wanted.name, str(wanted.specifier), installed_version(wanted.name), extra))
     return tuple(packages)
-
-
-def _installed(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
 
 
 def ask(*command: str, seconds: float = DEADLINE_S) -> tuple[int | None, str]:

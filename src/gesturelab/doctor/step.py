@@ -15,7 +15,7 @@ from torch.nn import functional
 from gesturelab.config.options import arguments_of
 from gesturelab.config.training import ModelConfig, Precision, TrainConfig
 from gesturelab.doctor.facts import Comparison, Shape
-from gesturelab.errors import ConfigError
+from gesturelab.errors import ConfigError, first_line
 from gesturelab.models.flops import flops_per_window, on_meta_device
 from gesturelab.models.network import build_network, count_parameters
 from gesturelab.preprocessing.features import Features
@@ -163,22 +163,18 @@ def compare(
         model, windows, labels = make_step(config, features, batch, frames)
         right = on_cpu(model, windows, labels, "float64")
     except (RuntimeError, MemoryError, ConfigError) as error:
-        return [Comparison(config.name, "cpu", "float64", error=_short(error))]
+        return [Comparison(config.name, "cpu", "float64", error=first_line(error))]
     comparisons: list[Comparison] = []
     for precision in precisions:
         try:
             logits, gradients, worst = difference(run(model, windows, labels, precision), right)
         except (RuntimeError, MemoryError) as error:
-            comparisons.append(Comparison(config.name, device, precision, error=_short(error)))
+            comparisons.append(Comparison(config.name, device, precision, error=first_line(error)))
             continue
         seconds = round(time.monotonic() - began, 3)
         tolerance = CPU_TOLERANCE if (device, precision) == ("cpu", "float32") else TOLERANCES[precision]
         comparisons.append(Comparison(config.name, device, precision, logits, gradients, worst, tolerance, seconds))
     return comparisons
-
-
-def _short(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
 
 
 def find_shapes(config: TrainConfig, models: Sequence[ModelConfig]) -> tuple[Shape, ...]:

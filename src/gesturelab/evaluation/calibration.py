@@ -50,15 +50,12 @@ def fit_temperature(
     few people without a mistake would make it certain of everything.
     """
     from scipy.optimize import minimize_scalar  # slow to import, and reports do not fit
+    from scipy.special import log_softmax
 
     logits = np.log(np.maximum(probabilities, SMALLEST))
-    chosen = logits[np.arange(len(truth)), truth]
 
     def loss(log_temperature: float) -> float:
-        inverse = np.exp(-log_temperature)
-        scaled = logits * inverse
-        top = scaled.max(axis=1)
-        return float((np.log(np.exp(scaled - top[:, None]).sum(axis=1)) + top - chosen * inverse).mean())
+        return -float(log_softmax(logits * np.exp(-log_temperature), axis=1)[np.arange(len(truth)), truth].mean())
 
     best: Any = minimize_scalar(loss, bounds=np.log(TEMPERATURES), options={"xatol": 1e-7})
     return float(np.exp(best.x))

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from gesturelab.errors import JoinError
 from gesturelab.evaluation.calibration import calibrated
 from gesturelab.evaluation.predictions import Predictions, concatenate_predictions
+from gesturelab.json_types import flatten
 from gesturelab.runs.info import Info, is_peer, target_of
 
 OUTCOMES = frozenset({"epochs", "best_epoch", "stopped_early", "seconds", "device", "history", "refit"})
@@ -163,13 +164,13 @@ def _everybody(info: Info) -> list[str]:
 
 
 def differing(first: Info, second: Info) -> list[str]:
-    """Which keys keep two runs from being folds or seeds of one result; empty when nothing does.
-
-    >>> from gesturelab.evaluation.cross_validation import _differences
-    >>> _differences({"features": {"centre": "frame"}}, {"features": {"centre": "none"}})
-    ['features.centre differs (none, not frame)']
-    """
-    return _differences(asked(first), asked(second))
+    """Which keys keep two runs from being folds or seeds of one result; empty when nothing does."""
+    ours, theirs = flatten(asked(first)), flatten(asked(second))
+    return [
+        f"{key} differs ({_short(theirs.get(key))}, not {_short(ours.get(key))})"
+        for key in {**ours, **theirs}
+        if ours.get(key) != theirs.get(key)
+    ]
 
 
 def asked(info: Info) -> dict[str, Any]:
@@ -190,17 +191,6 @@ def asked(info: Info) -> dict[str, Any]:
         "training": {key: value for key, value in training.items() if key not in outcomes}
         | ({"refit": True} if "refit" in training else {}),
     }
-
-
-def _differences(first: Any, second: Any, key: str = "") -> list[str]:
-    if isinstance(first, dict) and isinstance(second, dict):
-        ours, theirs = cast(dict[str, Any], first), cast(dict[str, Any], second)
-        return [
-            text
-            for name in dict.fromkeys([*ours, *theirs])
-            for text in _differences(ours.get(name), theirs.get(name), f"{key}.{name}".lstrip("."))
-        ]
-    return [] if first == second else [f"{key} differs ({_short(second)}, not {_short(first)})"]
 
 
 def _short(value: Any) -> str:

@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Float, Float64, Int64
 
 from gesturelab.config.options import locate
-from gesturelab.errors import ConfigError
+from gesturelab.errors import ConfigError, first_line
 from gesturelab.evaluation.counts import INCORRECT, Cases, Draws, ratio
 from gesturelab.progress import show_progress
 
@@ -371,7 +371,7 @@ class _Guest:
             return self.call(cases)
         except Exception as error:
             if not self.has_warned:
-                reason = f"{type(error).__name__}: {_first_line(error)}"
+                reason = f"{type(error).__name__}: {first_line(error)}"
                 log.warning("metrics.%s is undefined for some recordings: %s", self.name, reason)
             self.has_warned = True
             return math.nan
@@ -396,10 +396,6 @@ class _Guest:
         return number if math.isfinite(number) else math.nan
 
 
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), "")
-
-
 def check_metrics(guests: Sequence[Metric], truth: Int64[np.ndarray, " cases"], classes: int) -> None:
     """Tries a user's metrics on a data set's labels, with right and with wrong predictions, before anything is trained.
 
@@ -413,7 +409,7 @@ def check_metrics(guests: Sequence[Metric], truth: Int64[np.ndarray, " cases"], 
             try:
                 guest.call(Cases(truth, predicted, rows, np.zeros(len(truth), dtype=np.int64), 1))
             except Exception as error:
-                reason = f"raises {type(error).__name__} on the labels of these recordings ({_first_line(error)})"
+                reason = f"raises {type(error).__name__} on the labels of these recordings ({first_line(error)})"
                 if isinstance(error, NoNumberError):
                     reason = str(error)
                 target = guest.definition["_target_"]

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from gesturelab.evaluation.bootstrap import SEED, Statistic, intervals
+from gesturelab.evaluation.metrics import or_none
 from gesturelab.progress import show_progress
 
 EXACT_PEOPLE, FLIPS = 14, 20_000
@@ -18,62 +19,65 @@ EXACT_PEOPLE, FLIPS = 14, 20_000
 
 @dataclass(frozen=True)
 class Pair:
-    """Two sizes on the same people.
+    """Two models on the same people.
 
     Attributes:
-        first: Place of one in the list that was compared.
-        second: Place of the other.
+        first: A model.
+        second: Another one.
+        people: How many both were tested on.
+        recordings: How many both were tested on.
         difference: Mean over people of first minus second.
-        low: Lower bound of the difference's 95 % interval; NaN for one person.
+        low: Lower bound of the difference's 95 % interval; None for one person.
         high: Upper bound.
         effect: Matched-pairs rank-biserial correlation, from -1 (second always better) to 1 (D. Kerby, The Simple
             Difference Formula, Comprehensive Psychology, 2014); people without a difference are left out.
         p: Of Wilcoxon's signed-rank test, two-sided and exact, or of another test that was asked for.
         adjusted: The same, corrected for the number of pairs (Holm).
+        distinguishable: Whether ``adjusted`` is below 0.05.
     """
 
-    first: int
-    second: int
+    first: str
+    second: str
+    people: int
+    recordings: int
     difference: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     effect: float
     p: float
     adjusted: float
-
-    @property
-    def distinguishable(self) -> bool:
-        """Whether the adjusted p is below 0.05."""
-        return self.adjusted < 0.05
+    distinguishable: bool
 
 
 def compare_pairs(
-    values: Float64[np.ndarray, "sizes people"],
+    names: Sequence[str],
+    values: Float64[np.ndarray, "models people"],
     peers: Sequence[bool] = (),
-    *,
-    test: Callable[[np.ndarray], float] | None = None,
+    recordings: int = 0,
     apart_by: Callable[[int, int], Statistic] | None = None,
-) -> list[Pair]:
-    """Every pair of sizes, from a value a person (such as accuracy).
+) -> tuple[Pair, ...]:
+    """Every pair of models, from a value a person (such as accuracy).
 
     Pairs with a peer are corrected apart, so that the tests of the sizes do not depend on which peers stand beside
     them.
 
     Args:
-        values: Of each size and person.
-        peers: For each size whether it is a peer, a method from elsewhere; empty when none is.
-        test: From a pair's differences, one a person, to p; `signed_rank_p` if it is not given.
-        apart_by: From the places of two sizes to what the interval is of; the mean difference if it is not given.
+        names: Of the models.
+        values: Of each model and person; larger is better.
+        peers: For each model whether it is a peer, a method from elsewhere; empty when none is.
+        recordings: How many the values are of.
+        apart_by: Of correct or incorrect, from the places of two models to what the interval is of, and the test is
+            `sign_flip_p`; without it that is the mean difference, and the test is `signed_rank_p`.
 
     >>> import numpy as np
-    >>> [pair] = compare_pairs(np.array([np.linspace(0.6, 0.9, 8), np.linspace(0.5, 0.8, 8)]))
+    >>> [pair] = compare_pairs(["a", "b"], np.array([np.linspace(0.6, 0.9, 8), np.linspace(0.5, 0.8, 8)]))
     >>> round(pair.difference, 3), pair.effect, round(pair.p, 6)
     (0.1, 1.0, 0.007812)
     """
     places = list(combinations(range(len(values)), 2))
     # so that 0.9 - 0.8 and 0.3 - 0.2 are one rank
     apart = [np.round(values[one] - values[other], 9) for one, other in places]
-    raw = [(test or signed_rank_p)(gaps) for gaps in apart]
+    raw = [(sign_flip_p if apart_by else signed_rank_p)(gaps) for gaps in apart]
     with_peer = [any(peers[at] for at in pair) if peers else False for pair in places]
     adjusted = dict.fromkeys(places, 1.0)
     for kind in (False, True):
@@ -82,9 +86,12 @@ def compare_pairs(
     pairs: list[Pair] = []
     for place, gaps, p in show_progress(zip(places, apart, raw, strict=True), "comparing models, pairs", len(places)):
         statistic = apart_by(*place) if apart_by is not None else partial(_weighted_mean, gaps)
-        low, high = intervals(statistic, len(gaps))[0].tolist()
-        pairs.append(Pair(*place, float(gaps.mean()), low, high, rank_biserial(gaps), p, adjusted[place]))
-    return pairs
+        low, high = map(or_none, intervals(statistic, len(gaps))[0].tolist())
+        first, second = (names[at] for at in place)
+        difference, effect, distinct = float(gaps.mean()), rank_biserial(gaps), adjusted[place] < 0.05
+        size = (len(gaps), recordings)
+        pairs.append(Pair(first, second, *size, difference, low, high, effect, p, adjusted[place], distinct))
+    return tuple(pairs)
 
 
 def _weighted_mean(
@@ -162,12 +169,9 @@ def holm(ps: Sequence[float]) -> list[float]:
     >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03])]
     [0.03, 0.06, 0.06]
     """
-    adjusted = [1.0] * len(ps)
-    highest = 0.0
-    for left, place in enumerate(sorted(range(len(ps)), key=ps.__getitem__)):
-        highest = max(highest, min(1.0, (len(ps) - left) * ps[place]))
-        adjusted[place] = highest
-    return adjusted
+    order = np.argsort(ps, kind="stable")
+    rising = np.maximum.accumulate(np.asarray(ps)[order] * np.arange(len(ps), 0, -1))
+    return np.minimum(rising, 1)[np.argsort(order)].tolist()
 
 
 @dataclass(frozen=True)
@@ -175,38 +179,40 @@ class Ranks:
     """What a critical-difference diagram shows (J. Demsar, Journal of Machine Learning Research, 2006).
 
     Attributes:
-        mean: Average rank of each size over people; 1 is best, equals share a rank.
-        friedman_p: Of the test that all sizes are alike; NaN for fewer than three.
+        people: How many.
+        mean: Average rank of each model over people; 1 is best, equals share a rank.
+        friedman_p: Of the test that all models are alike; None for fewer than three.
         critical_difference: Nemenyi's, at 0.05.
-        cliques: Sets of sizes, by place, among which no pair is distinguishable by Wilcoxon's test with Holm's
-            correction (as A. Benavoli et al., same journal, 2016, advise), neighbours by rank; sets of two or more.
+        cliques: Models among which no pair is distinguishable by Wilcoxon's test with Holm's correction (as
+            A. Benavoli et al., same journal, 2016, advise), neighbours by rank; two or more each.
     """
 
-    mean: tuple[float, ...]
-    friedman_p: float
+    people: int
+    mean: dict[str, float]
+    friedman_p: float | None
     critical_difference: float
-    cliques: tuple[tuple[int, ...], ...]
+    cliques: list[list[str]]
 
 
-def rank_sizes(values: Float64[np.ndarray, "sizes people"], pairs: Sequence[Pair]) -> Ranks:
-    """Ranks of two or more sizes, from a value a person (larger is better)."""
+def rank_models(names: Sequence[str], values: Float64[np.ndarray, "models people"], pairs: Sequence[Pair]) -> Ranks:
+    """Ranks of two or more models, from a value a person (larger is better)."""
     from scipy import stats
 
-    sizes, people = values.shape
+    models, people = values.shape
     mean = cast(np.ndarray, stats.rankdata(-np.round(values, 9), axis=0)).mean(axis=1)
     alike = bool((np.round(values - values[0], 9) == 0).all())
-    friedman = float("nan")
-    if sizes > 2:
+    friedman = None
+    if models > 2:
         friedman = 1.0 if alike else float(cast(Any, stats.friedmanchisquare(*np.round(values, 9))).pvalue)
-    studentized = float(stats.studentized_range.ppf(0.95, sizes, np.inf)) / np.sqrt(2)
-    critical = float(studentized * np.sqrt(sizes * (sizes + 1) / (6 * people)))
-    apart = {(pair.first, pair.second) for pair in pairs if pair.distinguishable}
-    line = np.argsort(mean, kind="stable").tolist()
-    cliques: list[tuple[int, ...]] = []
-    for start in range(sizes):
+    studentized = float(stats.studentized_range.ppf(0.95, models, np.inf)) / np.sqrt(2)
+    critical = float(studentized * np.sqrt(models * (models + 1) / (6 * people)))
+    apart = {frozenset((pair.first, pair.second)) for pair in pairs if pair.distinguishable}
+    line = [names[int(at)] for at in np.argsort(mean, kind="stable")]
+    cliques: list[list[str]] = []
+    for start in range(models):
         end = start + 1
-        while end < sizes and not any((min(a, line[end]), max(a, line[end])) in apart for a in line[start:end]):
+        while end < models and not any(frozenset((each, line[end])) in apart for each in line[start:end]):
             end += 1
         if end - start > 1 and not (cliques and set(line[start:end]) <= set(cliques[-1])):
-            cliques.append(tuple(line[start:end]))
-    return Ranks(tuple(mean.tolist()), friedman, critical, tuple(cliques))
+            cliques.append(line[start:end])
+    return Ranks(people, dict(zip(names, mean.tolist(), strict=True)), friedman, critical, cliques)

@@ -108,7 +108,7 @@ def summarise(folds: CrossValidation, guests: Sequence[Metric] = ()) -> Result:
     of_correctness = [CORRECTNESS_LABELS.get(label, str(label)) for label in first.correctness.tolist()]
     of_gesture = first.done
     both = [f"{group}, {label}" if group else None for group, label in zip(of_group, of_correctness, strict=True)]
-    measure = partial(score_part, with_intervals=with_intervals, guests=guests)
+    measure = partial(score_part, with_intervals=with_intervals, guests=guests, guest_draws=GUEST_DRAWS)
 
     def parts(labels: Sequence[str | None], order: Sequence[str] = (), guest_draws: int = 0) -> dict[str, Part]:
         present = {label for label in labels if label is not None}
@@ -161,7 +161,7 @@ def score_part(
     chosen: Bool[np.ndarray, " recordings"] | None,
     with_intervals: bool,
     guests: Sequence[Metric] = (),
-    guest_draws: int = GUEST_DRAWS,
+    guest_draws: int = 0,
 ) -> Part:
     """Metrics of some recordings: means over seeds, and intervals of those means over people.
 

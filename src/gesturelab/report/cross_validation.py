@@ -1,18 +1,17 @@
 """Cross-validation: for each candidate one result on everybody, and the candidates against each other."""
 
 import math
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
 import numpy as np
-from jaxtyping import Float64
 
 from gesturelab.errors import GesturelabError, RunError
-from gesturelab.evaluation.bootstrap import Statistic
 from gesturelab.evaluation.cross_validation import CrossValidation, FoldRun, differing, join_folds
-from gesturelab.evaluation.metrics import metrics_of_runs, or_none
+from gesturelab.evaluation.metrics import metrics_of_runs
+from gesturelab.evaluation.pairs import Pair, Ranks, compare_pairs, rank_models
 from gesturelab.evaluation.predictions import Predictions, read_predictions
 from gesturelab.evaluation.result import Result, Value, primary_by_person, primary_difference, summarise
 from gesturelab.files import sha256
@@ -26,8 +25,6 @@ from gesturelab.report.results import (
     CandidateResult,
     CrossValidationResult,
     LeftOut,
-    PairResult,
-    RankResult,
 )
 from gesturelab.runs.folder import RunDir
 
@@ -167,7 +164,7 @@ def _answer(first: Predictions, predicted: np.ndarray, order: np.ndarray) -> Pre
 
 def _compare(
     results: Sequence[CandidateResult], joined: Sequence[CrossValidation]
-) -> tuple[tuple[PairResult, ...], RankResult | None]:
+) -> tuple[tuple[Pair, ...], Ranks | None]:
     """Tests between candidates, on the recordings that all were tested on."""
     shared = set.intersection(*(set(whole.by_seed[0].names) for whole in joined)) if joined else set[str]()
     if len(joined) < 2 or not shared:
@@ -181,42 +178,8 @@ def _compare(
     values = np.array([[values[person] for person in people] for values in by_person])
     peers = [result.peer for result in results]
     apart_by = partial(primary_difference, common) if joined[0].by_seed[0].of_correctness else None
-    return compare_candidates(labels, values, peers, len(shared), apart_by)
-
-
-def compare_candidates(
-    labels: Sequence[str],
-    values: Float64[np.ndarray, "candidates people"],
-    peers: Sequence[bool],
-    recordings: int,
-    apart_by: Callable[[int, int], Statistic] | None = None,
-) -> tuple[tuple[PairResult, ...], RankResult]:
-    """Every two of some candidates against each other, and their ranks over people.
-
-    Args:
-        labels: Their names.
-        values: Of each candidate and person; larger is better.
-        peers: Whether a candidate is a method from elsewhere.
-        recordings: How many the values are of.
-        apart_by: Of correct or incorrect, from the places of two candidates to what the interval is of; None of
-            gestures.
-    """
-    from gesturelab.evaluation.pairs import compare_pairs, rank_sizes, sign_flip_p  # scipy is slow to import
-
-    pairs = compare_pairs(values, peers, test=sign_flip_p if apart_by else None, apart_by=apart_by)
-    ranks = rank_sizes(values, pairs)
-    people = values.shape[1]
-    compared = tuple(
-        PairResult(
-            labels[pair.first], labels[pair.second], people, recordings,
-            pair.difference, or_none(pair.low), or_none(pair.high),
-            pair.effect, pair.p, pair.adjusted, pair.distinguishable,
-        )
-        for pair in pairs
-    )  # fmt: skip
-    cliques = [[labels[at] for at in clique] for clique in ranks.cliques]
-    mean = dict(zip(labels, ranks.mean, strict=True))
-    return compared, RankResult(people, mean, or_none(ranks.friedman_p), ranks.critical_difference, cliques)
+    pairs = compare_pairs(labels, values, peers, len(shared), apart_by)
+    return pairs, rank_models(labels, values, pairs)
 
 
 def _only(whole: CrossValidation, names: set[str]) -> CrossValidation:

@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from gesturelab.evaluation.metrics import CORRECTNESS, primary_metric
+from gesturelab.evaluation.pairs import Ranks
 from gesturelab.report.figures import (
     GROUPS,
     LABEL,
@@ -26,7 +27,7 @@ from gesturelab.report.figures import (
     text_width,
     warnings_of,
 )
-from gesturelab.report.results import CandidateResult, CrossValidationResult, GroupComparison, RankResult
+from gesturelab.report.results import CandidateResult, CrossValidationResult, GroupComparison
 from gesturelab.report.texts import count, p_value, percent
 
 NOTE = "95 % intervals from a bootstrap over people"
@@ -238,9 +239,7 @@ class RankDiagram:
     et al. advise (same journal, 2016), not what lies within the critical difference.
     """
 
-    def __init__(
-        self, ranks: RankResult, names: Mapping[str, str], size: float = LABEL, width: float | None = None
-    ) -> None:
+    def __init__(self, ranks: Ranks, names: Mapping[str, str], size: float = LABEL, width: float | None = None) -> None:
         """Lays it out.
 
         Args:

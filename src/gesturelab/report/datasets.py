@@ -10,9 +10,9 @@ from jaxtyping import Float64
 
 from gesturelab.evaluation.bootstrap import intervals
 from gesturelab.evaluation.metrics import GESTURE, or_none
+from gesturelab.evaluation.pairs import compare_pairs, rank_models
 from gesturelab.evaluation.result import Value
 from gesturelab.report.cost import device_of, not_comparable
-from gesturelab.report.cross_validation import compare_candidates
 from gesturelab.report.recommendation import recommend_over_datasets
 from gesturelab.report.results import DatasetsResult, GroupComparison, ModelOnDatasets
 
@@ -47,7 +47,8 @@ def compare_datasets(groups: Sequence[GroupComparison]) -> DatasetsResult | None
     values = np.array([[by_person[at][name][person]["accuracy"] for at, person in shared] for name in models])
     counts = np.array([min(by_person[at][name][person]["recordings"] for name in models) for at, person in shared])
     of_dataset = np.eye(len(datasets))[[at for at, _ in shared]]
-    pairs, ranks = compare_candidates(models, values, [by_model[0][name].peer for name in models], int(counts.sum()))
+    pairs = compare_pairs(models, values, [by_model[0][name].peer for name in models], int(counts.sum()))
+    ranks = rank_models(models, values, pairs)
     bounds = intervals(partial(_mean_accuracies, values, counts[:, None] * of_dataset), len(shared))
     trained = [{each.label: each for each in group.group.candidates} for group in datasets]
     rows: list[ModelOnDatasets] = []

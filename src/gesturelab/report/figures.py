@@ -12,9 +12,6 @@ from matplotlib import rc_context
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_pdf import FigureCanvasPdf
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -29,6 +26,8 @@ from gesturelab.report.texts import count, percent
 from gesturelab.runs.info import LEAKY, SYNTHETIC, Info, target_of
 
 DPI = 200
+UNDATED: dict[str, dict[str, Any]] = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
+"""What keeps the day out of files of vectors; other endings are PNG."""
 TRAIN, VALIDATION, BEST, WARNING = "#0072B2", "#D55E00", "#009E73", "#B00020"
 GROUPS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Colours that colour-blind people tell apart: M. Okabe and K. Ito, Color Universal Design, 2008."""
@@ -298,9 +297,7 @@ def save(figure: Figure, path: Path, title: str, warned: Sequence[str], note: st
         warnings.filterwarnings("ignore", message="Glyph .* missing from")  # a name in a script the font lacks
         for _ in range(2 if figure.axes[0].get_legend() else 1):  # a legend below the axes moves with them
             figure.tight_layout(rect=(0, foot / high, 1, 1 - (heading + banner) / high))
-        if path.suffix == ".pdf":
-            FigureCanvasPdf(figure).print_figure(beside, format="pdf", metadata={"CreationDate": None})
-        elif path.suffix == ".svg":
-            FigureCanvasSVG(figure).print_figure(beside, format="svg", metadata={"Date": None})
-        else:
-            FigureCanvasAgg(figure).print_figure(beside, dpi=dpi or DPI, format="png")
+        form = path.suffix[1:] if path.suffix in UNDATED else "png"
+        # matplotlib imports what a form needs: PDF would bring a whole library of fonts into every training
+        resolution = (dpi or DPI) if form == "png" else "figure"
+        figure.savefig(beside, format=form, dpi=resolution, metadata=UNDATED.get(path.suffix))

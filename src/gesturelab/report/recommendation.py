@@ -4,14 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from gesturelab.evaluation.metrics import primary_metric
+from gesturelab.evaluation.pairs import Pair
 from gesturelab.report.collect import Finished
 from gesturelab.report.cost import not_comparable, other_conditions
 from gesturelab.report.groups import Candidate
-from gesturelab.report.results import CandidateResult, ModelOnDatasets, ModelSelection, PairResult
+from gesturelab.report.results import CandidateResult, ModelOnDatasets, ModelSelection
 from gesturelab.report.texts import duration, join_words, p_value, points, share
 
 
-def select_model(results: Sequence[CandidateResult], pairs: Sequence[PairResult]) -> ModelSelection:
+def select_model(results: Sequence[CandidateResult], pairs: Sequence[Pair]) -> ModelSelection:
     """Which model to take: the smallest that does not differ from the one with the best validation accuracy.
 
     Args:
@@ -68,7 +69,7 @@ def best_by_validation(results: Iterable[CandidateResult]) -> CandidateResult:
 def compare_kinds(
     chosen: str,
     results: Sequence[CandidateResult],
-    pairs: Sequence[PairResult],
+    pairs: Sequence[Pair],
     trained: Mapping[str, Candidate],
 ) -> str:
     """How the chosen model did on unseen people beside the best of the other kind; empty where there is none.
@@ -165,7 +166,7 @@ def recommend_over_datasets(
     return fastest.model, f"{text}{beside}{_describe_roughness(trainings)}."
 
 
-def beside_peers(results: Sequence[CandidateResult], pairs: Sequence[PairResult]) -> list[str]:
+def beside_peers(results: Sequence[CandidateResult], pairs: Sequence[Pair]) -> list[str]:
     """How the model with the best validation accuracy does beside methods from elsewhere, best first."""
     models = [result for result in results if not result.peer]
     peers = [result for result in results if result.peer]
@@ -191,7 +192,7 @@ def beside_peers(results: Sequence[CandidateResult], pairs: Sequence[PairResult]
     return sentences
 
 
-def _alike(pair: PairResult) -> bool:
+def _alike(pair: Pair) -> bool:
     """Neither the test nor the interval tells the two sizes apart."""
     within = pair.low is None or pair.high is None or pair.low <= 0 <= pair.high
     return within and not pair.distinguishable
@@ -209,7 +210,7 @@ def fewest_people(pairs: int) -> int:
     return people
 
 
-def _pair(first: str, second: str, pairs: Sequence[PairResult]) -> PairResult:
+def _pair(first: str, second: str, pairs: Sequence[Pair]) -> Pair:
     """The pair of two sizes, with the difference taken first minus second."""
     for pair in pairs:
         if (pair.first, pair.second) == (first, second):
@@ -221,7 +222,7 @@ def _pair(first: str, second: str, pairs: Sequence[PairResult]) -> PairResult:
     raise AssertionError(f"every pair of models was compared, but not {first} and {second}")
 
 
-def _difference(pair: PairResult, metric: str) -> str:
+def _difference(pair: Pair, metric: str) -> str:
     """Points of the primary metric, with the interval and the test."""
     between = f"{points(pair.low)} to {points(pair.high)}"
     return f"{points(pair.difference)} points of {metric} ({between}), p = {p_value(pair.adjusted)}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from gesturelab.evaluation.learning_curve import LearningCurve
 from gesturelab.evaluation.metrics import CORRECTNESS, GESTURE, METRICS, primary_metric
+from gesturelab.evaluation.pairs import Pair, Ranks
 from gesturelab.evaluation.result import Part, Result, Value
 from gesturelab.report.collect import SUBSETS, Unread
 from gesturelab.report.groups import Candidate, Group
@@ -188,48 +189,6 @@ class CandidateResult:
 
 
 @dataclass(frozen=True)
-class PairResult:
-    """Two candidates on the recordings that all were tested on, as `gesturelab.evaluation.pairs.Pair` explains them.
-
-    Attributes:
-        first: A candidate.
-        second: Another one.
-        people: How many all were tested on.
-        recordings: How many all were tested on.
-        difference: Of the primary metric, first minus second.
-        low: Lower bound of its 95 % interval; None without one.
-        high: Upper bound.
-        effect: Matched-pairs rank-biserial correlation, -1 to 1.
-        p: Of the test.
-        adjusted: After Holm's correction.
-        distinguishable: Whether ``adjusted`` is below 0.05.
-    """
-
-    first: str
-    second: str
-    people: int
-    recordings: int
-    difference: float
-    low: float | None
-    high: float | None
-    effect: float
-    p: float
-    adjusted: float
-    distinguishable: bool
-
-
-@dataclass(frozen=True)
-class RankResult:
-    """Mean ranks over people, by candidate; cliques are candidates that no test tells apart."""
-
-    people: int
-    mean: dict[str, float]
-    friedman_p: float | None
-    critical_difference: float
-    cliques: list[list[str]]
-
-
-@dataclass(frozen=True)
 class LeftOut:
     """A run that could not be joined with the other folds."""
 
@@ -268,8 +227,8 @@ class CrossValidationResult:
     """
 
     results: tuple[CandidateResult, ...]
-    pairs: tuple[PairResult, ...]
-    ranks: RankResult | None
+    pairs: tuple[Pair, ...]
+    ranks: Ranks | None
     selection: ModelSelection
     other_kind: str
     beside_peers: tuple[str, ...]
@@ -581,8 +540,8 @@ class DatasetsResult:
     groups: tuple[int, ...]
     people: tuple[int, ...]
     rows: tuple[ModelOnDatasets, ...]
-    pairs: tuple[PairResult, ...]
-    ranks: RankResult
+    pairs: tuple[Pair, ...]
+    ranks: Ranks
     alike: tuple[str, ...]
     recommendation: str
     recommended: str

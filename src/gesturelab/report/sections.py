@@ -15,6 +15,7 @@ from gesturelab.evaluation.metrics import (
     primary_metric,
     table_metrics,
 )
+from gesturelab.evaluation.pairs import Pair, Ranks
 from gesturelab.evaluation.result import Value
 from gesturelab.report import texts
 from gesturelab.report.results import (
@@ -28,8 +29,6 @@ from gesturelab.report.results import (
     CrossValidationResult,
     DatasetsResult,
     GroupComparison,
-    PairResult,
-    RankResult,
     RunRow,
 )
 from gesturelab.report.texts import ACCURACY, count, duration, interval, percent
@@ -247,7 +246,7 @@ def group_blocks(group: GroupComparison, several: bool, *, narrow: bool = False)
     yield from cost_blocks(group.cost, where)
 
 
-def pair_blocks(pairs: Sequence[PairResult], ranks: RankResult | None, target: str, where: str = "") -> Iterator[Block]:
+def pair_blocks(pairs: Sequence[Pair], ranks: Ranks | None, target: str, where: str = "") -> Iterator[Block]:
     """The candidates against each other."""
     if pairs and ranks:
         columns = ("pair", "difference in points", "effect", "p", "Holm", "verdict")

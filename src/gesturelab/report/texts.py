@@ -6,6 +6,7 @@ from typing import Any
 
 from gesturelab.evaluation.learning_curve import LearningCurve
 from gesturelab.evaluation.metrics import GESTURE, Metric, primary_metric
+from gesturelab.evaluation.pairs import Pair, Ranks
 from gesturelab.evaluation.result import Value
 from gesturelab.report.overfitting import ADVICE, BANDS, SEVERE, band, gap
 from gesturelab.report.results import (
@@ -16,8 +17,6 @@ from gesturelab.report.results import (
     CrossValidationResult,
     GroupComparison,
     LeftOut,
-    PairResult,
-    RankResult,
     RunRow,
 )
 
@@ -310,10 +309,7 @@ def training_samples(rows: Sequence[RunRow]) -> list[str]:
     for row in rows:
         if row.training_sample:
             runs_by_sample.setdefault(row.training_sample, []).append(f"#{row.run}")
-    samples = [
-        f"{sample} recordings ({', '.join(runs[:FINDINGS_SHOWN])}{', ...' if runs[FINDINGS_SHOWN:] else ''})"
-        for sample, runs in runs_by_sample.items()
-    ]
+    samples = [f"{sample} recordings ({_list_runs(runs)})" for sample, runs in runs_by_sample.items()]
     return [f"Train scores are of a sample: {'; '.join(samples)}."] if samples else []
 
 
@@ -324,11 +320,14 @@ def findings(rows: Sequence[RunRow]) -> list[str]:
         for name in row.findings.split():
             runs_by_name.setdefault(name, []).append(f"#{row.run}")
     lines = [
-        f"{name}: {len(runs)} of {len(rows)} runs "
-        f"({', '.join(runs[:FINDINGS_SHOWN])}{', ...' if runs[FINDINGS_SHOWN:] else ''})"
+        f"{name}: {len(runs)} of {len(rows)} runs ({_list_runs(runs)})"
         for name, runs in sorted(runs_by_name.items(), key=lambda item: -len(item[1]))
     ]
     return [*lines, MORE_FINDINGS] if lines else []
+
+
+def _list_runs(runs: Sequence[str]) -> str:
+    return ", ".join([*runs[:FINDINGS_SHOWN], *["..."] * (len(runs) > FINDINGS_SHOWN)])
 
 
 def part_note(target: str) -> str:
@@ -383,7 +382,7 @@ def confidence(result: CandidateResult) -> str:
     return f"{text}."
 
 
-def pair_note(pair: PairResult, target: str) -> str:
+def pair_note(pair: Pair, target: str) -> str:
     """How the pairs were tested."""
     what, test = "Accuracy a person", "Wilcoxon's signed-rank test (exact)"
     if target == "correctness":
@@ -395,7 +394,7 @@ def pair_note(pair: PairResult, target: str) -> str:
     )
 
 
-def mean_ranks(ranks: RankResult) -> str:
+def mean_ranks(ranks: Ranks) -> str:
     """Mean ranks, best first, with the critical difference."""
     order = sorted(ranks.mean.items(), key=lambda item: item[1])
     text = "Mean ranks over people (1 is best): " + ", ".join(f"{name} {rank:.2f}" for name, rank in order)

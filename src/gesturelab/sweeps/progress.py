@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from gesturelab.progress import rough_duration
 from gesturelab.runs.slurm import SlurmTask, ended_tasks, my_tasks
 from gesturelab.runs.status import PRUNED, State, Status, find_slurm_task, is_alive, read_status
 from gesturelab.sweeps.local import Task, Watcher
@@ -156,7 +157,7 @@ def remaining_time(status: Status) -> str:
     """
     if "epoch_s" not in status or "max_epochs" not in status:
         return ""
-    return _format_duration(max((status["max_epochs"] - status.get("epoch", 0)) * status["epoch_s"], 0.0))
+    return rough_duration(max((status["max_epochs"] - status.get("epoch", 0)) * status["epoch_s"], 0.0))
 
 
 def _elapsed_time(status: Status) -> str:
@@ -165,10 +166,4 @@ def _elapsed_time(status: Status) -> str:
         return ""
     finished = status.get("finished")
     until = datetime.fromisoformat(finished) if finished else datetime.now(UTC)
-    return _format_duration((until - datetime.fromisoformat(status["started"])).total_seconds())
-
-
-def _format_duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    return rough_duration((until - datetime.fromisoformat(status["started"])).total_seconds())

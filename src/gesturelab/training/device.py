@@ -8,7 +8,6 @@ import shutil
 import sys
 import tempfile
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +15,7 @@ from types import ModuleType
 from gesturelab.config.options import arguments_of
 from gesturelab.config.training import Device, ModelConfig, Precision, TrainerConfig
 from gesturelab.errors import ConfigError, DeviceError
+from gesturelab.training.provenance import installed_version
 
 log = logging.getLogger(__name__)
 
@@ -125,10 +125,7 @@ def _leave_gpus_to_slurm() -> None:
 
 
 def _is_rocm_build() -> bool:
-    try:
-        return "rocm" in version("torch")
-    except PackageNotFoundError:
-        return False
+    return "rocm" in (installed_version("torch") or "")
 
 
 def separate_miopen_caches(config: TrainerConfig) -> None:

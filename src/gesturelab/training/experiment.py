@@ -29,6 +29,7 @@ from gesturelab.runs.folder import RunDir
 from gesturelab.runs.info import INFO_SCHEMA, LEAKY, SYNTHETIC, CostInfo, Epoch, Info, ModelInfo, RestartInfo
 from gesturelab.runs.status import is_first_process
 from gesturelab.splits.split import recording_table, subjects_of_folds
+from gesturelab.sweeps.resources import count_cpu_cores
 from gesturelab.training.artefacts import (
     baseline_info,
     classes_info,
@@ -58,7 +59,7 @@ from gesturelab.training.fitted import FittedModule, fitted_options
 from gesturelab.training.micro_batching import explain_out_of_memory
 from gesturelab.training.module import GestureModule
 from gesturelab.training.nonfinite import add_restart
-from gesturelab.training.provenance import cores, cpu_name, git_state, versions
+from gesturelab.training.provenance import cpu_name, git_state, versions
 from gesturelab.training.trackers.guard import Guarded, check_loggers, make_loggers
 
 log = logging.getLogger(__name__)
@@ -161,7 +162,7 @@ def run_experiment(
             cost=CostInfo(
                 flops_per_window=flops_to_answer(recogniser, config.window.length_frames),
                 cpu=cpu_name(),
-                cores=cores(),
+                cores=count_cpu_cores(),
                 threads=torch.get_num_threads(),
                 load=round(load_average, 2),
             ),

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gesturelab.errors import RunError
+from gesturelab.errors import RunError, first_line
 from gesturelab.preprocessing.frame_store import Batch
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ def explain_out_of_memory() -> Generator[None]:
         yield
     except Exception as error:
         if is_out_of_memory(error):
-            raise NoMemoryError(f"out of memory ({_first_line(error)}): {SAVE_MEMORY}") from error
+            raise NoMemoryError(f"out of memory ({first_line(error)}): {SAVE_MEMORY}") from error
         raise
 
 
@@ -166,14 +166,10 @@ def _attempt(compute: Callable[[], _Answer]) -> _Answer | _Shortage:
     except Exception as error:
         if not is_out_of_memory(error):
             raise
-        return _Shortage(_first_line(error))
+        return _Shortage(first_line(error))
 
 
 def _free_memory() -> None:
     """Gives back what torch keeps for later."""
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]

@@ -1,7 +1,6 @@
 """Where a result comes from: versions of what computed it, and the state of the code."""
 
 import json
-import os
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
@@ -14,16 +13,17 @@ from gesturelab.runs.info import GitInfo
 PACKAGES = ("gesturelab", "torch", "lightning", "torchmetrics", "hydra-core", "omegaconf", "numpy", "pandas")
 
 
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that a result depends on."""
-    return {"python": platform.python_version(), **{package: _version(package) for package in PACKAGES}}
-
-
-def _version(package: str) -> str:
+def installed_version(package: str) -> str | None:
+    """The version of a package; None where it is absent."""
     try:
         return version(package)
     except PackageNotFoundError:
-        return "unknown"
+        return None
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that a result depends on."""
+    return {"python": platform.python_version(), **{name: installed_version(name) or "unknown" for name in PACKAGES}}
 
 
 def cpu_name() -> str:
@@ -37,11 +37,6 @@ def cpu_name() -> str:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
     except (OSError, subprocess.SubprocessError, StopIteration):
         return platform.machine()
-
-
-def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def git_state() -> GitInfo | None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from gesturelab.evaluation.pairs import Pair, compare_pairs, holm, rank_biserial, rank_sizes, signed_rank_p
+from gesturelab.evaluation.pairs import Pair, compare_pairs, holm, rank_biserial, rank_models, signed_rank_p
 
 
 def test_the_signed_rank_test_agrees_with_scipy_where_scipy_is_exact():
@@ -60,7 +60,7 @@ def test_holm_keeps_the_order_and_lies_between_raw_and_bonferroni(ps: list[float
 
 def test_a_pair_says_who_is_better_and_by_how_much():
     better = np.linspace(0.70, 0.99, 24)
-    [pair] = compare_pairs(np.stack([better, better - 0.05]))
+    [pair] = compare_pairs(["a", "b"], np.stack([better, better - 0.05]))
     assert pair.difference == pytest.approx(0.05)
     assert (pair.low, pair.high, pair.effect) == pytest.approx((0.05, 0.05, 1.0))
     assert pair.p == pair.adjusted == pytest.approx(2 / 2**24)
@@ -75,30 +75,33 @@ def test_the_effect_is_the_matched_pairs_rank_biserial_correlation():
 
 def test_the_critical_difference_is_the_one_in_the_paper():
     # Demsar 2006, section 3.2.4: four classifiers on 14 data sets, q = 2.569, so 1.25
-    ranks = rank_sizes(np.random.default_rng(0).random((4, 14)), [])
+    ranks = rank_models("abcd", np.random.default_rng(0).random((4, 14)), [])
     assert ranks.critical_difference == pytest.approx(1.25, abs=0.005)
 
 
 def test_ranks_and_friedmans_test():
     values = np.random.default_rng(2).random((3, 10))
-    ranks = rank_sizes(values, [])
+    ranks = rank_models("abc", values, [])
     assert ranks.friedman_p == pytest.approx(stats.friedmanchisquare(*values).pvalue)
-    assert sum(ranks.mean) == pytest.approx(6)
-    assert rank_sizes(np.ones((3, 10)), []).friedman_p == 1.0
+    assert sum(ranks.mean.values()) == pytest.approx(6)
+    assert rank_models("abc", np.ones((3, 10)), []).friedman_p == 1.0
 
 
 def test_cliques_hold_neighbours_that_cannot_be_told_apart():
     values = np.array([[0.9] * 8, [0.8] * 8, [0.7] * 8])
-    apart = [Pair(0, 2, 0.2, 0.1, 0.3, 1.0, 0.001, 0.003), Pair(0, 1, 0.1, 0.0, 0.2, 1.0, 0.2, 0.4)]
-    assert rank_sizes(values, apart).cliques == ((0, 1), (1, 2))
-    assert rank_sizes(values, []).cliques == ((0, 1, 2),)
+    apart = [
+        Pair("a", "c", 8, 8, 0.2, 0.1, 0.3, 1.0, 0.001, 0.003, True),
+        Pair("a", "b", 8, 8, 0.1, 0.0, 0.2, 1.0, 0.2, 0.4, False),
+    ]
+    assert rank_models("abc", values, apart).cliques == [["a", "b"], ["b", "c"]]
+    assert rank_models("abc", values, []).cliques == [["a", "b", "c"]]
 
 
 def test_peers_do_not_change_what_is_said_of_the_sizes():
     rng = np.random.default_rng(3)
     values = rng.random((5, 12))
-    sizes = compare_pairs(values[:3])
-    both = compare_pairs(values, [False, False, False, True, True])
-    assert [pair for pair in both if pair.second < 3] == sizes
-    with_peer = [pair for pair in both if pair.second >= 3]
+    sizes = compare_pairs("abc", values[:3])
+    both = compare_pairs("abcde", values, [False, False, False, True, True])
+    assert tuple(pair for pair in both if pair.second < "d") == sizes
+    with_peer = [pair for pair in both if pair.second >= "d"]
     assert [pair.adjusted for pair in with_peer] == pytest.approx(holm([pair.p for pair in with_peer]))

@@ -15,15 +15,18 @@ from rich.console import Console
 from scipy.stats import rankdata
 
 from gesturelab.cli.compare import run
+from gesturelab.evaluation.pairs import Ranks
 from gesturelab.evaluation.result import Value
 from gesturelab.report import comparison, datasets_figure
 from gesturelab.report.comparison import compare
 from gesturelab.report.console import show
 from gesturelab.report.datasets_figure import describe_datasets, draw_datasets
 from gesturelab.report.page import pictures
-from gesturelab.report.results import Comparison, DatasetsResult, ModelOnDatasets, RankResult
+from gesturelab.report.results import Comparison, DatasetsResult, ModelOnDatasets
 from gesturelab.report.sections import datasets_table, shown
 from predictions_builder import PEOPLE, fold_run, write_fold_run
+
+pytestmark = pytest.mark.usefixtures("few_draws")
 
 MODELS = {"tiny": 500_000, "small": 1_500_000, "rocket": 100_000}
 ACCURACIES = {
@@ -143,7 +146,7 @@ def matrix(datasets: int = 3, devices: tuple[str, ...] = ("cpu",)) -> Comparison
         )
         for at, name in enumerate(names)
     )
-    ranks = RankResult(30, {row.model: row.rank for row in rows}, 0.01, 1.5, [names[:3]])
+    ranks = Ranks(30, {row.model: row.rank for row in rows}, 0.01, 1.5, [names[:3]])
     across = DatasetsResult(
         datasets=tuple(f"msr_action{at}d" for at in range(datasets)),
         groups=(),

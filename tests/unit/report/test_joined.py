@@ -13,6 +13,8 @@ from gesturelab.report.comparison import compare
 from info_builder import make_info, write_run
 from predictions_builder import FoldRun, fold_run, write_fold_run
 
+pytestmark = pytest.mark.usefixtures("few_draws")
+
 
 @pytest.fixture
 def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -3,10 +3,11 @@ from typing import Any
 
 import pytest
 
+from gesturelab.evaluation.pairs import Pair
 from gesturelab.report.collect import Finished
 from gesturelab.report.groups import Candidate
 from gesturelab.report.recommendation import beside_peers, compare_kinds, select_model
-from gesturelab.report.results import CandidateResult, PairResult
+from gesturelab.report.results import CandidateResult
 from info_builder import make_info
 
 
@@ -18,16 +19,14 @@ def size(
     return CandidateResult(name, name, peer, False, parameters, "gesture", None, validation, scores, lstm)
 
 
-def sentences(results: list[CandidateResult], pairs: list[PairResult]) -> list[str]:
+def sentences(results: list[CandidateResult], pairs: list[Pair]) -> list[str]:
     selection = select_model(results, pairs)
     return [*selection.answer, *selection.others]
 
 
-def pair(
-    first: str, second: str, difference: float, adjusted: float, *, width: float = 0.02, people: int = 24
-) -> PairResult:
+def pair(first: str, second: str, difference: float, adjusted: float, *, width: float = 0.02, people: int = 24) -> Pair:
     low, high = difference - width, difference + width
-    return PairResult(first, second, people, 99, difference, low, high, 0.5, adjusted, adjusted, adjusted < 0.05)
+    return Pair(first, second, people, 99, difference, low, high, 0.5, adjusted, adjusted, adjusted < 0.05)
 
 
 MEDIUM, LARGE, TINY = size("medium", 1_500_000, 0.93), size("large", 4_500_000, 0.94), size("tiny", 500_000, 0.90)

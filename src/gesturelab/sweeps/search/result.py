@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
-from gesturelab.files import read_json, write_json
+from gesturelab.files import read_json
 from gesturelab.json_types import odd_value
 
 SEARCH_SCHEMA = 1
@@ -113,15 +113,6 @@ def summarise(search: Search) -> list[str]:
     shares = ", ".join(f"{key} {100 * share:.0f} %" for key, share in search["importances"].items())
     lines.append(f"importance (PED-ANOVA): {shares or search['importances_missing']}")
     return lines
-
-
-def write_search(root: Path, search: Search) -> None:
-    """Writes ``search.json`` whole or not at all.
-
-    Raises:
-        RunError: If the folder cannot be written.
-    """
-    write_json(root / SEARCH, search)
 
 
 def read_search(root: Path) -> Search | None:

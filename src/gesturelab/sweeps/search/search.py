@@ -13,9 +13,9 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gesturelab.errors import ConfigError, GesturelabError
+from gesturelab.errors import ConfigError, GesturelabError, first_line
 from gesturelab.evaluation.metrics import METRICS, read_definitions
-from gesturelab.files import write_text
+from gesturelab.files import write_json, write_text
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.locking import single_instance
 from gesturelab.runs.status import (
@@ -35,6 +35,7 @@ from gesturelab.sweeps.plan import Action, Composed, Job, JobResult, OnChange, o
 from gesturelab.sweeps.progress import LiveTable
 from gesturelab.sweeps.search.request import SearchRequest, Value
 from gesturelab.sweeps.search.result import (
+    SEARCH,
     SEARCH_SCHEMA,
     Search,
     TrialOutcome,
@@ -42,7 +43,6 @@ from gesturelab.sweeps.search.result import (
     best_of,
     summarise,
     trial_name,
-    write_search,
 )
 from gesturelab.sweeps.search.study import Study
 
@@ -273,7 +273,7 @@ class Searcher(Watcher):
             return True
         finally:
             self._table.hide()
-            write_search(self._root, self.search())
+            write_json(self._root / SEARCH, self.search())
 
     def search(self) -> Search:
         """What is known so far."""
@@ -310,7 +310,7 @@ class Searcher(Watcher):
             try:
                 trial.composed = self._request.compose_trial(trial.number, trial.values)
             except (GesturelabError, HydraException, OmegaConfBaseException) as error:
-                self._end(trial, Judgement(TrialOutcome.failed, reason=str(error).splitlines()[0]))
+                self._end(trial, Judgement(TrialOutcome.failed, reason=first_line(error)))
         return trials
 
     def _run_batch(self, trials: list[SearchTrial]) -> None:
@@ -424,7 +424,7 @@ class Searcher(Watcher):
         )
         self._study.store_result(trial.handle, result)
         search = self.search()
-        write_search(self._root, search)
+        write_json(self._root / SEARCH, search)
         self._table.hide()
         details = result["reason"]
         if result["value"] is not None:

@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from gesturelab.config.saved import differences
 from gesturelab.config.sweeps import SearchConfig
-from gesturelab.errors import RunError
+from gesturelab.errors import RunError, first_line
 from gesturelab.sweeps.search.request import Numbers, Parameter, Value
 from gesturelab.sweeps.search.result import FEWEST, TrialOutcome, TrialResult
 
@@ -154,8 +154,7 @@ def _storage(root: Path, url: str | None) -> BaseStorage:
         repair_journal(journal)
         return JournalStorage(JournalFileBackend(str(journal)))
     except Exception as error:  # whatever the database or the JSON reader raises
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise RunError(f"the study in {url or root / JOURNAL} cannot be read: {lines[0]}") from error
+        raise RunError(f"the study in {url or root / JOURNAL} cannot be read: {first_line(error)}") from error
 
 
 def repair_journal(journal: Path) -> None:

@@ -5,7 +5,6 @@ import json
 import uuid
 from abc import abstractmethod
 from argparse import Namespace
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -16,6 +15,7 @@ from gesturelab.config.training import TrainConfig
 from gesturelab.config.typed import to_values
 from gesturelab.errors import RunError
 from gesturelab.files import read_json, why, write_json
+from gesturelab.json_types import flatten
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.info import Epoch, Info
 
@@ -77,7 +77,7 @@ def tracked_run(config: TrainConfig, folder: Path, caveats: list[str]) -> Tracke
     Raises:
         RunError: If the folder cannot be written.
     """
-    settings = flat({key: value for key, value in to_values(config).items() if key != "logger"})
+    settings = flatten({key: value for key, value in to_values(config).items() if key != "logger"})
     settings |= {"data.source": config.data.source, "split.kind": config.split.kind}
     path = RunDir(folder).trackers
     known = _read(path)
@@ -86,21 +86,6 @@ def tracked_run(config: TrainConfig, folder: Path, caveats: list[str]) -> Tracke
         known = {"id": uuid.uuid4().hex, "settings": mark}
         write_json(path, known)
     return TrackedRun(folder, config.name, known["id"], settings, config.tags, config.notes, caveats)
-
-
-def flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings under dotted keys.
-
-    >>> flat({"model": {"hidden": 16}, "tags": ["a", "b"]})
-    {'model.hidden': 16, 'tags': "['a', 'b']"}
-    """
-    settings: dict[str, Any] = {}
-    for key, item in value.items():
-        if isinstance(item, Mapping):
-            settings |= flat(cast(Mapping[str, Any], item), f"{prefix}{key}.")
-        else:
-            settings[prefix + key] = item if item is None or isinstance(item, (bool, int, float)) else str(item)
-    return settings
 
 
 def _read(path: Path) -> dict[str, str]:
@@ -155,14 +140,6 @@ class Tracker(EpochLogger):
     @abstractmethod
     def log(self, values: dict[str, float], epoch: int) -> None:
         """Shows values of an epoch; one that is shown already stays as it is."""
-
-    @abstractmethod
-    def resume(self, history: list[Epoch]) -> None:
-        """Makes ready for the epoch after these; shows those that are missing."""
-
-    @abstractmethod
-    def finish(self, run: RunDir, info: Info) -> None:
-        """Shows the scores, attaches files and pictures, and ends the run as a success."""
 
     @abstractmethod
     def fail(self) -> None:
