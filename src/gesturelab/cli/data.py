@@ -1,4 +1,4 @@
-"""`gesturelab data`: check a folder of recordings, fetch the published ones, or make some up."""
+"""`gesturelab data`: check or view recordings, fetch the published ones, or make some up."""
 
 import argparse
 import dataclasses
@@ -10,6 +10,7 @@ from gesturelab.errors import ConfigError
 
 if TYPE_CHECKING:
     from gesturelab.config.data import DataConfig
+    from gesturelab.datasets.quality import Report
 
 
 def run(arguments: list[str]) -> int:
@@ -20,29 +21,42 @@ def run(arguments: list[str]) -> int:
         SystemExit: If the arguments are wrong (status 2), or ask for help (status 0).
     """
     options = _build_parser().parse_args(arguments)
-    return {"check": _check, "fetch": _fetch, "example": _example}[options.command](options)
+    return {"check": _check, "view": _view, "fetch": _fetch, "example": _example}[options.command](options)
 
 
 def _build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="gesturelab data", description="Check, fetch or make up recordings.")
+    parser = argparse.ArgumentParser(prog="gesturelab data", description="Check, view, fetch or make up recordings.")
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("check", help="print a quality report on recordings, every defect by name")
-    check.add_argument(
-        "root",
-        nargs="+",
-        help="a folder with labels.csv; or of IntelliRehabDS SkeletonData, the folder above it, or SkeletonData.zip; "
-        "or, of any dataset, as for a training: data=NAME data.root=FOLDER",
+    view = commands.add_parser(
+        "view",
+        help="write one HTML page that plays recordings, two side by side, with what check found; marks made there are "
+        "saved as labels.csv",
     )
-    check.add_argument("--config-dir", "-cd", type=Path, metavar="DIR", help="a folder with options of your own")
-    check.add_argument(
-        "--window", type=_frame_count, default=20, metavar="N", help="report recordings with fewer frames (default: 20)"
+    view.add_argument(
+        "-o", "--output", type=Path, default=Path("view.html"), metavar="FILE", help="the page (default: view.html)"
     )
-    check.add_argument(
-        "--skeleton", default="kinect_v2", metavar="NAME", help="of a folder with labels.csv, as data.skeleton"
-    )
-    check.add_argument(
-        "--rate-hz", type=float, default=30.0, metavar="HZ", help="of a folder with labels.csv, as data.rate_hz"
-    )
+    for command in (check, view):
+        command.add_argument(
+            "root",
+            nargs="+",
+            help="a folder with labels.csv; or of IntelliRehabDS SkeletonData, the folder above it, or "
+            "SkeletonData.zip; or, of any dataset, as for a training: data=NAME data.root=FOLDER",
+        )
+        command.add_argument("--config-dir", "-cd", type=Path, metavar="DIR", help="a folder with options of your own")
+        command.add_argument(
+            "--window",
+            type=_frame_count,
+            default=20,
+            metavar="N",
+            help="report recordings with fewer frames (default: 20)",
+        )
+        command.add_argument(
+            "--skeleton", default="kinect_v2", metavar="NAME", help="of a folder with labels.csv, as data.skeleton"
+        )
+        command.add_argument(
+            "--rate-hz", type=float, default=30.0, metavar="HZ", help="of a folder with labels.csv, as data.rate_hz"
+        )
     check.add_argument("--all", action="store_true", help="name every recording that has a defect, not only five")
     check.add_argument("--json", action="store_true", help="print the report as JSON")
     example = commands.add_parser("example", help="write a folder of made-up recordings, to try things out")
@@ -65,23 +79,50 @@ def _frame_count(text: str) -> int:
 def _check(options: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from gesturelab.datasets.quality import MOST_NAMED, check_dataset, check_folder, check_irds, print_report
+    from gesturelab.config.data import Form
+    from gesturelab.datasets.quality import MOST_NAMED, print_report
 
-    root, irds = Path(options.root[0]), False
-    labelled = ("labels.csv", "*.csv", "*.npy", "*/*.csv", "*/*.npy")  # IntelliRehabDS has none of these
-    if any(argument.startswith(("data=", "data.")) for argument in options.root):
-        report = check_dataset(_compose_data(options), window=options.window)
-    elif len(options.root) > 1:
-        raise ConfigError(f"{options.root[1]}: one folder is checked at a time")
-    elif any(any(root.glob(name)) for name in labelled):
-        report = check_folder(root, skeleton=options.skeleton, rate_hz=options.rate_hz, window=options.window)
-    else:
-        report, irds = check_irds(root, window=options.window), True
+    report, _ = _check_recordings(options)
     if options.json:
         print(json.dumps(dataclasses.asdict(report), indent=2))
     else:
+        irds = set(report.forms) <= set(Form)
         print_report(report, Console(), only_found=not irds, most=None if options.all else MOST_NAMED)
     return 0
+
+
+def _view(options: argparse.Namespace) -> int:
+    from gesturelab.files import write_text
+    from gesturelab.report.view import render_view
+
+    report, config = _check_recordings(options)
+    view = render_view(report, config)
+    write_text(options.output, view.page)
+    of_all = "" if view.shown == view.recordings else f" of {view.recordings:,}, as many as a page holds"
+    size = options.output.stat().st_size / 1e6
+    print(f"{options.output.as_posix()}: {view.shown:,} recordings{of_all}, {size:.1f} MB. Open it in a browser.")
+    return 0
+
+
+def _check_recordings(options: argparse.Namespace) -> "tuple[Report, DataConfig]":
+    """The quality report on what is named, and the configuration that reads it."""
+    from gesturelab.config.data import FolderConfig, Form, IrdsConfig
+    from gesturelab.datasets.quality import check_dataset, check_folder, check_irds
+
+    root, everything = Path(options.root[0]), [1, 2, 3]
+    labelled = ("labels.csv", "*.csv", "*.npy", "*/*.csv", "*/*.npy")  # IntelliRehabDS has none of these
+    if any(argument.startswith(("data=", "data.")) for argument in options.root):
+        config = _compose_data(options)
+        return check_dataset(config, window=options.window), config
+    if len(options.root) > 1:
+        raise ConfigError(f"{options.root[1]}: one folder is taken at a time")
+    if any(any(root.glob(name)) for name in labelled):
+        report = check_folder(root, skeleton=options.skeleton, rate_hz=options.rate_hz, window=options.window)
+        return report, FolderConfig(
+            root=str(root), skeleton=options.skeleton, rate_hz=options.rate_hz, correctness=everything
+        )
+    report = check_irds(root, window=options.window)
+    return report, IrdsConfig(root=str(root), form=Form(next(iter(report.forms))), correctness=everything)
 
 
 def _compose_data(options: argparse.Namespace) -> "DataConfig":
