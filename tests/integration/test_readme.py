@@ -76,6 +76,7 @@ SLURM = [
 NOT_RUN |= dict.fromkeys(SLURM, "tests/slurm runs such commands on a real Slurm")
 NOT_RUN |= {
     "gesturelab data view my_recordings": "see test_view_page.py",
+    "gesturelab data describe my_recordings --version 1.0.0": "see test_croissant.py",
 }
 TUTORIAL = [
     line for line in COMMANDS if line.endswith((" my_recordings", " multirun/mine")) or "=my_recordings" in line

@@ -1,4 +1,4 @@
-"""`gesturelab data`: check or view recordings, fetch the published ones, or make some up."""
+"""`gesturelab data`: check, view or describe recordings, fetch the published ones, or make some up."""
 
 import argparse
 import dataclasses
@@ -13,6 +13,17 @@ if TYPE_CHECKING:
     from gesturelab.datasets.quality import Report
 
 
+FACTS = {
+    "license": ("license", "the address of its licence, such as https://creativecommons.org/licenses/by/4.0/"),
+    "creator": ("creator", "who recorded it"),
+    "url": ("url", "where it is published"),
+    "published": ("datePublished", "when, such as 2026-11-28"),
+    "cite": ("citeAs", "a reference, best in BibTeX"),
+    "version": ("version", "such as 1.0.0"),
+}
+"""What a published dataset should tell and a folder does not: each option with its name in Croissant, and a meaning."""
+
+
 def run(arguments: list[str]) -> int:
     """Carries out `gesturelab data ...`; returns the exit status.
 
@@ -21,11 +32,14 @@ def run(arguments: list[str]) -> int:
         SystemExit: If the arguments are wrong (status 2), or ask for help (status 0).
     """
     options = _build_parser().parse_args(arguments)
-    return {"check": _check, "view": _view, "fetch": _fetch, "example": _example}[options.command](options)
+    commands = {"check": _check, "view": _view, "describe": _describe, "fetch": _fetch, "example": _example}
+    return commands[options.command](options)
 
 
 def _build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="gesturelab data", description="Check, view, fetch or make up recordings.")
+    parser = argparse.ArgumentParser(
+        prog="gesturelab data", description="Check, view, describe, fetch or make up recordings."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("check", help="print a quality report on recordings, every defect by name")
     view = commands.add_parser(
@@ -59,6 +73,13 @@ def _build_parser() -> argparse.ArgumentParser:
         )
     check.add_argument("--all", action="store_true", help="name every recording that has a defect, not only five")
     check.add_argument("--json", action="store_true", help="print the report as JSON")
+    describe = commands.add_parser(
+        "describe",
+        help="write croissant.json (MLCommons' Croissant 1.0) into a folder with labels.csv, for publishing it",
+    )
+    describe.add_argument("folder", type=Path, help="the folder with labels.csv")
+    for option, (_, meaning) in FACTS.items():
+        describe.add_argument(f"--{option}", metavar="TEXT", help=meaning)
     example = commands.add_parser("example", help="write a folder of made-up recordings, to try things out")
     example.add_argument("folder", type=Path, help="a new folder")
     fetch = commands.add_parser("fetch", help="download and unpack a published data set")
@@ -101,6 +122,16 @@ def _view(options: argparse.Namespace) -> int:
     of_all = "" if view.shown == view.recordings else f" of {view.recordings:,}, as many as a page holds"
     size = options.output.stat().st_size / 1e6
     print(f"{options.output.as_posix()}: {view.shown:,} recordings{of_all}, {size:.1f} MB. Open it in a browser.")
+    return 0
+
+
+def _describe(options: argparse.Namespace) -> int:
+    from gesturelab.datasets.folder.croissant import describe_folder
+
+    facts = {name: getattr(options, option) for option, (name, _) in FACTS.items() if getattr(options, option)}
+    print(describe_folder(options.folder, facts).as_posix())
+    if missing := [f"--{option}" for option, (name, _) in FACTS.items() if name not in facts]:
+        print(f"Those who find it will ask for {', '.join(missing)}: give them before you publish the folder.")
     return 0
 
 

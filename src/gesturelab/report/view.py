@@ -62,15 +62,16 @@ def render_view(report: Report, config: DataConfig, motion_bytes: int = MOTION_B
     row_numbers = {name: number for number, name in enumerate(labels)}
     entries: list[dict[str, Any]] = []
     for name in sorted(findings, key=lambda name: min((_RANKS[each.defect] for each in findings[name]), default=99)):
-        entry = _entry(labels[name], findings[name], several_forms) | {"row": row_numbers[name]}
+        motion, seconds = "", 0.0
         if name in places:
             recording = dataset[places[name]]
             motion = encode(downsample(recording.positions, recording.rate_hz))
-            entry |= {"motion": motion, "seconds": len(recording.positions) / recording.rate_hz}
-        motion_bytes -= len(entry["motion"])
+            seconds = len(recording.positions) / recording.rate_hz
+        motion_bytes -= len(motion)
         if motion_bytes < 0:
             break
-        entries.append(entry)
+        entry = _entry(labels[name], findings[name], several_forms)
+        entries.append(entry | {"row": row_numbers[name], "motion": motion, "seconds": seconds})
     contents = {
         "title": f"Recordings: {Path(report.root).resolve().name}",
         "shown": len(entries),
@@ -114,8 +115,6 @@ def _entry(label: Labelled, findings: list[Finding], several_forms: bool) -> dic
             }
             for each in findings
         ],
-        "motion": "",
-        "seconds": 0,
     }
 
 
@@ -125,7 +124,7 @@ def _read_table(source: RecordingSource, labels: Mapping[str, Labelled]) -> tupl
     A file is named by its path below the source's root, or by its name alone where that is elsewhere.
     """
     if isinstance(source, Folder):
-        return read_cells(Path(source.root).expanduser())
+        return read_cells(Path(str(source.root)).expanduser())
     root = Path(source.root or "").expanduser()
     rows: list[list[str]] = []
     for label in labels.values():
