@@ -13,7 +13,6 @@ from gesturelab.datasets.recording import CORRECTNESS, Rejected
 from gesturelab.datasets.source import RecordingSource, Unread, open_source, read_dataset
 from gesturelab.report.page import fill_template
 from gesturelab.report.player import RATE_HZ, downsample, encode
-from gesturelab.report.sections import Table
 
 MOTION_BYTES = 40_000_000
 """What the motion of a page's recordings may take: five hours of a Kinect's, which a browser opens in seconds."""
@@ -78,15 +77,11 @@ def render_view(report: Report, config: DataConfig, motion_bytes: int = MOTION_B
         "recordings": len(findings),
         "people": len({labels[name].subject for name in findings}),
         "notes": report.notes,
-        "others": Table(
-            "What data check found besides",
-            ("defect", "person or recording", "detail"),
-            tuple(
-                (DEFECTS[each.defect], each.recording, each.detail)
-                for each in report.findings
-                if each.recording not in findings
-            ),
-        ),
+        "others": [
+            f"{each.recording}: {DEFECTS[each.defect]}: {each.detail}"
+            for each in report.findings
+            if each.recording not in findings
+        ],
     }
     data = {
         "rate": RATE_HZ,
