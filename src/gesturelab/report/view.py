@@ -8,6 +8,7 @@ from typing import Any
 from gesturelab.config.data import DataConfig
 from gesturelab.datasets.folder.labels import read_cells
 from gesturelab.datasets.folder.read import Folder
+from gesturelab.datasets.irds.read import Irds
 from gesturelab.datasets.quality import DEFECTS, Finding, Labelled, Report
 from gesturelab.datasets.recording import CORRECTNESS, Rejected
 from gesturelab.datasets.source import RecordingSource, Unread, open_source, read_dataset
@@ -77,6 +78,7 @@ def render_view(report: Report, config: DataConfig, motion_bytes: int = MOTION_B
         "recordings": len(findings),
         "people": len({labels[name].subject for name in findings}),
         "notes": report.notes,
+        "files_of_folder": isinstance(source, Folder | Irds),  # data=folder reads files of both
         "others": [
             f"{each.recording}: {DEFECTS[each.defect]}: {each.detail}"
             for each in report.findings
