@@ -77,7 +77,14 @@ SLURM = [
     if "launcher=slurm" in line or line.startswith(("gesturelab cancel", "gesturelab status m"))
 ]
 NOT_RUN |= dict.fromkeys(SLURM, "tests/slurm runs such commands on a real Slurm")
-TUTORIAL = [line for line in COMMANDS if "my_recordings" in line or line.endswith(" multirun/mine")]
+NOT_RUN |= {
+    "gesturelab data view my_recordings": "see test_view_page.py",
+    "gesturelab data describe my_recordings --version 1.0.0": "see test_croissant.py",
+}
+TUTORIAL = [
+    line for line in COMMANDS if line.endswith((" my_recordings", " multirun/mine")) or "=my_recordings" in line
+]
+TUTORIAL = [line for line in TUTORIAL if line not in NOT_RUN]
 NOT_RUN |= dict.fromkeys(TUTORIAL, "test_tutorial_on_ones_own_recordings runs them one after the other")
 TRAININGS = [line for line in COMMANDS if line.startswith("gesturelab train ") and line not in NOT_RUN]
 QUICK = (

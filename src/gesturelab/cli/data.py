@@ -1,4 +1,4 @@
-"""`gesturelab data`: check or convert a folder of recordings, fetch the published ones, or make some up."""
+"""`gesturelab data`: check, view, convert or describe recordings, fetch the published ones, or make some up."""
 
 import argparse
 import dataclasses
@@ -11,6 +11,18 @@ from gesturelab.errors import ConfigError
 
 if TYPE_CHECKING:
     from gesturelab.config.data import DataConfig
+    from gesturelab.datasets.quality import Report
+
+
+FACTS = {
+    "license": ("license", "the address of its licence, such as https://creativecommons.org/licenses/by/4.0/"),
+    "creator": ("creator", "who recorded it"),
+    "url": ("url", "where it is published"),
+    "published": ("datePublished", "when, such as 2026-11-28"),
+    "cite": ("citeAs", "a reference, best in BibTeX"),
+    "version": ("version", "such as 1.0.0"),
+}
+"""What a published dataset should tell and a folder does not: each option with its name in Croissant, and a meaning."""
 
 
 def run(arguments: list[str]) -> int:
@@ -21,26 +33,51 @@ def run(arguments: list[str]) -> int:
         SystemExit: If the arguments are wrong (status 2), or ask for help (status 0).
     """
     options = _build_parser().parse_args(arguments)
-    return {"check": _check, "convert": _convert, "fetch": _fetch, "example": _example}[options.command](options)
+    commands = {
+        "check": _check,
+        "view": _view,
+        "convert": _convert,
+        "describe": _describe,
+        "fetch": _fetch,
+        "example": _example,
+    }
+    return commands[options.command](options)
 
 
 def _build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="gesturelab data", description="Check, convert, fetch or make up recordings.")
+    parser = argparse.ArgumentParser(
+        prog="gesturelab data", description="Check, view, convert, describe, fetch or make up recordings."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("check", help="print a quality report on recordings, every defect by name")
-    check.add_argument(
-        "root",
-        nargs="+",
-        help="a folder with labels.csv; or of IntelliRehabDS SkeletonData, the folder above it, or SkeletonData.zip; "
-        "or, of any dataset, as for a training: data=NAME data.root=FOLDER",
+    view = commands.add_parser(
+        "view",
+        help="write one HTML page that plays recordings, two side by side, with what check found; marks made there are "
+        "saved as labels.csv",
     )
-    check.add_argument("--config-dir", "-cd", type=Path, metavar="DIR", help="a folder with options of your own")
-    check.add_argument(
-        "--window", type=_frame_count, default=20, metavar="N", help="report recordings with fewer frames (default: 20)"
+    view.add_argument(
+        "-o", "--output", type=Path, default=Path("view.html"), metavar="FILE", help="the page (default: view.html)"
     )
-    of_folder = check.add_argument_group("how files of a folder with labels.csv are read")
-    add_reading_options(of_folder, "kinect_v2", "kinect_v2")
-    of_folder.add_argument("--rate-hz", type=float, default=30.0, metavar="HZ", help="as data.rate_hz (default: 30)")
+    for command in (check, view):
+        command.add_argument(
+            "root",
+            nargs="+",
+            help="a folder with labels.csv; or of IntelliRehabDS SkeletonData, the folder above it, or "
+            "SkeletonData.zip; or, of any dataset, as for a training: data=NAME data.root=FOLDER",
+        )
+        command.add_argument("--config-dir", "-cd", type=Path, metavar="DIR", help="a folder with options of your own")
+        command.add_argument(
+            "--window",
+            type=_frame_count,
+            default=20,
+            metavar="N",
+            help="report recordings with fewer frames (default: 20)",
+        )
+        of_folder = command.add_argument_group("how files of a folder with labels.csv are read")
+        add_reading_options(of_folder, "kinect_v2", "kinect_v2")
+        of_folder.add_argument(
+            "--rate-hz", type=float, default=30.0, metavar="HZ", help="as data.rate_hz (default: 30)"
+        )
     check.add_argument("--all", action="store_true", help="name every recording that has a defect, not only five")
     check.add_argument("--json", action="store_true", help="print the report as JSON")
     convert = commands.add_parser("convert", help="write recordings of other programs as a folder for data=folder")
@@ -59,6 +96,13 @@ def _build_parser() -> argparse.ArgumentParser:
     convert.add_argument(
         "--fill-frames", type=_frame_count, default=0, metavar="N", help="fill gaps of a joint of at most N frames"
     )
+    describe = commands.add_parser(
+        "describe",
+        help="write croissant.json (MLCommons' Croissant 1.0) into a folder with labels.csv, for publishing it",
+    )
+    describe.add_argument("folder", type=Path, help="the folder with labels.csv")
+    for option, (_, meaning) in FACTS.items():
+        describe.add_argument(f"--{option}", metavar="TEXT", help=meaning)
     example = commands.add_parser("example", help="write a folder of made-up recordings, to try things out")
     example.add_argument("folder", type=Path, help="a new folder")
     fetch = commands.add_parser("fetch", help="download and unpack a published data set")
@@ -79,33 +123,62 @@ def _frame_count(text: str) -> int:
 def _check(options: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from gesturelab.datasets.folder.labels import FILE
-    from gesturelab.datasets.formats.files import ENDINGS
-    from gesturelab.datasets.quality import MOST_NAMED, check_dataset, check_folder, check_irds, print_report
+    from gesturelab.config.data import Form
+    from gesturelab.datasets.quality import MOST_NAMED, print_report
 
-    root, irds = Path(options.root[0]), False
-    endings = [ending for ending in ENDINGS if ending != ".txt"]  # IntelliRehabDS has none of the others
-    labelled = (FILE, *(f"{folder}*{ending}" for folder in ("", "*/") for ending in endings))
-    if any(argument.startswith(("data=", "data.")) for argument in options.root):
-        report = check_dataset(_compose_data(options), window=options.window)
-    elif len(options.root) > 1:
-        raise ConfigError(f"{options.root[1]}: one folder is checked at a time")
-    elif any(any(root.glob(name)) for name in labelled):
-        report = check_folder(
-            root,
-            skeleton=options.skeleton,
-            rate_hz=options.rate_hz,
-            window=options.window,
-            unit=options.unit,
-            up=options.up,
-        )
-    else:
-        report, irds = check_irds(root, window=options.window), True
+    report, _ = _check_recordings(options)
     if options.json:
         print(json.dumps(dataclasses.asdict(report), indent=2))
     else:
+        irds = set(report.forms) <= set(Form)
         print_report(report, Console(), only_found=not irds, most=None if options.all else MOST_NAMED)
     return 0
+
+
+def _view(options: argparse.Namespace) -> int:
+    from gesturelab.files import write_text
+    from gesturelab.report.view import render_view
+
+    report, config = _check_recordings(options)
+    view = render_view(report, config)
+    write_text(options.output, view.page)
+    of_all = "" if view.shown == view.recordings else f" of {view.recordings:,}, as many as a page holds"
+    size = options.output.stat().st_size / 1e6
+    print(f"{options.output.as_posix()}: {view.shown:,} recordings{of_all}, {size:.1f} MB. Open it in a browser.")
+    return 0
+
+
+def _describe(options: argparse.Namespace) -> int:
+    from gesturelab.datasets.folder.croissant import describe_folder
+
+    facts = {name: getattr(options, option) for option, (name, _) in FACTS.items() if getattr(options, option)}
+    print(describe_folder(options.folder, facts).as_posix())
+    if missing := [f"--{option}" for option, (name, _) in FACTS.items() if name not in facts]:
+        print(f"Those who find it will ask for {', '.join(missing)}: give them before you publish the folder.")
+    return 0
+
+
+def _check_recordings(options: argparse.Namespace) -> "tuple[Report, DataConfig]":
+    """The quality report on what is named, and the configuration that reads it."""
+    from gesturelab.config.data import FolderConfig, Form, IrdsConfig
+    from gesturelab.datasets.folder.labels import FILE
+    from gesturelab.datasets.formats.files import ENDINGS
+    from gesturelab.datasets.quality import check_dataset, check_folder, check_irds
+
+    root, everything = Path(options.root[0]), [1, 2, 3]
+    endings = [ending for ending in ENDINGS if ending != ".txt"]  # IntelliRehabDS has none of the others
+    labelled = (FILE, *(f"{folder}*{ending}" for folder in ("", "*/") for ending in endings))
+    if any(argument.startswith(("data=", "data.")) for argument in options.root):
+        config = _compose_data(options)
+        return check_dataset(config, window=options.window), config
+    if len(options.root) > 1:
+        raise ConfigError(f"{options.root[1]}: one folder is taken at a time")
+    if any(any(root.glob(name)) for name in labelled):
+        reading = {name: getattr(options, name) for name in ("skeleton", "rate_hz", "unit", "up")}
+        report = check_folder(root, window=options.window, **reading)
+        return report, FolderConfig(root=str(root), correctness=everything, **reading)
+    report = check_irds(root, window=options.window)
+    return report, IrdsConfig(root=str(root), form=Form(next(iter(report.forms))), correctness=everything)
 
 
 def _compose_data(options: argparse.Namespace) -> "DataConfig":

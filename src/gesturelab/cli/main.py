@@ -22,7 +22,7 @@ COMMANDS = {
     "serve": "a model behind a small HTTP server",
     "models": "the model sizes: parameters, use case, cost",
     "doctor": "what is wrong with this machine or installation, and what to do",
-    "data": "fetch IntelliRehabDS, check a folder of recordings, make some up",
+    "data": "check and view recordings, fetch IntelliRehabDS, make some up",
 }
 
 USAGE = (

@@ -1,5 +1,11 @@
-"""The model card: what a model is, on whom it was tested, and what it must not be used for, as Markdown."""
+"""The model card: what a model is, on whom it was tested, and what it must not be used for.
 
+It is Markdown with a block of metadata in front, as model hubs read it.
+"""
+
+from typing import Any
+
+import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gesturelab.config.data import Span, Target
@@ -16,8 +22,35 @@ LICENCES = {
 }
 """What the licence of a dataset asks of those who pass a model on."""
 
+HUB_LICENCES = {"irds": "cc-by-4.0"}
+"""The hub's name for the licence that a dataset asks of its models; ``unknown`` for others: its owner has to say it."""
+
 WORSE, MOST_WEAKNESSES = 0.02, 3
 """Parts of the test recordings whose accuracy is lower by so much are weaknesses; so many are named."""
+
+
+def metadata(contents: Contents) -> dict[str, Any]:
+    """What a model hub finds a model by; each result says LEAKY or SYNTHETIC where the card does."""
+    facts = contents.facts
+    source, marks = facts["data"]["source"], [text.partition(":")[0] for text in contents.warnings]
+    names = ("balanced_accuracy", "accuracy") if contents.target is Target.correctness else ("accuracy",)
+    results = [
+        {"type": name, "value": row[name], "name": ", ".join([name.replace("_", " "), row["part"], *marks])}
+        for row in facts["tested"]
+        for name in names
+        if row[name] is not None
+    ]
+    task = {"type": "gesture-recognition", "name": f"Recognition of a {contents.target} from skeletons"}
+    dataset = {"name": source, "type": source, "split": "test", "args": {"split": split_name(facts)}}  # type: ignore[arg-type]
+    return {
+        "license": HUB_LICENCES.get(source, "unknown"),
+        "library_name": "gesturelab",
+        "pipeline_tag": "other",  # the hub has no task for skeletons
+        "tags": ["gesture-recognition", "skeleton", "time-series", contents.size, *map(str.lower, marks)],
+        "datasets": [source],
+        "metrics": list(names),
+        "model-index": [{"name": contents.name, "results": [{"task": task, "dataset": dataset, "metrics": results}]}],
+    }
 
 
 def card(contents: Contents) -> str:
@@ -41,7 +74,7 @@ def card(contents: Contents) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {"percent": percent, "by_group": by_group}
-    return environment.get_template(
+    text = environment.get_template(
         "model_card.md"
     ).render(
         contents=contents,
@@ -59,3 +92,4 @@ def card(contents: Contents) -> str:
             data["source"], f"{data['source']}: ask whoever recorded them before you pass the model on."
         ),
     )
+    return f"---\n{yaml.safe_dump(metadata(contents), sort_keys=False, allow_unicode=True)}---\n\n{text.lstrip()}"

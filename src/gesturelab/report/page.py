@@ -70,15 +70,8 @@ def render_page(comparison: Comparison, motions: Mapping[str, Motions | str]) ->
     """
     groups = [group.group for group in comparison.groups]
     runs = [run for group in groups for run in group.runs]
-    style, script = "\n" + _asset("page.css"), "\n" + _asset("page.js") + _asset("player.js")
     contents = _contents(comparison) | {
-        "policy": Markup(
-            f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'"
-        ),
-        "style": Markup(style),
-        "script": Markup(script),
-        "version": __version__,
-        "names": ", ".join(sorted({run.info["name"] for run in runs})),
+        "title": ", ".join(sorted({run.info["name"] for run in runs})),
         "runs": runs,
         "last": max(str(run.info.get("finished", "?")) for run in runs)[:10],
         "pictures": pictures(comparison),
@@ -88,13 +81,33 @@ def render_page(comparison: Comparison, motions: Mapping[str, Motions | str]) ->
         "searches": _searches(runs),
         "configurations": [_configuration(run) for run in runs],
     }
-    template = _templates().get_template("page.html")
-    empty = template.render(contents, player=None, data="")
+    empty = fill_template("page.html", "player.js", contents | {"player": None}, {})
     left = max(0, MOST_BYTES - len(empty.encode()) - 100_000)
     motion = min(MOTION_BYTES, int(0.8 * left))
     player = build_player(groups, motions, motion, min(WINDOW_BYTES, left - motion))
-    data = json.dumps(player.data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    return template.render(contents, player=player, data=Markup(data.replace("<", "\\u003c")))
+    return fill_template("page.html", "player.js", contents | {"player": player}, player.data)
+
+
+def fill_template(template: str, own_script: str, contents: Mapping[str, Any], data: Mapping[str, Any]) -> str:
+    """A page of which a content security policy allows nothing but its own style and script.
+
+    Args:
+        template: Its name.
+        own_script: The script beside those for tables and for skeletons in motion.
+        contents: What the template shows.
+        data: What the script reads.
+    """
+    style, script = "\n" + _asset("page.css"), "\n" + "".join(map(_asset, ("page.js", "stage.js", own_script)))
+    allowed = f"img-src data:; style-src {_hash(style)}; script-src {_hash(script)}"
+    text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    own = {
+        "policy": Markup(f"default-src 'none'; {allowed}; base-uri 'none'"),
+        "style": Markup(style),
+        "script": Markup(script),
+        "version": __version__,
+        "data": Markup(text.replace("<", "\\u003c")),
+    }
+    return _templates().get_template(template).render(contents, **own)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+import yaml
 from scipy.special import softmax
 
 import gesturelab
@@ -201,6 +202,30 @@ def test_the_card_of_correctness_leads_with_balanced_accuracy(model):
     assert "whether a movement was done correctly: `correct`, `incorrect`" in text
     assert "|  | people | recordings | balanced accuracy | accuracy |" in text
     assert "| everybody | 1 | 9 | - | 80.0 % |" in text
+
+
+def test_a_hub_reads_results_and_licence_from_the_card(model, trained_run):
+    hub = pytest.importorskip("huggingface_hub", reason="huggingface-hub (an extra of dev) is not installed")
+    read = hub.ModelCard(card(model.contents))
+    assert read.data.license == "unknown", "nobody but the owner can say it"
+    assert (read.data.library_name, read.data.model_name) == ("gesturelab", "gestures")
+    assert {"gesture-recognition", "synthetic"} <= set(read.data.tags)
+    first = read.data.eval_results[0]
+    assert first.metric_value == trained_run.read_info()["metrics"]["test"]["recording"]["accuracy"]
+    assert (first.metric_type, first.dataset_type, first.dataset_split) == ("accuracy", "synthetic", "test")
+    assert all("SYNTHETIC" in result.metric_name for result in read.data.eval_results)
+    assert read.text.lstrip().startswith("# gestures: a gesture recogniser")
+
+
+def test_the_metadata_of_leaky_real_data_say_so_in_each_result(model):
+    facts = json.loads(json.dumps(model.contents.facts))
+    facts["data"]["source"], facts["warnings"] = "irds", ["LEAKY: so"]
+    _, block, _ = card(dataclasses.replace(model.contents, facts=facts)).split("---\n", 2)
+    read = yaml.safe_load(block)
+    assert (read["license"], read["datasets"]) == ("cc-by-4.0", ["irds"])
+    results = read["model-index"][0]["results"][0]["metrics"]
+    assert [result["value"] for result in results] == [row["accuracy"] for row in facts["tested"]]
+    assert all("LEAKY" in result["name"] for result in results)
 
 
 def test_a_run_of_before_has_the_documented_threshold(trained_run, tmp_path):

@@ -64,18 +64,37 @@ def _error(path: Path, line: int, problem: str) -> DataError:
     return DataError(f"{path}, line {line}: {problem}")
 
 
+def read_cells(root: Path) -> tuple[list[str], list[list[str]]]:
+    """A folder's table as it stands: its column names, and the cells of each recording in the order of `read_labels`.
+
+    Raises:
+        DataError: Naming the file and the line.
+    """
+    (_, header), *rows = _rows(root / FILE)
+    return header, [cells for _, cells in rows]
+
+
 def _labels(path: Path) -> Iterator[LabelRow]:
+    rows = _rows(path)
+    _, header = next(rows)
+    for line, cells in rows:
+        yield _label(path, line, dict(zip(header, cells, strict=True)))
+
+
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The lines that are not empty, with their numbers; the first holds the column names."""
     try:
         refuse_special_file(path, MAX_BYTES)
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.reader(file, strict=True)
             header = [name.strip().lower() for name in next(rows, [])]
             _check_header(path, header)
+            yield rows.line_num, header
             for row in rows:
                 if any(cell.strip() for cell in row):
                     if len(row) != len(header):
                         raise _error(path, rows.line_num, f"it has {len(row)} columns, line 1 has {len(header)}")
-                    yield _label(path, rows.line_num, dict(zip(header, row, strict=True)))
+                    yield rows.line_num, row
     except FileNotFoundError:
         raise DataError(
             f"{path} does not exist: a folder of recordings needs one, with the columns {', '.join(REQUIRED)} and a "
