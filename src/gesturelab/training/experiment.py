@@ -58,7 +58,7 @@ from gesturelab.training.fitted import FittedModule, fitted_options
 from gesturelab.training.micro_batching import explain_out_of_memory
 from gesturelab.training.module import GestureModule
 from gesturelab.training.nonfinite import add_restart
-from gesturelab.training.provenance import cores, cpu_name, git_state, versions
+from gesturelab.training.provenance import cores, cpu_name, environment, git_state
 from gesturelab.training.trackers.guard import Guarded, check_loggers, make_loggers
 
 log = logging.getLogger(__name__)
@@ -170,7 +170,7 @@ def run_experiment(
             unsure_below=round(fit_confidence_threshold(of_validation.probabilities, temperature), 6),
             confusion=of_test.confusion,
             classes=classes_info(config),
-            versions=versions(),
+            versions=environment(),
             git=git_state(),
             files={},
         )

@@ -4,19 +4,35 @@ import json
 import os
 import platform
 import subprocess
-from importlib.metadata import PackageNotFoundError, version
+from contextlib import suppress
+from functools import cache
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import cast
 
-from gesturelab.config.store import conf_dir
-from gesturelab.runs.info import GitInfo
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
-PACKAGES = ("gesturelab", "torch", "lightning", "torchmetrics", "hydra-core", "omegaconf", "numpy", "pandas")
+from gesturelab.config.store import conf_dir
+from gesturelab.runs.info import PACKAGES, GitInfo
 
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that a result depends on."""
     return {"python": platform.python_version(), **{package: _version(package) for package in PACKAGES}}
+
+
+@cache
+def environment() -> dict[str, str]:
+    """`versions`, and those of all packages that gesturelab needs, and that these need, by name."""
+    needed = ["gesturelab"]
+    for package in needed:  # it grows
+        with suppress(PackageNotFoundError):
+            for requirement in map(Requirement, requires(package) or []):
+                name = canonicalize_name(requirement.name)
+                if name not in needed and (requirement.marker is None or requirement.marker.evaluate({"extra": ""})):
+                    needed.append(name)
+    return versions() | {name: _version(name) for name in sorted(needed)}
 
 
 def _version(package: str) -> str:
