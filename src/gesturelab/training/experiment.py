@@ -1,7 +1,6 @@
 """One training from configuration to files: fit, choose the best weights, score all subsets, write the run."""
 
 import logging
-import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -58,7 +57,7 @@ from gesturelab.training.fitted import FittedModule, fitted_options
 from gesturelab.training.micro_batching import explain_out_of_memory
 from gesturelab.training.module import GestureModule
 from gesturelab.training.nonfinite import add_restart
-from gesturelab.training.provenance import cores, cpu_name, environment, git_state
+from gesturelab.training.provenance import cores, cpu_name, environment, git_state, load_average
 from gesturelab.training.trackers.guard import Guarded, check_loggers, make_loggers
 
 log = logging.getLogger(__name__)
@@ -103,7 +102,7 @@ def run_experiment(
         _announce(config, data, caveats)
     first = _train(config, data, scaler, accelerator, run, lambda: make_loggers(config, folder, caveats), report)
     composed, config, module, trainer = config, first.config, first.module, first.trainer
-    load_average = os.getloadavg()[0]
+    busy = load_average()
     keep = Keep(config.trainer.keep)
     loaders = data.predict_dataloader()
     refit: _Trained | None = None
@@ -163,7 +162,7 @@ def run_experiment(
                 cpu=cpu_name(),
                 cores=cores(),
                 threads=torch.get_num_threads(),
-                load=round(load_average, 2),
+                load=round(busy, 2),
             ),
             metrics=metrics,
             temperature=temperature,

@@ -60,6 +60,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def load_average() -> float:
+    """Processes and threads that wanted to run in the last minute; 0 where the system does not count them."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+
+
 def git_state() -> GitInfo | None:
     """The checkout's commit, and whether files differ from it; None when the code is not in a checkout of its own.
 
