@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from gesturelab.config.saved import load_yaml
 from gesturelab.errors import ConfigError
@@ -107,7 +108,7 @@ def read_published(name: str) -> Published:
     try:
         values = OmegaConf.merge(OmegaConf.structured(Published), OmegaConf.create(load_yaml(read_text(path))))
         return cast(Published, OmegaConf.to_object(values))
-    except (OmegaConfBaseException, OSError, ValueError) as error:
+    except (OmegaConfBaseException, YAMLError, OSError, ValueError) as error:
         raise ConfigError(f"{path}: {why(error).splitlines()[0]}") from error
 
 
