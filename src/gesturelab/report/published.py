@@ -13,7 +13,6 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from gesturelab.config.saved import load_yaml
 from gesturelab.errors import ConfigError
 from gesturelab.files import read_text, why, write_text
 from gesturelab.report.results import Comparison
@@ -106,7 +105,7 @@ def read_published(name: str) -> Published:
     if not path.is_file():
         raise ConfigError(f"{name}: there is no such table or file; tables are {', '.join(files)}")
     try:
-        values = OmegaConf.merge(OmegaConf.structured(Published), OmegaConf.create(load_yaml(read_text(path))))
+        values = OmegaConf.merge(OmegaConf.structured(Published), OmegaConf.create(read_text(path)))
         return cast(Published, OmegaConf.to_object(values))
     except (OmegaConfBaseException, YAMLError, OSError, ValueError) as error:
         raise ConfigError(f"{path}: {why(error).splitlines()[0]}") from error
