@@ -57,6 +57,8 @@ NOT_RUN = {
     "gesturelab train -m experiment=irds_correctness model=tiny data.root=data/irds": "see test_correctness.py",
     "gesturelab compare multirun/irds_correctness --figures figures": "needs those; see test_correctness.py",
     "gesturelab compare multirun/irds_leakage --leakage leakage.png": "needs those; see test_leakage.py",
+    "gesturelab reproduce utkinect --data-root data/utkinect": "minutes; see test_reproduce.py",
+    "gesturelab reproduce quick": "see test_reproduce.py",
     "gesturelab export multirun/gestures --best --format onnx -o model.onnx": "see test_onnx.py",
 }
 NOT_RUN |= {

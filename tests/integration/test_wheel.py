@@ -18,9 +18,9 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """The wheel, built as `make` of a release would, but with what is installed here: no network."""
+    """The wheel, built from the sdist, as `make` of a release would, but with what is installed here: no network."""
     folder = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(PROJECT)]
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(PROJECT)]
     subprocess.run(command, check=True, capture_output=True, text=True)
     (built,) = folder.glob("gesturelab-*.whl")
     return built
@@ -84,3 +84,19 @@ def test_options_of_ones_own(installed, tmp_path):
     said = answer(installed, "train", "--config-dir", "own", "model=mine", "--cfg", "job", folder=tmp_path)
     assert "name: mine\n" in said
     assert "hidden: 96\n" in said
+
+
+def test_a_sweep_is_trained_compared_exported_and_asked_without_the_repository(installed, tmp_path):
+    few = ("trainer=debug", "trainer.max_epochs=1", "data.people=7", "data.repetitions=1", "model.hidden=16")
+    assert "2 jobs: 2 done" in answer(installed, "train", "-m", "seed=0,1", *few, folder=tmp_path)
+    answer(installed, "compare", "--csv", "runs.csv", folder=tmp_path)
+    assert len((tmp_path / "runs.csv").read_text().splitlines()) == 3
+    answer(installed, "export", "multirun/gestures/seed=0", "-o", "model.zip", folder=tmp_path)
+    frame = ",".join(f"{number / 100:g}" for number in range(1, 76)) + "\n"
+    (tmp_path / "101_18_0_1_1_stand.txt").write_text(frame * 40)  # as a file of IntelliRehabDS
+    answer(installed, "predict", "model.zip", "101_18_0_1_1_stand.txt", "--csv", "answers.csv", folder=tmp_path)
+    assert len((tmp_path / "answers.csv").read_text().splitlines()) == 2
+
+
+def test_tables_to_reproduce_are_in_the_wheel(installed, tmp_path):
+    assert "quick" in answer(installed, "reproduce", "--list", folder=tmp_path)

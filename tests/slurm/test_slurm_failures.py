@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -115,6 +116,56 @@ def test_again_runs_only_what_is_missing_and_weights_are_those_of_undisturbed_ru
     for seed in range(4):
         expected = weights(RunDir(tmp_path / "multirun" / "gestures" / f"seed={seed}", "tiny"))
         got = weights(RunDir(job(root, seed), "tiny"))
+        assert all(torch.equal(expected[name], got[name]) for name in expected)
+
+
+APPTAINER = """\
+#!/bin/bash
+# Records its call, and begins the command where there is no Slurm.
+printf '%s\\n' "$*" >> "${0%/*}/calls"
+[ "$1" = exec ] && shift || exit 2
+while [[ $1 == -* ]]; do
+  case $1 in --bind | --pwd) test -d "$2" || exit 255; shift 2 ;; *) exit 2 ;; esac
+done
+test -e "$1" && shift || exit 255
+exec /usr/bin/env PATH="${0%/*}" "$@"
+"""
+
+
+def test_in_a_container_jobs_are_requeued_and_resumed_and_have_the_same_weights(testbed, tmp_path, monkeypatch):
+    """One job is near its time limit, one is killed; a stand-in for Apptainer hides Slurm's commands from them."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "apptainer").write_text(APPTAINER)
+    (tmp_path / "bin" / "apptainer").chmod(0o755)
+    (tmp_path / "lab.sif").touch()
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", f"{Path(__file__).parents[1]}:{os.environ.get('PYTHONPATH', '')}")
+    monkeypatch.setenv("PACE_S", "1")
+    sweep = ("train", "-m", "seed=0,1", *LONG, "trainer.max_epochs=12")
+    inside = (*ONE_CORE, "launcher.container=lab.sif", f"launcher.python={sys.executable}")
+    folders = [tmp_path / "multirun" / "gestures" / f"seed={seed}" for seed in range(2)]
+    with running(command(*sweep, *inside), cwd=tmp_path, stdout=subprocess.DEVNULL) as launcher:
+        until(lambda: status(folders[0]).get("epoch", 0) >= 2)
+        tell_to_leave(status(folders[0])["slurm_job"])
+        until(lambda: status(folders[1]).get("epoch", 0) >= 2)
+        os.kill(status(folders[1])["pid"], signal.SIGKILL)
+        assert launcher.wait(timeout=240) == 1
+    assert status(folders[1])["state"] == "failed"
+    requeued = status(folders[0])
+    assert (requeued["state"], requeued["requeues"]) == ("done", 1), requeued
+    assert requeued["first_epoch"] >= 2
+    monkeypatch.setenv("PACE_S", "0")
+    again = gesturelab(*sweep, *inside, folder=tmp_path)
+    assert "2 jobs: 1 resumed, 1 skipped" in again.stdout, again.stdout + again.stderr
+    calls = (tmp_path / "bin" / "calls").read_text().splitlines()
+    assert len(calls) == 4  # two jobs, one of them requeued, one begun again
+    assert all(f" --bind {tmp_path} " in call for call in calls)
+    assert all(f" --pwd {tmp_path} {tmp_path}/lab.sif {sys.executable} -u -m submitit" in call for call in calls)
+    whole = gesturelab(*sweep, "hydra.sweep.dir=whole", folder=tmp_path)
+    assert whole.returncode == 0, whole.stdout + whole.stderr
+    for folder in folders:
+        expected = weights(RunDir(tmp_path / "whole" / folder.name, "tiny"))
+        got = weights(RunDir(folder, "tiny"))
         assert all(torch.equal(expected[name], got[name]) for name in expected)
 
 

@@ -20,10 +20,12 @@ from typing import NoReturn
 from gesturelab.cli.train_result import print_result
 from gesturelab.config.saved import read_config
 from gesturelab.errors import PreemptedError, Requeued, RunError, StoppedError
+from gesturelab.files import write_text
 from gesturelab.runs.folder import RunDir, is_finished
 from gesturelab.runs.locking import is_locked
 from gesturelab.runs.log_file import LogFile
 from gesturelab.runs.signals import PREEMPTIONS, announce_and_ignore, answer_with, exit_status, listen, sleep
+from gesturelab.runs.slurm import REQUEUE
 from gesturelab.runs.status import (
     HEARTBEAT_S,
     SILENT_S,
@@ -147,7 +149,7 @@ class TrainFolder:
             status = main(path)
         except Requeued as leaving:
             print(f"gesturelab: {leaving}", flush=True)
-            sys.exit(0)
+            sys.exit(1 if REQUEUE in os.environ else 0)  # a failure ends the processes on other devices too
         if status:
             sys.exit(status)
 
@@ -165,9 +167,12 @@ class TrainFolder:
             )
         job = slurm_job()
         assert job is not None, "Slurm sent the signal"
-        done = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, timeout=60, check=False)
-        if done.returncode:
-            raise RunError(f"Slurm does not take the job back: {done.stderr.strip()}; the same command resumes it")
+        if REQUEUE in os.environ:
+            write_text(Path(os.environ[REQUEUE]), job)
+        else:
+            done = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, timeout=60, check=False)
+            if done.returncode:
+                raise RunError(f"Slurm does not take the job back: {done.stderr.strip()}; the same command resumes it")
         times = f"{_requeues() + 1} of {self.max_requeues}"
         raise Requeued(f"back into the queue: near its time limit, or preempted ({times})")
 

@@ -15,6 +15,7 @@ COMMANDS = {
     "cancel": "end the jobs of a sweep that Slurm has",
     "compare": "compare runs: which size to use, which ones overfit",
     "report": "runs as one HTML page, with a player of recordings",
+    "reproduce": "a table of the manual again, beside the published numbers",
     "audit": "prove from a saved run that its test people are unseen",
     "export": "the best run as one file that works elsewhere",
     "predict": "ask a model about recordings",

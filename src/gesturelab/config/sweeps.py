@@ -96,6 +96,15 @@ class SlurmLauncherConfig(Checked):
     """Variables for the jobs."""
     setup: list[str] = field(default_factory=list[str])
     """Shell lines before the training; the first one that fails ends the job."""
+    python: str | None = None
+    """The interpreter of the jobs; null: this one, or python3 of the container."""
+    container: str | None = None
+    """An Apptainer image, such as gesturelab.sif, in which the jobs run; null: none."""
+    container_binds: list[str] = field(default_factory=list[str])
+    """More folders that the container sees, beside this one, those of the code, sweep, recordings and cache, and your
+    own options."""
+    gpu_vendor: str = key("nvidia", Rule(one_of=("nvidia", "amd")))
+    """Whose GPUs the nodes have: the container gets --nv or --rocm. With trainer.device=rocm always amd."""
     srun_args: list[str] = field(default_factory=list[str])
     """More arguments of srun."""
     additional_parameters: dict[str, Any] = field(default_factory=dict[str, Any])

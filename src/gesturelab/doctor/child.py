@@ -22,6 +22,7 @@ from gesturelab.config.composing import compose, options
 from gesturelab.config.training import LSTMConfig
 from gesturelab.doctor.facts import Asked, Comparison, Gpu, LargestBatch, Shape, Torch
 from gesturelab.errors import DeviceError, first_line
+from gesturelab.runs.signals import kill_group
 
 PATIENCE_S = 300.0
 """So long nothing may come; the first use of an AMD GPU compiles for minutes."""
@@ -159,7 +160,7 @@ def listen(
         finally:
             if stalled := process.is_alive():
                 with suppress(ProcessLookupError):  # it may not lead a group yet
-                    os.killpg(process.pid or 0, signal.SIGKILL)
+                    kill_group(process.pid or 0)
                 process.kill()
             process.join()
         if stalled or process.exitcode:
@@ -169,7 +170,8 @@ def listen(
 
 
 def _run_child(work: Work, request: Request, sender: Connection, complaints: Path) -> None:
-    os.setsid()  # so that all that it begins can be ended
+    if hasattr(os, "setsid"):
+        os.setsid()  # so that all that it begins can be ended
     end_with_parent()
     file = os.open(complaints, os.O_WRONLY | os.O_APPEND)
     for stream in (1, 2):

@@ -5,7 +5,7 @@ Nothing that is asked of the system can hang: every command has a deadline.
 
 import os
 import re
-import signal
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
@@ -20,9 +20,10 @@ from gesturelab.config.training import TrainConfig
 from gesturelab.datasets.cache import cache_folder
 from gesturelab.doctor.child import Request, find_largest_batch, listen
 from gesturelab.doctor.facts import Asked, Cores, Driver, Facts, Folder, Package, Partition, Slurm
+from gesturelab.runs.signals import kill_group
 from gesturelab.sweeps.resources import count_amd_gpus, count_cpu_cores
 from gesturelab.training.device import separate_miopen_caches
-from gesturelab.training.provenance import installed_version, versions
+from gesturelab.training.provenance import installed_version, load_average, versions
 
 ENVIRONMENT_OF_ITS_OWN = "peers"
 """The extra whose packages belong into another environment."""
@@ -105,7 +106,7 @@ def ask(*command: str, seconds: float = DEADLINE_S) -> tuple[int | None, str]:
             output, _ = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
             with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+                kill_group(process.pid)
             return None, f"no answer within {seconds:g} s"
     return process.returncode, output.strip()
 
@@ -173,7 +174,7 @@ def parse_partitions(output: str) -> tuple[Partition, ...]:
 
 def find_cores(root: Path = Path("/")) -> Cores:
     """The processors of this machine and what this process may use of them."""
-    return Cores(os.cpu_count() or 1, count_cpu_cores(), cgroup_limit(root), round(os.getloadavg()[0], 2))
+    return Cores(os.cpu_count() or 1, count_cpu_cores(), cgroup_limit(root), round(load_average(), 2))
 
 
 def cgroup_limit(root: Path) -> float | None:
@@ -201,10 +202,10 @@ def find_folder(role: str, path: Path) -> Folder:
             file.write(b"\0" * 4096)
             file.flush()
             os.fsync(file.fileno())
-        status = os.statvfs(nearest)
+        free = shutil.disk_usage(nearest).free
     except OSError as error:
         return Folder(role, path.as_posix(), error.strerror or str(error), 0)
-    return Folder(role, path.as_posix(), "", status.f_bavail * status.f_frsize)
+    return Folder(role, path.as_posix(), "", free)
 
 
 def chosen(environment: Mapping[str, str]) -> dict[str, str]:

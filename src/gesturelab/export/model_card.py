@@ -14,6 +14,7 @@ from gesturelab.config.training import LSTMConfig
 from gesturelab.export.contents import UNSURE_BELOW, Contents
 from gesturelab.report.groups import split_name
 from gesturelab.report.texts import percent
+from gesturelab.runs.info import PACKAGES
 
 LICENCES = {
     "irds": "IntelliRehabDS (Miron et al., *Data* 2021, 6(5), 46, [doi 10.3390/data6050046]"
@@ -88,6 +89,7 @@ def card(contents: Contents) -> str:
         worst=sorted(worst, key=lambda row: row["accuracy"])[:MOST_WEAKNESSES],
         incorrect_tested=any(row["part"].endswith("incorrect movements") for row in tested),
         default_threshold=UNSURE_BELOW,
+        main_packages=("python", *PACKAGES),
         licence=LICENCES.get(
             data["source"], f"{data['source']}: ask whoever recorded them before you pass the model on."
         ),

@@ -8,6 +8,9 @@ from typing import Any, NotRequired, TypedDict
 INFO_SCHEMA = 1
 """Version of this layout; readers refuse a newer one."""
 
+PACKAGES = ("gesturelab", "torch", "lightning", "torchmetrics", "hydra-core", "omegaconf", "numpy", "pandas")
+"""Those on which a result depends most."""
+
 LEAKY = "LEAKY: the same people are on both sides of this split; its test numbers say nothing about new people"
 SYNTHETIC = "SYNTHETIC: made-up motion; its numbers say nothing about real people"
 
@@ -260,6 +263,7 @@ class Info(TypedDict):
     """Which class of which version of which file each option was (see `gesturelab.config.options.provenance`); of
     features, augmentations and metrics those from outside gesturelab, by name. Earlier versions did not write it."""
     versions: dict[str, str]
+    """Of Python, and of each package that gesturelab needs, by name; earlier versions kept those of `PACKAGES` only."""
     git: GitInfo | None
     """Null when the code was not in a git checkout."""
     files: dict[str, str]

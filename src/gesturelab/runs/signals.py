@@ -13,9 +13,12 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gesturelab.errors import PreemptedError, StoppedError
+
+if TYPE_CHECKING:
+    import subprocess
 
 PREEMPTIONS = tuple(
     getattr(signal, name)
@@ -134,6 +137,26 @@ def raise_if_received(patience_s: float = 0.0) -> None:
         raise KeyboardInterrupt
     _received = None  # it is answered once
     _answer(received)
+
+
+def pass_on(process: "subprocess.Popen[Any]", number: int) -> None:
+    """Sends a signal to a process. Windows has none to send: there it ends at once, and its last epoch resumes it."""
+    if os.name == "nt":
+        process.terminate()
+    else:
+        process.send_signal(number)
+
+
+def kill_group(pid: int) -> None:
+    """Ends the process that leads a group, and the group; on Windows, which has no groups, the process alone.
+
+    Raises:
+        ProcessLookupError: If there is none.
+    """
+    if hasattr(os, "killpg"):
+        os.killpg(pid, signal.SIGKILL)
+    else:
+        os.kill(pid, signal.SIGTERM)  # cannot be caught there
 
 
 def sleep(seconds: float) -> None:

@@ -36,6 +36,8 @@ ENDED = (
     "TIMEOUT",
 )
 """States from which a job does not come back by itself; whatever else Slurm may say, it still has the job."""
+REQUEUE = "GESTURELAB_REQUEUE"
+"""The variable that names a file to write for a job that wants back into the queue, where it cannot ask Slurm."""
 SBATCH_ALWAYS = (
     "JOB_NAME",
     "ARRAY_INX",

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from gesturelab.errors import PreemptedError, StoppedError
 from gesturelab.runs.folder import RunDir
-from gesturelab.runs.signals import defer_signals, received_signal, sleep
+from gesturelab.runs.signals import defer_signals, kill_group, pass_on, received_signal, sleep
 from gesturelab.runs.status import State, complete_status
 
 POLL_S = 0.05
@@ -27,6 +27,10 @@ GRACE_S = 60.0
 
 Command = Callable[[Path], Sequence[str]]
 """From a run's folder to the command that trains in it."""
+
+
+KILLED = 9
+"""SIGKILL, which Windows does not have."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,7 @@ def run_tasks(
         _end_processes(running, received_signal() or signal.SIGINT, collect)
         raise
     finally:
-        _end_processes(running, signal.SIGKILL, collect)
+        _end_processes(running, None, collect)
 
 
 def _start_process(command: Sequence[str], folder: Path, slot: Mapping[str, str]) -> subprocess.Popen[bytes]:
@@ -122,12 +126,12 @@ def _start_process(command: Sequence[str], folder: Path, slot: Mapping[str, str]
 
 def _end_processes(
     running: Mapping[Task, tuple[subprocess.Popen[bytes], Mapping[str, str]]],
-    number: signal.Signals,
+    number: signal.Signals | None,
     collect: Callable[[], None],
 ) -> None:
     for process, _ in running.values():
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, number) if number == signal.SIGKILL else process.send_signal(number)
+            kill_group(process.pid) if number is None else pass_on(process, number)
     until = time.monotonic() + GRACE_S
     while running and time.monotonic() < until:
         time.sleep(POLL_S)
@@ -140,7 +144,7 @@ def _describe_exit(status: int) -> tuple[State, str]:
         return State.stopped, "stopped by Ctrl-C"
     if status == PreemptedError.exit_status:
         return State.stopped, "asked to leave before it began"
-    if status == -signal.SIGKILL:
+    if status == -KILLED:
         return State.failed, "killed by SIGKILL (the system does so when memory runs out)"
     if status < 0:
         return State.failed, f"killed by {signal.Signals(-status).name}"
@@ -158,6 +162,6 @@ def end_with_parent() -> None:
         with suppress(OSError):
             while os.read(0, 1):
                 pass
-        os.killpg(os.getpgrp(), signal.SIGKILL)
+        kill_group(os.getpgrp() if hasattr(os, "getpgrp") else os.getpid())
 
     threading.Thread(target=wait, daemon=True).start()

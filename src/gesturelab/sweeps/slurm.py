@@ -9,6 +9,7 @@ import re
 import secrets
 import shlex
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -16,14 +17,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from omegaconf import OmegaConf
+
 import gesturelab
 from gesturelab.config.sweeps import SlurmLauncherConfig
+from gesturelab.datasets.cache import cache_folder
 from gesturelab.errors import ConfigError, RunError
 from gesturelab.files import read_json, write_json
 from gesturelab.runs.info import GitInfo
 from gesturelab.runs.locking import single_instance
 from gesturelab.runs.signals import defer_signals, sleep
 from gesturelab.runs.slurm import (
+    REQUEUE,
     SlurmTask,
     ended_tasks,
     forget_tasks,
@@ -72,6 +77,9 @@ for init in /etc/profile.d/modules.sh /etc/profile.d/lmod.sh /etc/profile.d/z00_
   type module >/dev/null 2>&1 || { test -r "$init" && . "$init"; } || true
 done
 type module >/dev/null 2>&1 || { echo "gesturelab: no 'module' command on $(hostname)" >&2; exit 1; }"""
+BACK = f"""\
+rm -f "${REQUEUE}"  # which the training writes to go back into the queue: a container has no Slurm
+trap 'test ! -e "${REQUEUE}" || {{ rm "${REQUEUE}"; scontrol requeue "$SLURM_JOB_ID"; }}' EXIT"""
 MASTER = """\
 first=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
 export MASTER_ADDR=$(getent hosts "$first" >/dev/null && echo "$first" || hostname)"""
@@ -84,12 +92,12 @@ class Shape:
     Attributes:
         nodes: ``trainer.num_nodes``.
         devices: ``trainer.devices``: processes on a node, each with its GPU.
-        cpu: Whether ``trainer.device`` is cpu.
+        device: ``trainer.device``.
     """
 
     nodes: int
     devices: int
-    cpu: bool
+    device: str
 
 
 @dataclass(frozen=True)
@@ -116,16 +124,44 @@ class Array:
         from submitit import SlurmExecutor
 
         # we count requeues ourselves: submitit counts only time limits, and takes every signal in a short job for one
-        executor = SlurmExecutor(self.folder, max_num_timeout=10**6)
+        python = shlex.join(self.python_command(options))
+        executor = SlurmExecutor(self.folder, max_num_timeout=10**6, python=python)
         executor.update_parameters(**sbatch_parameters(options, self.shape, self.name, self.folder / "code"))
         return executor
+
+    def python_command(self, options: SlurmLauncherConfig) -> list[str]:
+        """The words that begin Python on a node: in a container, if there is one."""
+        if options.container is None:
+            return [options.python or sys.executable]
+        gpus = self.shape.device != "cpu" and bool(options.gres or options.gpus_per_node != 0)
+        amd = options.gpu_vendor == "amd" or self.shape.device == "rocm"
+        flags = ["--rocm" if amd else "--nv"] if gpus else []
+        binds = [part for path in container_folders(self.jobs, options) for part in ("--bind", str(path))]
+        image = str(Path(options.container).resolve())
+        return ["apptainer", "exec", *flags, *binds, "--pwd", str(Path.cwd()), image, options.python or "python3"]
+
+
+def container_folders(jobs: Sequence[Job], options: SlurmLauncherConfig) -> list[Path]:
+    """Finds what a container must see, none within another.
+
+    These are this folder, for relative paths, that of the sweep, which holds the code, and those that configurations
+    name, as far as they exist.
+    """
+    folders = {Path.cwd(), *(job.composed.root for job in jobs), *map(Path, options.container_binds)}
+    for text in {job.composed.text for job in jobs}:
+        config = OmegaConf.create(text)
+        named = [OmegaConf.select(config, "data.root"), *(OmegaConf.select(config, "search_path") or [])]
+        named.append(cache_folder(OmegaConf.select(config, "data.cache_dir")))
+        folders |= {path for name in named if name and (path := Path(name).expanduser()).exists()}
+    absolute = {folder.resolve() for folder in folders}
+    return sorted(folder for folder in absolute if not absolute & set(folder.parents))
 
 
 def divide_into_arrays(jobs: Sequence[Job], largest: int) -> list[Array]:
     """Divides jobs into arrays: one, unless they need different nodes or are too many."""
     groups: dict[tuple[Path, Shape], list[Job]] = {}
     for job in jobs:
-        shape = Shape(job.composed.nodes, job.composed.devices, job.composed.device == "cpu")
+        shape = Shape(job.composed.nodes, job.composed.devices, job.composed.device)
         groups.setdefault((job.composed.root, shape), []).append(job)
     return [
         Array(f"{_job_name(root.name)}-{secrets.token_hex(3)}", shape, tuple(group[first : first + largest]))
@@ -147,7 +183,7 @@ def sbatch_parameters(options: SlurmLauncherConfig, shape: Shape, name: str, cod
         name: The job's name.
         code: The snapshot of our code that the jobs run.
     """
-    gpus = options.gpus_per_node if options.gpus_per_node is not None else 0 if shape.cpu else shape.devices
+    gpus = options.gpus_per_node if options.gpus_per_node is not None else 0 if shape.device == "cpu" else shape.devices
     # one process that fails must not leave the others waiting for it
     together = ["--kill-on-bad-exit=1"] if shape.nodes * shape.devices > 1 else []
     parameters: dict[str, Any] = {
@@ -182,6 +218,8 @@ def setup_lines(options: SlurmLauncherConfig, shape: Shape, code: Path) -> list[
     if options.modules:
         lines += [*MODULES.splitlines(), *(f"module load {shlex.quote(module)}" for module in options.modules)]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in options.environment.items()]
+    if options.container is not None:
+        lines += [f"export {REQUEUE}={shlex.quote(str(code.parent))}/requeue.$SLURM_JOB_ID", *BACK.splitlines()]
     if shape.nodes * shape.devices > 1:
         lines += MASTER.splitlines()
     return [*lines, *options.setup]
@@ -204,6 +242,18 @@ def check_jobs(jobs: Sequence[Job], options: SlurmLauncherConfig) -> list[str]:
             raise ConfigError(
                 f"hydra.launcher.partition={partition}: there is no such partition; choose {', '.join(known)}"
             )
+    if options.container is not None:
+        if not Path(options.container).exists():
+            raise ConfigError(
+                f"hydra.launcher.container={options.container}: there is no such image; build it "
+                "(apptainer build gesturelab.sif slurm/gesturelab.def), or name the one you have"
+            )
+        for folder in options.container_binds:
+            if not Path(folder).exists():
+                raise ConfigError(f"hydra.launcher.container_binds: there is no {folder}; leave it out")
+        for folder in container_folders(jobs, options):
+            if set(",:") & set(str(folder)):
+                raise ConfigError(f"{folder}: Apptainer reads , and : in a path as its own; use another folder or name")
     for root in {job.composed.root for job in jobs}:
         if "%" in str(root.resolve()):
             raise ConfigError(f"{root.resolve()}: Slurm reads % in a path as a pattern; use another folder or name")

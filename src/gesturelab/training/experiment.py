@@ -1,7 +1,6 @@
 """One training from configuration to files: fit, choose the best weights, score all subsets, write the run."""
 
 import logging
-import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -59,7 +58,7 @@ from gesturelab.training.fitted import FittedModule, fitted_options
 from gesturelab.training.micro_batching import explain_out_of_memory
 from gesturelab.training.module import GestureModule
 from gesturelab.training.nonfinite import add_restart
-from gesturelab.training.provenance import cpu_name, git_state, versions
+from gesturelab.training.provenance import cpu_name, environment, git_state, load_average
 from gesturelab.training.trackers.guard import Guarded, check_loggers, make_loggers
 
 log = logging.getLogger(__name__)
@@ -104,7 +103,7 @@ def run_experiment(
         _announce(config, data, caveats)
     first = _train(config, data, scaler, accelerator, run, lambda: make_loggers(config, folder, caveats), report)
     composed, config, module, trainer = config, first.config, first.module, first.trainer
-    load_average = os.getloadavg()[0]
+    busy = load_average()
     keep = Keep(config.trainer.keep)
     loaders = data.predict_dataloader()
     refit: _Trained | None = None
@@ -164,14 +163,14 @@ def run_experiment(
                 cpu=cpu_name(),
                 cores=count_cpu_cores(),
                 threads=torch.get_num_threads(),
-                load=round(load_average, 2),
+                load=round(busy, 2),
             ),
             metrics=metrics,
             temperature=temperature,
             unsure_below=round(fit_confidence_threshold(of_validation.probabilities, temperature), 6),
             confusion=of_test.confusion,
             classes=classes_info(config),
-            versions=versions(),
+            versions=environment(),
             git=git_state(),
             files={},
         )

@@ -1,16 +1,20 @@
 """Where a result comes from: versions of what computed it, and the state of the code."""
 
 import json
+import os
 import platform
 import subprocess
-from importlib.metadata import PackageNotFoundError, version
+from contextlib import suppress
+from functools import cache
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import cast
 
-from gesturelab.config.store import conf_dir
-from gesturelab.runs.info import GitInfo
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
-PACKAGES = ("gesturelab", "torch", "lightning", "torchmetrics", "hydra-core", "omegaconf", "numpy", "pandas")
+from gesturelab.config.store import conf_dir
+from gesturelab.runs.info import PACKAGES, GitInfo
 
 
 def installed_version(package: str) -> str | None:
@@ -26,6 +30,19 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: installed_version(name) or "unknown" for name in PACKAGES}}
 
 
+@cache
+def environment() -> dict[str, str]:
+    """`versions`, and those of all packages that gesturelab needs, and that these need, by name."""
+    needed = ["gesturelab"]
+    for package in needed:  # it grows
+        with suppress(PackageNotFoundError):
+            for requirement in map(Requirement, requires(package) or []):
+                name = canonicalize_name(requirement.name)
+                if name not in needed and (requirement.marker is None or requirement.marker.evaluate({"extra": ""})):
+                    needed.append(name)
+    return versions() | {name: installed_version(name) or "unknown" for name in sorted(needed)}
+
+
 def cpu_name() -> str:
     """The processor as people call it; its kind where the system does not tell."""
     listed = Path("/proc/cpuinfo")
@@ -37,6 +54,11 @@ def cpu_name() -> str:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
     except (OSError, subprocess.SubprocessError, StopIteration):
         return platform.machine()
+
+
+def load_average() -> float:
+    """Processes and threads that wanted to run in the last minute; 0 where the system does not count them."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
 
 
 def git_state() -> GitInfo | None:

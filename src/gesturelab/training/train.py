@@ -20,7 +20,7 @@ from gesturelab.runs.folder import RunDir
 from gesturelab.runs.info import Info
 from gesturelab.runs.lifecycle import begin_run, check_folder
 from gesturelab.runs.locking import is_locked, make_new_folder
-from gesturelab.runs.signals import LOOK_S, defer_signals, raise_if_received, received_signal
+from gesturelab.runs.signals import LOOK_S, defer_signals, pass_on, raise_if_received, received_signal
 from gesturelab.runs.status import State, read_status
 from gesturelab.sweeps.local import train_command
 
@@ -151,7 +151,7 @@ def _train_in_processes(config: TrainConfig, folder: Path, config_text: str) -> 
         passed_on = False
         while process.poll() is None:
             if not passed_on and (number := received_signal()) is not None:
-                process.send_signal(number)  # it keeps what it has
+                pass_on(process, number)  # it keeps what it has
                 passed_on = True
             time.sleep(LOOK_S)
         printing.join()

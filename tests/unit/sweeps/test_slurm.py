@@ -35,7 +35,7 @@ from gesturelab.sweeps.slurm import (
     sbatch_parameters,
 )
 
-ONE = Shape(nodes=1, devices=1, cpu=False)
+ONE = Shape(nodes=1, devices=1, device="auto")
 
 
 def options(*overrides):
@@ -74,8 +74,8 @@ def programs(tmp_path, monkeypatch):
     ("shape", "overrides", "gpus"),
     [
         (ONE, (), 1),
-        (Shape(1, 4, cpu=False), (), 4),
-        (Shape(1, 4, cpu=True), (), None),
+        (Shape(1, 4, device="auto"), (), 4),
+        (Shape(1, 4, device="cpu"), (), None),
         (ONE, ("gpus_per_node=0",), None),
         (ONE, ("gres='gpu:mi250:1'",), None),
     ],
@@ -97,7 +97,7 @@ def test_the_first_setup_line_makes_any_failure_the_end():
     assert (lines[0], lines[-1]) == ("set -e", "mine")
     assert lines.index("module load rocm") < lines.index("mine")
     assert not any("MASTER_ADDR" in line for line in lines)
-    assert any("MASTER_ADDR" in line for line in script(Shape(2, 1, cpu=True))["setup"])
+    assert any("MASTER_ADDR" in line for line in script(Shape(2, 1, device="cpu"))["setup"])
 
 
 @pytest.mark.parametrize(
@@ -113,6 +113,36 @@ def test_the_first_setup_line_makes_any_failure_the_end():
 def test_options_that_cannot_work_are_refused_by_name(wrong, message):
     with pytest.raises(ConfigError, match=message):
         options(*wrong)
+
+
+@pytest.mark.parametrize(
+    ("device", "overrides", "flag"),
+    [
+        ("auto", (), "--nv"),
+        ("auto", ("gpu_vendor=amd",), "--rocm"),
+        ("rocm", (), "--rocm"),
+        ("gpu", ("gpus_per_node=0",), None),
+        ("cpu", ("gpus_per_node=1",), None),
+    ],
+)
+def test_a_container_gets_the_flag_of_its_gpus_and_sees_what_the_training_reads(tmp_path, device, overrides, flag):
+    (tmp_path / "data").mkdir()
+    image = tmp_path / "lab.sif"
+    text = f"data: {{root: {tmp_path / 'data'}, cache_dir: {tmp_path / 'nowhere'}}}"
+    array = divide_into_arrays(jobs(tmp_path / "sweep", 1, device=device, text=text), largest=1)[0]
+    words = array.python_command(options(f"container='{image}'", *overrides))
+    assert [word for word in words if word in ("--nv", "--rocm")] == ([flag] if flag else [])
+    bound = {words[number + 1] for number, word in enumerate(words) if word == "--bind"}
+    assert bound == {str(Path.cwd()), str(tmp_path / "data"), str(tmp_path / "sweep")}
+    assert words[-2:] == [str(image), "python3"]
+    assert array.python_command(options("python=/opt/py"))[-1:] == ["/opt/py"]
+
+
+def test_an_image_that_is_not_there_is_refused(tmp_path, programs):
+    for name in ("sbatch", "srun", "squeue", "scontrol", "sinfo"):
+        programs(name)
+    with pytest.raises(ConfigError, match="no such image; build it"):
+        check_jobs(jobs(tmp_path, 1), options("container=nowhere.sif"))
 
 
 def jobs(root, count, **changes):

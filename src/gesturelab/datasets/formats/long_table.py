@@ -36,7 +36,7 @@ def parse_long(data: bytes, layout: Layout) -> Points:
     count = len({*table[RECORDING]}) if RECORDING in table else 1
     if count > 1:
         raise RecordingError(f"it holds {count:,} recordings: gesturelab data convert makes a folder of them")
-    times = [name for name in table if name in TIME_COLUMNS]
+    times = [name for name in map(str, table) if name in TIME_COLUMNS]
     key = "frame" if "frame" in table else times[0]
     frames, joints = table[key].to_numpy(), table["joint"].astype(str)
     names, columns = np.unique(joints.to_numpy(dtype=str), return_inverse=True)

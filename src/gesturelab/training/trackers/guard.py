@@ -134,7 +134,7 @@ def _find(name: str, options: dict[str, Any]) -> type:
     if not isinstance(located, type) or not issubclass(located, Logger):
         raise ConfigError(f"logger.{name}._target_={target}: is no logger of Lightning's")
     if issubclass(located, Tracker) and find_spec(located.package) is None:
-        raise ConfigError(f"logger.{name} needs {located.package}: pip install -e '.[{located.extra}]'")
+        raise ConfigError(f"logger.{name} needs {located.package}: pip install 'gesturelab[{located.extra}]'")
     return located
 
 
