@@ -17,6 +17,7 @@ COMMANDS = {
     "report": "runs as one HTML page, with a player of recordings",
     "audit": "prove from a saved run that its test people are unseen",
     "export": "the best run as one file that works elsewhere",
+    "adapt": "a model for one person, from a few recordings of that person",
     "predict": "ask a model about recordings",
     "stream": "recognise gestures while they are made",
     "serve": "a model behind a small HTTP server",
