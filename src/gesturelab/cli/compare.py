@@ -127,26 +127,23 @@ def _adapt(comparison: "Comparison", counts: str, trusted: list[str], file: Text
     from gesturelab.training.adaptation import evaluate_adaptation, parse_counts
 
     numbers = parse_counts(counts)
-    console = Console(file=file, width=None if file.isatty() else 160, highlight=False)
+    console = Console(file=file, width=None if file.isatty() else 200, highlight=False)
     candidates = [each for group in comparison.groups for each in group.group.candidates if not each.peer]
     for candidate in candidates:
         runs = [RunDir(run.path, candidate.size) for run in candidate.runs]
         rows = [row for run in runs for row in evaluate_adaptation(run, numbers, trusted)]
         scores = score_adaptation(rows)
-        parts = list(dict.fromkeys(score.part for score in scores))
+        ways = list(dict.fromkeys(score.way for score in scores))
         title = f"{candidate.label}, adapted to each test person: accuracy of the repetitions after {max(numbers)}"
-        console.print(f"{title}, with 95 % intervals over people", style="bold")
+        console.print(f"{title}, with 95 % intervals over people, in per cent", style="bold")
         table = Table(box=None, pad_edge=False)
-        table.add_column("calibrated with")
-        for part in parts:
-            table.add_column(part, justify="right")
-        for way in dict.fromkeys(score.way for score in scores):
-            cells = [f"{100 * each.accuracy:.1f} ({100 * each.low:.1f} to {100 * each.high:.1f})"
-                     for each in scores if each.way == way]  # fmt: skip
-            table.add_row(way, *cells)
-        sizes = {score.part: score for score in scores if score.way == str(numbers[0])}
-        table.add_row("people", *(str(sizes[part].people) for part in parts))
-        table.add_row("recordings", *(f"{sizes[part].recordings:,}" for part in parts))
+        table.add_column("calibrated with", no_wrap=True)
+        for name in ("people", "recordings", *ways):
+            table.add_column(name, justify="right", no_wrap=True)
+        for part in dict.fromkeys(score.part for score in scores):
+            own = [score for score in scores if score.part == part]
+            cells = [f"{100 * each.accuracy:.1f} ({100 * each.low:.1f}-{100 * each.high:.1f})" for each in own]
+            table.add_row(part, str(own[0].people), f"{own[0].recordings:,}", *cells)
         console.print(table)
 
 

@@ -141,6 +141,15 @@ def test_a_model_of_correctness_is_adapted_by_the_column_correctness(model, whol
     assert adapted.contents.adaptation.recordings == {"correct": 4}
 
 
+def test_the_model_of_one_person_becomes_a_graph_with_the_same_answers(whole_folder, recordings, tmp_path):
+    paths = [tmp_path / "anna.zip", tmp_path / "anna.onnx"]
+    assert main(["adapt", str(whole_folder.parent / "model.zip"), str(whole_folder), "-o", str(paths[0])]) == 0
+    assert main(["export", str(paths[0]), "--format", "onnx", "-o", str(paths[1])]) == 0
+    values = [[answer.values for answer in answers(gesturelab.load(path), recordings[:8])] for path in paths]
+    assert np.stack(values[0]) == pytest.approx(np.stack(values[1]), abs=1e-4)
+    assert gesturelab.load(paths[1]).contents.adaptation.person == "anna"
+
+
 def replace_text(old, new):
     return lambda folder: (folder / "labels.csv").write_text((folder / "labels.csv").read_text().replace(old, new))
 
