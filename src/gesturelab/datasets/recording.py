@@ -365,3 +365,13 @@ def hash_positions(update: Callable[[Any], None], positions: Float32[np.ndarray,
     starts = range(0, len(positions), FRAMES_AT_ONCE)
     for start in show_progress(starts, "computing the checksum of positions"):
         update(np.ascontiguousarray(positions[start : start + FRAMES_AT_ONCE], dtype="<f4").data)
+
+
+def frame_marks(dataset: Dataset) -> Int64[np.ndarray, " frames"]:
+    """A number for each frame: equal for equal frames, and different (but for a chance of 1 in 10**9) for others."""
+    bits = np.ascontiguousarray(dataset.positions).reshape(len(dataset.positions), -1).view(np.uint32)
+    factors = np.random.default_rng(0).integers(1, 2**63, size=bits.shape[1], dtype=np.uint64) | np.uint64(1)
+    marks = np.zeros(len(bits), dtype=np.uint64)
+    for column, factor in enumerate(factors):
+        marks += bits[:, column].astype(np.uint64) * factor  # modulo 2**64
+    return marks.view(np.int64)

@@ -16,7 +16,9 @@ from gesturelab.files import open_text, why
 COLUMNS = ("recording", "subject", "group", "gesture", "correct", "repetition", "use", "truth")
 """The first columns of an adaptation file; one for each number of calibration recordings follows."""
 
-CALIBRATION, TEST = "calibration", "test"
+CALIBRATION, TEST, SHARED = "calibration", "test", "shared"
+"""The last one: a later recording that has a frame in common with one that calibrates, as where a stream was cut twice
+at one place; it is not tested."""
 
 ONLY, WITHOUT = " only", " without"
 """Endings of columns: no gesture but the person's own is answered; the gesture itself was not calibrated."""
@@ -43,9 +45,9 @@ class AdaptedRecording:
         gesture: What was to be done.
         correctness: 1 correct, 2 incorrect, 3 poorly executed.
         repetition: Its number among the person's recordings of the gesture.
-        use: ``calibration`` or ``test``.
+        use: ``calibration``, ``test`` or ``shared`` (see `SHARED`).
         truth: The right answer.
-        answers: By how the model was adapted; empty texts for a calibration recording.
+        answers: By how the model was adapted; empty texts for one that is not tested.
     """
 
     name: str

@@ -4,13 +4,22 @@ import csv
 from collections.abc import Collection, Sequence
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 
 from gesturelab.config.saved import read_config
 from gesturelab.datasets.load import load
-from gesturelab.datasets.recording import Dataset, RecordingLabel, repetitions_of
+from gesturelab.datasets.recording import Dataset, RecordingLabel, frame_marks, repetitions_of
 from gesturelab.errors import ConfigError, DataError, RunError
-from gesturelab.evaluation.adaptation import CALIBRATION, COLUMNS, ONLY, TEST, WITHOUT, AdaptedRecording, ways_of
+from gesturelab.evaluation.adaptation import (
+    CALIBRATION,
+    COLUMNS,
+    ONLY,
+    SHARED,
+    TEST,
+    WITHOUT,
+    AdaptedRecording,
+    ways_of,
+)
 from gesturelab.export.adaptation import adapt_to
 from gesturelab.export.load import model_of
 from gesturelab.export.model import Model
@@ -48,19 +57,26 @@ def evaluate_adaptation(run: RunDir, counts: Sequence[int], trust: Collection[st
             f"{run.path}: no test person has more than {repetitions[chosen].max()} repetitions of a gesture, so that "
             f"none is left to test after {most} that calibrate: name smaller numbers"
         )
+    tested = _without_shared_frames(dataset, chosen, repetitions <= most)
     answers: dict[int, dict[str, str]] = {}
     for person in show_progress(sorted(people), "adapting to each test person"):
         own = chosen[[dataset.subjects[number] == person for number in chosen.tolist()]]
-        answers |= _answers(model, dataset, own, repetitions, sorted(counts))
+        answers |= _answers(model, dataset, own, np.intersect1d(own, tested), repetitions, sorted(counts))
+    untested = dict.fromkeys(ways_of(counts), "")
     rows = [
         AdaptedRecording(
-            dataset.names[number], dataset.subjects[number], dataset.groups[number],
-            dataset.gesture_names[dataset.gestures[number]], int(dataset.correctness[number]),
-            int(repetitions[number]), TEST if number in answers else CALIBRATION,
-            dataset.class_names[dataset.classes[number]], answers.get(number, dict.fromkeys(ways_of(counts), "")),
+            name=dataset.names[number],
+            subject=dataset.subjects[number],
+            group=dataset.groups[number],
+            gesture=dataset.gesture_names[dataset.gestures[number]],
+            correctness=int(dataset.correctness[number]),
+            repetition=int(repetitions[number]),
+            use=CALIBRATION if repetitions[number] <= most else TEST if number in answers else SHARED,
+            truth=dataset.class_names[dataset.classes[number]],
+            answers=answers.get(number, untested),
         )
         for number in chosen.tolist()
-    ]  # fmt: skip
+    ]
     with atomic_write(run.adaptation) as beside, beside.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerows([[*COLUMNS, *ways_of(counts)], *(row.cells for row in rows)])
@@ -74,15 +90,25 @@ def number_repetitions(dataset: Dataset) -> Int64[np.ndarray, " recordings"]:
     return np.array(repetitions_of(labels), dtype=np.int64)
 
 
+def _without_shared_frames(
+    dataset: Dataset, chosen: Int64[np.ndarray, " recordings"], calibrates: Bool[np.ndarray, " all_recordings"]
+) -> Int64[np.ndarray, " tested"]:
+    """Of the later recordings those that have no frame in common with one that calibrates."""
+    marks = [marks.tolist() for marks in np.split(frame_marks(dataset), dataset.offsets[1:-1])]
+    seen = {mark for number in chosen[calibrates[chosen]].tolist() for mark in marks[number]}
+    later = chosen[~calibrates[chosen]]
+    return later[[seen.isdisjoint(marks[number]) for number in later.tolist()]]
+
+
 def _answers(
     model: Model,
     dataset: Dataset,
     own: Int64[np.ndarray, " recordings"],
+    tested: Int64[np.ndarray, " some_recordings"],
     repetitions: Int64[np.ndarray, " recordings"],
     counts: Sequence[int],
 ) -> dict[int, dict[str, str]]:
     """For each test recording of a person the answer of each adapted model."""
-    tested = own[repetitions[own] > counts[-1]]
     answers = {number: dict.fromkeys(ways_of(counts), "") for number in tested.tolist()}
 
     def answer(

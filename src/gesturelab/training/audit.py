@@ -12,7 +12,7 @@ from gesturelab.config.options import to_plain
 from gesturelab.config.saved import read_config
 from gesturelab.config.training import Keep, TrainConfig
 from gesturelab.datasets.load import load
-from gesturelab.datasets.recording import Dataset
+from gesturelab.datasets.recording import Dataset, frame_marks
 from gesturelab.errors import GesturelabError
 from gesturelab.evaluation.adaptation import CALIBRATION, TEST, read_adaptation
 from gesturelab.evaluation.metrics import CORRECTNESS, primary_metric
@@ -178,16 +178,6 @@ def _frames(data: GestureData) -> Check:
     )
 
 
-def frame_marks(dataset: Dataset) -> Int64[np.ndarray, " frames"]:
-    """A number for each frame: equal for equal frames, and different (but for a chance of 1 in 10**9) for others."""
-    bits = np.ascontiguousarray(dataset.positions).reshape(len(dataset.positions), -1).view(np.uint32)
-    factors = np.random.default_rng(0).integers(1, 2**63, size=bits.shape[1], dtype=np.uint64) | np.uint64(1)
-    marks = np.zeros(len(bits), dtype=np.uint64)
-    for column, factor in enumerate(factors):
-        marks += bits[:, column].astype(np.uint64) * factor  # modulo 2**64
-    return marks.view(np.int64)
-
-
 def covered_frames(
     dataset: Dataset, windows: Windows, index: Int64[np.ndarray, " some_windows"]
 ) -> Bool[np.ndarray, " frames"]:
@@ -281,8 +271,13 @@ def _adaptation(run: RunDir, dataset: Dataset, tested: set[str]) -> Check:
     if twice := sorted(name for name, count in Counter(row.name for row in rows).items() if count > 1):
         texts.append(f"{_some(twice)}: twice")
     for row in rows:
-        use = CALIBRATION if repetitions.get(row.name) in range(1, max(counts) + 1) else TEST
-        if row.use != use or row.repetition != repetitions.get(row.name) or any(row.answers.values()) != (use == TEST):
+        calibrates = repetitions.get(row.name) in range(1, max(counts) + 1)
+        if (
+            calibrates != (row.use == CALIBRATION)
+            or row.repetition != repetitions.get(row.name)
+            or any(row.answers.values()) != (row.use == TEST)
+        ):
+            use = CALIBRATION if calibrates else TEST
             texts.append(f"{row.name} is repetition {repetitions.get(row.name)}, so it is for {use}, not {row.use}")
     marks, places = frame_marks(dataset), {name: place for place, name in enumerate(dataset.names)}
 
