@@ -18,8 +18,11 @@ from gesturelab.config.saved import read_config
 from gesturelab.datasets.load import load
 from gesturelab.errors import ConfigError
 from gesturelab.export.archive import CARD
+from gesturelab.export.adaptation import adapt_to
 from gesturelab.export.load import model_of, write_bundle
 from gesturelab.models.adapted_head import PULL, SPREAD, AdaptedHead, head_inputs
+from gesturelab.predict.answers import Answer
+from gesturelab.predict.output import caveats, score
 from gesturelab.runs.info import CORRECTNESS_CLASSES
 
 SOME = ("elbow_flexion_left", "side_tap_right")
@@ -148,6 +151,14 @@ def test_the_model_of_one_person_becomes_a_graph_with_the_same_answers(whole_fol
     values = [[answer.values for answer in answers(gesturelab.load(path), recordings[:8])] for path in paths]
     assert np.stack(values[0]) == pytest.approx(np.stack(values[1]), abs=1e-4)
     assert gesturelab.load(paths[1]).contents.adaptation.person == "anna"
+
+
+def test_scores_on_the_person_say_that_the_model_knows_the_person(model, recordings, whole_folder):
+    adapted = adapt_to(model, recordings[:2], [each.gesture for each in recordings[:2]], "101")
+    made = [f"101_18_{number}_1_1_stand" for number in range(2)]
+    given = [Answer(name, answer) for name, answer in zip(made, answers(adapted, recordings[:2]), strict=True)]
+    assert "adapted to 101" in " ".join(caveats(adapted, score(adapted, given)))
+    assert "adapted" not in " ".join(caveats(model, score(model, given)))
 
 
 def replace_text(old, new):
