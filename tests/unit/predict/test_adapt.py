@@ -17,8 +17,8 @@ from gesturelab.config.data import Target
 from gesturelab.config.saved import read_config
 from gesturelab.datasets.load import load
 from gesturelab.errors import ConfigError
-from gesturelab.export.archive import CARD
 from gesturelab.export.adaptation import adapt_to
+from gesturelab.export.archive import CARD
 from gesturelab.export.load import model_of, write_bundle
 from gesturelab.models.adapted_head import PULL, SPREAD, AdaptedHead, head_inputs
 from gesturelab.predict.answers import Answer
