@@ -172,7 +172,11 @@ def replace_text(old, new):
         (replace_text("anna", "{trained}"), [], "the model knows {trained} already, from its train people"),
         (replace_text("side_tap_right\n", "wave\n"), [], "line 4: the model does not know 'wave'; it knows elbow"),
         (replace_text("10.npy,anna", "10.npy,bo"), [], "line 3: bo is another person than anna"),
-        (None, ["--skeleton", "kinect_v1"], "--skeleton kinect_v1: the model knows the joints of kinect_v2"),
+        (
+            lambda folder: (folder / "two.yaml").write_text("joints:\n  - [Hip]\n  - [Head, Hip]\npairs: []\n"),
+            ["--skeleton", "{folder}/two.yaml"],
+            "two.yaml: the model knows the joints of kinect_v2",
+        ),
         (lambda folder: np.save(folder / f"{SOME[0]}_9.npy", np.zeros((9, 20, 3))), [], "elbow_flexion_left_9.npy: "),
     ],
 )
@@ -184,6 +188,7 @@ def test_what_cannot_be_used_is_refused_in_one_line_and_nothing_is_written(
         change(folder)
         replace_text("{trained}", trained)(folder)
     path = tmp_path / "x.zip"
+    options = [option.replace("{folder}", str(folder)) for option in options]
     assert main(["adapt", str(whole_folder.parent / "model.zip"), str(folder), "-o", str(path), *options]) == 1
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
