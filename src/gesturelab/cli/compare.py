@@ -127,7 +127,7 @@ def _adapt(comparison: "Comparison", counts: str, trusted: list[str], file: Text
     from gesturelab.training.adaptation import evaluate_adaptation, parse_counts
 
     numbers = parse_counts(counts)
-    console = Console(file=file, width=None if file.isatty() else 200, highlight=False)
+    console = Console(file=file, width=None if file.isatty() else 260, highlight=False)
     candidates = [each for group in comparison.groups for each in group.group.candidates if not each.peer]
     for candidate in candidates:
         runs = [RunDir(run.path, candidate.size) for run in candidate.runs]
@@ -137,9 +137,9 @@ def _adapt(comparison: "Comparison", counts: str, trusted: list[str], file: Text
         title = f"{candidate.label}, adapted to each test person: accuracy of the repetitions after {max(numbers)}"
         console.print(f"{title}, with 95 % intervals over people, in per cent", style="bold")
         table = Table(box=None, pad_edge=False)
-        table.add_column("calibrated with", no_wrap=True)
+        table.add_column("calibrated with")
         for name in ("people", "recordings", *ways):
-            table.add_column(name, justify="right", no_wrap=True)
+            table.add_column(name, justify="right")
         for part in dict.fromkeys(score.part for score in scores):
             own = [score for score in scores if score.part == part]
             cells = [f"{100 * each.accuracy:.1f} ({100 * each.low:.1f}-{100 * each.high:.1f})" for each in own]
