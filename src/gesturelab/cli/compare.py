@@ -142,7 +142,11 @@ def _adapt(comparison: "Comparison", counts: str, trusted: list[str], file: Text
             table.add_column(name, justify="right")
         for part in dict.fromkeys(score.part for score in scores):
             own = [score for score in scores if score.part == part]
-            cells = [f"{100 * each.accuracy:.1f} ({100 * each.low:.1f}-{100 * each.high:.1f})" for each in own]
+            cells = [
+                f"{100 * each.accuracy:.1f}"
+                + (f" ({100 * each.low:.1f}-{100 * each.high:.1f})" if each.people > 1 else "")
+                for each in own
+            ]
             table.add_row(part, str(own[0].people), f"{own[0].recordings:,}", *cells)
         console.print(table)
 

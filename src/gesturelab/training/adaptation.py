@@ -103,8 +103,8 @@ def _without_shared_frames(
 def _answers(
     model: Model,
     dataset: Dataset,
-    own: Int64[np.ndarray, " recordings"],
-    tested: Int64[np.ndarray, " some_recordings"],
+    own: Int64[np.ndarray, " own"],
+    tested: Int64[np.ndarray, " tested"],
     repetitions: Int64[np.ndarray, " recordings"],
     counts: Sequence[int],
 ) -> dict[int, dict[str, str]]:
