@@ -72,12 +72,14 @@ def run(arguments: list[str]) -> int:
             f"there is neither {' nor '.join(DEFAULTS)} in {Path.cwd()}: make runs with 'gesturelab train' "
             "(or 'gesturelab train -m model=tiny,small'), or name the folders that hold them"
         )
+    from gesturelab.evaluation.adaptation import parse_counts
     from gesturelab.report.comparison import compare
 
+    counts = parse_counts(options.adapt) if options.adapt is not None else []
     comparison = compare(dirs, measure=choose_measure(options), trust=options.trust)
     quiet = _write(comparison, options)
-    if options.adapt is not None:
-        _adapt(comparison, options.adapt, options.trust, sys.stderr if quiet else sys.stdout)
+    if counts:
+        _adapt(comparison, counts, options.trust, sys.stderr if quiet else sys.stdout)
     _draw(comparison, options)
     where = ", ".join(str(path) for path in dirs)
     if quiet and comparison.unread:
@@ -117,16 +119,15 @@ def _write(comparison: "Comparison", options: argparse.Namespace) -> bool:
     return quiet
 
 
-def _adapt(comparison: "Comparison", counts: str, trusted: list[str], file: TextIO) -> None:
+def _adapt(comparison: "Comparison", numbers: list[int], trusted: list[str], file: TextIO) -> None:
     """Adapts every model to its test people, and prints a table for each candidate."""
     from rich.console import Console
     from rich.table import Table
 
     from gesturelab.evaluation.adaptation import score_adaptation
     from gesturelab.runs.folder import RunDir
-    from gesturelab.training.adaptation import evaluate_adaptation, parse_counts
+    from gesturelab.training.adaptation import evaluate_adaptation
 
-    numbers = parse_counts(counts)
     console = Console(file=file, width=None if file.isatty() else 260, highlight=False)
     candidates = [each for group in comparison.groups for each in group.group.candidates if not each.peer]
     for candidate in candidates:

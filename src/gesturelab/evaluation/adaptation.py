@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from gesturelab.datasets.recording import CORRECTNESS
-from gesturelab.errors import RunError
+from gesturelab.errors import ConfigError, RunError
 from gesturelab.evaluation.bootstrap import intervals
 from gesturelab.files import open_text, why
 
@@ -32,6 +32,18 @@ def ways_of(counts: Sequence[int]) -> list[str]:
     """
     each = [way for count in sorted(counts) for way in ([str(count), f"{count}{ONLY}"] if count else ["0"])]
     return [*each, f"{max(counts)}{WITHOUT}"]
+
+
+def parse_counts(text: str) -> list[int]:
+    """Numbers of repetitions, such as ``0,1,2,3``.
+
+    Raises:
+        ConfigError: If there is something else.
+    """
+    parts = text.split(",")
+    if not all(part.isascii() and part.isdigit() for part in parts) or not int(max(parts, key=int)):
+        raise ConfigError(f"--adapt {text}: must be numbers of repetitions, such as 0,1,2,3, one of them above 0")
+    return sorted({int(part) for part in parts})
 
 
 @dataclass(frozen=True)

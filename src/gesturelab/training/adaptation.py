@@ -9,7 +9,7 @@ from jaxtyping import Bool, Int64
 from gesturelab.config.saved import read_config
 from gesturelab.datasets.load import load
 from gesturelab.datasets.recording import Dataset, RecordingLabel, frame_marks, repetitions_of
-from gesturelab.errors import ConfigError, DataError, RunError
+from gesturelab.errors import DataError, RunError
 from gesturelab.evaluation.adaptation import (
     CALIBRATION,
     COLUMNS,
@@ -135,15 +135,3 @@ def _answers(
             others = tested[~np.isin(dataset.gestures[tested], half)]
             answer(f"{counts[-1]}{WITHOUT}", calibrating, others)
     return answers
-
-
-def parse_counts(text: str) -> list[int]:
-    """Numbers of repetitions, such as ``0,1,2,3``.
-
-    Raises:
-        ConfigError: If there is something else.
-    """
-    parts = text.split(",")
-    if not all(part.isascii() and part.isdigit() for part in parts) or not int(max(parts, key=int)):
-        raise ConfigError(f"--adapt {text}: must be numbers of repetitions, such as 0,1,2,3, one of them above 0")
-    return sorted({int(part) for part in parts})
