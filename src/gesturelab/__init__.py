@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from gesturelab.export.model import Prediction as Prediction
     from gesturelab.models.network import FittedNetwork as FittedNetwork
     from gesturelab.models.network import Network as Network
+    from gesturelab.predict.adaptation import adapt as adapt
     from gesturelab.preprocessing.features import Feature as Feature
     from gesturelab.report.comparison import compare as compare
     from gesturelab.report.results import Comparison as Comparison
@@ -35,6 +36,7 @@ _PUBLIC = {
     "RecordingSource": "datasets.source",
     "RecordingTable": "splits.split",
     "Skeleton": "skeletons.skeleton",
+    "adapt": "predict.adaptation",
     "compare": "report.comparison",
     "Comparison": "report.results",
     "TrainResult": "training.train",

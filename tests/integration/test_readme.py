@@ -60,6 +60,12 @@ NOT_RUN = {
     "gesturelab reproduce utkinect --data-root data/utkinect": "minutes; see test_reproduce.py",
     "gesturelab reproduce quick": "see test_reproduce.py",
     "gesturelab export multirun/gestures --best --format onnx -o model.onnx": "see test_onnx.py",
+    "gesturelab export anna.zip --format onnx -o anna.onnx": "see test_adapt.py",
+    "gesturelab predict anna.zip recordings": "see test_adapt.py",
+    "gesturelab compare multirun/irds_5fold --adapt 0,1,2,3": "needs those; see test_adaptation.py",
+    "gesturelab compare multirun/irds_5fold --adapt 0,1,2,3,5": "needs those; see test_adaptation.py",
+    "gesturelab compare multirun/msr_action3d --adapt 0,1,2": "needs those; see test_adaptation.py",
+    "gesturelab audit multirun/irds_5fold": "needs those; see test_adaptation.py",
 }
 NOT_RUN |= {
     "sensor | gesturelab stream model.zip --smooth 0.3 --view": "there is no sensor; see test_stream.py",
@@ -129,6 +135,9 @@ def recordings(folder):
     (folder / "recordings").mkdir(exist_ok=True)
     still = ",".join(["0.5"] * 75) + "\n"
     (folder / "recordings" / "101_18_0_1_1_stand.txt").write_text(still * 40, encoding="utf-8")
+    (folder / "anna").mkdir(exist_ok=True)
+    (folder / "anna" / "bend.csv").write_text(still * 40, encoding="utf-8")
+    (folder / "anna" / "labels.csv").write_text("file,subject,gesture\nbend.csv,anna,elbow_flexion_left\n")
     if not (folder / "model.zip").exists():
         done = gesturelab("export", "multirun/gestures/model=tiny", "-o", "model.zip", folder=folder)
         assert done.returncode == 0, done.stderr
@@ -186,7 +195,7 @@ def test_command_runs(command, folder, request):
         (folder / "recording.csv").write_text(40 * line)
     if arguments[0] == "doctor":
         arguments += ["trainer=cpu", "trainer.batch_size=4", "window.length_frames=4"]
-    if arguments[0] == "predict":
+    if arguments[0] in ("predict", "adapt"):
         recordings(folder)
     if arguments[0] == "resume":
         run = folder / "multirun" / "gestures" / "model=tiny"

@@ -4,7 +4,7 @@ import argparse
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from gesturelab.cli.options import STANDARD_OUTPUT, add_latency_option, choose_measure, write_output
 from gesturelab.errors import RunError
@@ -39,6 +39,13 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="draw accuracy against cost, joined folds, and models on several datasets (also as PDF)",
     )
+    add(
+        "--adapt",
+        metavar="K,K",
+        help="adapt each run's model to each of its test people with the earliest K repetitions of each gesture, such "
+        "as 0,1,2,3, and test on those after the largest K; writes adaptation_<size>.csv into each run's folder, which "
+        "audit checks",
+    )
     add("--leakage", metavar="FILE", help="draw random windows and recordings beside unseen people")
     add_latency_option(command)
     return command
@@ -65,10 +72,14 @@ def run(arguments: list[str]) -> int:
             f"there is neither {' nor '.join(DEFAULTS)} in {Path.cwd()}: make runs with 'gesturelab train' "
             "(or 'gesturelab train -m model=tiny,small'), or name the folders that hold them"
         )
+    from gesturelab.evaluation.adaptation import parse_counts
     from gesturelab.report.comparison import compare
 
+    counts = parse_counts(options.adapt) if options.adapt is not None else []
     comparison = compare(dirs, measure=choose_measure(options), trust=options.trust)
     quiet = _write(comparison, options)
+    if counts:
+        _adapt(comparison, counts, options.trust, sys.stderr if quiet else sys.stdout)
     _draw(comparison, options)
     where = ", ".join(str(path) for path in dirs)
     if quiet and comparison.unread:
@@ -106,6 +117,39 @@ def _write(comparison: "Comparison", options: argparse.Namespace) -> bool:
         if name is not None:
             write_output(name, text())
     return quiet
+
+
+def _adapt(comparison: "Comparison", numbers: list[int], trusted: list[str], file: TextIO) -> None:
+    """Adapts every model to its test people, and prints a table for each candidate."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from gesturelab.evaluation.adaptation import score_adaptation
+    from gesturelab.runs.folder import RunDir
+    from gesturelab.training.adaptation import evaluate_adaptation
+
+    console = Console(file=file, width=None if file.isatty() else 260, highlight=False)
+    candidates = [each for group in comparison.groups for each in group.group.candidates if not each.peer]
+    for candidate in candidates:
+        runs = [RunDir(run.path, candidate.size) for run in candidate.runs]
+        rows = [row for run in runs for row in evaluate_adaptation(run, numbers, trusted)]
+        scores = score_adaptation(rows)
+        ways = list(dict.fromkeys(score.way for score in scores))
+        title = f"{candidate.label}, adapted to each test person: accuracy of the repetitions after {max(numbers)}"
+        console.print(f"{title}, with 95 % intervals over people, in per cent", style="bold")
+        table = Table(box=None, pad_edge=False)
+        table.add_column("calibrated with")
+        for name in ("people", "recordings", *ways):
+            table.add_column(name, justify="right")
+        for part in dict.fromkeys(score.part for score in scores):
+            own = [score for score in scores if score.part == part]
+            cells = [
+                f"{100 * each.accuracy:.1f}"
+                + (f" ({100 * each.low:.1f}-{100 * each.high:.1f})" if each.people > 1 else "")
+                for each in own
+            ]
+            table.add_row(part, str(own[0].people), f"{own[0].recordings:,}", *cells)
+        console.print(table)
 
 
 def _draw(comparison: "Comparison", options: argparse.Namespace) -> None:

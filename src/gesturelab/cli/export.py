@@ -9,6 +9,7 @@ from gesturelab.errors import ConfigError
 
 if TYPE_CHECKING:
     from gesturelab.export.model import Model
+    from gesturelab.export.program import Evidence
     from gesturelab.runs.folder import RunDir
 
 NAMES = {"bundle": "model.zip", "onnx": "model.onnx", "torch": "model.pt2"}
@@ -22,7 +23,8 @@ def build_parser() -> argparse.ArgumentParser:
         description="Write the model of a finished run as one file that describes itself and works without this "
         "project's configuration: weights, features, scaler, names, test results and a model card.",
     )
-    command.add_argument("run", metavar="RUN", type=Path, help="a run's folder; with --best the folder of a sweep")
+    command.add_argument("run", metavar="RUN", type=Path, help="a run's folder; with --best the folder of a sweep; or "
+                      "with --format a model.zip, such as 'gesturelab adapt' writes")  # fmt: skip
     command.add_argument("-o", "--output", metavar="FILE", type=Path, help="the file (default: model.zip, or "
                       "model.onnx)")  # fmt: skip
     command.add_argument("--format", choices=list(NAMES), default="bundle", help="bundle (the default): for "
@@ -58,7 +60,7 @@ def run(arguments: list[str]) -> int:
     output = cast(Path, options.output or Path(NAMES[options.format]))
 
     from gesturelab.export.best_run import best_run
-    from gesturelab.export.load import model_of, run_of, write_bundle
+    from gesturelab.export.load import load, model_of, run_of, write_bundle
     from gesturelab.files import sha256
 
     if options.best:
@@ -66,9 +68,9 @@ def run(arguments: list[str]) -> int:
         print("\n".join(choice.why))
         source = choice.run
     else:
-        source = run_of(folder)
+        source = None if folder.is_file() else run_of(folder)
     trusted = cast(list[str], options.trust)
-    model = model_of(source, trusted)
+    model = load(folder, trusted) if source is None else model_of(source, trusted)
     for text in model.warnings:
         print(text)
     people = model.contents.facts["data"].get("groups", {})
@@ -80,29 +82,34 @@ def run(arguments: list[str]) -> int:
         _write_program(source, model, output, trusted)
     else:
         write_bundle(model, output)
-    print(f"{source.path.as_posix()} ({source.size}) -> {output.as_posix()}: {output.stat().st_size / 1e6:.2f} MB, "
+    path = folder if source is None else source.path
+    print(f"{path.as_posix()} ({model.contents.size}) -> {output.as_posix()}: {output.stat().st_size / 1e6:.2f} MB, "
           f"SHA-256 {sha256(output)}")  # fmt: skip
     return 0
 
 
-def _write_program(source: "RunDir", model: "Model", output: Path, trusted: list[str]) -> None:
-    from gesturelab.export.program import evidence, write_program
+def _evidence(source: "RunDir | None", model: "Model", trusted: list[str]) -> "Evidence":
+    from gesturelab.export.program import evidence, random_motion
 
-    shown = evidence(source, model, trust=trusted)
+    return random_motion(model) if source is None else evidence(source, model, trust=trusted)
+
+
+def _write_program(source: "RunDir | None", model: "Model", output: Path, trusted: list[str]) -> None:
+    from gesturelab.export.program import write_program
+
+    shown = _evidence(source, model, trusted)
     difference = write_program(model, output, shown)
     print(f"checked on the windows of {shown.what}: probabilities differ by {difference:.1e} at most")
 
 
 def _write_onnx(
-    source: "RunDir", model: "Model", output: Path, trusted: list[str], *, int8: bool, stateful: bool
+    source: "RunDir | None", model: "Model", output: Path, trusted: list[str], *, int8: bool, stateful: bool
 ) -> None:
     try:
         from gesturelab.export.onnx_file import checked, checked_steps, eight_bits, write_graph
     except ModuleNotFoundError as error:
         raise ConfigError(f"--format onnx needs the package {error.name}: pip install 'gesturelab[export]'") from error
-    from gesturelab.export.program import evidence
-
-    shown = evidence(source, model, trust=trusted)
+    shown = _evidence(source, model, trusted)
     graph, difference = (checked_steps if stateful else checked)(model, shown)
     print(f"checked on {shown.what}: probabilities differ by {difference:.1e} at most")
     if int8:

@@ -18,6 +18,7 @@ COMMANDS = {
     "reproduce": "a table of the manual again, beside the published numbers",
     "audit": "prove from a saved run that its test people are unseen",
     "export": "the best run as one file that works elsewhere",
+    "adapt": "a model for one person, from a few recordings of that person",
     "predict": "ask a model about recordings",
     "stream": "recognise gestures while they are made",
     "serve": "a model behind a small HTTP server",

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
 from pathlib import Path
@@ -43,6 +45,28 @@ class RecordingLabel:
     def columns(self) -> dict[str, Any]:
         """The label's values by name, of which others are made."""
         return {each.name: getattr(self, each.name) for each in fields(RecordingLabel)}
+
+
+def repetitions_of(labels: Sequence[RecordingLabel]) -> list[int]:
+    """The number of each recording among those of its subject and gesture, from 1, in order of name.
+
+    Numbers in names count by their value.
+
+    >>> repetitions_of([RecordingLabel(f"wave_{number}", "Anna", "wave") for number in (10, 9)])
+    [2, 1]
+    """
+    counts: Counter[tuple[str, str]] = Counter()
+    numbers = [0] * len(labels)
+
+    def by_value(place: int) -> list[tuple[int, str]]:
+        parts = re.split(r"([0-9]+)", labels[place].name)
+        return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+
+    for place in sorted(range(len(labels)), key=by_value):
+        label = labels[place]
+        counts[label.subject, label.gesture] += 1
+        numbers[place] = counts[label.subject, label.gesture]
+    return numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -341,3 +365,13 @@ def hash_positions(update: Callable[[Any], None], positions: Float32[np.ndarray,
     starts = range(0, len(positions), FRAMES_AT_ONCE)
     for start in show_progress(starts, "computing the checksum of positions"):
         update(np.ascontiguousarray(positions[start : start + FRAMES_AT_ONCE], dtype="<f4").data)
+
+
+def frame_marks(dataset: Dataset) -> Int64[np.ndarray, " frames"]:
+    """A number for each frame: equal for equal frames, and different (but for a chance of 1 in 10**9) for others."""
+    bits = np.ascontiguousarray(dataset.positions).reshape(len(dataset.positions), -1).view(np.uint32)
+    factors = np.random.default_rng(0).integers(1, 2**63, size=bits.shape[1], dtype=np.uint64) | np.uint64(1)
+    marks = np.zeros(len(bits), dtype=np.uint64)
+    for column, factor in enumerate(factors):
+        marks += bits[:, column].astype(np.uint64) * factor  # modulo 2**64
+    return marks.view(np.int64)

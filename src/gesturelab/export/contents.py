@@ -24,8 +24,8 @@ from gesturelab.skeletons.definition import from_plain as skeleton_from
 from gesturelab.skeletons.definition import to_plain as skeleton_to_plain
 from gesturelab.skeletons.skeleton import Skeleton
 
-BUNDLE_SCHEMA = 1
-"""Version of ``bundle.json``; a newer one is refused."""
+BUNDLE_SCHEMA, GENERAL_SCHEMA = 2, 1
+"""Version of ``bundle.json``, and that of a model that is not adapted to a person; a newer one is refused."""
 
 KIND = "gesturelab bundle"
 
@@ -37,6 +37,21 @@ UNSURE_BELOW = 0.5
 
 MOST_HIDDEN, MOST_LAYERS, MOST_FRAMES, MOST_JOINTS, MOST_HZ = 16_384, 64, 10_000, 1_000, 1_000
 """A file that asks for more is refused before anything of that size is made."""
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """For whom a model was adapted, and with what.
+
+    Attributes:
+        person: The subject's id.
+        recordings: For each calibrated class how many recordings there were.
+        only: Whether other classes are never answered; else their answers are as they were.
+    """
+
+    person: str
+    recordings: dict[str, int]
+    only: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +74,7 @@ class Contents:
         unsure_below: Answers with a calibrated confidence below it are unsure.
         unsure_fitted: Whether `unsure_below` was fitted on validation people; else it is `UNSURE_BELOW`.
         facts: How it was trained and tested, as plain values (see `facts_of`).
+        adaptation: None for a model of everybody.
     """
 
     name: str
@@ -76,6 +92,7 @@ class Contents:
     unsure_below: float
     unsure_fitted: bool
     facts: dict[str, Any]
+    adaptation: Adaptation | None = None
 
     @property
     def warnings(self) -> list[str]:
@@ -89,10 +106,11 @@ class Contents:
     def to_plain(self) -> dict[str, Any]:
         """As JSON can hold it."""
         scaler = zip(self.scaler.names, self.scaler.mean.tolist(), self.scaler.deviation.tolist(), strict=True)
+        values = {name: value for name, value in vars(self).items() if name != "adaptation"}
         return {
             "kind": KIND,
-            "schema": BUNDLE_SCHEMA,
-            **vars(self),
+            "schema": GENERAL_SCHEMA if self.adaptation is None else BUNDLE_SCHEMA,
+            **values,
             "target": str(self.target),
             "classes": list(self.classes),
             "model": option_to_plain(self.model),
@@ -101,6 +119,7 @@ class Contents:
             "skeleton": skeleton_to_plain(self.skeleton),
             "scaler": [{"name": name, "mean": mean, "deviation": deviation} for name, mean, deviation in scaler],
             "mirrored_classes": None if self.mirrored_classes is None else list(self.mirrored_classes),
+            **({} if self.adaptation is None else {"adaptation": vars(self.adaptation)}),
         }
 
 
@@ -137,6 +156,7 @@ def from_plain(values: Any) -> Contents:
             unsure_below=_number(plain, "unsure_below", 0, 1),
             unsure_fitted=plain["unsure_fitted"] is True,
             facts=_facts(plain["facts"]),
+            adaptation=_adaptation(plain.get("adaptation"), plain["classes"]),
         )
         _refuse_excess(contents)
     except KeyError as error:
@@ -188,6 +208,15 @@ def _mirrored(values: Any, classes: int) -> tuple[int, ...] | None:
     if not numbers or sorted(values) != list(range(classes)):
         raise ValueError("mirrored_classes must hold each class once, as a list of whole numbers, or be null")
     return tuple(values)
+
+
+def _adaptation(values: Any, classes: list[str]) -> Adaptation | None:
+    if values is None:
+        return None
+    recordings: dict[str, Any] = values["recordings"]
+    if not recordings or not recordings.keys() <= set(classes) or any(type(n) is not int for n in recordings.values()):
+        raise ValueError("adaptation.recordings must say of some classes how many recordings there were")
+    return Adaptation(_text(values, "person"), dict(recordings), values["only"] is True)
 
 
 def _scaler(values: list[dict[str, Any]]) -> Scaler:

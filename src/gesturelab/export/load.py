@@ -17,6 +17,7 @@ from gesturelab.export.contents import UNSURE_BELOW, Contents, facts_of, from_pl
 from gesturelab.export.model import Model, load_onnx
 from gesturelab.export.model_card import card
 from gesturelab.files import sha256
+from gesturelab.models.adapted_head import add_adapted_head
 from gesturelab.models.flops import on_meta_device
 from gesturelab.models.recogniser import Recogniser
 from gesturelab.models.saved import read_recogniser
@@ -121,6 +122,8 @@ def _recogniser(contents: Contents, weights: bytes) -> Recogniser:
     if features.names != contents.scaler.names:
         raise BundleError("bundle.json: the scaler is of other features than the configuration")
     classifier = on_meta_device(contents.model, features, len(contents.classes), contents.window.length_frames)
+    if contents.adaptation is not None:
+        add_adapted_head(classifier)
     _fill(classifier, weights)
     return Recogniser(contents.features, contents.skeleton, contents.scaler, classifier, contents.mirrored_classes)
 

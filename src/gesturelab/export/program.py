@@ -63,15 +63,15 @@ def evidence(run: RunDir, model: Model, trust: Collection[str] = ()) -> Evidence
         dataset = load(config)
         predictions = read_predictions(run.predictions)
     except GesturelabError:
-        return _random_motion(model)
+        return random_motion(model)
     if dataset.fingerprint != model.contents.facts["data"]["fingerprint"]:
-        return _random_motion(model)
+        return random_motion(model)
     places = {name: place for place, name in enumerate(dataset.names)}
     recordings = tuple(dataset[places[name]] for name in predictions.names)
     return Evidence(f"{len(recordings)} test recordings of {dataset.source}", recordings, predictions.truth)
 
 
-def _random_motion(model: Model) -> Evidence:
+def random_motion(model: Model) -> Evidence:
     """Joints that stay about where they are and swing slowly."""
     rng = np.random.default_rng(0)
     joints, window = len(model.skeleton.joints), model.contents.window

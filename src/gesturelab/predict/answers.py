@@ -66,7 +66,7 @@ def rates_of(named: Iterable[str]) -> dict[str, float]:
     """
     folders = [Path(name).expanduser() for name in named if name != STANDARD_INPUT]
     tables = [folder for folder in folders if (folder / FILE).is_file()]
-    labels = [(folder, label) for folder in tables for label in read_labels(folder)]
+    labels = [(folder, label) for folder in tables for label in read_labels(folder, one_person=True)]
     return {str(folder / label.file): label.rate_hz for folder, label in labels if label.rate_hz is not None}
 
 
@@ -138,7 +138,7 @@ def answers(
     reading = reading or reading_for(model)
     waiting: list[tuple[str, Recording | str]] = []
     for source in sources:
-        waiting.append((source, _read(model, source, reading, (rates or {}).get(source))))
+        waiting.append((source, read_recording(model, source, reading, (rates or {}).get(source))))
         frames = sum(len(recording.positions) for _, recording in waiting if isinstance(recording, Recording))
         if frames >= FRAMES_AT_ONCE or len(waiting) >= RECORDINGS_AT_ONCE:
             yield from _answered(model, waiting)
@@ -152,8 +152,8 @@ def _answered(model: Model, waiting: list[tuple[str, Recording | str]]) -> Itera
         yield Answer(source, next(predictions)) if isinstance(recording, Recording) else Answer(source, None, recording)
 
 
-def _read(model: Model, source: str, reading: Reading, own_rate_hz: float | None) -> Recording | str:
-    """The recording, or why it cannot be used."""
+def read_recording(model: Model, source: str, reading: Reading, own_rate_hz: float | None) -> Recording | str:
+    """The recording of one source, or why it cannot be used."""
     try:
         if source == STANDARD_INPUT:
             frames = parse_frames(_standard_input(), reading)

@@ -31,7 +31,7 @@ class Scored:
     Attributes:
         rows: One a part, as `gesturelab.export.contents.tested` gives them.
         unlabelled: How many answered recordings have no label that the model knows.
-        known: People among them whom the model has seen, by subset: train, validation.
+        known: People among them whom the model has seen, by subset: train, validation; or adapted.
     """
 
     rows: list[dict[str, Any]]
@@ -64,6 +64,8 @@ def score(model: Model, answers: Sequence[Answer]) -> Scored | None:
     known: dict[str, list[str]] = {}
     if model.contents.facts["data"].get("source") != "synthetic":
         known = {subset: sorted(model.contents.people(subset) & groups.keys()) for subset in ("train", "validation")}
+    if (adaptation := model.contents.adaptation) is not None:
+        known["adapted"] = sorted({adaptation.person} & groups.keys())
     return Scored(
         tested(predictions, groups),
         len(answered) - len(labelled),
@@ -81,6 +83,8 @@ def caveats(model: Model, scored: Scored) -> list[str]:
         )
     if ids := scored.known.get("validation"):
         texts.append(f"{', '.join(ids)}: validation people of this model, by whom it was chosen and calibrated")
+    if ids := scored.known.get("adapted"):
+        texts.append(f"NOT UNSEEN: this model is adapted to {ids[0]}; the recordings that calibrated it test nothing")
     return texts
 
 

@@ -47,6 +47,8 @@ class RunDir:
     """One row a test recording, as CSV."""
     windows = _Name("windows_{size}.csv")
     """How the answer evolves over each test recording, as CSV; runs of older versions have none."""
+    adaptation = _Name("adaptation_{size}.csv")
+    """What models adapted to each test person say, as CSV; only after ``compare --adapt``."""
     folds = _Name("folds.json")
     """The test people of each fold, as JSON; only of a split with folds."""
     config = _Name("config.yaml")

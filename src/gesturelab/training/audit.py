@@ -1,5 +1,6 @@
 """Proof from a saved run that its test people are unseen: who and what was in which subset, worked out afresh."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +12,9 @@ from gesturelab.config.options import to_plain
 from gesturelab.config.saved import read_config
 from gesturelab.config.training import Keep, TrainConfig
 from gesturelab.datasets.load import load
-from gesturelab.datasets.recording import Dataset
+from gesturelab.datasets.recording import Dataset, frame_marks
 from gesturelab.errors import GesturelabError
+from gesturelab.evaluation.adaptation import CALIBRATION, TEST, read_adaptation
 from gesturelab.evaluation.metrics import CORRECTNESS, primary_metric
 from gesturelab.evaluation.predictions import read_predictions
 from gesturelab.files import sha256
@@ -20,6 +22,7 @@ from gesturelab.preprocessing.scaler import Scaler
 from gesturelab.preprocessing.windows import Windows
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.info import Info
+from gesturelab.training.adaptation import number_repetitions
 from gesturelab.training.artefacts import baseline_info, make_baselines, split_info
 from gesturelab.training.build import make_data, make_scaler
 from gesturelab.training.checkpoints import kept_epoch
@@ -97,6 +100,7 @@ def audit(run: RunDir, root: str | None = None) -> list[Check]:
         _scaler(run, config, data, people),
         _choice(config, info, people),
         *_baselines(dataset, subsets[0], subsets[2], info),
+        *([_adaptation(run, dataset, people[2])] if run.adaptation.is_file() else []),
     ]
 
 
@@ -174,16 +178,6 @@ def _frames(data: GestureData) -> Check:
     )
 
 
-def frame_marks(dataset: Dataset) -> Int64[np.ndarray, " frames"]:
-    """A number for each frame: equal for equal frames, and different (but for a chance of 1 in 10**9) for others."""
-    bits = np.ascontiguousarray(dataset.positions).reshape(len(dataset.positions), -1).view(np.uint32)
-    factors = np.random.default_rng(0).integers(1, 2**63, size=bits.shape[1], dtype=np.uint64) | np.uint64(1)
-    marks = np.zeros(len(bits), dtype=np.uint64)
-    for column, factor in enumerate(factors):
-        marks += bits[:, column].astype(np.uint64) * factor  # modulo 2**64
-    return marks.view(np.int64)
-
-
 def covered_frames(
     dataset: Dataset, windows: Windows, index: Int64[np.ndarray, " some_windows"]
 ) -> Bool[np.ndarray, " frames"]:
@@ -258,6 +252,43 @@ def _baselines(
         "" if same else "fitted again, they say something else",
         f"length alone: {anew['length']['rule']}",
     )
+
+
+def _adaptation(run: RunDir, dataset: Dataset, tested: set[str]) -> Check:
+    """Of each test person and gesture the earliest recordings calibrate, and the others test; no frame does both."""
+    claim = "no recording or frame both calibrates and tests an adapted model"
+    try:
+        rows = read_adaptation(run.adaptation)
+    except GesturelabError as error:
+        return Check(claim, str(error), "")
+    repetitions = dict(zip(dataset.names, number_repetitions(dataset).tolist(), strict=True))
+    subjects = dict(zip(dataset.names, dataset.subjects, strict=True))
+    expected = {name for name, subject in subjects.items() if subject in tested}
+    most = max((row.repetition for row in rows if row.use == CALIBRATION), default=0)
+    counts = [int(way.split()[0]) for row in rows[:1] for way in row.answers]
+    odd = sorted(expected ^ {row.name for row in rows})
+    texts = [f"{_some(odd)}: not, or not only, a recording of the test people"] if odd else []
+    if twice := sorted(name for name, count in Counter(row.name for row in rows).items() if count > 1):
+        texts.append(f"{_some(twice)}: twice")
+    for row in rows:
+        calibrates = repetitions.get(row.name) in range(1, max(counts) + 1)
+        if (
+            calibrates != (row.use == CALIBRATION)
+            or row.repetition != repetitions.get(row.name)
+            or any(row.answers.values()) != (row.use == TEST)
+        ):
+            use = CALIBRATION if calibrates else TEST
+            texts.append(f"{row.name} is repetition {repetitions.get(row.name)}, so it is for {use}, not {row.use}")
+    marks, places = frame_marks(dataset), {name: place for place, name in enumerate(dataset.names)}
+
+    def frames_of(use: str) -> set[int]:
+        spans = [places[row.name] for row in rows if row.use == use and row.name in places]
+        return {mark for at in spans for mark in marks[dataset.offsets[at] : dataset.offsets[at + 1]].tolist()}
+
+    if both := frames_of(CALIBRATION) & frames_of(TEST):
+        texts.append(f"{len(both)} frames are in calibration and test recordings")
+    count = sum(row.use == TEST for row in rows)
+    return Check(claim, "; ".join(texts[:NAMED]), f"the first {most} repetitions calibrate, {count} later ones test")
 
 
 def _subsets(data: GestureData) -> tuple[Int64[np.ndarray, " _"], ...]:

@@ -149,7 +149,11 @@ def test_a_part_is_missing(tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda one: one.update(schema=2), "has schema 2, but this gesturelab reads up to 1: update it"),
+        (lambda one: one.update(schema=3), "has schema 3, but this gesturelab reads up to 2: update it"),
+        (
+            lambda one: one.update(adaptation={"person": "a", "recordings": {"x": 1}, "only": True}),
+            "adaptation.recordings",
+        ),
         (lambda one: one.update(schema="1"), "no number 'schema'"),
         (lambda one: one.update(kind="else"), "does not begin as one of gesturelab"),
         (lambda one: one.pop("window"), "has no 'window'"),

@@ -37,8 +37,12 @@ class LabelRow(RecordingLabel):
     mirrored: str = ""
 
 
-def read_labels(root: Path) -> tuple[LabelRow, ...]:
+def read_labels(root: Path, *, one_person: bool = False) -> tuple[LabelRow, ...]:
     """Reads and checks the table of a folder.
+
+    Args:
+        root: The folder.
+        one_person: Whether one subject is enough, since nobody is trained and tested on.
 
     Raises:
         DataError: Naming the file and the line.
@@ -52,7 +56,7 @@ def read_labels(root: Path) -> tuple[LabelRow, ...]:
     if absent := [label for label in labels if not (root / label.file).is_file()]:
         more = f" (and {len(absent) - 1} more are missing)" if len(absent) > 1 else ""
         raise _error(path, absent[0].line, f"there is no file {absent[0].file} in {root}{more}")
-    if len({label.subject for label in labels}) == 1:
+    if not one_person and len({label.subject for label in labels}) == 1:
         raise DataError(
             f"{path} names one subject only, {labels[0].subject}: to learn from some people and test on others there "
             "must be three or more"

@@ -1,0 +1,137 @@
+"""Finished runs, adapted to each of their test people: the earliest repetitions calibrate, the later ones test."""
+
+import csv
+from collections.abc import Collection, Sequence
+
+import numpy as np
+from jaxtyping import Bool, Int64
+
+from gesturelab.config.saved import read_config
+from gesturelab.datasets.load import load
+from gesturelab.datasets.recording import Dataset, RecordingLabel, frame_marks, repetitions_of
+from gesturelab.errors import DataError, RunError
+from gesturelab.evaluation.adaptation import (
+    CALIBRATION,
+    COLUMNS,
+    ONLY,
+    SHARED,
+    TEST,
+    WITHOUT,
+    AdaptedRecording,
+    ways_of,
+)
+from gesturelab.export.adaptation import adapt_to
+from gesturelab.export.load import model_of
+from gesturelab.export.model import Model
+from gesturelab.files import atomic_write
+from gesturelab.progress import show_progress
+from gesturelab.runs.folder import RunDir
+
+
+def evaluate_adaptation(run: RunDir, counts: Sequence[int], trust: Collection[str] = ()) -> list[AdaptedRecording]:
+    """Adapts a run's model to each test person, and writes what it says of that person's later recordings.
+
+    The test recordings are those after the largest number of repetitions, whatever the number that calibrates.
+
+    Args:
+        run: A finished run; ``adaptation_<size>.csv`` is written into its folder.
+        counts: How many repetitions of each gesture calibrate; 0 is the model as it is.
+        trust: Classes from outside gesturelab that the run may name.
+
+    Raises:
+        RunError: If the run is leaky, or its data are not those it was made from.
+        DataError: If no test person has more repetitions than the largest number.
+        GesturelabError: If the run cannot be read, or its model not adapted.
+    """
+    model = model_of(run, trust)
+    if model.contents.facts["split"]["leaky"]:
+        raise RunError(f"{run.path} is LEAKY: its test people are no new people, so there is nobody to adapt to")
+    dataset = load(read_config(run.config).data)
+    if dataset.fingerprint != model.contents.facts["data"]["fingerprint"]:
+        raise RunError(f"{run.path}: the data are not those that the run was made from (another fingerprint)")
+    people = model.contents.people("test")
+    repetitions, most = number_repetitions(dataset), max(counts)
+    chosen = np.flatnonzero([subject in people for subject in dataset.subjects])
+    if not (repetitions[chosen] > most).any():
+        raise DataError(
+            f"{run.path}: no test person has more than {repetitions[chosen].max()} repetitions of a gesture, so that "
+            f"none is left to test after {most} that calibrate: name smaller numbers"
+        )
+    tested = _without_shared_frames(dataset, chosen, repetitions <= most)
+    answers: dict[int, dict[str, str]] = {}
+    for person in show_progress(sorted(people), "adapting to each test person"):
+        own = chosen[[dataset.subjects[number] == person for number in chosen.tolist()]]
+        answers |= _answers(model, dataset, own, np.intersect1d(own, tested), repetitions, sorted(counts))
+    untested = dict.fromkeys(ways_of(counts), "")
+    rows = [
+        AdaptedRecording(
+            name=dataset.names[number],
+            subject=dataset.subjects[number],
+            group=dataset.groups[number],
+            gesture=dataset.gesture_names[dataset.gestures[number]],
+            correctness=int(dataset.correctness[number]),
+            repetition=int(repetitions[number]),
+            use=CALIBRATION if repetitions[number] <= most else TEST if number in answers else SHARED,
+            truth=dataset.class_names[dataset.classes[number]],
+            answers=answers.get(number, untested),
+        )
+        for number in chosen.tolist()
+    ]
+    with atomic_write(run.adaptation) as beside, beside.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerows([[*COLUMNS, *ways_of(counts)], *(row.cells for row in rows)])
+    return rows
+
+
+def number_repetitions(dataset: Dataset) -> Int64[np.ndarray, " recordings"]:
+    """The number of each recording among those of its person and gesture, from 1."""
+    gestures = [dataset.gesture_names[number] for number in dataset.gestures.tolist()]
+    labels = [RecordingLabel(*each) for each in zip(dataset.names, dataset.subjects, gestures, strict=True)]
+    return np.array(repetitions_of(labels), dtype=np.int64)
+
+
+def _without_shared_frames(
+    dataset: Dataset, chosen: Int64[np.ndarray, " recordings"], calibrates: Bool[np.ndarray, " all_recordings"]
+) -> Int64[np.ndarray, " tested"]:
+    """Of the later recordings those that have no frame in common with one that calibrates."""
+    marks = [marks.tolist() for marks in np.split(frame_marks(dataset), dataset.offsets[1:-1])]
+    seen = {mark for number in chosen[calibrates[chosen]].tolist() for mark in marks[number]}
+    later = chosen[~calibrates[chosen]]
+    return later[[seen.isdisjoint(marks[number]) for number in later.tolist()]]
+
+
+def _answers(
+    model: Model,
+    dataset: Dataset,
+    own: Int64[np.ndarray, " own"],
+    tested: Int64[np.ndarray, " tested"],
+    repetitions: Int64[np.ndarray, " recordings"],
+    counts: Sequence[int],
+) -> dict[int, dict[str, str]]:
+    """For each test recording of a person the answer of each adapted model."""
+    answers = {number: dict.fromkeys(ways_of(counts), "") for number in tested.tolist()}
+
+    def answer(
+        way: str, calibrating: Int64[np.ndarray, " some"], numbers: Int64[np.ndarray, " others"], *, only: bool = False
+    ) -> None:
+        adapted = model
+        if len(calibrating):
+            recordings = [dataset[number] for number in calibrating.tolist()]
+            classes = [dataset.class_names[number] for number in dataset.classes[calibrating].tolist()]
+            adapted = adapt_to(model, recordings, classes, recordings[0].subject, only=only)
+        predictions = adapted.answer([dataset[number] for number in numbers.tolist()])
+        for number, prediction in zip(numbers.tolist(), predictions, strict=True):
+            answers[number][way] = prediction.label
+
+    for count in counts:
+        calibrating = own[repetitions[own] <= count]
+        answer(str(count), calibrating, tested)
+        if count:
+            answer(f"{count}{ONLY}", calibrating, tested, only=True)
+    if counts[-1]:
+        gestures = np.unique(dataset.gestures[own])
+        for half in (gestures[::2], gestures[1::2]):
+            calibrating = own[(repetitions[own] <= counts[-1]) & np.isin(dataset.gestures[own], half)]
+            others = tested[~np.isin(dataset.gestures[tested], half)]
+            answer(f"{counts[-1]}{WITHOUT}", calibrating, others)
+    return answers
