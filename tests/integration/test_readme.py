@@ -41,7 +41,8 @@ NOT_RUN = {
     "--methods majority,nearest,minirocket,multirocket_hydra": "see test_peers.py",
     "gesturelab compare multirun/irds_best multirun/irds_best-peers": "needs those; see test_peers.py",
     "gesturelab train -m experiment=benchmark": "see test_sweeps.py",
-    "gesturelab train -m experiment=learning_curve data=irds data.root=data/irds model=minirocket": "see test_sweeps.py",
+    "gesturelab train -m experiment=learning_curve data=irds data.root=data/irds model=minirocket": "see "
+    "test_sweeps.py",
     "gesturelab compare multirun/learning_curve --figures figures": "needs those; see test_curves.py",
     "gesturelab compare multirun/benchmark": "needs those; see test_sweeps.py",
     "gesturelab audit multirun/irds_loso": "needs those; see test_audit_command.py",
