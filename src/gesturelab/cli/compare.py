@@ -4,10 +4,10 @@ import argparse
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from gesturelab.cli.options import STANDARD_OUTPUT, add_latency_option, choose_measure, write_output
-from gesturelab.errors import RunError
+from gesturelab.errors import GesturelabError, RunError
 
 if TYPE_CHECKING:
     from gesturelab.report.results import Comparison
@@ -46,6 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
         "as 0,1,2,3, and test on those after the largest K; writes adaptation_<size>.csv into each run's folder, which "
         "audit checks",
     )
+    add("--data-root", metavar="DIR", help="where the recordings are for --adapt, if not where the runs found them")
     add("--leakage", metavar="FILE", help="draw random windows and recordings beside unseen people")
     add_latency_option(command)
     return command
@@ -79,7 +80,7 @@ def run(arguments: list[str]) -> int:
     comparison = compare(dirs, measure=choose_measure(options), trust=options.trust)
     quiet = _write(comparison, options)
     if counts:
-        _adapt(comparison, counts, options.trust, sys.stderr if quiet else sys.stdout)
+        _adapt(comparison, counts, options, quiet=quiet)
     _draw(comparison, options)
     where = ", ".join(str(path) for path in dirs)
     if quiet and comparison.unread:
@@ -119,23 +120,33 @@ def _write(comparison: "Comparison", options: argparse.Namespace) -> bool:
     return quiet
 
 
-def _adapt(comparison: "Comparison", numbers: list[int], trusted: list[str], file: TextIO) -> None:
+def _adapt(comparison: "Comparison", numbers: list[int], options: argparse.Namespace, *, quiet: bool) -> None:
     """Adapts every model to its test people, and prints a table for each candidate."""
     from rich.console import Console
     from rich.table import Table
 
     from gesturelab.evaluation.adaptation import score_adaptation
+    from gesturelab.report import texts
     from gesturelab.runs.folder import RunDir
     from gesturelab.training.adaptation import evaluate_adaptation
 
-    console = Console(file=file, width=None if file.isatty() else 260, highlight=False)
-    candidates = [each for group in comparison.groups for each in group.group.candidates if not each.peer]
-    for candidate in candidates:
+    wide = None if (sys.stderr if quiet else sys.stdout).isatty() else 260
+    console = Console(stderr=quiet, width=wide, highlight=False)
+    candidates = [(group, each) for group in comparison.groups for each in group.group.candidates if not each.peer]
+    for group, candidate in candidates:
         runs = [RunDir(run.path, candidate.size) for run in candidate.runs]
-        rows = [row for run in runs for row in evaluate_adaptation(run, numbers, trusted)]
-        scores = score_adaptation(rows)
+        try:
+            rows = [row for run in runs for row in evaluate_adaptation(run, numbers, options.trust, options.data_root)]
+            scores = score_adaptation(rows)
+        except GesturelabError as error:
+            if len(candidates) == 1:
+                raise
+            print(f"gesturelab: {candidate.label} is not adapted: {error}", file=sys.stderr)
+            continue
         ways = list(dict.fromkeys(score.way for score in scores))
-        title = f"{candidate.label}, adapted to each test person: accuracy of the repetitions after {max(numbers)}"
+        limit = texts.of_limit(group).strip(",")
+        title = f"{candidate.label} on {group.group.data}{limit}, adapted to each test person: accuracy of the "
+        title += f"repetitions after {max(numbers)}"
         console.print(f"{title}, with 95 % intervals over people, in per cent", style="bold")
         table = Table(box=None, pad_edge=False)
         table.add_column("calibrated with")

@@ -1,12 +1,13 @@
 """``gesturelab reproduce``: a table of the manual, run again and put beside the published numbers."""
 
 import argparse
+import hashlib
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from gesturelab.errors import RunError
+from gesturelab.errors import ConfigError, RunError
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -67,12 +68,21 @@ def reproduce(name: str, overrides: Sequence[str], data_root: str | None, write:
     from gesturelab.cli import train
     from gesturelab.config.store import job_folder
     from gesturelab.report.comparison import compare
-    from gesturelab.report.published import compare_cells, other_conditions, published_again, read_published
+    from gesturelab.report.published import (
+        compare_cells,
+        list_published,
+        other_conditions,
+        published_again,
+        read_published,
+    )
     from gesturelab.runs.info import PACKAGES, SYNTHETIC
 
     table = read_published(name)
     changes = [text for text in overrides if not text.startswith(("hydra/", "hydra.", "launcher."))]
-    folder = Path("multirun", "reproduce", "-".join([Path(name).stem, *[job_folder(text) for text in changes]]))
+    if not table.cells:
+        raise ConfigError(f"{name}: it publishes no number (cells)")
+    own = [] if name in list_published() else [hashlib.sha256(str(Path(name).absolute()).encode()).hexdigest()[:8]]
+    folder = Path("multirun", "reproduce", "-".join([Path(name).stem, *own, *[job_folder(text) for text in changes]]))
     roots = [] if data_root is None else [f"data.root={Path(data_root).absolute()}"]
     train.run(["-m", *table.sweep, *roots, *overrides, f"hydra.sweep.dir='{folder}'"])
     comparison = compare([folder])
@@ -80,6 +90,8 @@ def reproduce(name: str, overrides: Sequence[str], data_root: str | None, write:
     if not infos:
         raise RunError(f"{folder} holds no finished run (yet): call the same command again")
     conditions = other_conditions(table, infos)
+    if not (table.cpu and table.recordings and table.versions):
+        conditions.append("the table does not say on which processor, of which recordings, with which versions")
     cells = list(compare_cells(table, comparison, exact=not conditions))
     print(f"\n{table.title}\n\n{'':18}{'':12}published  measured  difference  tolerated   (per cent of recordings)")
     for cell in cells:

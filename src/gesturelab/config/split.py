@@ -28,6 +28,11 @@ class SplitConfig(Checked):
     draw: int = key(0, NOT_NEGATIVE)
     """Which of the possible draws of people, or repetitions, that is; draws are averaged like seeds."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.draw and not self.limits:
+            raise ConfigError(f"split.draw={self.draw}: only with split.training_people or split.training_repetitions")
+
     @property
     def limits(self) -> dict[str, int]:
         """The keys that make a learning curve, as far as they are in use."""

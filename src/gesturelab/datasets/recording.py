@@ -60,7 +60,7 @@ def repetitions_of(labels: Sequence[RecordingLabel]) -> list[int]:
 
     def by_value(place: int) -> list[tuple[int, str]]:
         parts = re.split(r"([0-9]+)", labels[place].name)
-        return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+        return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
     for place in sorted(range(len(labels)), key=by_value):
         label = labels[place]

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from gesturelab.datasets.recording import CORRECTNESS
-from gesturelab.errors import ConfigError, RunError
+from gesturelab.errors import ConfigError, DataError, RunError
 from gesturelab.evaluation.bootstrap import intervals
 from gesturelab.files import open_text, why
 
@@ -89,6 +89,8 @@ def read_adaptation(path: Path) -> list[AdaptedRecording]:
         with open_text(path) as file:
             table = csv.DictReader(file, strict=True)
             ways = tuple(table.fieldnames or ())[len(COLUMNS) :]
+            if not ways or not all(way.partition(" ")[0].isdecimal() for way in ways):
+                raise ValueError("its last columns are no numbers of repetitions")
             return [
                 AdaptedRecording(
                     row["recording"], row["subject"], row["group"], row["gesture"], int(row["correct"]),
@@ -126,8 +128,18 @@ class AdaptationScore:
 
 
 def score_adaptation(recordings: Sequence[AdaptedRecording]) -> list[AdaptationScore]:
-    """Scores of each way to adapt: of all test recordings, by group, by correctness, and by both."""
+    """Scores of each way to adapt: of all test recordings, by group, by correctness, and by both.
+
+    Raises:
+        DataError: If nothing is tested.
+    """
     tested = [each for each in recordings if each.use == TEST]
+    if not tested:
+        most = max((each.repetition for each in recordings), default=0)
+        raise DataError(
+            f"no test person has more than {most} repetitions of a gesture, so that none is left to test after those "
+            "that calibrate: name smaller numbers"
+        )
     parts: dict[str, list[AdaptedRecording]] = {}
     for each in tested:
         correctness = CORRECTNESS.get(each.correctness, str(each.correctness))
@@ -157,4 +169,4 @@ def _score(way: str, part: str, recordings: Sequence[AdaptedRecording]) -> Adapt
 
     value = float(right.sum() / total.sum()) if people else float("nan")
     low, high = intervals(accuracy, len(people))[0].tolist() if people else (value, value)
-    return AdaptationScore(way, part, len(people), len(recordings), value, low, high)
+    return AdaptationScore(way, part, len(people), len({each.name for each in recordings}), value, low, high)

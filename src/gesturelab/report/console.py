@@ -72,8 +72,8 @@ def show(comparison: Comparison, console: Console, *, full: bool = False) -> Non
         if comparison.across is not None:
             console.print()
             _print_table(console, datasets_table(comparison.across, narrow=True))
-    notes = [*dict.fromkeys(line for group in comparison.groups for line in group.warnings), *texts.notes(brief)]
-    notes = list(dict.fromkeys(notes))
+    warned = [line for group in comparison.groups for line in group.warnings]
+    notes = list(dict.fromkeys([*warned, *texts.partial(comparison), *texts.notes(brief)]))
     for line in notes[: MOST_NOTES - 1]:
         _print_text(console, line, "bold red" if line.split(":")[0].isupper() else "")
     hidden = len(notes) - MOST_NOTES + 1

@@ -20,7 +20,7 @@ def compare_curves(groups: Sequence[GroupComparison]) -> tuple[LearningCurve, ..
     """The learning curves among some groups.
 
     Runs without a limit are the last point of a curve of people: all who are no test people train, on average over
-    folds. Only people whom all points of a curve tested count for it.
+    folds. Only people whom all points of a curve tested count for it; a point whose folds are not all there is none.
 
     Args:
         groups: Of a comparison.
@@ -29,7 +29,7 @@ def compare_curves(groups: Sequence[GroupComparison]) -> tuple[LearningCurve, ..
     for axis in MORE:
         points: dict[str, list[tuple[float, GroupComparison]]] = {}
         for group in groups:
-            if group.results and group.target == GESTURE:
+            if group.target == GESTURE and any(_counts(result) for result in group.results):
                 count = group.options.get(axis) or _all_people(group, axis)
                 if count is not None:
                     points.setdefault(_rest(group, axis), []).append((float(count), group))
@@ -39,6 +39,11 @@ def compare_curves(groups: Sequence[GroupComparison]) -> tuple[LearningCurve, ..
             if len(found) > 1 and any(axis in group.options for _, group in found)
         ]
     return tuple(curves)
+
+
+def _counts(result: CandidateResult) -> bool:
+    """Whether everybody was tested, by a model."""
+    return not result.partial and not result.baseline
 
 
 def _all_people(group: GroupComparison, axis: str) -> float | None:
@@ -59,8 +64,7 @@ def _rest(group: GroupComparison, axis: str) -> str:
 
 def _curve(axis: str, points: Sequence[tuple[float, GroupComparison]]) -> LearningCurve:
     whole = [
-        (count, {result.candidate: result for result in group.results if not result.partial and not result.baseline})
-        for count, group in points
+        (count, {result.candidate: result for result in group.results if _counts(result)}) for count, group in points
     ]
     names = dict.fromkeys(name for _, results in whole for name in results)
     people = sorted(

@@ -466,7 +466,8 @@ def of_curve(curve: LearningCurve) -> Iterator[str]:
         yield (
             f"{text}; with {law.more} more about {points(gain['value'])} points ({points(gain['low'])} to "
             f"{points(gain['high'])}), if the power law that fits the points goes on"
-        ) + "."
+            f"{'' if law.checked else ' (they are too few to check it)'}."
+        )
 
 
 def checks_of_curve(curve: LearningCurve) -> Iterator[str]:
@@ -481,15 +482,25 @@ def checks_of_curve(curve: LearningCurve) -> Iterator[str]:
             )
 
 
-def notes(comparison: Comparison) -> list[str]:
-    """What must be known of the numbers, in one line each, the weightiest first."""
-    lines = list(dict.fromkeys(text for group in comparison.groups for text in group.warnings))
-    lines += [
-        f"PARTIAL: {result.candidate} was not tested on {result.missing_people}."
+def partial(comparison: Comparison) -> list[str]:
+    """Which candidates were not tested on everybody."""
+    return [
+        f"PARTIAL: {result.candidate}{of_limit(group)} was not tested on {result.missing_people}."
         for group in comparison.groups
         for result in group.results
         if result.partial and not result.baseline
     ]
+
+
+def of_limit(group: GroupComparison) -> str:
+    """The number of training people or repetitions, where it is limited."""
+    return "".join(f", {group.options[axis]} {words}," for axis, words in CURVE_AXES.items() if axis in group.options)
+
+
+def notes(comparison: Comparison) -> list[str]:
+    """What must be known of the numbers, in one line each, the weightiest first."""
+    lines = list(dict.fromkeys(text for group in comparison.groups for text in group.warnings))
+    lines += partial(comparison)
     joined = [group.cross_validation for group in comparison.groups if group.cross_validation]
     lines += [f"Not compared: {run.path}: {run.state}: {run.reason}" for run in comparison.unread[:1]]
     lines += [f"Not compared: {len(comparison.unread) - 1} more."] if comparison.unread[1:] else []

@@ -5,7 +5,7 @@ called with the table. The check for leaks is not its business and always runs.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import chain, zip_longest
 from pathlib import Path
@@ -124,7 +124,7 @@ def split_windows(dataset: Dataset, windows: Windows, config: SplitConfig) -> Su
     else:
         people = choose_people(recording_table(dataset), config)
         subjects = np.array(dataset.subjects)
-        kept = _draw_repetitions(dataset, config)
+        kept = _draw_repetitions(dataset, config, {*people.train, *people.validation})
         parts = (np.isin(subjects, people.train) & kept, np.isin(subjects, people.validation) & kept)
         parts = (*parts, np.isin(subjects, people.test))
         subsets = Subsets(*(np.flatnonzero(part[windows.recording]) for part in parts), leaky=False)
@@ -180,15 +180,27 @@ def _draw_training_people(people: Mapping[str, str], fold: Fold, config: SplitCo
     return line[:count]
 
 
-def _draw_repetitions(dataset: Dataset, config: SplitConfig) -> Bool[np.ndarray, " recordings"]:
-    """Which recordings are among the first of their person and gesture, in an order that is drawn."""
+def _draw_repetitions(
+    dataset: Dataset, config: SplitConfig, training: Container[str]
+) -> Bool[np.ndarray, " recordings"]:
+    """Which recordings are among the first of their person and gesture, in an order that is drawn.
+
+    Raises:
+        SplitError: If nobody who trains has so many.
+    """
     kept = np.ones(len(dataset), dtype=bool)
     if config.training_repetitions is not None:
         seen: Counter[tuple[str, int]] = Counter()
         for at in np.random.default_rng([config.seed, config.draw]).permutation(len(dataset)).tolist():
-            which = (dataset.subjects[at], int(dataset.classes[at]))
+            which = (dataset.subjects[at], int(dataset.gestures[at]))
             kept[at] = seen[which] < config.training_repetitions
             seen[which] += 1
+        most = max(count for (subject, _), count in seen.items() if subject in training)
+        if config.training_repetitions > most:
+            raise SplitError(
+                f"split.training_repetitions={config.training_repetitions}: nobody who trains has more than {most} "
+                "recordings of a gesture"
+            )
     return kept
 
 

@@ -137,7 +137,7 @@ class Array:
         amd = options.gpu_vendor == "amd" or self.shape.device == "rocm"
         flags = ["--rocm" if amd else "--nv"] if gpus else []
         binds = [part for path in container_folders(self.jobs, options) for part in ("--bind", str(path))]
-        image = str(Path(options.container).resolve())
+        image = str(Path(options.container).expanduser().resolve())
         return ["apptainer", "exec", *flags, *binds, "--pwd", str(Path.cwd()), image, options.python or "python3"]
 
 
@@ -153,7 +153,8 @@ def container_folders(jobs: Sequence[Job], options: SlurmLauncherConfig) -> list
         named = [OmegaConf.select(config, "data.root"), *(OmegaConf.select(config, "search_path") or [])]
         named.append(cache_folder(OmegaConf.select(config, "data.cache_dir")))
         folders |= {path for name in named if name and (path := Path(name).expanduser()).exists()}
-    absolute = {folder.resolve() for folder in folders}
+    folders = {path.expanduser() for path in folders}
+    absolute = {path for folder in folders for path in (folder.absolute(), folder.resolve())}  # links are named too
     return sorted(folder for folder in absolute if not absolute & set(folder.parents))
 
 
@@ -243,13 +244,13 @@ def check_jobs(jobs: Sequence[Job], options: SlurmLauncherConfig) -> list[str]:
                 f"hydra.launcher.partition={partition}: there is no such partition; choose {', '.join(known)}"
             )
     if options.container is not None:
-        if not Path(options.container).exists():
+        if not options.container or not Path(options.container).expanduser().exists():
             raise ConfigError(
                 f"hydra.launcher.container={options.container}: there is no such image; build it "
                 "(apptainer build gesturelab.sif slurm/gesturelab.def), or name the one you have"
             )
         for folder in options.container_binds:
-            if not Path(folder).exists():
+            if not Path(folder).expanduser().exists():
                 raise ConfigError(f"hydra.launcher.container_binds: there is no {folder}; leave it out")
         for folder in container_folders(jobs, options):
             if set(",:") & set(str(folder)):

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Int64
 from gesturelab.config.saved import read_config
 from gesturelab.datasets.load import load
 from gesturelab.datasets.recording import Dataset, RecordingLabel, frame_marks, repetitions_of
-from gesturelab.errors import DataError, RunError
+from gesturelab.errors import RunError
 from gesturelab.evaluation.adaptation import (
     CALIBRATION,
     COLUMNS,
@@ -28,40 +28,41 @@ from gesturelab.progress import show_progress
 from gesturelab.runs.folder import RunDir
 
 
-def evaluate_adaptation(run: RunDir, counts: Sequence[int], trust: Collection[str] = ()) -> list[AdaptedRecording]:
+def evaluate_adaptation(
+    run: RunDir, counts: Sequence[int], trust: Collection[str] = (), root: str | None = None
+) -> list[AdaptedRecording]:
     """Adapts a run's model to each test person, and writes what it says of that person's later recordings.
 
     The test recordings are those after the largest number of repetitions, whatever the number that calibrates.
 
     Args:
-        run: A finished run; ``adaptation_<size>.csv`` is written into its folder.
+        run: A finished run; ``adaptation_<size>.csv`` is written into its folder, if anything is tested.
         counts: How many repetitions of each gesture calibrate; 0 is the model as it is.
         trust: Classes from outside gesturelab that the run may name.
+        root: Where the data are, if not where the run found them.
 
     Raises:
         RunError: If the run is leaky, or its data are not those it was made from.
-        DataError: If no test person has more repetitions than the largest number.
         GesturelabError: If the run cannot be read, or its model not adapted.
     """
     model = model_of(run, trust)
     if model.contents.facts["split"]["leaky"]:
         raise RunError(f"{run.path} is LEAKY: its test people are no new people, so there is nobody to adapt to")
-    dataset = load(read_config(run.config).data)
+    config = read_config(run.config).data
+    if root is not None:
+        config.move(root)
+    dataset = load(config)
     if dataset.fingerprint != model.contents.facts["data"]["fingerprint"]:
         raise RunError(f"{run.path}: the data are not those that the run was made from (another fingerprint)")
     people = model.contents.people("test")
     repetitions, most = number_repetitions(dataset), max(counts)
     chosen = np.flatnonzero([subject in people for subject in dataset.subjects])
-    if not (repetitions[chosen] > most).any():
-        raise DataError(
-            f"{run.path}: no test person has more than {repetitions[chosen].max()} repetitions of a gesture, so that "
-            f"none is left to test after {most} that calibrate: name smaller numbers"
-        )
-    tested = _without_shared_frames(dataset, chosen, repetitions <= most)
+    tested = without_shared_frames(dataset, chosen, repetitions <= most)
     answers: dict[int, dict[str, str]] = {}
     for person in show_progress(sorted(people), "adapting to each test person"):
         own = chosen[[dataset.subjects[number] == person for number in chosen.tolist()]]
-        answers |= _answers(model, dataset, own, np.intersect1d(own, tested), repetitions, sorted(counts))
+        if len(later := np.intersect1d(own, tested)):
+            answers |= _answers(model, dataset, own, later, repetitions, sorted(counts))
     untested = dict.fromkeys(ways_of(counts), "")
     rows = [
         AdaptedRecording(
@@ -77,6 +78,8 @@ def evaluate_adaptation(run: RunDir, counts: Sequence[int], trust: Collection[st
         )
         for number in chosen.tolist()
     ]
+    if not answers:  # nobody here has so many repetitions, but test people of other folds may
+        return rows
     with atomic_write(run.adaptation) as beside, beside.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerows([[*COLUMNS, *ways_of(counts)], *(row.cells for row in rows)])
@@ -90,7 +93,7 @@ def number_repetitions(dataset: Dataset) -> Int64[np.ndarray, " recordings"]:
     return np.array(repetitions_of(labels), dtype=np.int64)
 
 
-def _without_shared_frames(
+def without_shared_frames(
     dataset: Dataset, chosen: Int64[np.ndarray, " recordings"], calibrates: Bool[np.ndarray, " all_recordings"]
 ) -> Int64[np.ndarray, " tested"]:
     """Of the later recordings those that have no frame in common with one that calibrates."""

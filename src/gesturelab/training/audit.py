@@ -14,7 +14,7 @@ from gesturelab.config.training import Keep, TrainConfig
 from gesturelab.datasets.load import load
 from gesturelab.datasets.recording import Dataset, frame_marks
 from gesturelab.errors import GesturelabError
-from gesturelab.evaluation.adaptation import CALIBRATION, TEST, read_adaptation
+from gesturelab.evaluation.adaptation import CALIBRATION, SHARED, TEST, read_adaptation
 from gesturelab.evaluation.metrics import CORRECTNESS, primary_metric
 from gesturelab.evaluation.predictions import read_predictions
 from gesturelab.files import sha256
@@ -22,7 +22,7 @@ from gesturelab.preprocessing.scaler import Scaler
 from gesturelab.preprocessing.windows import Windows
 from gesturelab.runs.folder import RunDir
 from gesturelab.runs.info import Info
-from gesturelab.training.adaptation import number_repetitions
+from gesturelab.training.adaptation import number_repetitions, without_shared_frames
 from gesturelab.training.artefacts import baseline_info, make_baselines, split_info
 from gesturelab.training.build import make_data, make_scaler
 from gesturelab.training.checkpoints import kept_epoch
@@ -270,16 +270,24 @@ def _adaptation(run: RunDir, dataset: Dataset, tested: set[str]) -> Check:
     texts = [f"{_some(odd)}: not, or not only, a recording of the test people"] if odd else []
     if twice := sorted(name for name, count in Counter(row.name for row in rows).items() if count > 1):
         texts.append(f"{_some(twice)}: twice")
-    for row in rows:
-        calibrates = repetitions.get(row.name) in range(1, max(counts) + 1)
-        if (
-            calibrates != (row.use == CALIBRATION)
-            or row.repetition != repetitions.get(row.name)
-            or any(row.answers.values()) != (row.use == TEST)
-        ):
-            use = CALIBRATION if calibrates else TEST
-            texts.append(f"{row.name} is repetition {repetitions.get(row.name)}, so it is for {use}, not {row.use}")
     marks, places = frame_marks(dataset), {name: place for place, name in enumerate(dataset.names)}
+    chosen = np.array(sorted(places[name] for name in expected), dtype=np.int64)
+    calibrates = number_repetitions(dataset) <= max(counts)
+    later = set(without_shared_frames(dataset, chosen, calibrates).tolist())
+    for row in rows:
+        if (place := places.get(row.name)) is None:
+            continue
+        use = CALIBRATION if calibrates[place] else TEST if place in later else SHARED
+        if (
+            use != row.use
+            or row.repetition != repetitions[row.name]
+            or row.truth != dataset.class_names[dataset.classes[place]]
+            or any(row.answers.values()) != (use == TEST)
+        ):
+            texts.append(
+                f"{row.name} is repetition {repetitions[row.name]} of {dataset.class_names[dataset.classes[place]]}, "
+                f"so it is for {use}, not {row.use} of {row.truth}"
+            )
 
     def frames_of(use: str) -> set[int]:
         spans = [places[row.name] for row in rows if row.use == use and row.name in places]

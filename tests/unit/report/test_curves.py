@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import matplotlib.image
@@ -82,3 +83,17 @@ def test_recordings_of_a_gesture_are_a_curve_of_their_own_and_sizes_alone_are_no
     write_point(tmp_path / "sizes", "tiny", 0.5)
     write_point(tmp_path / "sizes", "small", 0.5)
     assert compare(tmp_path / "sizes").curves == ()
+
+
+def test_a_number_whose_folds_are_not_all_there_is_no_point_and_is_named(
+    sweep: Path, capsys: pytest.CaptureFixture[str]
+):
+    for path in sweep.glob("*-0-training_people2-*"):
+        shutil.rmtree(path)
+    assert [point.count for model in compare(sweep).curves[0].models for point in model.points] == [3, 4, 3, 4, 5]
+    assert run(["runs"]) == 0
+    assert "PARTIAL: tiny, 2 training people, was not tested on 101." in capsys.readouterr().out
+    for path in sweep.glob("*-1-*"):
+        shutil.rmtree(path)
+    assert compare(sweep).curves == ()
+    assert run(["runs"]) == 0

@@ -404,3 +404,10 @@ def test_repetitions_are_limited_for_those_who_train_and_nested():
         assert (len(train), len(validation), len(test)) == (2 * count, 2 * count, 8)
         assert before <= train
         before = train
+    with pytest.raises(SplitError, match=r"training_repetitions=5: nobody who trains has more than 4 recordings"):
+        split_windows(dataset, windows, NamedSplitConfig(test=["103"], validation=["102"], training_repetitions=5))
+
+
+def test_a_draw_without_a_limit_is_refused():
+    with pytest.raises(ConfigError, match=r"split\.draw=1: only with split\.training_people"):
+        kfold(0, draw=1)

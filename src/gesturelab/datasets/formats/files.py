@@ -260,7 +260,8 @@ def validate(points: Points, reading: Reading) -> Track:
             f"frames lack a joint, {joints} of {len(layout.joints)} joints lack a frame)"
         )
     stated = reading.unit is not None or points.unit is not None
-    _refuse_size(values, unit, layout, stated=stated)
+    joints = values if isinstance(layout, Skeleton) else layout.to_joints(values)
+    _refuse_size(joints, unit, layout, stated=stated)
     far = np.abs(values) > IMPOSSIBLE_M
     if far.any():
         frame, joint, axis = (int(index) for index in np.argwhere(far)[0])
@@ -268,9 +269,8 @@ def validate(points: Points, reading: Reading) -> Track:
             f"{points.counted} {frame + points.first}: {'xyz'[axis]} of {layout.joints[joint]} is "
             f"{values[frame, joint, axis]:.4g}, but at most {IMPOSSIBLE_M:g} m are possible"
         )
-    values = turn_up(values, up)
+    values = turn_up(joints, up)
     if not isinstance(layout, Skeleton):
-        values = layout.to_joints(values)
         lost = np.zeros(values.shape[:2], dtype=np.bool_)  # a tracker's landmarks are no joints
     return Track(
         values.astype(np.float32),
@@ -330,9 +330,7 @@ LARGEST_M, PERSON_M, SMALLEST_M = 10.0, (0.4, 3.5), 0.02
 """From end to end: more than nobody has, what a person has, and less than a hand has."""
 
 
-def _refuse_size(
-    values: Float64[np.ndarray, "frames landmarks 3"], unit: Unit, layout: Layout, *, stated: bool
-) -> None:
+def _refuse_size(values: Float64[np.ndarray, "frames joints 3"], unit: Unit, layout: Layout, *, stated: bool) -> None:
     """Refuses people as large as houses and, where somebody named the unit, as small as ants.
 
     Raises:
