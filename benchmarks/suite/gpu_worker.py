@@ -26,9 +26,10 @@ from gesturelab.errors import GesturelabError
 from gesturelab.models.flops import on_meta_device
 from gesturelab.preprocessing.features import Features
 from gesturelab.skeletons.skeleton import KINECT_V2
+from gesturelab.sweeps.resources import count_cpu_cores
 from gesturelab.training.device import import_torchmetrics, largest_miopen_batch, prepare_device
 from gesturelab.training.micro_batching import is_out_of_memory
-from gesturelab.training.provenance import cores, cpu_name
+from gesturelab.training.provenance import cpu_name
 
 Task = dict[str, Any]
 Result = dict[str, Any]
@@ -47,7 +48,7 @@ def measure_machine(task: Task) -> Result:
         "trainer": trainer,
         "name": cpu_name(),
         "cpu": cpu_name(),
-        "cores": cores(),
+        "cores": count_cpu_cores(),
         "torch": str(torch.__version__),
         "library": "",
         "memory_gib": None,
