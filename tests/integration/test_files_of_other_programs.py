@@ -15,6 +15,8 @@ from gesturelab.cli.main import main
 from gesturelab.config.composing import compose
 from gesturelab.datasets.load import load
 from gesturelab.datasets.quality import check_folder
+from gesturelab.errors import DataError
+from gesturelab.predict.answers import find_sources
 from gesturelab.runs.folder import RunDir
 from gesturelab.skeletons.skeleton import KINECT_V2
 from trained import train_small
@@ -189,6 +191,10 @@ def test_what_cannot_be_converted_writes_nothing_or_is_named(tmp_path: Path, cap
         (["--pattern", "{subject}_{movement}"], "must hold {subject} and {gesture}"),
         (["--pattern", "{subject}-{gesture}"], "does not match --pattern"),
         (["--pattern", "{subject}{gesture}"], "in several ways"),
+        (
+            ["--pattern", "{subject}_{other}_{correctness}_{gesture}", "--rate-hz", "30"],
+            "line 2 (anna_wave_left_1): correc",
+        ),
         (["--pattern", PATTERN], "carries no times: say how many frames a second it has (--rate-hz)"),
     ):
         assert main([*words, *options]) == 1
@@ -210,6 +216,67 @@ def test_frames_of_openpose_in_files_of_their_own_are_one_recording(tmp_path: Pa
         (source / f"bo_wave_left_1_{number:012d}_keypoints.json").write_bytes(frame)
     out = tmp_path / "out"
     words = ["--skeleton", "openpose_25", "--unit", "cm", "--up", "y", "--rate-hz", "30", "--pattern", PATTERN]
+    with pytest.raises(DataError, match="data convert makes one recording of them"):
+        find_sources([str(source)])
     assert main(["data", "convert", str(source), str(out), *words]) == 0
     table = pd.read_csv(out / "bo_wave_left_1.csv")
     np.testing.assert_allclose(table["WristLeft_y"], RECORDINGS["bo_wave_left_1"][:, 6, 1], atol=1e-4)
+
+
+@pytest.fixture
+def few(tmp_path: Path) -> Path:
+    """Two recordings with their table, and what gesturelab writes beside recordings."""
+    source = tmp_path / "few"
+    source.mkdir()
+    for name in ("anna_wave_1.5", "bo_wave_2"):
+        np.save(source / f"{name}.npy", RECORDINGS["anna_wave_left_1"])
+    (source / "labels.csv").write_text("file,subject,gesture\nanna_wave_1.5.npy,anna,wave\nbo_wave_2.npy,bo,wave\n")
+    (source / "MADE_UP.txt").write_text("made up")
+    for name in ("converted.json", "croissant.json"):
+        (source / name).write_text("[]")
+    return source
+
+
+def convert(source: Path, out: Path, *options: str) -> int:
+    return main(["data", "convert", str(source), str(out), "--rate-hz", "30", *options])
+
+
+def test_only_recordings_are_converted_and_the_mark_of_made_up_ones_stays(few: Path, capsys):
+    out, again = few / "out é's", few.parent / "again"
+    assert convert(few, out, "--pattern", "{subject}_{gesture}_{rate_hz}") == 0
+    assert list(pd.read_csv(out / "labels.csv")["rate_hz"]) == [1.5, 2]
+    assert (out / "MADE_UP.txt").read_text() == "made up"
+    train = shlex.split(capsys.readouterr().out.partition("Use them: gesturelab train ")[2])
+    assert compose(train).data.root == str(out)
+    (few / "labels.csv").write_text("file,subject,gesture\nbo_wave_2.npy,bo,wave\n")
+    assert convert(few, again) == 0, "the folder converted before is passed over"
+    assert "1 recordings that labels.csv does not list were left out" in capsys.readouterr().out
+    assert list(pd.read_csv(again / "labels.csv")["subject"]) == ["bo"]
+    assert find_sources([str(few)])[:2] == [str(few / "anna_wave_1.5.npy"), str(few / "bo_wave_2.npy")]
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "message"),
+    [
+        (
+            "Anna_wave_3",
+            "{subject}_{gesture}_{other}",
+            "(anna_wave_1.5): subject 'anna' is written 'Anna' on line 2 (Anna_wave_3)",
+        ),
+        ("cleo_wave_5000", "{subject}_{gesture}_{rate_hz}", "(cleo_wave_5000): rate_hz is '5000'"),
+        ("cleo_wave_1.2.3", "{subject}_{gesture}_{rate_hz}", "cleo_wave_1.2.3 does not match --pattern"),
+    ],
+)
+def test_a_folder_that_would_be_refused_is_not_written(few: Path, name: str, pattern: str, message: str, capsys):
+    np.save(few / f"{name}.npy", RECORDINGS["anna_wave_left_1"])
+    assert convert(few, few.parent / "out", "--pattern", pattern) == 1
+    assert message in capsys.readouterr().err
+    assert [path.name for path in few.parent.iterdir()] == ["few"]
+
+
+def test_tables_of_several_recordings_in_a_folder_are_split(tmp_path: Path):
+    poses = {name: RECORDINGS[name][:5] for name in ("anna_wave_left_1", "bo_wave_left_1")}
+    (tmp_path / "in/deep").mkdir(parents=True)
+    written.long_table(poses).to_csv(tmp_path / "in/deep/all.csv", index=False)
+    assert convert(tmp_path / "in", tmp_path / "out", "--unit", "cm", "--up", "z", "--pattern", PATTERN) == 0
+    assert list(pd.read_csv(tmp_path / "out/labels.csv")["file"]) == [f"deep/{name}.csv" for name in poses]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gesturelab.cli.options import add_reading_options, number_type
-from gesturelab.errors import ConfigError
+from gesturelab.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from gesturelab.config.data import DataConfig
@@ -166,17 +166,21 @@ def _check_recordings(options: argparse.Namespace) -> "tuple[Report, DataConfig]
     from gesturelab.datasets.quality import check_dataset, check_folder, check_irds
 
     root, everything = Path(options.root[0]), [1, 2, 3]
-    endings = [ending for ending in ENDINGS if ending != ".txt"]  # IntelliRehabDS has none of the others
-    labelled = (FILE, *(f"{folder}*{ending}" for folder in ("", "*/") for ending in endings))
+    endings = {*ENDINGS} - {".txt"}  # IntelliRehabDS has none of the others
     if any(argument.startswith(("data=", "data.")) for argument in options.root):
         config = _compose_data(options)
         return check_dataset(config, window=options.window), config
     if len(options.root) > 1:
         raise ConfigError(f"{options.root[1]}: one folder is taken at a time")
-    if any(any(root.glob(name)) for name in labelled):
+    if (root / FILE).exists() or any(path.suffix.lower() in endings for path in root.rglob("*")):
         reading = {name: getattr(options, name) for name in ("skeleton", "rate_hz", "unit", "up")}
         report = check_folder(root, window=options.window, **reading)
         return report, FolderConfig(root=str(root), correctness=everything, **reading)
+    known = root.suffix.lower() == ".zip" or any(path.suffix.lower() in (".txt", ".zip") for path in root.rglob("*"))
+    if root.exists() and not known:
+        raise DataError(
+            f"{root}: a folder with {FILE} and recordings is needed; gesturelab data convert makes one from other files"
+        )
     report = check_irds(root, window=options.window)
     return report, IrdsConfig(root=str(root), form=Form(next(iter(report.forms))), correctness=everything)
 
@@ -194,22 +198,25 @@ def _convert(options: argparse.Namespace) -> int:
     from collections import Counter
 
     from gesturelab.datasets.folder.convert import CONVERTED, SKELETON, convert_recordings
+    from gesturelab.datasets.folder.labels import FILE
     from gesturelab.datasets.formats.points import Reading
     from gesturelab.skeletons.definition import layout
 
     reading = Reading(layout(options.skeleton), options.rate_hz, options.fill_frames, unit=options.unit, up=options.up)
     out: Path = options.out
-    converted, rejected = convert_recordings(options.source, out, reading, options.pattern)
+    converted, rejected, unlisted = convert_recordings(options.source, out, reading, options.pattern)
     decisions = Counter((each.form, each.unit, each.up, f"{each.rate_hz:g}", each.body) for each in converted)
     for (form, unit, up, rate, body), count in decisions.items():
         print(f"{count} of {form}: unit {unit}, up {up}, {rate} frames a second{f', {body}' if body else ''}")
     for column in ("subject", "gesture"):
         print(f"{column}s: {', '.join(sorted({each.labels[column] for each in converted}))}")
-    skeleton = f" data.skeleton={out / SKELETON}" if (out / SKELETON).exists() else ""
+    skeleton = f" {_quote('data.skeleton', out / SKELETON)}" if (out / SKELETON).exists() else ""
     print(
         f"{out} holds {len(converted)} recordings, labels.csv, and what was decided in {CONVERTED}. "
-        f"Use them: gesturelab train data=folder data.root={out}{skeleton}"
+        f"Use them: gesturelab train data=folder {_quote('data.root', out)}{skeleton}"
     )
+    if unlisted:
+        print(f"{unlisted} recordings that {FILE} does not list were left out")
     for each in rejected:
         print(f"gesturelab: {each}", file=sys.stderr)
     if rejected:
@@ -223,7 +230,7 @@ def _example(options: argparse.Namespace) -> int:
     count = write_example(options.folder)
     print(
         f"{options.folder} holds {count} made-up recordings and labels.csv. "
-        f"Use them: gesturelab train data=folder data.root={options.folder}"
+        f"Use them: gesturelab train data=folder {_quote('data.root', options.folder)}"
     )
     return 0
 
@@ -232,5 +239,22 @@ def _fetch(options: argparse.Namespace) -> int:
     from gesturelab.datasets.irds.fetch import fetch_irds
 
     folder = fetch_irds(options.to)
-    print(f"IntelliRehabDS is in {folder}. Use it: gesturelab train data=irds data.root={options.to}")
+    print(f"IntelliRehabDS is in {folder}. Use it: gesturelab train data=irds {_quote('data.root', options.to)}")
     return 0
+
+
+def _quote(key: str, path: Path) -> str:
+    """An override as a shell takes it, its value as Hydra does.
+
+    >>> print(_quote("data.root", Path("out é")))
+    "data.root='out é'"
+    """
+    import re
+    import shlex
+
+    from hydra.core.override_parser.types import Quote, QuotedString
+
+    if re.fullmatch(r"[\w./:-]+", str(path), re.ASCII):
+        return f"{key}={path}"
+    word = f"{key}={QuotedString(str(path), Quote.single).with_quotes()}"
+    return shlex.quote(word) if re.search(r'["$`\\!]', word) else f'"{word}"'

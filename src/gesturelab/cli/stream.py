@@ -50,7 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--speed", type=not_negative, default=1.0, metavar="TIMES", help="of the replay; 0: as fast "
                       "as frames are answered, each of them (default: 1)")  # fmt: skip
     command.add_argument("--rate", type=number_type(above=0, maximum=FASTEST_HZ), metavar="HZ", help="frames a second "
-                      "(default: what the model was trained on; a replay's own)")  # fmt: skip
+                      "(default: that of the model's training recordings, to which a replay is brought)")  # fmt: skip
     command.add_argument("--every", type=not_negative, default=0.0, metavar="SECONDS", help="answer so often at most "
                       "(default: 0, each frame)")  # fmt: skip
     command.add_argument("--smooth", type=not_negative, default=0.0, metavar="SECONDS", help="time constant of "

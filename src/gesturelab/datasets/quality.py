@@ -171,7 +171,8 @@ def check_folder(
         DataError: If labels.csv is wrong.
         ConfigError: If there is no such skeleton.
     """
-    labels, reading = read_labels(root), Reading(layout(skeleton), rate_hz, unit=unit, up=up)
+    labels = read_labels(root, one_person=True)
+    reading = Reading(layout(skeleton), rate_hz, unit=unit, up=up)
     findings: list[Finding] = []
     tracks: dict[str, Track] = {}
     rates_hz: list[float] = []

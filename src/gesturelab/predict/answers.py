@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gesturelab.config.data import Unit, Up
-from gesturelab.datasets.folder.convert import CONVERTED
+from gesturelab.datasets.folder.convert import FRAME_OF_OPENPOSE, SIDE_FILES
 from gesturelab.datasets.folder.labels import FILE, read_labels
-from gesturelab.datasets.folder.read import MADE_UP
 from gesturelab.datasets.formats.files import ENDINGS, parse_frames, read_frames, timed, to_motion
 from gesturelab.datasets.formats.points import Reading
 from gesturelab.datasets.irds.files import MAX_FILE_BYTES
@@ -27,7 +26,7 @@ def find_sources(named: Iterable[str]) -> list[str]:
     """The recordings, in the order named, those of a folder in order of name; each once.
 
     Raises:
-        DataError: If a folder holds no recording.
+        DataError: If a folder holds no recording, or files hold a frame each.
     """
     sources: list[str] = []
     for name in named:
@@ -45,7 +44,16 @@ def find_sources(named: Iterable[str]) -> list[str]:
             matching = glob.glob(str(path), recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
             # what is missing is told as unreadable
             sources += sorted(match for match in matching if Path(match).is_file()) or [str(path)]
-    return list(dict.fromkeys(sources))
+    sources = list(dict.fromkeys(sources))
+    frames = [
+        frame[1] for source in sources if (frame := FRAME_OF_OPENPOSE.fullmatch(str(Path(source).with_suffix(""))))
+    ]
+    if len(set(frames)) < len(frames):
+        raise DataError(
+            f"files of {frames[0]} hold a frame each: gesturelab data convert makes one recording of them, and so does "
+            f"cat {frames[0]}_*_keypoints.json > {frames[0]}.json"
+        )
+    return sources
 
 
 def _in_folder(folder: Path) -> list[str]:
@@ -54,7 +62,7 @@ def _in_folder(folder: Path) -> list[str]:
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
         names = sorted(name for name in files if name.lower().endswith(ENDINGS) and not name.startswith("."))
-        sources += [str(Path(place) / name) for name in names if name not in (FILE, MADE_UP, CONVERTED)]
+        sources += [str(Path(place) / name) for name in names if name not in SIDE_FILES]
     return sources
 
 

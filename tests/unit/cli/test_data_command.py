@@ -36,6 +36,13 @@ def test_check_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
 def test_check_of_nothing_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="does not exist"):
         run(["check", str(tmp_path / "no")])
+    (tmp_path / "deep").mkdir()
+    for _ in ("an empty folder", "a recording without a table"):
+        with pytest.raises(DataError, match=r"labels\.csv .*gesturelab data convert makes one"):
+            run(["check", str(tmp_path)])
+        (tmp_path / "deep/one.NPY").touch()
+    with pytest.raises(DataError, match="gesturelab data convert makes one"):
+        run(["check", str(tmp_path / "deep/one.NPY")])
 
 
 @pytest.mark.parametrize("arguments", [[], ["check"], ["fetch", "other"], ["check", ".", "--window", "0"]])

@@ -35,6 +35,11 @@ def test_a_folder_is_described_with_the_checksum_of_each_file(folder: Path, caps
     }
     with pytest.raises(DataError, match="move it away first"):
         run(["describe", str(folder)])
+    (folder / "croissant.json").unlink()
+    (folder / "labels.csv").write_text("file,subject,gesture\na.npy,x,wave\n")
+    np.save(folder / "a.npy", np.random.default_rng(0).normal(0, 0.3, (30, 25, 3)))
+    for command in (["describe"], ["check"], ["view", "-o", str(folder / "view.html")]):
+        assert run([*command, str(folder)]) == 0, "one person is enough, as nobody is trained on"
 
 
 READ = """

@@ -5,13 +5,15 @@ import re
 import shutil
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
 import yaml
 
+from gesturelab.datasets.folder.croissant import CROISSANT
 from gesturelab.datasets.folder.labels import FILE, OPTIONAL, REQUIRED, read_labels
+from gesturelab.datasets.folder.read import MADE_UP
 from gesturelab.datasets.formats.csv_table import write_table
 from gesturelab.datasets.formats.files import ENDINGS, parse_frames, read_bytes, to_motion
 from gesturelab.datasets.formats.long_table import split_recordings
@@ -27,12 +29,15 @@ from gesturelab.skeletons.skeleton import SKELETONS
 CONVERTED = "converted.json"
 """What was decided about each recording."""
 
+SIDE_FILES = frozenset({FILE, CONVERTED, MADE_UP, CROISSANT})
+"""What gesturelab itself writes beside recordings."""
+
 MAX_NAME_BYTES = 200
 SKELETON = "skeleton.yaml"
-_FRAME_OF_OPENPOSE = re.compile(r"(.+)_\d{12}_keypoints")
+FRAME_OF_OPENPOSE = re.compile(r"(.+)_\d{12}_keypoints")
 _FIELDS = (*REQUIRED[1:], *OPTIONAL)
 _PASSED_OVER = ("repetition", "other")
-_SHAPES = {"repetition": r"\d+", "rate_hz": r"[\d.]+"}
+_SHAPES = {"repetition": r"\d+", "rate_hz": r"\d+(?:\.\d+)?"}
 
 
 @dataclass(frozen=True)
@@ -62,10 +67,20 @@ class Converted:
     labels: dict[str, str]
 
 
+@dataclass(frozen=True)
+class _Source:
+    """Where a recording stands: its files, one after another, or its lines of a table that holds several."""
+
+    files: tuple[Path, ...]
+    lines: bytes | None = None
+
+
 def convert_recordings(
     source: Path, out: Path, reading: Reading, pattern: str | None = None
-) -> tuple[list[Converted], list[Rejected]]:
+) -> tuple[list[Converted], list[Rejected], int]:
     """Writes a folder of CSV files, labels.csv, and what was decided; all of it or nothing.
+
+    A folder made from made-up recordings is marked as made up, too.
 
     Args:
         source: A folder of recordings, or one file; with labels.csv in the folder no pattern is needed.
@@ -74,16 +89,17 @@ def convert_recordings(
         pattern: What names say, such as ``{subject}_{gesture}_{repetition}``; see `read_name`.
 
     Returns:
-        What was written, and what could not be used.
+        What was written, what could not be used, and how many recordings the folder's own table does not list.
 
     Raises:
-        DataError: If the new folder is not empty, a name does not match, or nothing can be used.
+        DataError: If the new folder is not empty, a name does not match, nothing can be used, or the new table would be
+            refused.
         ConfigError: If the pattern is wrong.
         RunError: If the folder cannot be written.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise DataError(f"{out} is not empty: name a new folder")
-    recordings = dict(_find_recordings(source))
+    recordings = _find_recordings(source)
     if outside := [name for name in recordings if not _is_below(name)]:
         raise DataError(f"{source}: a recording cannot be called {outside[0][:80]!r}: files are named after it")
     labels = _label_recordings(source, list(recordings), pattern)
@@ -96,15 +112,17 @@ def convert_recordings(
     except OSError as error:
         raise DataError(f"{out} cannot be written: {error.strerror}") from error
     try:
-        for name, content in show_progress(recordings.items(), "converting"):
+        for name in show_progress(labels, "converting"):
             try:
-                converted.append(_convert(name, content, source, beside, reading, labels[name]))
+                converted.append(_convert(name, recordings[name], beside, reading, labels[name]))
             except RecordingError as error:
-                file = content[0] if isinstance(content, list) else source
-                rejected.append(Rejected(name, str(error), str(file)))
+                rejected.append(Rejected(name, str(error), str(recordings[name].files[0])))
         if not converted:
             raise DataError(f"{source}: none of {len(rejected)} recordings can be used; {rejected[0]}")
         _write_labels(beside / FILE, converted)
+        _check_labels(source, beside, converted)
+        if made_up := next((path for path in (source.parent / MADE_UP, *source.rglob(MADE_UP)) if path.exists()), None):
+            shutil.copyfile(made_up, beside / MADE_UP)
         write_json(beside / CONVERTED, [asdict(each) for each in converted])
         if skeleton != SKELETONS.get(skeleton.name):
             write_text(beside / SKELETON, yaml.safe_dump(to_plain(skeleton), sort_keys=False, allow_unicode=True))
@@ -114,19 +132,17 @@ def convert_recordings(
         raise DataError(f"{out} cannot be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-    return converted, rejected
+    return converted, rejected, len(recordings) - len(labels)
 
 
-def _convert(
-    name: str, content: list[Path] | bytes, source: Path, out: Path, reading: Reading, labels: dict[str, str]
-) -> Converted:
+def _convert(name: str, source: _Source, out: Path, reading: Reading, labels: dict[str, str]) -> Converted:
     """Writes one recording.
 
     Raises:
         RecordingError: If it cannot be used.
         RunError: If it cannot be written.
     """
-    data = content if isinstance(content, bytes) else b"\n".join(map(read_bytes, content))
+    data = b"\n".join(map(read_bytes, source.files)) if source.lines is None else source.lines
     track = parse_frames(data, reading)
     rate_hz = float(labels.get("rate_hz") or 0) or reading.rate_hz
     if track.times_ms is None and rate_hz is None:
@@ -135,7 +151,7 @@ def _convert(
     write_table(out / f"{name}.csv", motion.positions, motion.rate_hz, skeleton_of(reading.layout))
     return Converted(
         file=f"{name}.csv",
-        source=str(content[0] if isinstance(content, list) else source),
+        source=str(source.files[0]),
         form=track.form,
         unit=track.unit,
         up=track.up,
@@ -152,8 +168,8 @@ def _is_below(name: str) -> bool:
     return not odd and name.isprintable() and len(name.encode("utf-8", "replace")) < MAX_NAME_BYTES
 
 
-def _find_recordings(source: Path) -> Iterator[tuple[str, list[Path] | bytes]]:
-    """The files of each recording by its name, or its content where a table holds several.
+def _find_recordings(source: Path) -> dict[str, _Source]:
+    """Where each recording stands, by its name; folders inside that were converted before are passed over.
 
     Raises:
         DataError: If there is none, or two would have one name.
@@ -161,31 +177,51 @@ def _find_recordings(source: Path) -> Iterator[tuple[str, list[Path] | bytes]]:
     if not source.is_dir():
         if not source.exists():
             raise DataError(f"{source} does not exist")
-        try:
-            yield from split_recordings(read_bytes(source)).items()
-        except RecordingError:
-            yield source.stem, [source]
-        return
-    files: defaultdict[str, list[Path]] = defaultdict(list)
+        return _split_table(source) or {source.stem: _Source((source,))}
+    recordings: dict[str, _Source] = {}
+    frames: defaultdict[str, list[Path]] = defaultdict(list)
+    earlier = {path.parent for path in source.rglob(CONVERTED)} - {source}
     for path in sorted(source.rglob("*")):
         inside = path.relative_to(source)
         hidden = any(part.startswith((".", "__MACOSX")) for part in inside.parts)
-        if path.is_file() and path.suffix.lower() in ENDINGS and not hidden and path.name not in (FILE, CONVERTED):
-            name = inside.with_suffix("").as_posix()
-            frame = _FRAME_OF_OPENPOSE.fullmatch(name)
-            files[frame[1] if frame else name].append(path)
-            if frame is None and len(files[name]) > 1:
-                raise DataError(f"{path} and {files[name][0]} have one name: convert them one after the other")
-    if not files:
+        other = path.suffix.lower() not in ENDINGS or path.name in SIDE_FILES or not earlier.isdisjoint(path.parents)
+        if hidden or other or not path.is_file():
+            continue
+        name = inside.with_suffix("").as_posix()
+        if (frame := FRAME_OF_OPENPOSE.fullmatch(name)) is not None:
+            frames[frame[1]].append(path)
+            continue
+        tables = _split_table(path)
+        several = (
+            {(inside.parent / each).as_posix(): table for each, table in tables.items()} if len(tables) > 1 else {}
+        )
+        for each, found in (several or {name: _Source((path,))}).items():
+            if each in recordings:
+                first = recordings[each].files[0]
+                raise DataError(f"{path} and {first} have one name, {each}: convert them one after the other")
+            recordings[each] = found
+    for name, files in frames.items():
+        if name in recordings:
+            raise DataError(f"{files[0]} and {recordings[name].files[0]} have one name, {name}: move one of them away")
+        recordings[name] = _Source(tuple(files))
+    if not recordings:
         raise DataError(f"{source} holds no recording: looked for files that end with {', '.join(ENDINGS)}")
-    yield from files.items()
+    return dict(sorted(recordings.items()))
+
+
+def _split_table(path: Path) -> dict[str, _Source]:
+    """The recordings of a long table with a column for their names; none of any other file."""
+    try:
+        return {name: _Source((path,), lines) for name, lines in split_recordings(read_bytes(path)).items()}
+    except RecordingError:
+        return {}
 
 
 def _label_recordings(source: Path, names: Sequence[str], pattern: str | None) -> dict[str, dict[str, str]]:
-    """The columns of labels.csv of each recording, by the pattern or from the folder's own table.
+    """The columns of labels.csv of each recording, by the pattern or, of those that it lists, the folder's own table.
 
     Raises:
-        DataError: If a name does not match, or there is neither pattern nor table.
+        DataError: If a name does not match, or the table lists none.
         ConfigError: If the pattern is wrong.
     """
     if pattern is not None:
@@ -195,10 +231,10 @@ def _label_recordings(source: Path, names: Sequence[str], pattern: str | None) -
             f"{source} has no {FILE}: say what names of files mean, such as --pattern "
             "'{subject}_{gesture}_{repetition}'"
         )
-    labelled = {label.name: label for label in read_labels(source)}
-    if without := [name for name in names if name not in labelled]:
-        raise DataError(f"{source / FILE} names no recording {without[0]}")
-    rows = {name: {key: str(getattr(labelled[name], key) or "") for key in _FIELDS} for name in names}
+    labelled = {label.name: label for label in read_labels(source, one_person=True)}
+    if not (listed := [name for name in names if name in labelled]):
+        raise DataError(f"{source / FILE} names no recording that is there, such as {names[0]}: give a --pattern")
+    rows = {name: {key: str(getattr(labelled[name], key) or "") for key in _FIELDS} for name in listed}
     return {name: row | {"correctness": CORRECTNESS[int(row["correctness"])]} for name, row in rows.items()}
 
 
@@ -250,3 +286,18 @@ def _write_labels(path: Path, converted: Sequence[Converted]) -> None:
         table = csv.writer(opened, lineterminator="\n")
         table.writerow(["file", *columns])
         table.writerows([each.file, *(each.labels.get(name, "") for name in columns)] for each in converted)
+
+
+def _check_labels(source: Path, out: Path, converted: Sequence[Converted]) -> None:
+    """Refuses a table that could not be read again; the message names recordings beside lines.
+
+    Raises:
+        DataError: If it could not be read.
+    """
+    try:
+        read_labels(out, one_person=True)
+    except DataError as error:
+        names = {str(line): each.file.removesuffix(".csv") for line, each in enumerate(converted, 2)}
+        problem = str(error).removeprefix(f"{out / FILE}, ")
+        problem = re.sub(r"(?<=line )\d+", lambda line: f"{line[0]} ({names.get(line[0], FILE)})", problem)
+        raise DataError(f"{source}: its {FILE} would be refused: {problem}") from None

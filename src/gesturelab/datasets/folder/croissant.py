@@ -58,7 +58,7 @@ def describe_folder(root: Path, facts: dict[str, Any]) -> Path:
         DataError: If the table is wrong, or there is such a file already.
         RunError: If it cannot be written.
     """
-    path, labels = root / CROISSANT, read_labels(root)
+    path, labels = root / CROISSANT, read_labels(root, one_person=True)
     if path.exists():
         raise DataError(f"{path} is there already, and may have been edited: move it away first")
     with (root / FILE).open(encoding="utf-8-sig", newline="") as opened:

@@ -102,7 +102,7 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     except FileNotFoundError:
         raise DataError(
             f"{path} does not exist: a folder of recordings needs one, with the columns {', '.join(REQUIRED)} and a "
-            "line for each recording"
+            "line for each recording; gesturelab data convert makes one from names of files"
         ) from None
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"{path} cannot be read: {why(error)}") from error

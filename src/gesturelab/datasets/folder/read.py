@@ -60,7 +60,7 @@ class Folder(RecordingSource):
     @cached_property
     def labels(self) -> tuple[LabelRow, ...]:
         """The table."""
-        return read_labels(self._folder)
+        return read_labels(self._folder, one_person=not self.refuses_lone_subjects)
 
     def __iter__(self) -> Iterator[Unread]:
         """Every recording that the table names, unread."""

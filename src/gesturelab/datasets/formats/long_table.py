@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from gesturelab.datasets.formats.csv_table import TIMES
+from gesturelab.datasets.formats.csv_table import MAX_HEADER_BYTES, TIMES
 from gesturelab.datasets.formats.points import Points, refuse_too_many
 from gesturelab.errors import RecordingError
 from gesturelab.skeletons.landmarks import Layout
@@ -61,6 +61,9 @@ def split_recordings(data: bytes) -> dict[str, bytes]:
     Raises:
         RecordingError: If it is no long table, or has no column recording.
     """
+    first = data[:MAX_HEADER_BYTES].lstrip().split(b"\n", 1)[0]
+    if not data.startswith(PARQUET) and RECORDING.encode() not in first.lower():  # most files, before any is parsed
+        raise RecordingError("it has no column recording")
     table = _read(data)
     if RECORDING not in table:
         raise RecordingError("it has no column recording")
