@@ -57,11 +57,11 @@ test: install ## lint, check formatting, types and imports, run the tests, show 
 	$(bin)/ruff format --check
 	$(bin)/lint-imports
 	@# the check of types, and the tests on a real Slurm, which mostly wait, run beside the others;
-	@# shapes are checked in the unit tests: in the others that takes long, and shows nothing more
+	@# shapes are checked, and lines counted, in the unit tests: in the others that takes long, and shows nothing more
 	@logs=$$(mktemp -d); $(bin)/pyright --pythonpath $(bin)/python >$$logs/types 2>&1 & types=$$!; \
 	$(bin)/pytest $(unchecked) -p no:cacheprovider tests/slurm >$$logs/slurm 2>&1 & slurm=$$!; \
-	code=0; $(bin)/pytest $(two) --ignore=tests/integration --ignore=tests/slurm --cov --cov-report=term:skip-covered $(ARGS) || code=1; \
-	$(bin)/pytest $(two) $(unchecked) tests/integration --cov --cov-append --cov-report=term:skip-covered --cov-fail-under=85 $(ARGS) || code=1; \
+	code=0; $(bin)/pytest $(two) --ignore=tests/integration --ignore=tests/slurm --cov --cov-report=term:skip-covered --cov-fail-under=85 $(ARGS) || code=1; \
+	$(bin)/pytest $(two) $(unchecked) tests/integration $(ARGS) || code=1; \
 	wait $$types || code=1; echo 'types:'; cat $$logs/types; \
 	wait $$slurm || code=1; echo 'tests on a real Slurm:'; cat $$logs/slurm; rm -rf $$logs; exit $$code
 
