@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from gesturelab.cli.options import add_trust_option, number_type
+from gesturelab.cli.options import add_trust_option, count_type, number_type
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -17,7 +17,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("model", metavar="MODEL", type=Path, help="what 'gesturelab export' wrote, or a run's folder")
     add("folder", metavar="FOLDER", type=Path, help="recordings of one person and their labels.csv, as data=folder")
     add("-o", "--output", metavar="FILE", type=Path, required=True, help="the file of the person's model")
-    add("--repetitions", metavar="K", type=number_type(minimum=1), help="use the earliest K recordings of each "
+    add("--repetitions", metavar="K", type=count_type, help="use the earliest K recordings of each "
         "gesture, in order of file names (default: all)")  # fmt: skip
     add("--only", action="store_true", help="the person makes no other gestures than these: no other is answered")
     add("--rate", metavar="HZ", type=number_type(above=0), help="frames a second, as for predict")
@@ -35,12 +35,7 @@ def run(arguments: list[str]) -> int:
     Raises:
         GesturelabError: If model or recordings cannot be used, or the file cannot be written.
     """
-    command = build_parser()
-    options = command.parse_args(arguments)
-    repetitions: float | None = options.repetitions
-    if repetitions is not None and not repetitions.is_integer():
-        command.error("--repetitions must be a whole number")
-
+    options = build_parser().parse_args(arguments)
     from gesturelab.export.load import load, write_bundle
     from gesturelab.predict.adaptation import adapt
 
@@ -50,7 +45,7 @@ def run(arguments: list[str]) -> int:
     adapted = adapt(
         model,
         options.folder,
-        repetitions=None if repetitions is None else int(repetitions),
+        repetitions=options.repetitions,
         only=options.only,
         skeleton=options.skeleton,
         rate_hz=options.rate,

@@ -133,19 +133,22 @@ def _adapt(comparison: "Comparison", numbers: list[int], options: argparse.Names
     wide = None if (sys.stderr if quiet else sys.stdout).isatty() else 260
     console = Console(stderr=quiet, width=wide, highlight=False)
     candidates = [(group, each) for group in comparison.groups for each in group.group.candidates if not each.peer]
+    refused: list[GesturelabError] = []
     for group, candidate in candidates:
         runs = [RunDir(run.path, candidate.size) for run in candidate.runs]
         try:
             rows = [row for run in runs for row in evaluate_adaptation(run, numbers, options.trust, options.data_root)]
             scores = score_adaptation(rows)
         except GesturelabError as error:
-            if len(candidates) == 1:
+            refused.append(error)
+            if len(refused) == len(candidates):
                 raise
             print(f"gesturelab: {candidate.label} is not adapted: {error}", file=sys.stderr)
             continue
         ways = list(dict.fromkeys(score.way for score in scores))
         limit = texts.of_limit(group).strip(",")
-        title = f"{candidate.label} on {group.group.data}{limit}, adapted to each test person: accuracy of the "
+        data = " ".join((group.group.data, *group.group.flags))
+        title = f"{candidate.label} on {data}{limit}, adapted to each test person: accuracy of the "
         title += f"repetitions after {max(numbers)}"
         console.print(f"{title}, with 95 % intervals over people, in per cent", style="bold")
         table = Table(box=None, pad_edge=False)

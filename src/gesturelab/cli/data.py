@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gesturelab.cli.options import add_reading_options, number_type
+from gesturelab.cli.options import add_reading_options, count_type, number_type
 from gesturelab.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _build_parser() -> argparse.ArgumentParser:
         command.add_argument("--config-dir", "-cd", type=Path, metavar="DIR", help="a folder with options of your own")
         command.add_argument(
             "--window",
-            type=_frame_count,
+            type=count_type,
             default=20,
             metavar="N",
             help="report recordings with fewer frames (default: 20)",
@@ -94,7 +94,7 @@ def _build_parser() -> argparse.ArgumentParser:
         help="frames a second of files without times",
     )
     convert.add_argument(
-        "--fill-frames", type=_frame_count, default=0, metavar="N", help="fill gaps of a joint of at most N frames"
+        "--fill-frames", type=count_type, default=0, metavar="N", help="fill gaps of a joint of at most N frames"
     )
     describe = commands.add_parser(
         "describe",
@@ -111,13 +111,6 @@ def _build_parser() -> argparse.ArgumentParser:
         "--to", type=Path, default=Path("data/irds"), metavar="DIR", help="where to put it (default: data/irds)"
     )
     return parser
-
-
-def _frame_count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -109,6 +109,18 @@ def write_output(name: str, text: str) -> None:
         write_text(Path(name), text)
 
 
+def count_type(text: str) -> int:
+    """A type for argparse: whole numbers from 1.
+
+    >>> count_type("2")
+    2
+    """
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
 def number_type(*, minimum: float = -math.inf, above: float = -math.inf, maximum: float = math.inf) -> Callable[
     [str], float
 ]:  # fmt: skip

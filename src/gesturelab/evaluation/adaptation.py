@@ -91,13 +91,16 @@ def read_adaptation(path: Path) -> list[AdaptedRecording]:
             ways = tuple(table.fieldnames or ())[len(COLUMNS) :]
             if not ways or not all(way.partition(" ")[0].isdecimal() for way in ways):
                 raise ValueError("its last columns are no numbers of repetitions")
-            return [
+            rows = [
                 AdaptedRecording(
                     row["recording"], row["subject"], row["group"], row["gesture"], int(row["correct"]),
                     int(row["repetition"]), row["use"], row["truth"], {way: row[way] for way in ways},
                 )
                 for row in table
             ]  # fmt: skip
+        if not rows:
+            raise ValueError("it holds no recording")
+        return rows
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         raise RunError(
             f"{path} cannot be read: {why(error)}; make it again with 'gesturelab compare --adapt'"

@@ -10,6 +10,8 @@ from jaxtyping import Float64
 from gesturelab.evaluation.bootstrap import Statistic, intervals
 from gesturelab.evaluation.result import Value
 
+AXES = {"training_people": "training people", "training_repetitions": "recordings of each gesture"}
+"""The keys of a split that make a learning curve, in words."""
 EXPONENTS = np.linspace(0.05, 2, 40)
 """How fast the error may fall; those that are tried."""
 FEWEST = 3

@@ -10,6 +10,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from gesturelab.report import texts
+from gesturelab.report.learning_curve import describe_checks, describe_gains
 from gesturelab.report.results import Comparison, GroupComparison
 from gesturelab.report.sections import (
     Block,
@@ -50,7 +51,7 @@ def show(comparison: Comparison, console: Console, *, full: bool = False) -> Non
         _print_text(console, comparison.across.recommendation, "bold")
         console.print()
     for curve in comparison.curves:
-        for line in texts.of_curve(curve):
+        for line in describe_gains(curve):
             _print_text(console, line, "bold")
         console.print()
         _print_table(console, curve_table(curve))
@@ -88,7 +89,7 @@ def _print_rest(console: Console, comparison: Comparison) -> None:
     unread: list[Block] = [unread_table(comparison)] if comparison.unread else []
     for title, blocks in (
         ("All datasets", list(datasets_blocks(comparison))),
-        ("Learning curve", [line for curve in comparison.curves for line in texts.checks_of_curve(curve)]),
+        ("Learning curve", [line for curve in comparison.curves for line in describe_checks(curve)]),
         ("Overfitting", overfitting_blocks(comparison)),
         ("Findings of the trainings", texts.findings(comparison.runs)),
         ("Not compared", unread),

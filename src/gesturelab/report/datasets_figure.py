@@ -5,14 +5,12 @@ from typing import Any, cast
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from gesturelab.report.cost_figure import TIME, draw_panel, heights, interval_ends
 from gesturelab.report.cross_validation_figures import RankDiagram
-from gesturelab.report.figures import STYLE, colour_and_marker, save, shorten, warnings_of
+from gesturelab.report.figures import STYLE, colour_and_marker, save, shorten, warnings_of, whole_percents
 from gesturelab.report.results import Comparison, CostRow, DatasetsResult
 
 WIDTH = 7.0
@@ -83,18 +81,12 @@ def _draw_dots(axes: Axes, across: DatasetsResult, names: dict[str, str]) -> Non
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
     axes.set_xlabel("accuracy of recordings, unseen people (%)")
-    _whole_percents(axes.xaxis)
+    whole_percents(axes.xaxis)
     handles = [Line2D([], [], linestyle="-", linewidth=1, markersize=4, label=name, **colour_and_marker(place))
                for place, name in enumerate(across.datasets)]  # fmt: skip
     handles.append(Line2D([], [], color="black", linestyle="", marker="|", markersize=8, label="mean"))
     axes.legend(handles=handles, frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(handles),
                 columnspacing=1, handletextpad=0.4, borderaxespad=0.1)  # fmt: skip
-
-
-def _whole_percents(axis: Axis) -> None:
-    """A few round numbers; the sign of per cent stands in the axis's label."""
-    axis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
-    axis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=""))
 
 
 def _draw_times(axes: Axes, across: DatasetsResult, names: dict[str, str]) -> None:
@@ -108,6 +100,6 @@ def _draw_times(axes: Axes, across: DatasetsResult, names: dict[str, str]) -> No
     draw_panel(axes, TIME, rows, marks, None, bool(across.seconds_differ), letters=7, colour="#333333")
     axes.set_ylim(*heights(rows))
     axes.set_ylabel("mean accuracy of the datasets (%)")
-    _whole_percents(axes.yaxis)
+    whole_percents(axes.yaxis)
     key = ", ".join(f"{'*' * at} {device}".strip() for at, device in enumerate(devices))
     axes.set_xlabel(axes.get_xlabel() + ("\n" if len(devices) > 1 else ", ") + key)

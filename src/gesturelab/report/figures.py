@@ -276,6 +276,12 @@ def percent_axis(axis: Axis) -> None:
     axis.set_major_formatter(PercentFormatter(1, symbol=" %"))
 
 
+def whole_percents(axis: Axis) -> None:
+    """A few round numbers; the sign of per cent stands in the axis's label."""
+    axis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
+    axis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=""))
+
+
 def save(figure: Figure, path: Path, title: str, warned: Sequence[str], note: str = "", dpi: int | None = None) -> None:
     """Title, note and warnings around the axes, then the file (SVG, PDF or PNG by its ending), whole or not at all."""
     inches_wide, inches_high = figure.get_size_inches()

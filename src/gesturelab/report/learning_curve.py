@@ -1,14 +1,15 @@
-"""Learning curves of a comparison: groups that differ in the number of training people, or of recordings, only."""
+"""Learning curves of a comparison, and what they say: groups that differ in how many people or recordings train."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from statistics import fmean
 
 import numpy as np
 
-from gesturelab.evaluation.learning_curve import CurvePoint, LearningCurve, Measured, ModelCurve, fit
+from gesturelab.evaluation.learning_curve import AXES, CurvePoint, LearningCurve, Measured, ModelCurve, fit
 from gesturelab.evaluation.metrics import GESTURE
 from gesturelab.report.results import CandidateResult, GroupComparison
+from gesturelab.report.texts import interval, percent, points
 
 MORE = {"training_people": 20, "training_repetitions": 2}
 """By axis, for how many more the gain is told."""
@@ -90,3 +91,41 @@ def _of_model(
     )
     points = [CurvePoint(count, len(result.scores["seeds"]), result.primary) for count, result in results]
     return ModelCurve(name, tuple(points), fit(measured, MORE[axis]))
+
+
+def number_of(count: float) -> str:
+    """A number of people, which may be a mean over folds.
+
+    >>> number_of(24.0), number_of(23.2)
+    ('24', '23.2')
+    """
+    return f"{count:.1f}".removesuffix(".0")
+
+
+def describe_gains(curve: LearningCurve) -> Iterator[str]:
+    """What a learning curve says, a sentence a model."""
+    for model in curve.models:
+        last = model.points[-1]
+        text = f"{model.model} on {curve.data}: {interval(last.accuracy, unit=' %')} with {number_of(last.count)} "
+        text += AXES[curve.axis]
+        if (law := model.law) is None:
+            yield f"{text}. Three numbers or more are needed to say what more would bring."
+            continue
+        gain = law.gain
+        yield (
+            f"{text}; with {law.more} more about {points(gain['value'])} points ({points(gain['low'])} to "
+            f"{points(gain['high'])}), if the power law that fits the points goes on"
+            f"{'' if law.checked else ' (they are too few to check it)'}."
+        )
+
+
+def describe_checks(curve: LearningCurve) -> Iterator[str]:
+    """How well the points before the last predict it."""
+    for model in curve.models:
+        if model.law is not None and model.law.checked is not None:
+            before, last = model.points[-2], model.points[-1]
+            yield (
+                f"{model.model}: the points up to {number_of(before.count)} predict "
+                f"{interval(model.law.checked, unit=' %')} with {number_of(last.count)}; measured were "
+                f"{percent(last.accuracy['value'])}."
+            )

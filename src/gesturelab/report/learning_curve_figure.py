@@ -6,20 +6,20 @@ from typing import cast
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 
-from gesturelab.evaluation.learning_curve import LearningCurve, accuracy_with
-from gesturelab.report import texts
+from gesturelab.evaluation.learning_curve import AXES, LearningCurve, accuracy_with
 from gesturelab.report.cost_figure import interval_ends
-from gesturelab.report.figures import STYLE, colour_and_marker, save, shorten
+from gesturelab.report.figures import STYLE, colour_and_marker, save, shorten, whole_percents
+from gesturelab.report.learning_curve import describe_gains
 from gesturelab.runs.info import LEAKY, SYNTHETIC
 
 
 def describe_curve(curve: LearningCurve) -> str:
     """What the figure shows, for those who do not see it too."""
     return (
-        f"Accuracy on unseen people against the number of {texts.CURVE_AXES[curve.axis]}, with 95 % intervals over "
-        f"people and the power law that fits, dashed where it goes on. {' '.join(texts.of_curve(curve))}"
+        f"Accuracy on unseen people against the number of {AXES[curve.axis]}, with 95 % intervals over "
+        f"people and the power law that fits, dashed where it goes on. {' '.join(describe_gains(curve))}"
     )
 
 
@@ -53,10 +53,10 @@ def draw_curve(curve: LearningCurve, path: Path) -> None:
                 row = np.array([[law.floor, law.scale, law.exponent]])
                 heights = [float(accuracy_with(row, count)[0]) for count in along.tolist()]
                 axes.plot(along, heights, line, color=style["color"], linewidth=1.2)
-    axes.set_xlabel(texts.CURVE_AXES[curve.axis])
+    axes.set_xlabel(AXES[curve.axis])
     axes.set_ylabel("accuracy of recordings, unseen people (%)")
     axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=""))
+    whole_percents(axes.yaxis)
     axes.legend(frameon=False, loc="lower right")
-    warned = [text for mark, text in (("LEAKY", LEAKY), ("SYNTHETIC", SYNTHETIC)) if mark in curve.data]
+    warned = [text for mark, text in (("LEAKY", LEAKY), ("SYNTHETIC", SYNTHETIC)) if mark in curve.data.split()]
     save(figure, path, "", warned, dpi=300)

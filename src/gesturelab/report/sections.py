@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from gesturelab.evaluation.learning_curve import LearningCurve
+from gesturelab.evaluation.learning_curve import AXES, LearningCurve
 from gesturelab.evaluation.metrics import (
     CORRECTNESS,
     GESTURE,
@@ -18,6 +18,7 @@ from gesturelab.evaluation.metrics import (
 from gesturelab.evaluation.pairs import Pair, Ranks
 from gesturelab.evaluation.result import Value
 from gesturelab.report import texts
+from gesturelab.report.learning_curve import describe_checks, describe_gains, number_of
 from gesturelab.report.results import (
     BASELINE_SCORES,
     BASELINES,
@@ -308,19 +309,17 @@ def curve_table(curve: LearningCurve) -> Table:
         found = [next((point for point in model.points if point.count == count_), None) for model in curve.models]
         trainings = max(point.trainings for point in found if point)
         values = [interval(point.accuracy) if point else "" for point in found]
-        rows.append((texts.number_of(count_), str(trainings), *values))
+        rows.append((number_of(count_), str(trainings), *values))
     caption = f"Accuracy of recordings of {curve.people} unseen people, in per cent: {curve.data}"
-    return Table(
-        caption, (texts.CURVE_AXES[curve.axis], "draws", *(model.model for model in curve.models)), tuple(rows)
-    )
+    return Table(caption, (AXES[curve.axis], "draws", *(model.model for model in curve.models)), tuple(rows))
 
 
 def curve_blocks(comparison: Comparison) -> Iterator[Block]:
     """The learning curves, and how well the points before the last predict it."""
     for curve in comparison.curves:
-        yield from texts.of_curve(curve)
+        yield from describe_gains(curve)
         yield curve_table(curve)
-        yield from texts.checks_of_curve(curve)
+        yield from describe_checks(curve)
 
 
 def part_rows(joined: CrossValidationResult, kinds: Sequence[str] = PARTS) -> Iterator[tuple[str, ...]]:

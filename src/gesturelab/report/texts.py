@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from gesturelab.evaluation.learning_curve import LearningCurve
+from gesturelab.evaluation.learning_curve import AXES
 from gesturelab.evaluation.metrics import GESTURE, Metric, primary_metric
 from gesturelab.evaluation.pairs import Pair, Ranks
 from gesturelab.evaluation.result import Value
@@ -440,48 +440,6 @@ def costs(cost: Cost) -> list[str]:
     return sentences + [f"No latency of {missing.candidate}: {missing.reason}." for missing in conditions.missing]
 
 
-CURVE_AXES = {"training_people": "training people", "training_repetitions": "recordings of each gesture"}
-"""What differs from point to point of a learning curve, in words."""
-
-
-def number_of(count: float) -> str:
-    """A number of people, which may be a mean over folds.
-
-    >>> number_of(24.0), number_of(23.2)
-    ('24', '23.2')
-    """
-    return f"{count:.1f}".removesuffix(".0")
-
-
-def of_curve(curve: LearningCurve) -> Iterator[str]:
-    """What a learning curve says, a sentence a model."""
-    for model in curve.models:
-        last = model.points[-1]
-        text = f"{model.model} on {curve.data}: {interval(last.accuracy, unit=' %')} with {number_of(last.count)} "
-        text += CURVE_AXES[curve.axis]
-        if (law := model.law) is None:
-            yield f"{text}. Three numbers or more are needed to say what more would bring."
-            continue
-        gain = law.gain
-        yield (
-            f"{text}; with {law.more} more about {points(gain['value'])} points ({points(gain['low'])} to "
-            f"{points(gain['high'])}), if the power law that fits the points goes on"
-            f"{'' if law.checked else ' (they are too few to check it)'}."
-        )
-
-
-def checks_of_curve(curve: LearningCurve) -> Iterator[str]:
-    """How well the points before the last predict it."""
-    for model in curve.models:
-        if model.law is not None and model.law.checked is not None:
-            before, last = model.points[-2], model.points[-1]
-            yield (
-                f"{model.model}: the points up to {number_of(before.count)} predict "
-                f"{interval(model.law.checked, unit=' %')} with {number_of(last.count)}; measured were "
-                f"{percent(last.accuracy['value'])}."
-            )
-
-
 def partial(comparison: Comparison) -> list[str]:
     """Which candidates were not tested on everybody."""
     return [
@@ -494,7 +452,7 @@ def partial(comparison: Comparison) -> list[str]:
 
 def of_limit(group: GroupComparison) -> str:
     """The number of training people or repetitions, where it is limited."""
-    return "".join(f", {group.options[axis]} {words}," for axis, words in CURVE_AXES.items() if axis in group.options)
+    return "".join(f", {group.options[axis]} {words}," for axis, words in AXES.items() if axis in group.options)
 
 
 def notes(comparison: Comparison) -> list[str]:

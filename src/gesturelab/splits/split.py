@@ -159,7 +159,7 @@ def choose_people(recordings: RecordingTable, config: SplitConfig) -> People:
 
 
 def _draw_training_people(people: Mapping[str, str], fold: Fold, config: SplitConfig, count: int) -> list[str]:
-    """So many of those who are no test people, named validation people first, then one of each group in turn.
+    """So many people of the others than test people, named validation people first, then one of each group in turn.
 
     Raises:
         SplitError: If there are not so many.

@@ -261,7 +261,8 @@ def _adaptation(run: RunDir, dataset: Dataset, tested: set[str]) -> Check:
         rows = read_adaptation(run.adaptation)
     except GesturelabError as error:
         return Check(claim, str(error), "")
-    repetitions = dict(zip(dataset.names, number_repetitions(dataset).tolist(), strict=True))
+    numbers = number_repetitions(dataset)
+    repetitions = dict(zip(dataset.names, numbers.tolist(), strict=True))
     subjects = dict(zip(dataset.names, dataset.subjects, strict=True))
     expected = {name for name, subject in subjects.items() if subject in tested}
     most = max((row.repetition for row in rows if row.use == CALIBRATION), default=0)
@@ -272,7 +273,7 @@ def _adaptation(run: RunDir, dataset: Dataset, tested: set[str]) -> Check:
         texts.append(f"{_some(twice)}: twice")
     marks, places = frame_marks(dataset), {name: place for place, name in enumerate(dataset.names)}
     chosen = np.array(sorted(places[name] for name in expected), dtype=np.int64)
-    calibrates = number_repetitions(dataset) <= max(counts)
+    calibrates = numbers <= max(counts)
     later = set(without_shared_frames(dataset, chosen, calibrates).tolist())
     for row in rows:
         if (place := places.get(row.name)) is None:
