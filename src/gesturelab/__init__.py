@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gesturelab.training.train import TrainResult as TrainResult
     from gesturelab.training.train import train as train
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 _PUBLIC = {
     "Dataset": "datasets.recording",

@@ -82,8 +82,8 @@ def test_the_same_command_takes_the_sweep_up_and_nothing_runs_twice(disturbed):
 def test_requeued_jobs_resume_at_the_epoch_they_left(disturbed, seed, why):
     _, root, said = disturbed
     ended = status(job(root, seed))
-    assert ended["state"] == "done", why
-    assert ended["requeues"] >= 1, why
+    assert ended["state"] == "done", (why, ended)
+    assert ended["requeues"] >= 1, (why, ended)
     assert ended["first_epoch"] >= 2
     assert "resuming from" in RunDir(job(root, seed), "tiny").log.read_text()
     assert f"done       optimizer.lr=0.001 seed={seed}" in said
@@ -91,7 +91,7 @@ def test_requeued_jobs_resume_at_the_epoch_they_left(disturbed, seed, why):
 
 def test_the_killed_one_and_the_ones_that_raise_are_told_truly(disturbed):
     folder, root, said = disturbed
-    assert "8 jobs: 3 done, 5 failed" in said
+    assert "8 jobs: 3 done, 5 failed" in said, said
     assert "was killed by SIGKILL" in said
     for seed in range(4):
         failed = status(job(root, seed, "1e+30"))
