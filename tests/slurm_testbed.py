@@ -40,10 +40,18 @@ def slurm(*arguments):
     return subprocess.run(arguments, capture_output=True, text=True, check=True).stdout
 
 
+def restarts(task):
+    """How often a job went back into the queue."""
+    return int(slurm("scontrol", "show", "job", task).split("Restarts=")[1].split()[0])
+
+
 def tell_to_leave(task, *options):
-    """The signal that Slurm sends near the time limit; again while the task is between two states, or not begun."""
-    tell = ("scancel", "--signal=USR2", *options, task)
-    until(lambda: subprocess.run(tell, capture_output=True, check=False).returncode == 0)
+    """The signal that Slurm sends near the time limit; again while the task is between two states, or not begun.
+
+    A command that fails may have sent it all the same: a job that went back is not told twice.
+    """
+    tell, before = ("scancel", "--signal=USR2", *options, task), restarts(task)
+    until(lambda: subprocess.run(tell, capture_output=True, check=False).returncode == 0 or restarts(task) > before)
 
 
 def until(condition, seconds=120):

@@ -13,7 +13,7 @@ import torch
 
 from gesturelab.runs.folder import RunDir
 from processes import running
-from slurm_testbed import ONE_CORE, SMALL, command, gesturelab, slurm, status, tell_to_leave, until
+from slurm_testbed import ONE_CORE, SMALL, command, gesturelab, restarts, slurm, status, tell_to_leave, until
 
 UNMEASURED = True
 pytestmark = pytest.mark.slurm
@@ -29,10 +29,6 @@ def weights(run):
 
 def job(root, seed, rate="0.001"):
     return root / f"optimizer.lr={rate},seed={seed}"
-
-
-def restarts(task):
-    return int(slurm("scontrol", "show", "job", task).split("Restarts=")[1].split()[0])
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ import json
 import logging
 import os
 import signal
-import subprocess
 import sys
 import traceback
 from collections.abc import Generator
@@ -25,7 +24,7 @@ from gesturelab.runs.folder import RunDir, is_finished
 from gesturelab.runs.locking import is_locked
 from gesturelab.runs.log_file import LogFile
 from gesturelab.runs.signals import PREEMPTIONS, announce_and_ignore, answer_with, exit_status, listen, sleep
-from gesturelab.runs.slurm import REQUEUE
+from gesturelab.runs.slurm import REQUEUE, requeue_job
 from gesturelab.runs.status import (
     HEARTBEAT_S,
     SILENT_S,
@@ -170,9 +169,7 @@ class TrainFolder:
         if REQUEUE in os.environ:
             write_text(Path(os.environ[REQUEUE]), job)
         else:
-            done = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, timeout=60, check=False)
-            if done.returncode:
-                raise RunError(f"Slurm does not take the job back: {done.stderr.strip()}; the same command resumes it")
+            requeue_job(job)
         times = f"{_requeues() + 1} of {self.max_requeues}"
         raise Requeued(f"back into the queue: near its time limit, or preempted ({times})")
 

@@ -13,6 +13,7 @@ from typing import Any
 from gesturelab.errors import ConfigError, RunError
 
 ASK_TIMEOUT_S = 60
+REQUEUE_ATTEMPTS = 5
 FRESH_S = 2.0
 """An answer about the queue holds so long: a sweep of hundreds of jobs asks once, not for each."""
 INHERITED = (
@@ -167,6 +168,25 @@ def cancel_jobs(ids: Collection[str]) -> None:
         subprocess.run(["scancel", *ids], capture_output=True, text=True, timeout=ASK_TIMEOUT_S, check=True)
     except (OSError, subprocess.SubprocessError) as error:
         raise RunError(f"scancel: {(getattr(error, 'stderr', '') or str(error)).strip()}") from error
+
+
+def requeue_job(job: str) -> None:
+    """Sends a running job back into the queue; a controller that is too busy to answer is asked again.
+
+    Raises:
+        RunError: If Slurm refuses.
+    """
+    why = ""
+    for attempt in range(REQUEUE_ATTEMPTS):
+        time.sleep(min(attempt, 1) * FRESH_S)
+        try:
+            subprocess.run(
+                ["scontrol", "requeue", job], capture_output=True, text=True, timeout=ASK_TIMEOUT_S, check=True
+            )
+            return
+        except (OSError, subprocess.SubprocessError) as error:
+            why = str(getattr(error, "stderr", "") or error).strip()
+    raise RunError(f"Slurm does not take the job back: {why}; the same command resumes it")
 
 
 @contextmanager

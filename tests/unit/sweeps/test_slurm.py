@@ -13,7 +13,7 @@ from run_builder import begin, composed, finish
 
 from gesturelab.config.store import conf_dir, register
 from gesturelab.config.sweeps import SlurmLauncherConfig
-from gesturelab.errors import ConfigError
+from gesturelab.errors import ConfigError, RunError
 from gesturelab.runs import slurm as cluster
 from gesturelab.runs.slurm import SlurmTask, hide_overruling_variables
 from gesturelab.runs.status import (
@@ -183,6 +183,23 @@ def test_a_job_in_slurm_is_left_alone_and_one_that_slurm_lost_begins_again(tmp_p
     assert plan([composed(tmp_path)], OnChange.refuse)[0].action is Action.start
     programs("squeue", "7_4|sweep-1|RUNNING|node1|None")
     assert not is_alive(tmp_path / "seed=1")
+
+
+def test_a_controller_that_is_busy_is_asked_again_to_take_a_job_back(tmp_path, programs, monkeypatch):
+    programs("scontrol")
+    asked = tmp_path / "asked"
+    (tmp_path / "bin" / "scontrol").write_text(
+        f"""#!/bin/sh
+echo "$*" >> {asked}
+echo 'Socket timed out' >&2
+test "$(/usr/bin/wc -l < {asked})" -eq 3
+"""
+    )
+    monkeypatch.setattr(cluster, "FRESH_S", 0)
+    cluster.requeue_job("7_3")
+    assert asked.read_text().splitlines() == ["requeue 7_3"] * 3
+    with pytest.raises(RunError, match="does not take the job back: Socket timed out; the same command resumes it"):
+        cluster.requeue_job("7_3")
 
 
 def test_without_accounting_the_controller_is_asked_how_a_job_ended(programs):
