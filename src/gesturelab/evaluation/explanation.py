@@ -17,8 +17,8 @@ TOP = 3
 REST_SHARE = 15
 """The first 15th of a recording, at least one frame, is where a movement starts from."""
 
-SURE = 0.995
-"""Probabilities from here on would be shown as 1.00."""
+VISIBLE = 0.01
+"""What lowers the answer's probability by less is not named in words."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,19 +66,22 @@ class Explanation:
 
     @property
     def sentence(self) -> str:
-        """The most important joints and the most important moment in words."""
-        joints = [f"{self.joints[joint]} ({_show(self.without_joint[joint])})" for joint in self.top_joints]
+        """The most important joints and the most important moment in words, if hiding them is seen in the answer."""
+        joints = [
+            f"{self.joints[joint]} ({self.without_joint[joint]:.2f})"
+            for joint in self.top_joints
+            if self.probability - self.without_joint[joint] >= VISIBLE
+        ]
         parts = [", ".join(joints)] if joints else []
-        if (moment := self.top_moment) is not None:
+        moment = self.top_moment
+        if moment is not None and self.probability - self.without_moment[moment] >= VISIBLE:
             seconds = f"{self.starts[moment]:.1f} to {self.ends[moment]:.1f} s"
-            parts.append(f"{seconds} ({_show(self.without_moment[moment])})")
+            parts.append(f"{seconds} ({self.without_moment[moment]:.2f})")
+        answer = f"{self.label} ({self.probability:.2f})"
         if not parts:
-            return f"{self.label} ({_show(self.probability)}): hiding any one joint or moment makes it no less probable"
-        return f"{self.label} ({_show(self.probability)}) is less probable without {'; without '.join(parts)}"
-
-
-def _show(probability: float | np.floating) -> str:
-    return f"{probability:.2f}" if probability < SURE else "over 0.99"
+            least = min(self.probability, self.without_joint.min(), self.without_moment.min())
+            return f"{answer} rests on no one joint or moment: without any of them it is at least {least:.2f}"
+        return f"{answer} is less probable without {'; without '.join(parts)}"
 
 
 def log_odds(probabilities: Float64[np.ndarray, "answers classes"], label: int) -> Float64[np.ndarray, " answers"]:

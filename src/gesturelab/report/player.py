@@ -32,6 +32,9 @@ WINDOW_BYTES = 700_000
 EXPLANATION_BYTES = 300_000
 """What the explanations of answers may take."""
 
+LEAST_LARGEST = 0.5
+"""In log-odds; where nothing matters more, no mark is as large as it can be."""
+
 PEER = "A peer answers whole recordings only."
 NO_WINDOWS = "The runs of this size have no windows_<size>.csv (gesturelab did not write one when they were trained)."
 UNEXPLAINED = "gesturelab report --explain shows which joints and moments carried an answer."
@@ -335,10 +338,10 @@ def encode_series(series: WindowSeries) -> dict[str, Any]:
 
 
 def encode_explanation(explanation: Explanation) -> dict[str, Any]:
-    """The sentence, and importance in whole per cent of the largest; where hiding costs nothing it is 0."""
+    """The sentence, and importance in whole per cent of the largest (of `LEAST_LARGEST` if that is more)."""
 
     def shares(importance: Float64[np.ndarray, " parts"]) -> list[int]:
-        largest = max(float(importance.max()), 1e-9)
+        largest = max(float(importance.max()), LEAST_LARGEST)
         return np.rint(100 * (importance / largest).clip(0, 1)).astype(int).tolist()
 
     return {
