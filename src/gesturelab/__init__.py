@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gesturelab.models.network import FittedNetwork as FittedNetwork
     from gesturelab.models.network import Network as Network
     from gesturelab.predict.adaptation import adapt as adapt
+    from gesturelab.predict.explanation import explain as explain
     from gesturelab.preprocessing.features import Feature as Feature
     from gesturelab.report.comparison import compare as compare
     from gesturelab.report.results import Comparison as Comparison
@@ -40,6 +41,7 @@ _PUBLIC = {
     "compare": "report.comparison",
     "Comparison": "report.results",
     "TrainResult": "training.train",
+    "explain": "predict.explanation",
     "compose": "config.composing",
     "load": "export.load",
     "train": "training.train",

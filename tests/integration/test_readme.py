@@ -66,6 +66,7 @@ NOT_RUN = {
     "gesturelab export multirun/gestures --best --format onnx -o model.onnx": "see test_onnx.py",
     "gesturelab export anna.zip --format onnx -o anna.onnx": "see test_adapt.py",
     "gesturelab predict anna.zip recordings": "see test_adapt.py",
+    "gesturelab report multirun/irds_loso --explain -o report.html": "see test_explanation.py",
     "gesturelab compare multirun/irds_5fold --adapt 0,1,2,3": "needs those; see test_adaptation.py",
     "gesturelab compare multirun/irds_5fold --adapt 0,1,2,3,5": "needs those; see test_adaptation.py",
     "gesturelab compare multirun/msr_action3d --adapt 0,1,2": "needs those; see test_adaptation.py",

@@ -1,13 +1,15 @@
 """The page of `gesturelab report` in a real browser."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from browser import Browser
+from gesturelab.evaluation.explanation import Explanation
 from gesturelab.report.comparison import compare
+from gesturelab.report.groups import Candidate
 from gesturelab.report.page import render_page
 from gesturelab.report.player import Motion
 from gesturelab.skeletons.skeleton import KINECT_V2
@@ -20,6 +22,18 @@ def waving(name: str) -> Motion:
     positions = np.random.default_rng(0).normal(0, 0.3, (1, 25, 3)).repeat(150, axis=0)
     positions[:, KINECT_V2.index("HandLeft"), 0] += np.linspace(0, 1, 150)
     return Motion(positions.astype(np.float32), 30.0, KINECT_V2.joints, KINECT_V2.parents, "patient", "chair")
+
+
+def explain(candidate: Candidate, names: Collection[str]) -> tuple[dict[str, Explanation], str]:
+    """The hand and the second of two moments carried every answer of one size; the other has no weights."""
+    if candidate.size == "large":
+        return {}, "the weights <b>are missing</b>"
+    importance = np.zeros(25)
+    importance[[KINECT_V2.index("HandLeft"), KINECT_V2.index("Head")]] = 2, 1
+    without = np.full(25, 0.4)
+    moments = (np.array([0.0, 2.0]), np.array([2.0, 5.0]), np.array([1.0, 4.0]), np.array([0.7, 0.1]))
+    made = Explanation("both", 0.8, KINECT_V2.joints, importance, without, *moments)
+    return dict.fromkeys(names, made), ""
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +53,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
             if size == "tiny":  # the other size is of before there were windows files
                 write_windows_of(folder / size / str(fold), one)
     path = folder / "report.html"
-    path.write_text(render_page(compare(folder), {"f1": waving}), encoding="utf-8")
+    path.write_text(render_page(compare(folder), {"f1": waving}, explain), encoding="utf-8")
     return path
 
 
@@ -154,6 +168,22 @@ def test_a_size_without_windows_says_so(opened: Browser):
     assert "have no windows_<size>.csv" in opened.run("return document.getElementById('still').textContent")
 
 
+def test_what_carried_an_answer_is_in_rings_in_bars_and_in_words(opened: Browser):
+    sentence = "Why: both (0.80) is less probable without HandLeft (0.40), Head (0.40); without 2.0 to 5.0 s (0.10)."
+    assert opened.run("return document.getElementById('why').textContent") == sentence
+    bars = opened.run(
+        "return [...document.querySelectorAll('#moments span')].map((bar) => [bar.offsetHeight, bar.offsetWidth])"
+    )
+    assert bars[0][0] == pytest.approx(bars[1][0] / 4, abs=1)
+    assert bars[1][1] / bars[0][1] == pytest.approx(1.5, abs=0.1), "two and three seconds"
+    marked = opened.run(PICTURE)
+    opened.run("const one = document.getElementById('model'); one.value = 1; one.dispatchEvent(new Event('change'))")
+    assert opened.run("return document.getElementById('moments').hidden")
+    expected = "Not explained: the weights <b>are missing</b>"
+    assert opened.run("return document.getElementById('why').textContent") == expected
+    assert opened.run(PICTURE) != marked, "the rings are gone"
+
+
 def test_a_table_sorts_by_number_and_back(opened: Browser):
     column = "const table = [...document.querySelectorAll('table')].find((one) => one.caption.textContent === 'Runs');"
     column += " const at = [...table.tHead.rows[0].cells].findIndex((one) => one.textContent === 'parameters');"
@@ -172,7 +202,13 @@ def test_a_table_sorts_by_number_and_back(opened: Browser):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_in_light_and_dark(opened: Browser, scheme: str):
     opened.devtools("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-    pairs = (("--ink", "--paper"), ("--soft", "--panel"), ("--warn", "--warnback"), ("--accent", "--paper"))
+    pairs = (
+        ("--ink", "--paper"),
+        ("--soft", "--panel"),
+        ("--warn", "--warnback"),
+        ("--accent", "--paper"),
+        ("--why", "--panel"),
+    )
     for front, back in pairs:
         colours = [
             opened.run("return getComputedStyle(document.documentElement).getPropertyValue(arguments[0])", name).strip()

@@ -29,6 +29,11 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--csv", metavar="FILE", help="write a row a recording; - is standard output")
     command.add_argument("--jsonl", metavar="FILE", help="write an object a recording, one a line; - as above")
     command.add_argument("--windows", action="store_true", help="also the probabilities of each window")
+    command.add_argument(
+        "--explain",
+        action="store_true",
+        help="also which joints and which moment carried each answer, on the screen and in --jsonl",
+    )
     command.add_argument("--rate", metavar="HZ", type=number_type(above=0), help="frames a second: files without times "
                       "have it, those with times are brought to it (default: that of the model's training "
                       "recordings)")  # fmt: skip
@@ -50,6 +55,8 @@ def run(arguments: list[str]) -> int:
     options = command.parse_args(arguments)
     if options.csv == options.jsonl == STANDARD_OUTPUT:
         command.error("only one of --csv and --jsonl can go to standard output")
+    if options.explain and (options.windows or options.csv is not None):
+        command.error("--explain is about whole recordings, and writes into --jsonl: leave out --windows and --csv")
     from gesturelab.predict.answers import answers, find_sources, rates_of, reading_for
 
     patterns = cast(list[str], options.files)
@@ -66,7 +73,7 @@ def run(arguments: list[str]) -> int:
         print(text, file=sys.stderr)
     reading = reading_for(model, options.skeleton, options.rate, options.unit, options.up)
     aside = Console(stderr=True, highlight=False)
-    answering = answers(model, sources, reading, rates_of(patterns))
+    answering = answers(model, sources, reading, rates_of(patterns), explained=options.explain)
     answered = list(show_progress(answering, "answering", len(sources)))
     if options.csv is not None:
         write_output(options.csv, "".join(csv_lines(model.classes, answered, windows=options.windows)))

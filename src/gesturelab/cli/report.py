@@ -1,7 +1,7 @@
 """``gesturelab report``: finished runs as one HTML page."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -10,8 +10,10 @@ from gesturelab.errors import GesturelabError, RunError
 
 if TYPE_CHECKING:
     from gesturelab.datasets.recording import Dataset
+    from gesturelab.evaluation.explanation import Explanation
     from gesturelab.report.collect import Finished
-    from gesturelab.report.player import Motion, Motions
+    from gesturelab.report.groups import Candidate
+    from gesturelab.report.player import Explain, Motion, Motions
 
 
 def run(arguments: list[str]) -> int:
@@ -32,6 +34,8 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, default=Path("report.html"), help="the page "
                         "(default: report.html)")  # fmt: skip
     parser.add_argument("--data-root", metavar="DIR", help="where the data are, if not where the runs found them")
+    parser.add_argument("--explain", action="store_true", help="show in the player which joints and moments carried "
+                        "each answer; every run is asked again, which takes seconds a size")  # fmt: skip
     add_latency_option(parser)
     options = parser.parse_args(arguments)
     dirs, output = cast(list[Path], options.dirs), cast(Path, options.output)
@@ -44,16 +48,18 @@ def run(arguments: list[str]) -> int:
     if not comparison.groups:
         raise RunError(f"no finished run in {', '.join(map(str, dirs))}: make one with 'gesturelab train'")
     groups = [group.group for group in comparison.groups]
-    motions = {group.basis.fingerprint: _motions(group.runs, options.data_root) for group in groups}
-    write_text(output, render_page(comparison, motions))
+    datasets = {group.basis.fingerprint: _load(group.runs, options.data_root) for group in groups}
+    motions = {key: each if isinstance(each, str) else _finder(each) for key, each in datasets.items()}
+    explain = _explainer(datasets, options.trust) if options.explain else None
+    write_text(output, render_page(comparison, motions, explain))
     for reason in {reason for reason in motions.values() if isinstance(reason, str)}:
         print(f"no player: {reason}")
     print(f"{output.as_posix()}: {len(comparison.runs)} runs, {output.stat().st_size / 1e6:.1f} MB")
     return 0
 
 
-def _motions(runs: "Sequence[Finished]", data_root: str | None) -> "Motions | str":
-    """Where the motion of some runs' recordings is found, or why it is not."""
+def _load(runs: "Sequence[Finished]", data_root: str | None) -> "Dataset | str":
+    """The recordings of some runs, or why they are not there."""
     from gesturelab.config.saved import read_data_config
     from gesturelab.datasets.load import load
     from gesturelab.runs.folder import RunDir
@@ -68,7 +74,7 @@ def _motions(runs: "Sequence[Finished]", data_root: str | None) -> "Motions | st
         return str(error)
     if dataset.fingerprint != first.info["data"]["fingerprint"]:
         return f"the {dataset.source} data are not those that the runs were made with (the fingerprint differs)"
-    return _finder(dataset)
+    return dataset
 
 
 def _finder(dataset: "Dataset") -> "Motions":
@@ -84,3 +90,26 @@ def _finder(dataset: "Dataset") -> "Motions":
         return Motion(recording.positions, recording.rate_hz, joints, parents, recording.group, recording.posture)
 
     return find
+
+
+def _explainer(datasets: "Mapping[str, Dataset | str]", trust: "Collection[str]") -> "Explain":
+    """Asks the first run of a size that tested a recording."""
+    from gesturelab.evaluation.predictions import read_predictions
+    from gesturelab.predict.explanation import explain_tested  # torch is slow to import
+    from gesturelab.runs.folder import RunDir
+
+    def explain(candidate: "Candidate", names: "Collection[str]") -> "tuple[dict[str, Explanation], str]":
+        explanations: dict[str, Explanation] = {}
+        reason = ""
+        for finished in candidate.runs:
+            run = RunDir(finished.path, candidate.size)
+            dataset = datasets[finished.info["data"]["fingerprint"]]
+            try:
+                wanted = (set(read_predictions(run.predictions).names) & set(names)) - explanations.keys()
+                if wanted and not isinstance(dataset, str):
+                    explanations |= explain_tested(run, dataset, wanted, trust)
+            except GesturelabError as error:
+                reason = reason or str(error)
+        return explanations, reason
+
+    return explain

@@ -15,7 +15,9 @@ from gesturelab.datasets.formats.points import Reading
 from gesturelab.datasets.irds.files import MAX_FILE_BYTES
 from gesturelab.datasets.recording import Recording
 from gesturelab.errors import ConfigError, DataError, GesturelabError
+from gesturelab.evaluation.explanation import Explanation
 from gesturelab.export.model import Model, Prediction
+from gesturelab.predict.explanation import explain
 from gesturelab.skeletons.definition import layout
 from gesturelab.skeletons.landmarks import skeleton_of
 
@@ -117,11 +119,13 @@ class Answer:
         source: The file, or ``-``.
         prediction: None if it could not be read.
         problem: Why; empty if it could.
+        explanation: Of the prediction, where it was asked for.
     """
 
     source: str
     prediction: Prediction | None
     problem: str = ""
+    explanation: Explanation | None = None
 
     @property
     def recording(self) -> str:
@@ -134,6 +138,8 @@ def answers(
     sources: Iterable[str],
     reading: Reading | None = None,
     rates: Mapping[str, float] | None = None,
+    *,
+    explained: bool = False,
 ) -> Iterator[Answer]:
     """An answer for each source, in order; a file that cannot be read stops none of the others.
 
@@ -142,6 +148,7 @@ def answers(
         sources: Files, or ``-``.
         reading: How files are read; None: as the model's training did.
         rates: Frames a second of sources that carry no times, where it is not that of `reading`.
+        explained: Whether the answers are explained.
     """
     reading = reading or reading_for(model)
     waiting: list[tuple[str, Recording | str]] = []
@@ -149,15 +156,19 @@ def answers(
         waiting.append((source, read_recording(model, source, reading, (rates or {}).get(source))))
         frames = sum(len(recording.positions) for _, recording in waiting if isinstance(recording, Recording))
         if frames >= FRAMES_AT_ONCE or len(waiting) >= RECORDINGS_AT_ONCE:
-            yield from _answered(model, waiting)
+            yield from _answered(model, waiting, explained=explained)
             waiting.clear()
-    yield from _answered(model, waiting)
+    yield from _answered(model, waiting, explained=explained)
 
 
-def _answered(model: Model, waiting: list[tuple[str, Recording | str]]) -> Iterator[Answer]:
+def _answered(model: Model, waiting: list[tuple[str, Recording | str]], *, explained: bool) -> Iterator[Answer]:
     predictions = iter(model.answer([recording for _, recording in waiting if isinstance(recording, Recording)]))
     for source, recording in waiting:
-        yield Answer(source, next(predictions)) if isinstance(recording, Recording) else Answer(source, None, recording)
+        if isinstance(recording, str):
+            yield Answer(source, None, recording)
+        else:
+            explanation = explain(model, recording) if explained else None
+            yield Answer(source, next(predictions), explanation=explanation)
 
 
 def read_recording(model: Model, source: str, reading: Reading, own_rate_hz: float | None) -> Recording | str:

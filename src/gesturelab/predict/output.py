@@ -17,6 +17,7 @@ from gesturelab.config.data import Target
 from gesturelab.datasets.irds.files import GESTURES, Label, parse_label
 from gesturelab.datasets.recording import CORRECTNESS
 from gesturelab.errors import RecordingError
+from gesturelab.evaluation.explanation import Explanation
 from gesturelab.evaluation.predictions import Predictions
 from gesturelab.export.contents import tested
 from gesturelab.export.model import Model, Prediction
@@ -172,12 +173,31 @@ def as_plain(answer: Answer, *, windows: bool) -> dict[str, Any]:
         "frames": prediction.frames,
         "seconds": round(prediction.seconds, 3),
     }
+    if answer.explanation is not None:
+        plain["explanation"] = _explanation_as_plain(answer.explanation)
     if windows:
         plain["windows"] = [
             {"start_s": round(start, 3), "end_s": round(end, 3), "label": label, "probabilities": by_class(row)}
             for start, end, label, row in _windows(prediction)
         ]
     return plain
+
+
+def _explanation_as_plain(explanation: Explanation) -> dict[str, Any]:
+    def as_rows(importance: Float64[np.ndarray, " parts"], without: Float64[np.ndarray, " parts"]) -> list[Any]:
+        pairs = zip(importance.tolist(), without.tolist(), strict=True)
+        return [{"importance": round(each, 4), "probability_without": float(f"{share:.6g}")} for each, share in pairs]
+
+    joints = as_rows(explanation.joint_importance, explanation.without_joint)
+    moments = as_rows(explanation.moment_importance, explanation.without_moment)
+    seconds = zip(explanation.starts.tolist(), explanation.ends.tolist(), moments, strict=True)
+    return {
+        "sentence": explanation.sentence,
+        "top_joints": [explanation.joints[joint] for joint in explanation.top_joints],
+        "top_moment": explanation.top_moment,
+        "joints": dict(zip(explanation.joints, joints, strict=True)),
+        "moments": [{"start_s": round(start, 3), "end_s": round(end, 3), **row} for start, end, row in seconds],
+    }
 
 
 def show_answers(answers: Sequence[Answer], console: Console, *, windows: bool) -> None:
@@ -207,7 +227,8 @@ def _rows(answer: Answer, *, windows: bool) -> Iterator[tuple[str, ...]]:
     else:
         sure = f"{prediction.confidence:.2f}", "unsure" if prediction.unsure else ""
         size = f"{prediction.frames}", f"{prediction.seconds:.1f}"
-        yield answer.recording, prediction.label, *sure, *size, _named(prediction.top(TOP))
+        why = "" if answer.explanation is None else f"\n{answer.explanation.sentence}"
+        yield answer.recording, prediction.label, *sure, *size, _named(prediction.top(TOP)) + why
 
 
 def _named(top: Sequence[tuple[str, float]]) -> str:

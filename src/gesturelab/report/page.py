@@ -29,7 +29,7 @@ from gesturelab.report.figures import draw_confusion, draw_curves, draw_sizes
 from gesturelab.report.groups import Candidate, Group
 from gesturelab.report.leakage import draw_leakage
 from gesturelab.report.learning_curve_figure import describe_curve, draw_curve
-from gesturelab.report.player import WINDOW_BYTES, Motions, build_player
+from gesturelab.report.player import EXPLANATION_BYTES, WINDOW_BYTES, Explain, Motions, build_player
 from gesturelab.report.results import Comparison, GroupComparison
 from gesturelab.report.sections import Cell, Table
 from gesturelab.report.texts import percent
@@ -61,12 +61,13 @@ def render_markdown(comparison: Comparison) -> str:
     return re.sub(r"\n{3,}", "\n\n", text).strip("\n") + "\n"
 
 
-def render_page(comparison: Comparison, motions: Mapping[str, Motions | str]) -> str:
+def render_page(comparison: Comparison, motions: Mapping[str, Motions | str], explain: Explain | None = None) -> str:
     """One HTML file without any other file, script or font.
 
     Args:
         comparison: Of at least one run.
         motions: For each data fingerprint where motion is found, or why it is not.
+        explain: What explains the answers to the player's recordings; None: they are not explained.
     """
     groups = [group.group for group in comparison.groups]
     runs = [run for group in groups for run in group.runs]
@@ -82,9 +83,9 @@ def render_page(comparison: Comparison, motions: Mapping[str, Motions | str]) ->
         "configurations": [_configuration(run) for run in runs],
     }
     empty = fill_template("page.html", "player.js", contents | {"player": None}, {})
-    left = max(0, MOST_BYTES - len(empty.encode()) - 100_000)
+    left = max(0, MOST_BYTES - len(empty.encode()) - 100_000 - (EXPLANATION_BYTES if explain else 0))
     motion = min(MOTION_BYTES, int(0.8 * left))
-    player = build_player(groups, motions, motion, min(WINDOW_BYTES, left - motion))
+    player = build_player(groups, motions, motion, min(WINDOW_BYTES, left - motion), explain)
     return fill_template("page.html", "player.js", contents | {"player": player}, player.data)
 
 

@@ -3,15 +3,16 @@
 import base64
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Int16
+from jaxtyping import Float32, Float64, Int16
 
 from gesturelab.datasets.recording import CORRECTNESS
 from gesturelab.errors import RunError
+from gesturelab.evaluation.explanation import Explanation
 from gesturelab.evaluation.predictions import Predictions, read_predictions
 from gesturelab.evaluation.windows import WindowSeries, mean_series, read_windows
 from gesturelab.report.cross_validation import check_sum
@@ -28,8 +29,15 @@ MOST_WRONG, MOST_RIGHT = 200, 40
 WINDOW_BYTES = 700_000
 """What the probabilities of windows may take."""
 
+EXPLANATION_BYTES = 300_000
+"""What the explanations of answers may take."""
+
+LEAST_LARGEST = 0.5
+"""In log-odds; where nothing matters more, no mark is as large as it can be."""
+
 PEER = "A peer answers whole recordings only."
 NO_WINDOWS = "The runs of this size have no windows_<size>.csv (gesturelab did not write one when they were trained)."
+UNEXPLAINED = "gesturelab report --explain shows which joints and moments carried an answer."
 EVOLVING = (
     "Those of now are what the network says at this moment of the last window (or of all so far, if that is shorter), "
     "knowing nothing of what follows; the chart shows them over time."
@@ -63,6 +71,9 @@ class Motion:
 
 Motions = Callable[[str], Motion | None]
 """The motion of a recording by its name; None when it is not among the data."""
+
+Explain = Callable[[Candidate, Collection[str]], tuple[dict[str, Explanation], str]]
+"""Explains a candidate's answers to recordings that it tested, by name; and says why some are not explained."""
 
 
 @dataclass
@@ -151,7 +162,11 @@ class Player:
 
 
 def build_player(
-    groups: Sequence[Group], motions: Mapping[str, Motions | str], budget: int, window_budget: int = WINDOW_BYTES
+    groups: Sequence[Group],
+    motions: Mapping[str, Motions | str],
+    budget: int,
+    window_budget: int = WINDOW_BYTES,
+    explain: Explain | None = None,
 ) -> Player:
     """The player's recordings: misclassified ones first, then a sample of the others, spread evenly.
 
@@ -160,6 +175,7 @@ def build_player(
         motions: For each data fingerprint where motion is found, or why it is not.
         budget: Characters that the motion may take.
         window_budget: Characters that the probabilities of windows may take.
+        explain: What explains answers; None: they are not explained.
     """
     models, tested, unreadable = _read_recordings(groups)
     absent = Counter(dict.fromkeys(unreadable, 0))
@@ -190,7 +206,9 @@ def build_player(
         kept.append(recording)
         entries.append(_entry(recording, skeletons.index(skeleton), motion, code))
     still = _add_windows(groups, kept, entries, window_budget)
+    unexplained = _add_explanations(groups, kept, entries, explain)
     data = {"rate": RATE_HZ, "models": models, "sets": skeletons, "recordings": entries, "still": still}
+    data["unexplained"] = unexplained
     evolving = any(entry["windows"] for entry in entries)
     return Player(data, len(entries), counts[True], len(tested), len(wrong), dict(absent), evolving)
 
@@ -269,6 +287,30 @@ def _add_windows(
     return absent
 
 
+def _add_explanations(
+    groups: Sequence[Group],
+    kept: Sequence[TestRecording],
+    entries: Sequence[dict[str, Any]],
+    explain: Explain | None,
+) -> dict[str, str]:
+    """Gives each recording the explanations of its answers, by candidate; returns why some candidates have none."""
+    used, absent = 0, dict[str, str]()
+    candidates = [(group, candidate) for group in groups for candidate in group.candidates]
+    for place, (group, candidate) in enumerate(candidates):
+        own = {
+            recording.name: entry
+            for recording, entry in zip(kept, entries, strict=True)
+            if recording.group.number == group.number and place in recording.answers
+        }
+        explanations, absent[str(place)] = explain(candidate, own.keys()) if explain else ({}, UNEXPLAINED)
+        for name, explanation in explanations.items():
+            encoded = encode_explanation(explanation)
+            used += len(json.dumps(encoded))
+            if used <= EXPLANATION_BYTES:
+                own[name].setdefault("why", {})[str(place)] = encoded
+    return absent
+
+
 def _read_windows(candidate: Candidate, names: set[str]) -> tuple[dict[str, list[WindowSeries]], str]:
     """The windows of some recordings by each run that tested them; and why there are none."""
     series: dict[str, list[WindowSeries]] = {}
@@ -292,6 +334,22 @@ def encode_series(series: WindowSeries) -> dict[str, Any]:
         "starts": [round(second, 2) for second in series.starts.tolist()],
         "ends": [round(second, 2) for second in series.ends.tolist()],
         "said": base64.b64encode(shares.tobytes()).decode("ascii"),
+    }
+
+
+def encode_explanation(explanation: Explanation) -> dict[str, Any]:
+    """The sentence, and importance in whole per cent of the largest (of `LEAST_LARGEST` if that is more)."""
+
+    def shares(importance: Float64[np.ndarray, " parts"]) -> list[int]:
+        largest = max(float(importance.max()), LEAST_LARGEST)
+        return np.rint(100 * (importance / largest).clip(0, 1)).astype(int).tolist()
+
+    return {
+        "text": explanation.sentence,
+        "top": explanation.top_joints,
+        "joints": shares(explanation.joint_importance),
+        "moments": shares(explanation.moment_importance),
+        "ends": [round(second, 2) for second in explanation.ends.tolist()],
     }
 
 

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from gesturelab.cli.main import main
 from gesturelab.config.composing import compose
+from gesturelab.evaluation.explanation import Explanation
 from gesturelab.report.collect import collect
 from gesturelab.report.comparison import compare
 from gesturelab.report.groups import group_runs
 from gesturelab.report.page import MOST_BYTES, render_page, render_table
-from gesturelab.report.player import Motion, build_player, downsample, encode
+from gesturelab.report.player import Motion, build_player, downsample, encode, encode_explanation
 from gesturelab.report.sections import Table
 from info_builder import make_info, write_run
 from predictions_builder import fold_run, write_fold_run, write_windows_of
@@ -137,6 +138,24 @@ def test_budget_is_kept_and_what_is_left_out_is_counted(tmp_path: Path):
     few = build_player(groups, {"f1": motion}, 3 * size)
     assert few.shown == few.shown_wrong == 3
     assert (few.tested, few.wrong) == (whole.tested, whole.wrong) == (72, whole.shown_wrong)
+
+
+def test_explanations_keep_to_their_budget_and_without_them_the_page_says_how_to_get_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    groups = group_runs(collect([write_folds(tmp_path)])[0])
+    one, two = np.ones(1), np.ones(2)
+    explanation = Explanation("left", 0.5, ("SpineBase", "HandLeft"), two, two, one, one, one, one)
+    monkeypatch.setattr(
+        "gesturelab.report.player.EXPLANATION_BYTES", 3 * len(json.dumps(encode_explanation(explanation)))
+    )
+    found = build_player(
+        groups, {"f1": motion}, 10**7, explain=lambda _, names: (dict.fromkeys(names, explanation), "")
+    )
+    assert ["why" in entry for entry in found.data["recordings"]].count(True) == 3
+    without = build_player(groups, {"f1": motion}, 10**7)
+    assert not any("why" in entry for entry in without.data["recordings"])
+    assert "report --explain" in without.data["unexplained"]["0"]
 
 
 def test_long_recordings_leave_the_page_under_five_megabytes(tmp_path: Path):

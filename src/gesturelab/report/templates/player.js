@@ -41,7 +41,7 @@
       stage.draw();
       at("about").textContent = "No recording of this size is here.";
       at("bars").replaceChildren();
-      for (const part of ["evolution", "which", "now", "still"]) at(part).hidden = true;
+      for (const part of ["evolution", "which", "now", "still", "why", "whykey", "moments"]) at(part).hidden = true;
       return;
     }
     if (!current || current.recording !== recording) {
@@ -82,6 +82,24 @@
       }),
     );
     evolve(gestures, taken);
+    explain(recording.why?.[model], data.unexplained[model]);
+  }
+
+  /* What carried the answer: rings on the skeleton, bars under the timeline, and both in words. */
+  function explain(why, reason) {
+    at("whykey").hidden = at("moments").hidden = !why;
+    at("why").hidden = false;
+    at("why").textContent = why ? `Why: ${plain(why.text)}.`
+      : `Not explained: ${reason || "it was left out to keep this page small."}`;
+    stage.mark(0, why);
+    at("moments").replaceChildren(
+      ...(why?.moments ?? []).map((share, moment) => {
+        const bar = document.createElement("span");
+        bar.style.flexGrow = why.ends[moment] - (why.ends[moment - 1] ?? 0);
+        bar.style.height = `${share}%`;
+        return bar;
+      }),
+    );
   }
 
   /* The probabilities over time: whole per cent of each window, as they are known when the window ends. */

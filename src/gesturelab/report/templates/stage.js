@@ -27,6 +27,11 @@ function createStage(rate, canvases, moved) {
     at("scrub").max = length();
   }
 
+  /* Marks joints of what a canvas shows: each by a share of the largest, in per cent, and the first ones by number. */
+  function mark(place, marks) {
+    if (shown[place]) shown[place].marks = marks;
+  }
+
   /* Middle of the motion in millimetres, and what fits it on a canvas however it is turned. */
   function bounds(positions) {
     const low = [Infinity, Infinity, Infinity];
@@ -53,7 +58,7 @@ function createStage(rate, canvases, moved) {
     moved();
   }
 
-  function drawSkeleton(canvas, { joints, parents, positions, frames, middle }, scale) {
+  function drawSkeleton(canvas, { joints, parents, positions, frames, middle, marks }, scale) {
     const pen = canvas.getContext("2d");
     const exact = Math.min(frames - 1, seconds * rate);
     const before = Math.floor(exact);
@@ -85,6 +90,21 @@ function createStage(rate, canvases, moved) {
       pen.arc(...places[joint], joints[joint] === "Head" ? 20 : 7, 0, 2 * Math.PI);
       pen.fill();
     }
+    if (marks) drawMarks(pen, places, marks);
+  }
+
+  /* A ring around each joint that matters, larger and thicker the more it does. */
+  function drawMarks(pen, places, { joints, top }) {
+    pen.strokeStyle = pen.fillStyle = colour("--why");
+    pen.font = "bold 28px system-ui, sans-serif";
+    joints.forEach((share, joint) => {
+      if (!share) return;
+      pen.lineWidth = 2 + share / 25;
+      pen.beginPath();
+      pen.arc(...places[joint], 10 + share / 6, 0, 2 * Math.PI);
+      pen.stroke();
+    });
+    top.forEach((joint, rank) => pen.fillText(rank + 1, places[joint][0] + 24, places[joint][1] - 14));
   }
 
   function step(now) {
@@ -122,7 +142,7 @@ function createStage(rate, canvases, moved) {
   at("scrub").addEventListener("input", () => seek(Number(at("scrub").value)));
   at("turn").addEventListener("input", draw);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-  return { show, draw, pause, toggle, seek, length, seconds: () => seconds };
+  return { show, mark, draw, pause, toggle, seek, length, seconds: () => seconds };
 }
 
 const plain = (name) => name.replaceAll("_", " ");
