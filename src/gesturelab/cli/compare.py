@@ -10,6 +10,8 @@ from gesturelab.cli.options import STANDARD_OUTPUT, add_latency_option, choose_m
 from gesturelab.errors import GesturelabError, RunError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from gesturelab.report.results import Comparison
 
 DEFAULTS = ("outputs", "multirun")
@@ -94,8 +96,6 @@ def _write(comparison: "Comparison", options: argparse.Namespace) -> bool:
     """Prints the comparison, unless a table goes to standard output, and writes the files; returns whether one did."""
     import json
 
-    from rich.console import Console
-
     from gesturelab.report.console import show
 
     def markdown() -> str:
@@ -111,9 +111,7 @@ def _write(comparison: "Comparison", options: argparse.Namespace) -> bool:
     ]
     quiet = any(name == STANDARD_OUTPUT for name, _ in written)
     if not quiet:
-        columns = None if sys.stdout.isatty() else shutil.get_terminal_size((100, 24)).columns  # COLUMNS, or 100
-        console = Console(width=columns, highlight=False)
-        show(comparison, console, full=options.full or options.latency)
+        show(comparison, _make_console(stderr=False), full=options.full or options.latency)
     for name, text in written:
         if name is not None:
             write_output(name, text())
@@ -122,22 +120,21 @@ def _write(comparison: "Comparison", options: argparse.Namespace) -> bool:
 
 def _adapt(comparison: "Comparison", numbers: list[int], options: argparse.Namespace, *, quiet: bool) -> None:
     """Adapts every model to its test people, and prints a table for each candidate."""
-    from rich.console import Console
-    from rich.table import Table
-
     from gesturelab.evaluation.adaptation import score_adaptation
     from gesturelab.report import texts
+    from gesturelab.report.console import show_adaptation
+    from gesturelab.report.sections import adaptation_table
     from gesturelab.runs.folder import RunDir
-    from gesturelab.training.adaptation import evaluate_adaptation
+    from gesturelab.training.adaptation import Datasets, evaluate_adaptation
 
-    wide = None if (sys.stderr if quiet else sys.stdout).isatty() else 260
-    console = Console(stderr=quiet, width=wide, highlight=False)
+    console, datasets = _make_console(stderr=quiet), Datasets()
     candidates = [(group, each) for group in comparison.groups for each in group.group.candidates if not each.peer]
     refused: list[GesturelabError] = []
     for group, candidate in candidates:
         runs = [RunDir(run.path, candidate.size) for run in candidate.runs]
+        where = options.trust, options.data_root
         try:
-            rows = [row for run in runs for row in evaluate_adaptation(run, numbers, options.trust, options.data_root)]
+            rows = [row for run in runs for row in evaluate_adaptation(run, numbers, datasets, *where)]
             scores = score_adaptation(rows)
         except GesturelabError as error:
             refused.append(error)
@@ -145,25 +142,17 @@ def _adapt(comparison: "Comparison", numbers: list[int], options: argparse.Names
                 raise
             print(f"gesturelab: {candidate.label} is not adapted: {error}", file=sys.stderr)
             continue
-        ways = list(dict.fromkeys(score.way for score in scores))
-        limit = texts.of_limit(group).strip(",")
-        data = " ".join((group.group.data, *group.group.flags))
-        title = f"{candidate.label} on {data}{limit}, adapted to each test person: accuracy of the "
-        title += f"repetitions after {max(numbers)}"
-        console.print(f"{title}, with 95 % intervals over people, in per cent", style="bold")
-        table = Table(box=None, pad_edge=False)
-        table.add_column("calibrated with")
-        for name in ("people", "recordings", *ways):
-            table.add_column(name, justify="right")
-        for part in dict.fromkeys(score.part for score in scores):
-            own = [score for score in scores if score.part == part]
-            cells = [
-                f"{100 * each.accuracy:.1f}"
-                + (f" ({100 * each.low:.1f}-{100 * each.high:.1f})" if each.people > 1 else "")
-                for each in own
-            ]
-            table.add_row(part, str(own[0].people), f"{own[0].recordings:,}", *cells)
-        console.print(table)
+        show_adaptation(adaptation_table(texts.adapted(group, candidate.label, rows), scores), console)
+
+
+def _make_console(*, stderr: bool) -> "Console":
+    """A console as wide as the terminal; in a pipe as COLUMNS says, or 100."""
+    from rich.console import Console
+
+    terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    return Console(
+        stderr=stderr, width=None if terminal else shutil.get_terminal_size((100, 24)).columns, highlight=False
+    )
 
 
 def _draw(comparison: "Comparison", options: argparse.Namespace) -> None:

@@ -11,6 +11,7 @@ from jaxtyping import Float64
 from gesturelab.datasets.recording import CORRECTNESS
 from gesturelab.errors import ConfigError, DataError, RunError
 from gesturelab.evaluation.bootstrap import intervals
+from gesturelab.evaluation.result import Value
 from gesturelab.files import open_text, why
 
 COLUMNS = ("recording", "subject", "group", "gesture", "correct", "repetition", "use", "truth")
@@ -20,18 +21,19 @@ CALIBRATION, TEST, SHARED = "calibration", "test", "shared"
 """The last one: a later recording that has a frame in common with one that calibrates, as where a stream was cut twice
 at one place; it is not tested."""
 
-ONLY, WITHOUT = " only", " without"
-"""Endings of columns: no gesture but the person's own is answered; the gesture itself was not calibrated."""
+ONLY, NEAREST, WITHOUT = " only", " nearest", " without"
+"""Endings of columns: no gesture but the person's own is answered; the baseline without a model, the nearest of the
+person's own recordings; the gesture itself was not calibrated."""
 
 
 def ways_of(counts: Sequence[int]) -> list[str]:
     """The names of the columns for some numbers of repetitions.
 
     >>> ways_of([0, 3])
-    ['0', '3', '3 only', '3 without']
+    ['0', '3', '3 only', '3 nearest', '3 without']
     """
-    each = [way for count in sorted(counts) for way in ([str(count), f"{count}{ONLY}"] if count else ["0"])]
-    return [*each, f"{max(counts)}{WITHOUT}"]
+    ways = [f"{count}{ending}" for count in sorted(counts) for ending in (("", ONLY, NEAREST) if count else ("",))]
+    return [*ways, f"{max(counts)}{WITHOUT}"]
 
 
 def parse_counts(text: str) -> list[int]:
@@ -109,29 +111,29 @@ def read_adaptation(path: Path) -> list[AdaptedRecording]:
 
 @dataclass(frozen=True)
 class AdaptationScore:
-    """The accuracy of one way to adapt on one part of the test recordings, with its 95 % interval over people.
+    """The accuracy of one way to adapt on one part of the test recordings.
 
     Attributes:
-        way: How the model was adapted: the number of repetitions, and `ONLY` or `WITHOUT`.
-        part: Which recordings.
+        repetitions: How many of each gesture calibrate.
+        way: How they are used: nothing, `ONLY`, `NEAREST` or `WITHOUT`.
+        part: Which recordings: all, of a correctness, of a group, or of both.
         people: How many.
         recordings: How many.
-        accuracy: Share of right answers.
-        low: Of the interval.
-        high: The same.
+        accuracy: Share of right answers, with its 95 % interval over people.
     """
 
+    repetitions: int
     way: str
-    part: str
+    part: tuple[str, ...]
     people: int
     recordings: int
-    accuracy: float
-    low: float
-    high: float
+    accuracy: Value
 
 
 def score_adaptation(recordings: Sequence[AdaptedRecording]) -> list[AdaptationScore]:
-    """Scores of each way to adapt: of all test recordings, by group, by correctness, and by both.
+    """Scores of each way to adapt and of the baseline: of all test recordings, by group, by correctness, and by both.
+
+    A part that holds all recordings of a larger one is left out.
 
     Raises:
         DataError: If nothing is tested.
@@ -143,22 +145,22 @@ def score_adaptation(recordings: Sequence[AdaptedRecording]) -> list[AdaptationS
             f"no test person has more than {most} repetitions of a gesture, so that none is left to test after those "
             "that calibrate: name smaller numbers"
         )
-    parts: dict[str, list[AdaptedRecording]] = {}
+    parts: dict[tuple[str, ...], list[AdaptedRecording]] = {(): tested}
     for each in tested:
         correctness = CORRECTNESS.get(each.correctness, str(each.correctness))
-        for part in dict.fromkeys(
-            ("all", each.group, correctness, f"{each.group} {correctness}" if each.group else "")
-        ):
-            parts.setdefault(part, []).append(each)
-    order = sorted(parts.keys() - {"all", ""}, key=lambda part: (part.count(" "), part))
+        for part in {(correctness,), (each.group,), (each.group, correctness)}:
+            if part[0]:
+                parts.setdefault(part, []).append(each)
+    smaller = [part for part, rows in parts.items() if not part or len(rows) < len(parts[part[:-1]])]
+    groups_last = sorted(smaller, key=lambda part: (bool(part) and part[0] not in CORRECTNESS.values(), part))
     return [
         _score(way, part, [each for each in parts[part] if each.answers[way]])
-        for part in ["all", *order]
+        for part in groups_last
         for way in tested[0].answers
     ]
 
 
-def _score(way: str, part: str, recordings: Sequence[AdaptedRecording]) -> AdaptationScore:
+def _score(way: str, part: tuple[str, ...], recordings: Sequence[AdaptedRecording]) -> AdaptationScore:
     people = sorted({each.subject for each in recordings})
     right, total = np.zeros(len(people)), np.zeros(len(people))
     for each in recordings:
@@ -170,6 +172,8 @@ def _score(way: str, part: str, recordings: Sequence[AdaptedRecording]) -> Adapt
         with np.errstate(invalid="ignore"):
             return ((weights @ right) / (weights @ total))[:, None]
 
-    value = float(right.sum() / total.sum()) if people else float("nan")
-    low, high = intervals(accuracy, len(people))[0].tolist() if people else (value, value)
-    return AdaptationScore(way, part, len(people), len({each.name for each in recordings}), value, low, high)
+    low, high = intervals(accuracy, len(people))[0].tolist() if len(people) > 1 else (None, None)
+    value = Value(value=float(right.sum() / total.sum()) if people else None, low=low, high=high)
+    repetitions = way.split()[0]
+    names = {each.name for each in recordings}
+    return AdaptationScore(int(repetitions), way.removeprefix(repetitions), part, len(people), len(names), value)

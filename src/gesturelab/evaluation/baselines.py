@@ -1,11 +1,19 @@
-"""Trivial answers to "correct or incorrect?" that a network must beat: length alone, and always the same class."""
+"""Trivial answers that a network must beat.
 
+To "correct or incorrect?": length alone, and always the same class. Of a person with a few recordings: the nearest.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from gesturelab.datasets.recording import Recording
 from gesturelab.evaluation.counts import INCORRECT
+
+WARPED_FRAMES = 32
+"""Of each recording, at equal distances, are compared with others."""
 
 
 @dataclass(frozen=True)
@@ -53,3 +61,34 @@ def fit_baselines(
     best = int(np.argmax(np.round(sensitivity + specificity, 12)))
     above = lengths[min(best + 1, len(lengths) - 1)]
     return Baselines(float((lengths[best] + above) / 2), int(incorrect.sum() > correct.sum()))
+
+
+def warped_distances(
+    recordings: Sequence[Recording], templates: Sequence[Recording]
+) -> Float64[np.ndarray, "recordings templates"]:
+    """How far recordings are from templates by dynamic time warping, in metres summed over frames.
+
+    Nothing is learned: joints are compared where they are, from where the root is on average (H. Sakoe and S. Chiba,
+    IEEE Transactions on Acoustics, Speech, and Signal Processing 1978).
+    """
+
+    def channels(recording: Recording) -> Float64[np.ndarray, "frames channels"]:
+        frames = np.linspace(0, len(recording.positions) - 1, WARPED_FRAMES).round().astype(np.int64)
+        centre = recording.positions[:, recording.skeleton.root].mean(axis=0)
+        return (recording.positions[frames] - centre).reshape(WARPED_FRAMES, -1).astype(np.float64)
+
+    others = np.stack([channels(template) for template in templates])
+    distances = np.empty((len(recordings), len(templates)))
+    for place, recording in enumerate(recordings):
+        own = channels(recording)
+        products = np.moveaxis(others @ own.T, 2, 0)
+        squares = np.square(own).sum(axis=1)[:, None, None] + np.square(others).sum(axis=2) - 2 * products
+        steps = np.sqrt(squares.clip(min=0))  # (own frames, templates, their frames)
+        costs = steps[0].cumsum(axis=1)
+        for step in steps[1:]:
+            entered = costs.copy()  # the cheapest way to come from the frame before
+            entered[:, 1:] = np.minimum(costs[:, 1:], costs[:, :-1])
+            along = step.cumsum(axis=1)
+            costs = along + np.minimum.accumulate(entered - (along - step), axis=1)
+        distances[place] = costs[:, -1]
+    return distances

@@ -82,6 +82,16 @@ def show(comparison: Comparison, console: Console, *, full: bool = False) -> Non
     _print_text(console, f"--full: {more}windows, losses, cost, overfitting by run, findings.", "dim")
 
 
+def show_adaptation(table: Table, console: Console) -> None:
+    """Prints how well models do that were adapted to their test people, and what the columns mean."""
+    console.width = max(console.width, NARROWEST)
+    _print_text(console, table.caption, "bold")
+    console.print()
+    _print_table(console, table)
+    _print_text(console, texts.ADAPTATION, "dim")
+    console.print()
+
+
 def _print_rest(console: Console, comparison: Comparison) -> None:
     """The lines about all groups together."""
     for line in texts.not_compared(comparison):

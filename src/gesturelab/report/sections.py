@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from gesturelab.evaluation.adaptation import NEAREST, ONLY, WITHOUT, AdaptationScore
 from gesturelab.evaluation.learning_curve import AXES, LearningCurve
 from gesturelab.evaluation.metrics import (
     CORRECTNESS,
@@ -320,6 +321,26 @@ def curve_blocks(comparison: Comparison) -> Iterator[Block]:
         yield from describe_gains(curve)
         yield curve_table(curve)
         yield from describe_checks(curve)
+
+
+ADAPTATION_COLUMNS = {"": "adapted", ONLY: "--only", NEAREST: "baseline", WITHOUT: "not calibrated"}
+"""By the way to use the calibrating recordings."""
+
+
+def adaptation_table(caption: str, scores: Sequence[AdaptationScore]) -> Table:
+    """A row for each part of the test recordings and number of repetitions, a column for each way to use them."""
+    values = {(score.part, score.repetitions, score.way): interval(score.accuracy) for score in scores}
+    rows = (
+        (
+            "  " * (len(score.part) - 1) + (score.part or ("all",))[-1], str(score.people), f"{score.recordings:,}",
+            str(score.repetitions),
+            *(values.get((score.part, score.repetitions, way), "-") for way in ADAPTATION_COLUMNS),
+        )
+        for score in scores
+        if not score.way
+    )  # fmt: skip
+    columns = ("part", "people", "recordings", "repetitions", *ADAPTATION_COLUMNS.values())
+    return Table(caption, columns, tuple(rows))
 
 
 def part_rows(joined: CrossValidationResult, kinds: Sequence[str] = PARTS) -> Iterator[tuple[str, ...]]:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from gesturelab.evaluation.adaptation import TEST, AdaptedRecording
 from gesturelab.evaluation.learning_curve import AXES
 from gesturelab.evaluation.metrics import GESTURE, Metric, primary_metric
 from gesturelab.evaluation.pairs import Pair, Ranks
@@ -53,6 +54,13 @@ DATASETS = (
     "rank: mean over the people of all, 1 is best; parameters, time: means over datasets, time of one training."
 )
 """Below the table of models by datasets."""
+
+ADAPTATION = (
+    "repetitions: so many of each gesture calibrate, 0: the model as it is; --only: no gesture but the person's own is "
+    "answered; baseline: the nearest of the calibrating recordings by dynamic time warping, without a model; not "
+    "calibrated: half of the person's gestures calibrate, the other half is tested."
+)
+"""Below the tables of adapted models."""
 
 SHARES = (
     (1 / 2, "half"),
@@ -453,6 +461,20 @@ def partial(comparison: Comparison) -> list[str]:
 def of_limit(group: GroupComparison) -> str:
     """The number of training people or repetitions, where it is limited."""
     return "".join(f", {group.options[axis]} {words}," for axis, words in AXES.items() if axis in group.options)
+
+
+def adapted(group: GroupComparison, candidate: str, recordings: Sequence[AdaptedRecording]) -> str:
+    """What the table of a candidate's adapted models shows."""
+    tested = [recording for recording in recordings if recording.use == TEST]
+    most = max(int(way.split()[0]) for way in tested[0].answers)
+    people = {recording.subject for recording in recordings}
+    left = len(people) - len({recording.subject for recording in tested})
+    data = " ".join((group.group.data, *group.group.flags)) + of_limit(group).strip(",")
+    return (
+        f"{candidate} on {data}, adapted to each test person: accuracy of the {len({each.name for each in tested}):,} "
+        f"recordings after repetition {most} of {len(people) - left} of {len(people)} people"
+        f"{f' ({left} made no more)' if left else ''}, with 95 % intervals over people, in per cent"
+    )
 
 
 def notes(comparison: Comparison) -> list[str]:

@@ -6,13 +6,15 @@ from collections.abc import Collection, Sequence
 import numpy as np
 from jaxtyping import Bool, Int64
 
+from gesturelab.config.data import Target
 from gesturelab.config.saved import read_config
 from gesturelab.datasets.load import load
-from gesturelab.datasets.recording import Dataset, RecordingLabel, frame_marks, repetitions_of
+from gesturelab.datasets.recording import Dataset, Recording, RecordingLabel, frame_marks, repetitions_of
 from gesturelab.errors import RunError
 from gesturelab.evaluation.adaptation import (
     CALIBRATION,
     COLUMNS,
+    NEAREST,
     ONLY,
     SHARED,
     TEST,
@@ -20,6 +22,7 @@ from gesturelab.evaluation.adaptation import (
     AdaptedRecording,
     ways_of,
 )
+from gesturelab.evaluation.baselines import warped_distances
 from gesturelab.export.adaptation import adapt_to
 from gesturelab.export.load import model_of
 from gesturelab.export.model import Model
@@ -27,9 +30,12 @@ from gesturelab.files import atomic_write
 from gesturelab.progress import show_progress
 from gesturelab.runs.folder import RunDir
 
+Datasets = dict[tuple[str, Target], Dataset]
+"""Datasets that are loaded already, by fingerprint and by what is to be recognised in them."""
+
 
 def evaluate_adaptation(
-    run: RunDir, counts: Sequence[int], trust: Collection[str] = (), root: str | None = None
+    run: RunDir, counts: Sequence[int], datasets: Datasets, trust: Collection[str] = (), root: str | None = None
 ) -> list[AdaptedRecording]:
     """Adapts a run's model to each test person, and writes what it says of that person's later recordings.
 
@@ -37,7 +43,8 @@ def evaluate_adaptation(
 
     Args:
         run: A finished run; ``adaptation_<size>.csv`` is written into its folder, if anything is tested.
-        counts: How many repetitions of each gesture calibrate; 0 is the model as it is.
+        counts: How many repetitions of each gesture calibrate; 0 is the model as it is, and one is above 0.
+        datasets: Loaded for other runs; what is not among them is loaded and added.
         trust: Classes from outside gesturelab that the run may name.
         root: Where the data are, if not where the run found them.
 
@@ -48,12 +55,16 @@ def evaluate_adaptation(
     model = model_of(run, trust)
     if model.contents.facts["split"]["leaky"]:
         raise RunError(f"{run.path} is LEAKY: its test people are no new people, so there is nobody to adapt to")
-    config = read_config(run.config).data
-    if root is not None:
-        config.move(root)
-    dataset = load(config)
-    if dataset.fingerprint != model.contents.facts["data"]["fingerprint"]:
-        raise RunError(f"{run.path}: the data are not those that the run was made from (another fingerprint)")
+    key = model.contents.facts["data"]["fingerprint"], model.contents.target
+    if key not in datasets:
+        config = read_config(run.config).data
+        if root is not None:
+            config.move(root)
+        dataset = load(config)
+        if dataset.fingerprint != key[0]:
+            raise RunError(f"{run.path}: the data are not those that the run was made from (another fingerprint)")
+        datasets[key] = dataset
+    dataset = datasets[key]
     people = model.contents.people("test")
     repetitions, most = number_repetitions(dataset), max(counts)
     chosen = np.flatnonzero([subject in people for subject in dataset.subjects])
@@ -111,30 +122,36 @@ def _answers(
     repetitions: Int64[np.ndarray, " recordings"],
     counts: Sequence[int],
 ) -> dict[int, dict[str, str]]:
-    """For each test recording of a person the answer of each adapted model."""
+    """For each test recording of a person the answer of each adapted model, and of the baseline."""
     answers = {number: dict.fromkeys(ways_of(counts), "") for number in tested.tolist()}
+
+    def recordings_of(numbers: Int64[np.ndarray, " some"]) -> list[Recording]:
+        return [dataset[number] for number in numbers.tolist()]
 
     def answer(
         way: str, calibrating: Int64[np.ndarray, " some"], numbers: Int64[np.ndarray, " others"], *, only: bool = False
     ) -> None:
         adapted = model
         if len(calibrating):
-            recordings = [dataset[number] for number in calibrating.tolist()]
+            recordings = recordings_of(calibrating)
             classes = [dataset.class_names[number] for number in dataset.classes[calibrating].tolist()]
             adapted = adapt_to(model, recordings, classes, recordings[0].subject, only=only)
-        predictions = adapted.answer([dataset[number] for number in numbers.tolist()])
+        predictions = adapted.answer(recordings_of(numbers))
         for number, prediction in zip(numbers.tolist(), predictions, strict=True):
             answers[number][way] = prediction.label
 
+    templates = own[repetitions[own] <= counts[-1]]
+    distances = warped_distances(recordings_of(tested), recordings_of(templates))
     for count in counts:
-        calibrating = own[repetitions[own] <= count]
-        answer(str(count), calibrating, tested)
+        calibrates = repetitions[templates] <= count
+        answer(str(count), templates[calibrates], tested)
         if count:
-            answer(f"{count}{ONLY}", calibrating, tested, only=True)
-    if counts[-1]:
-        gestures = np.unique(dataset.gestures[own])
-        for half in (gestures[::2], gestures[1::2]):
-            calibrating = own[(repetitions[own] <= counts[-1]) & np.isin(dataset.gestures[own], half)]
-            others = tested[~np.isin(dataset.gestures[tested], half)]
-            answer(f"{counts[-1]}{WITHOUT}", calibrating, others)
+            answer(f"{count}{ONLY}", templates[calibrates], tested, only=True)
+            nearest = templates[np.where(calibrates, distances, np.inf).argmin(axis=1)]
+            for number, class_ in zip(tested.tolist(), dataset.classes[nearest].tolist(), strict=True):
+                answers[number][f"{count}{NEAREST}"] = dataset.class_names[class_]
+    gestures = np.unique(dataset.gestures[own])
+    for half in (gestures[::2], gestures[1::2]):
+        calibrating = templates[np.isin(dataset.gestures[templates], half)]
+        answer(f"{counts[-1]}{WITHOUT}", calibrating, tested[~np.isin(dataset.gestures[tested], half)])
     return answers
