@@ -472,7 +472,7 @@ def adapted(group: GroupComparison, candidate: str, recordings: Sequence[Adapted
     data = " ".join((group.group.data, *group.group.flags)) + of_limit(group).strip(",")
     return (
         f"{candidate} on {data}, adapted to each test person: accuracy of the {len({each.name for each in tested}):,} "
-        f"recordings after repetition {most} of {len(people) - left} of {len(people)} people"
+        f"recordings that {len(people) - left} of {len(people)} people made after repetition {most} of a gesture"
         f"{f' ({left} made no more)' if left else ''}, with 95 % intervals over people, in per cent"
     )
 

@@ -123,7 +123,7 @@ def test_the_table_says_how_many_people_and_recordings_remain(adapted):
     people = len({row.subject for row in rows})
     recordings = sum(row.use == "test" for row in fewer)
     caption = texts.adapted(compare(adapted.path).groups[0], "tiny", fewer)
-    assert f"the {recordings} recordings after repetition 2 of {people - 1} of {people} people (1 made" in caption
+    assert f"the {recordings} recordings that {people - 1} of {people} people made after repetition 2" in caption
 
 
 def test_the_interval_is_over_people():
