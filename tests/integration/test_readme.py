@@ -52,7 +52,8 @@ NOT_RUN = {
     "gesturelab train -m experiment=irds_leakage model=tiny data.root=data/irds": "see test_sweeps.py",
     "gesturelab train -m experiment=msr_action3d model=minirocket,multirocket_hydra,tiny": "see test_recipe.py",
     "gesturelab train -m experiment=utkinect model=minirocket,multirocket_hydra,tiny": "see test_recipe.py",
-    "gesturelab train -m experiment=irds_5fold model=minirocket,multirocket_hydra,tiny data.root=data/irds": "see test_recipe.py",
+    "gesturelab train -m experiment=irds_5fold model=minirocket,multirocket_hydra,tiny data.root=data/irds": "see "
+    "test_recipe.py",
     "gesturelab compare multirun/irds_5fold --full": "needs those; see test_joined.py",
     "gesturelab compare multirun/irds_5fold --figures figures": "needs those; see test_joined.py",
     "gesturelab train -m experiment=select data=msr_action3d 'data.subjects=[s01,s03,s05,s07,s09]' "

@@ -222,11 +222,13 @@ def recommendation(group: GroupComparison) -> list[str]:
     if group.recommendation.candidates == 1:
         start = "Nothing to choose from, the only one here. " + start
     described = f"{chosen.candidate} ({count(chosen.parameters)} parameters, {_seeds(chosen)})"
-    test = percent(chosen.test_accuracy)
+    joined = {result.candidate: result.primary["value"] for result in group.results}  # as in the table
+    test = percent(joined.get(chosen.candidate, chosen.test_accuracy))
     first = f"{start}{described} with validation {metric} {validation}; its test {metric} is {test}."
     if top.candidate == chosen.candidate:
         return [first, f"Best by test {metric} (an optimistic way to choose): the same."]
-    second = f"Best by test {metric}: {top.candidate} ({_seeds(top)}) with {percent(top.test_accuracy)}. "
+    best = percent(joined.get(top.candidate, top.test_accuracy))
+    second = f"Best by test {metric}: {top.candidate} ({_seeds(top)}) with {best}. "
     return [first, second + "OPTIMISTIC choice: it was picked by looking at the test people."]
 
 
