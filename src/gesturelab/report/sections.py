@@ -17,6 +17,7 @@ from gesturelab.evaluation.metrics import (
 )
 from gesturelab.evaluation.pairs import Pair, Ranks
 from gesturelab.evaluation.result import Value
+from gesturelab.evaluation.unknown import NONE_OF_THESE
 from gesturelab.report import texts
 from gesturelab.report.learning_curve import describe_checks, describe_gains, number_of
 from gesturelab.report.results import (
@@ -320,6 +321,31 @@ def curve_blocks(comparison: Comparison) -> Iterator[Block]:
         yield from describe_gains(curve)
         yield curve_table(curve)
         yield from describe_checks(curve)
+
+
+def unknown_blocks(comparison: Comparison) -> Iterator[Block]:
+    """How well movements that a model has never seen are told."""
+    if comparison.unknown:
+        rows = [
+            (
+                each.model, each.data, str(each.scores.gestures), str(each.scores.people),
+                *(interval(value) for value in (each.scores.auroc, each.scores.auroc_confidence)),
+                f"{points(each.scores.above['value'])} ({points(each.scores.above['low'])} to "
+                f"{points(each.scores.above['high'])})",
+                *(interval(value) for value in (each.scores.kept, each.scores.refused)),
+            )
+            for each in comparison.unknown
+        ]  # fmt: skip
+        yield Table(
+            "Movements of unseen people that a model has never seen, each gesture left out in turn",
+            ("model", "data", "gestures left out", "people", "AUROC of the score", "of the maximum probability",
+             "difference", "known kept", "unknown refused"),
+            tuple(rows),
+        )  # fmt: skip
+        yield (
+            "AUROC: 50 is a coin. Means over the gestures, in per cent, with 95 % intervals over people. A recording "
+            f"of a known gesture is kept where the answer is not '{NONE_OF_THESE}', an unknown one refused where it is."
+        )
 
 
 def part_rows(joined: CrossValidationResult, kinds: Sequence[str] = PARTS) -> Iterator[tuple[str, ...]]:
