@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gesturelab.models.adapted_head import find_head, head_values
 from gesturelab.models.recogniser import Recogniser
 
-MOST_INPUTS = 1024
+MOST_INPUTS = 512
 """So many of the head's inputs count at most, spread evenly: a model file holds the square of their number."""
 
 

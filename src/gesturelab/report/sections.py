@@ -326,26 +326,19 @@ def curve_blocks(comparison: Comparison) -> Iterator[Block]:
 def unknown_blocks(comparison: Comparison) -> Iterator[Block]:
     """How well movements that a model has never seen are told."""
     if comparison.unknown:
+        scored = [(each.model, each.data, each.scores) for each in comparison.unknown]
+        caption = "Unknown movements of unseen people, each gesture left out in turn: area under the ROC curve"
+        columns = ("model", "data", "gestures", "people", "score", "maximum probability", "difference")
         rows = [
-            (
-                each.model, each.data, str(each.scores.gestures), str(each.scores.people),
-                *(interval(value) for value in (each.scores.auroc, each.scores.auroc_confidence)),
-                f"{points(each.scores.above['value'])} ({points(each.scores.above['low'])} to "
-                f"{points(each.scores.above['high'])})",
-                *(interval(value) for value in (each.scores.kept, each.scores.refused)),
-            )
-            for each in comparison.unknown
+            (model, data, str(scores.gestures), str(scores.people), interval(scores.auroc),
+             interval(scores.auroc_confidence), texts.signed(scores.above))
+            for model, data, scores in scored
         ]  # fmt: skip
-        yield Table(
-            "Movements of unseen people that a model has never seen, each gesture left out in turn",
-            ("model", "data", "gestures left out", "people", "AUROC of the score", "of the maximum probability",
-             "difference", "known kept", "unknown refused"),
-            tuple(rows),
-        )  # fmt: skip
-        yield (
-            "AUROC: 50 is a coin. Means over the gestures, in per cent, with 95 % intervals over people. A recording "
-            f"of a known gesture is kept where the answer is not '{NONE_OF_THESE}', an unknown one refused where it is."
-        )
+        yield Table(caption, columns, tuple(rows))
+        caption = f"The same recordings, by the threshold of validation people: unknown is what gets {NONE_OF_THESE!r}"
+        rows = [(model, data, interval(each.kept), interval(each.refused)) for model, data, each in scored]
+        yield Table(caption, ("model", "data", "known kept", "unknown refused"), tuple(rows))
+        yield "In per cent, means over the gestures, with 95 % intervals over people; an area of 50 is a coin's."
 
 
 def part_rows(joined: CrossValidationResult, kinds: Sequence[str] = PARTS) -> Iterator[tuple[str, ...]]:

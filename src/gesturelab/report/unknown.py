@@ -12,35 +12,32 @@ from gesturelab.runs.folder import RunDir
 def compare_unknown(groups: Sequence[GroupComparison]) -> tuple[UnknownResult, ...]:
     """A result for each model and dataset; runs that differ in the gesture left out, the fold and the seed are joined.
 
-    Runs whose test people never made the gesture say nothing.
+    A run whose test people never made the gesture says nothing.
 
     Raises:
-        RunError: If an unknown file is missing or damaged.
+        RunError: If a run's unknown file is missing or damaged.
     """
-    together: dict[str, list[tuple[str, GroupComparison, UnknownAnswers]]] = {}
-    for group in groups:
-        for candidate in group.group.candidates:
-            for run in candidate.runs:
-                data = run.info["data"]
-                options = {key: value for key, value in data["options"].items() if key != "unknown_gesture"}
-                if data["options"].get("unknown_gesture") is None:
-                    continue
-                answers = read_unknown(RunDir(run.path, candidate.size).unknown)
-                if answers is not None:
-                    key = [
-                        data["source"],
-                        options,
-                        group.group.basis.kind,
-                        group.group.basis.options,
-                        settings(run.info),
-                    ]
-                    together.setdefault(json.dumps(key, sort_keys=True), []).append((candidate.size, group, answers))
+    joined: dict[str, list[tuple[str, GroupComparison, UnknownAnswers]]] = {}
+    runs = [
+        (group, candidate, run) for group in groups for candidate in group.group.candidates for run in candidate.runs
+    ]
+    for group, candidate, run in runs:
+        options = dict(run.info["data"]["options"])
+        if options.pop("unknown_gesture", None) is not None:
+            answers = read_unknown(RunDir(run.path, candidate.size).unknown)
+            basis = group.group.basis
+            shared = json.dumps(
+                [group.group.data, options, basis.kind, basis.options, settings(run.info)], sort_keys=True
+            )
+            if answers is not None:
+                joined.setdefault(shared, []).append((candidate.size, group, answers))
     return tuple(
         UnknownResult(
-            runs[0][0],
-            " ".join((runs[0][1].group.data, *runs[0][1].group.flags)),
-            tuple(sorted({group.number for _, group, _ in runs})),
-            compare_scores([answers for _, _, answers in runs]),
+            size,
+            " ".join((group.group.data, *group.group.flags)),
+            tuple(sorted({own.number for _, own, _ in each})),
+            compare_scores([answers for _, _, answers in each]),
         )
-        for runs in together.values()
+        for each in joined.values()
+        for size, group, _ in each[:1]
     )
