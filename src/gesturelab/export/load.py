@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -181,8 +182,9 @@ def write_bundle(model: Model, path: Path) -> None:
     tensors = {
         name: value.detach().clone().contiguous() for name, value in model.recogniser.classifier.state_dict().items()
     }
-    if model.known is not None and model.contents.unknown_above is not None:
+    contents = model.contents if model.known is not None else replace(model.contents, unknown_above=None)
+    if model.known is not None and contents.unknown_above is not None:
         tensors |= {f"{KNOWN}{name}": value.contiguous() for name, value in model.known.tensors.items()}
     if diverged := [name for name, value in tensors.items() if not value.isfinite().all()]:
         raise BundleError(f"the weights {diverged[0]} are not finite: the training diverged; nothing was written")
-    write_archive(path, model.contents.to_plain(), save(tensors), card(model.contents))
+    write_archive(path, contents.to_plain(), save(tensors), card(contents))

@@ -103,7 +103,11 @@ def head_values(
     """
     name, head = find_head(network)
     seen: list[tuple[Tensor, Tensor]] = []
-    handle = head.register_forward_hook(lambda _head, inputs, logits: seen.append((inputs[0], logits)))
+
+    def keep(_head: nn.Module, inputs: tuple[Tensor, ...], logits: Tensor) -> None:
+        seen.append((inputs[0], logits))
+
+    handle = head.register_forward_hook(keep)
     try:
         answer = network(features)
     finally:

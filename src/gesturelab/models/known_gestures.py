@@ -65,8 +65,8 @@ def score_positions(
 
 
 def fit_known_gestures(
-    inputs: Float32[Tensor, "windows all_inputs"],
-    logits: Float32[Tensor, "windows gestures"],
+    inputs: Float[Tensor, "windows all_inputs"],
+    logits: Float[Tensor, "windows gestures"],
     gestures: Int64[Tensor, " windows"],
 ) -> KnownGestures:
     """Fits where known gestures lie.

@@ -334,11 +334,12 @@ def unknown_blocks(comparison: Comparison) -> Iterator[Block]:
              interval(scores.auroc_confidence), texts.signed(scores.above))
             for model, data, scores in scored
         ]  # fmt: skip
+        yield f"{caption}, in per cent; means over the gestures, with 95 % intervals over people; 50 is a coin's."
         yield Table(caption, columns, tuple(rows))
-        caption = f"The same recordings, by the threshold of validation people: unknown is what gets {NONE_OF_THESE!r}"
+        caption = f"By the threshold of validation people: refused is what is answered with {NONE_OF_THESE!r}."
         rows = [(model, data, interval(each.kept), interval(each.refused)) for model, data, each in scored]
+        yield caption
         yield Table(caption, ("model", "data", "known kept", "unknown refused"), tuple(rows))
-        yield "In per cent, means over the gestures, with 95 % intervals over people; an area of 50 is a coin's."
 
 
 def part_rows(joined: CrossValidationResult, kinds: Sequence[str] = PARTS) -> Iterator[tuple[str, ...]]:

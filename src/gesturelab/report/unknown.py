@@ -18,19 +18,14 @@ def compare_unknown(groups: Sequence[GroupComparison]) -> tuple[UnknownResult, .
         RunError: If a run's unknown file is missing or damaged.
     """
     joined: dict[str, list[tuple[str, GroupComparison, UnknownAnswers]]] = {}
-    runs = [
-        (group, candidate, run) for group in groups for candidate in group.group.candidates for run in candidate.runs
-    ]
-    for group, candidate, run in runs:
-        options = dict(run.info["data"]["options"])
+    candidates = [(group, candidate) for group in groups for candidate in group.group.candidates]
+    for group, candidate, run in [(*each, run) for each in candidates for run in each[1].runs]:
+        options, basis = dict(run.info["data"]["options"]), group.group.basis
         if options.pop("unknown_gesture", None) is not None:
             answers = read_unknown(RunDir(run.path, candidate.size).unknown)
-            basis = group.group.basis
-            shared = json.dumps(
-                [group.group.data, options, basis.kind, basis.options, settings(run.info)], sort_keys=True
-            )
+            shared = [group.group.data, options, basis.kind, basis.options, settings(run.info)]
             if answers is not None:
-                joined.setdefault(shared, []).append((candidate.size, group, answers))
+                joined.setdefault(json.dumps(shared, sort_keys=True), []).append((candidate.size, group, answers))
     return tuple(
         UnknownResult(
             size,

@@ -66,7 +66,7 @@ def test_a_file_is_read(tmp_path):
 def test_a_damaged_file_is_named(tmp_path, row):
     file = tmp_path / "unknown_tiny.csv"
     file.write_text("\n".join(["recording,subject,gesture,known,confidence,score,answer", *ROWS, row]))
-    with pytest.raises(RunError, match=r"unknown_tiny.csv cannot be read: .*; run the training again"):
+    with pytest.raises(RunError, match=r"unknown_tiny\.csv cannot be read: .*; run the training again"):
         read_unknown(file)
-    with pytest.raises(RunError, match="missing.csv cannot be read"):
+    with pytest.raises(RunError, match=r"missing\.csv cannot be read"):
         read_unknown(tmp_path / "missing.csv")
