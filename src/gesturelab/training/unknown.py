@@ -51,6 +51,8 @@ def fit_known(recogniser: Recogniser, data: GestureData, device: torch.device) -
     except ConfigError as error:
         log.info("no answer will be 'none of these': %s", error)
         return None
+    if not both.isfinite().all():  # the training diverged
+        return None
     return fit_known_gestures(both[:, :-classes], both[:, -classes:], torch.from_numpy(gestures))
 
 
