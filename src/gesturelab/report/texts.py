@@ -167,6 +167,17 @@ def interval(value: Value, metric: Metric = ACCURACY, unit: str = "") -> str:
     return f"{shown} ({metric.show(value['low'])}-{metric.show(value['high'])})"
 
 
+def signed(difference: Value) -> str:
+    """A difference in points with its interval.
+
+    >>> signed({"value": 0.0623, "low": -0.01, "high": 0.131})
+    '+6.2 (-1.0 to +13.1)'
+    """
+    if difference["low"] is None or difference["high"] is None:
+        return points(difference["value"])
+    return f"{points(difference['value'])} ({points(difference['low'])} to {points(difference['high'])})"
+
+
 def metric_value(value: float | None, metric: Metric = ACCURACY) -> str:
     """A metric, with the sign of per cent where it is a fraction.
 
