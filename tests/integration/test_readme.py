@@ -52,7 +52,8 @@ NOT_RUN = {
     "gesturelab train -m experiment=irds_leakage model=tiny data.root=data/irds": "see test_sweeps.py",
     "gesturelab train -m experiment=msr_action3d model=minirocket,multirocket_hydra,tiny": "see test_recipe.py",
     "gesturelab train -m experiment=utkinect model=minirocket,multirocket_hydra,tiny": "see test_recipe.py",
-    "gesturelab train -m experiment=irds_5fold model=minirocket,tiny data.root=data/irds": "see test_recipe.py",
+    "gesturelab train -m experiment=irds_5fold model=minirocket,multirocket_hydra,tiny data.root=data/irds": "see "
+    "test_recipe.py",
     "gesturelab compare multirun/irds_5fold --full": "needs those; see test_joined.py",
     "gesturelab compare multirun/irds_5fold --figures figures": "needs those; see test_joined.py",
     "gesturelab train -m experiment=select data=msr_action3d 'data.subjects=[s01,s03,s05,s07,s09]' "
@@ -71,6 +72,9 @@ NOT_RUN = {
     "gesturelab compare multirun/irds_5fold --adapt 0,1,2,3,5": "needs those; see test_adaptation.py",
     "gesturelab compare multirun/msr_action3d --adapt 0,1,2": "needs those; see test_adaptation.py",
     "gesturelab audit multirun/irds_5fold": "needs those; see test_adaptation.py",
+}
+NOT_RUN |= {
+    line: "see test_unknown_gesture.py" for line in COMMANDS if "unknown_gesture" in line or "none_of_these" in line
 }
 NOT_RUN |= {
     "sensor | gesturelab stream model.zip --smooth 0.3 --view": "there is no sensor; see test_stream.py",

@@ -32,6 +32,16 @@ def add_trust_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_none_option(parser: argparse.ArgumentParser) -> None:
+    """Adds ``--none-of-these``, for commands that answer with a model."""
+    parser.add_argument(
+        "--none-of-these",
+        action="store_true",
+        help="answer 'none of these' where a movement is like none that the model knows, by a threshold that keeps "
+        "95 %% of the recordings of validation people (default: always name the most probable gesture)",
+    )
+
+
 @runtime_checkable
 class _HasOptions(Protocol):
     """A parser, or a group of its options."""

@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from gesturelab.cli.options import STANDARD_OUTPUT, add_reading_options, add_trust_option, number_type, write_output
+from gesturelab.cli.options import (
+    STANDARD_OUTPUT,
+    add_none_option,
+    add_reading_options,
+    add_trust_option,
+    number_type,
+    write_output,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,6 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
                       "have it, those with times are brought to it (default: that of the model's training "
                       "recordings)")  # fmt: skip
     add_reading_options(command, None, "the model's")
+    add_none_option(command)
     add_trust_option(command)
     return command
 
@@ -68,7 +76,7 @@ def run(arguments: list[str]) -> int:
     from gesturelab.predict.output import csv_lines, json_lines
     from gesturelab.progress import show_progress
 
-    model = load(cast(Path, options.model), cast(list[str], options.trust))
+    model = load(cast(Path, options.model), cast(list[str], options.trust), none_of_these=options.none_of_these)
     for text in model.warnings:
         print(text, file=sys.stderr)
     reading = reading_for(model, options.skeleton, options.rate, options.unit, options.up)

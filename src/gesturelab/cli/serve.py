@@ -5,7 +5,7 @@ import ipaddress
 import sys
 from pathlib import Path
 
-from gesturelab.cli.options import add_trust_option
+from gesturelab.cli.options import add_none_option, add_trust_option
 from gesturelab.errors import ConfigError
 
 DEFAULT_PORT = 8000
@@ -25,6 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--max-requests", type=int, default=32, metavar="N", help="at a time; others get 503 (default: %(default)s)"
     )
+    add_none_option(command)
     add_trust_option(command)
     return command
 
@@ -49,7 +50,7 @@ def run(arguments: list[str]) -> int:
         raise ConfigError(f"gesturelab serve needs {error.name}: pip install 'gesturelab[serve]'") from error
     from gesturelab.export.load import load
 
-    model = load(options.model, options.trust)
+    model = load(options.model, options.trust, none_of_these=options.none_of_these)
     for text in model.warnings:
         print(text, file=sys.stderr)
     if not _loopback(options.host):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from gesturelab.cli.options import add_reading_options, add_trust_option, number_type
+from gesturelab.cli.options import add_none_option, add_reading_options, add_trust_option, number_type
 from gesturelab.errors import StreamError
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--all", action="store_true", help="answer each frame, however late")
     command.add_argument("--view", action="store_true", help="bars in the terminal; lines where output is no terminal")
     add_reading_options(command.add_argument_group("how --replay reads its file"), None, "the model's")
+    add_none_option(command)
     add_trust_option(command)
     _add_segment_options(command)
     return command
@@ -97,7 +98,7 @@ def run(arguments: list[str]) -> int:
     from gesturelab.stream.sources import receive_one_by_one, receive_waiting
 
     torch.set_num_threads(1)  # a window is too little work for two
-    model = load(cast(Path, options.model), cast(list[str], options.trust))
+    model = load(cast(Path, options.model), cast(list[str], options.trust), none_of_these=options.none_of_these)
     lines = Lines()
     for text in model.warnings:
         print(text, file=sys.stderr)

@@ -61,6 +61,9 @@ class DataConfig(Checked):
     movement was asked for."""
     gestures: list[str] | None = None
     """Gestures to keep, by name or number (elbow_flexion_left or 0); null keeps all."""
+    unknown_gesture: str | None = None
+    """A gesture, by name or number, that is left out of training and is no class; the test people's recordings of it
+    are put to the finished model, which should answer "none of these" (unknown_<size>.csv)."""
     correctness: list[int] = field(default_factory=lambda: [1, 2])
     """Correctness labels to keep: 1 correct, 2 incorrect, 3 poorly executed."""
     subjects: list[str] | None = None
@@ -82,6 +85,10 @@ class DataConfig(Checked):
             raise ConfigError(
                 f"data.correctness={self.correctness}: data.target=correctness needs correct movements (1) and "
                 "incorrect ones (2) to tell apart; take [1,2]"
+            )
+        if self.target is Target.correctness and self.unknown_gesture is not None:
+            raise ConfigError(
+                f"data.unknown_gesture={self.unknown_gesture}: data.target=correctness does not tell gestures apart"
             )
         for name in ("subjects", "postures", "gestures"):
             if getattr(self, name) == []:

@@ -8,7 +8,7 @@ from jaxtyping import Int64
 from gesturelab.errors import DataError
 
 
-def chosen_gestures(wanted: Sequence[str] | None, names: Sequence[str]) -> list[int]:
+def chosen_gestures(wanted: Sequence[str] | None, names: Sequence[str], key: str = "data.gestures") -> list[int]:
     """Numbers of the gestures to keep, ascending.
 
     Raises:
@@ -20,8 +20,26 @@ def chosen_gestures(wanted: Sequence[str] | None, names: Sequence[str]) -> list[
     number = {str(at): at for at in range(len(names))} | {name: at for at, name in enumerate(names)}
     if unknown := [word for word in wanted or () if word not in number]:
         listed = ", ".join(f"{at} {name}" for at, name in enumerate(names))
-        raise DataError(f"data.gestures: there is no {', '.join(unknown)}; gestures are {listed}")
+        raise DataError(f"{key}: there is no {', '.join(unknown)}; gestures are {listed}")
     return list(range(len(names))) if wanted is None else sorted({number[word] for word in wanted})
+
+
+def without_gesture(gestures: Sequence[int], unknown: str, names: Sequence[str]) -> list[int]:
+    """The gestures but one.
+
+    Raises:
+        DataError: If it is not among them, or fewer than two are left.
+
+    >>> without_gesture([0, 2, 3], "side_tap", ["elbow_flexion", "shoulder_flexion", "side_tap", "wave"])
+    [0, 3]
+    """
+    key = "data.unknown_gesture"
+    kept = [number for number in gestures if number not in chosen_gestures([unknown], names, key)]
+    if len(kept) == len(gestures):
+        raise DataError(f"{key}={unknown}: data.gestures does not keep it, so it would not be unknown but absent")
+    if len(kept) < 2:
+        raise DataError(f"{key}={unknown}: fewer than two gestures are left to tell apart")
+    return kept
 
 
 def spread(subjects: Sequence[str], gestures: Sequence[int], count: int | None) -> Int64[np.ndarray, " chosen"]:

@@ -32,7 +32,7 @@ from gesturelab.datasets.recording import (
     fingerprint,
     pack,
 )
-from gesturelab.datasets.selection import chosen_gestures, spread
+from gesturelab.datasets.selection import chosen_gestures, spread, without_gesture
 from gesturelab.errors import ConfigError, DataError, GesturelabError, RecordingError
 from gesturelab.progress import show_progress
 from gesturelab.runs.signals import raise_if_received
@@ -190,6 +190,8 @@ def open_source(config: DataConfig) -> RecordingSource:
 def options_of(config: DataConfig) -> dict[str, Any]:
     """The keys and values of a configuration on which recordings can depend, the place of their files resolved."""
     options = {key: value for key, value in to_plain(config).items() if key not in ("cache_dir", "target")}
+    if options["unknown_gesture"] is None:  # as fingerprints and caches of earlier versions have it
+        del options["unknown_gesture"]
     if isinstance(root := options.get("root"), str):
         options["root"] = str(Path(root).expanduser().resolve())
     return options
@@ -230,6 +232,8 @@ def _read_dataset(config: DataConfig, source: RecordingSource, file: Path | None
         _refuse_if_strict(config, rejected[0])
     names = list(source.gestures) if source.gestures is not None else sorted({entry.gesture for entry in entries})
     gestures = chosen_gestures(config.gestures, names)
+    if config.unknown_gesture is not None:
+        gestures = without_gesture(gestures, config.unknown_gesture, names)
     chosen = _select(config, source, entries, names, gestures, rejected)
     skeleton = source.skeleton or _skeleton(config, chosen)
     images = mirrored_gestures(names, source.mirrored)

@@ -57,4 +57,4 @@ def adapt_to(
         inputs = head_inputs(recogniser.classifier, recogniser.scaled_features(positions))
         add_adapted_head(recogniser.classifier).fit(inputs, shown, only=only)
     counts = {name: list(classes).count(name) for name in model.classes if name in classes}
-    return Model(replace(model.contents, adaptation=Adaptation(person, counts, only)), recogniser)
+    return Model(replace(model.contents, adaptation=Adaptation(person, counts, only)), recogniser, model.known)

@@ -24,8 +24,9 @@ from gesturelab.skeletons.definition import from_plain as skeleton_from
 from gesturelab.skeletons.definition import to_plain as skeleton_to_plain
 from gesturelab.skeletons.skeleton import Skeleton
 
-BUNDLE_SCHEMA, GENERAL_SCHEMA = 2, 1
-"""Version of ``bundle.json``, and that of a model that is not adapted to a person; a newer one is refused."""
+BUNDLE_SCHEMA, ADAPTED_SCHEMA, GENERAL_SCHEMA = 3, 2, 1
+"""Version of ``bundle.json``; that of a model which knows no unknown movements, and then is not adapted to a person
+either. A newer one is refused."""
 
 KIND = "gesturelab bundle"
 
@@ -75,6 +76,8 @@ class Contents:
         unsure_fitted: Whether `unsure_below` was fitted on validation people; else it is `UNSURE_BELOW`.
         facts: How it was trained and tested, as plain values (see `facts_of`).
         adaptation: None for a model of everybody.
+        unknown_above: A movement whose score of `gesturelab.evaluation.unknown` is higher is none of the classes; None
+            where that was not fitted.
     """
 
     name: str
@@ -93,6 +96,7 @@ class Contents:
     unsure_fitted: bool
     facts: dict[str, Any]
     adaptation: Adaptation | None = None
+    unknown_above: float | None = None
 
     @property
     def warnings(self) -> list[str]:
@@ -106,10 +110,12 @@ class Contents:
     def to_plain(self) -> dict[str, Any]:
         """As JSON can hold it."""
         scaler = zip(self.scaler.names, self.scaler.mean.tolist(), self.scaler.deviation.tolist(), strict=True)
-        values = {name: value for name, value in vars(self).items() if name != "adaptation"}
+        optional = {"adaptation": self.adaptation and vars(self.adaptation), "unknown_above": self.unknown_above}
+        values = {name: value for name, value in vars(self).items() if name not in optional}
+        general = GENERAL_SCHEMA if self.adaptation is None else ADAPTED_SCHEMA
         return {
             "kind": KIND,
-            "schema": GENERAL_SCHEMA if self.adaptation is None else BUNDLE_SCHEMA,
+            "schema": general if self.unknown_above is None else BUNDLE_SCHEMA,
             **values,
             "target": str(self.target),
             "classes": list(self.classes),
@@ -119,7 +125,7 @@ class Contents:
             "skeleton": skeleton_to_plain(self.skeleton),
             "scaler": [{"name": name, "mean": mean, "deviation": deviation} for name, mean, deviation in scaler],
             "mirrored_classes": None if self.mirrored_classes is None else list(self.mirrored_classes),
-            **({} if self.adaptation is None else {"adaptation": vars(self.adaptation)}),
+            **{name: value for name, value in optional.items() if value is not None},
         }
 
 
@@ -157,6 +163,7 @@ def from_plain(values: Any) -> Contents:
             unsure_fitted=plain["unsure_fitted"] is True,
             facts=_facts(plain["facts"]),
             adaptation=_adaptation(plain.get("adaptation"), plain["classes"]),
+            unknown_above=None if plain.get("unknown_above") is None else _number(plain, "unknown_above", 0, 1e30),
         )
         _refuse_excess(contents)
     except KeyError as error:

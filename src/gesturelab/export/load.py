@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -19,6 +20,7 @@ from gesturelab.export.model_card import card
 from gesturelab.files import sha256
 from gesturelab.models.adapted_head import add_adapted_head
 from gesturelab.models.flops import on_meta_device
+from gesturelab.models.known_gestures import expected_tensors, read_known
 from gesturelab.models.recogniser import Recogniser
 from gesturelab.models.saved import read_recogniser
 from gesturelab.models.trust import refuse_untrusted
@@ -30,11 +32,14 @@ from gesturelab.runs.info import is_peer
 MADE_OF = ("model", "features", "window", "skeleton")
 """Keys of ``bundle.json`` that objects are made of; classes they name must be gesturelab's or trusted."""
 
+KNOWN = "known."
+"""What the names of `KnownGestures`' tensors begin with among the weights."""
+
 HEADER_BYTES = 2**20
 """More than the names and shapes of any size take."""
 
 
-def load(path: str | Path, trust: Collection[str] = ()) -> Model:
+def load(path: str | Path, trust: Collection[str] = (), *, none_of_these: bool = False) -> Model:
     """A trained model, ready to answer: ``load("model.zip").predict(positions, rate_hz)``.
 
     Args:
@@ -42,13 +47,21 @@ def load(path: str | Path, trust: Collection[str] = ()) -> Model:
             finished run.
         trust: Classes from outside gesturelab that the model may name, such as ``["mypkg.TCN"]``; loading runs their
             code, so they are refused otherwise.
+        none_of_these: Answer movements that are like no class with "none of these".
 
     Raises:
+        ConfigError: If it cannot tell unknown movements.
         TrustError: If it names a class that is neither gesturelab's nor trusted; no code of it was run.
         BundleError: If the file is damaged, of a newer version, or no model file.
         RunError: If the folder is not that of one finished run.
     """
-    path = Path(path).expanduser()
+    model = _load(Path(path).expanduser(), trust)
+    if none_of_these:
+        model.refuse_unknown()
+    return model
+
+
+def _load(path: Path, trust: Collection[str]) -> Model:
     if path.is_dir():
         return model_of(run_of(path), trust)
     if path.suffix == ".onnx":
@@ -57,8 +70,8 @@ def load(path: str | Path, trust: Collection[str] = ()) -> Model:
     refuse_untrusted({key: description.get(key) for key in MADE_OF}, trust, str(path))
     try:
         contents = from_plain(description)
-        return Model(contents, _recogniser(contents, weights))
-    except BundleError as error:
+        return _model(contents, weights)
+    except (BundleError, ValueError) as error:
         raise BundleError(f"{path}: {error}") from error
     except ConfigError as error:
         raise BundleError(f"{path}: bundle.json: {error}") from error
@@ -100,8 +113,9 @@ def model_of(run: RunDir, trust: Collection[str] = ()) -> Model:
         unsure_below=float(info.get("unsure_below", UNSURE_BELOW)),
         unsure_fitted="unsure_below" in info,
         facts=facts_of(info, read_predictions(run.predictions)),
+        unknown_above=None if saved.known is None else info.get("unknown_above"),
     )
-    return Model(contents, recogniser)
+    return Model(contents, recogniser, saved.known)
 
 
 def run_of(folder: Path) -> RunDir:
@@ -117,20 +131,29 @@ def run_of(folder: Path) -> RunDir:
     return RunDir(folder, sizes[0])
 
 
-def _recogniser(contents: Contents, weights: bytes) -> Recogniser:
+def _model(contents: Contents, weights: bytes) -> Model:
     features = Features(contents.features, contents.skeleton)
     if features.names != contents.scaler.names:
         raise BundleError("bundle.json: the scaler is of other features than the configuration")
     classifier = on_meta_device(contents.model, features, len(contents.classes), contents.window.length_frames)
     if contents.adaptation is not None:
         add_adapted_head(classifier)
-    _fill(classifier, weights)
-    return Recogniser(contents.features, contents.skeleton, contents.scaler, classifier, contents.mirrored_classes)
+    tensors = _read_tensors(contents, classifier, weights)
+    known = None
+    if contents.unknown_above is not None:
+        own = {name: tensors.pop(f"{KNOWN}{name}") for name in expected_tensors(classifier, len(contents.classes))}
+        known = read_known(own, classifier, len(contents.classes))
+    classifier.load_state_dict(tensors, assign=True)
+    features = contents.features, contents.skeleton, contents.scaler
+    return Model(contents, Recogniser(*features, classifier, contents.mirrored_classes), known)
 
 
-def _fill(classifier: nn.Module, weights: bytes) -> None:
-    """Gives a network that was just built its weights."""
+def _read_tensors(contents: Contents, classifier: nn.Module, weights: bytes) -> dict[str, torch.Tensor]:
+    """The weights of a network that was just built, and where known gestures lie."""
     expected = classifier.state_dict()
+    if contents.unknown_above is not None:
+        known = expected_tensors(classifier, len(contents.classes))
+        expected |= {f"{KNOWN}{name}": value for name, value in known.items()}
     bytes_expected = sum(math.prod(value.shape) * value.element_size() for value in expected.values())
     if not bytes_expected <= len(weights) <= bytes_expected + HEADER_BYTES:
         raise BundleError(f"{WEIGHTS} has {len(weights):,} bytes, but the network of bundle.json {bytes_expected:,}")
@@ -146,7 +169,7 @@ def _fill(classifier: nn.Module, weights: bytes) -> None:
             raise BundleError(f"{WEIGHTS}: {name} is {kind}, but bundle.json needs {needed}")
         if not torch.isfinite(tensors[name]).all():
             raise BundleError(f"{WEIGHTS}: {name} holds a value that is not finite")
-    classifier.load_state_dict(tensors, assign=True)
+    return tensors
 
 
 def write_bundle(model: Model, path: Path) -> None:
@@ -159,6 +182,9 @@ def write_bundle(model: Model, path: Path) -> None:
     tensors = {
         name: value.detach().clone().contiguous() for name, value in model.recogniser.classifier.state_dict().items()
     }
+    contents = model.contents if model.known is not None else replace(model.contents, unknown_above=None)
+    if model.known is not None and contents.unknown_above is not None:
+        tensors |= {f"{KNOWN}{name}": value.contiguous() for name, value in model.known.tensors.items()}
     if diverged := [name for name, value in tensors.items() if not value.isfinite().all()]:
         raise BundleError(f"the weights {diverged[0]} are not finite: the training diverged; nothing was written")
-    write_archive(path, model.contents.to_plain(), save(tensors), card(model.contents))
+    write_archive(path, contents.to_plain(), save(tensors), card(contents))

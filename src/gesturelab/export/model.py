@@ -1,22 +1,25 @@
 """A trained model in use: positions in, answers out. It needs neither Hydra nor Lightning."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Float64
+from jaxtyping import Float, Float32, Float64, Int64
 
 from gesturelab.config.data import Short, Span, WindowConfig
 from gesturelab.datasets.formats.files import FASTEST_HZ, SLOWEST_HZ
 from gesturelab.datasets.recording import Dataset, Recording, pack
 from gesturelab.errors import BundleError, ConfigError, DataError, RecordingError
 from gesturelab.evaluation.calibration import with_temperature
+from gesturelab.evaluation.unknown import NONE_OF_THESE
 from gesturelab.evaluation.windows import WindowSeries, combine_windows
 from gesturelab.export.contents import Contents, from_plain
+from gesturelab.models.known_gestures import KnownGestures, score_positions
 from gesturelab.models.recogniser import Recogniser
 from gesturelab.preprocessing.frame_store import FrameStore
 from gesturelab.preprocessing.windows import Windows, cut_windows
@@ -35,7 +38,8 @@ class Prediction:
     """The answer to one recording.
 
     Attributes:
-        label: The most probable class.
+        label: The most probable class; `gesturelab.evaluation.unknown.NONE_OF_THESE` where that was asked for and the
+            movement is like none.
         confidence: Its calibrated probability: by the temperature that was fitted on validation people, of the answers
             with a confidence of 0.8 about 80 % should be right.
         unsure: Whether the confidence is below the model's threshold.
@@ -72,10 +76,15 @@ class Model:
     Attributes:
         contents: What it is and how it was tested.
         recogniser: The network with features and scaler, on the CPU.
+        known: Where the gestures lie that it knows; None where that was not fitted.
+        none_of_these: Whether movements that are like none of them get that answer (see `refuse_unknown`).
     """
 
-    def __init__(self, contents: Contents, recogniser: Recogniser) -> None:
+    none_of_these = False
+
+    def __init__(self, contents: Contents, recogniser: Recogniser, known: KnownGestures | None = None) -> None:
         self.contents = contents
+        self.known = known
         self.recogniser = recogniser.eval().requires_grad_(False)
 
     @property
@@ -92,6 +101,21 @@ class Model:
     def warnings(self) -> list[str]:
         """What must be said wherever its numbers appear."""
         return self.contents.warnings
+
+    def refuse_unknown(self) -> None:
+        """From now on movements that are like no class are answered with "none of these".
+
+        Raises:
+            ConfigError: If the model cannot tell.
+        """
+        if isinstance(self, OnnxModel):
+            raise ConfigError("an ONNX graph cannot tell unknown movements: take the model.zip it was made from")
+        if self.known is None:
+            raise ConfigError(
+                "the model has no threshold for unknown movements: it is from an earlier version of gesturelab, tells "
+                "correctness, or its network has no linear last layer; train it again, or ask without 'none of these'"
+            )
+        self.none_of_these = True
 
     def predict(self, positions: Any, rate_hz: float) -> Prediction:
         """The answer to one recording.
@@ -149,12 +173,13 @@ class Model:
         start, step = windows.start.astype(np.float64), windows.step.astype(np.float64)
         end = np.minimum(start + step * (windows.length_frames - 1), dataset.frame_counts[windows.recording] - 1)
         predictions: list[Prediction] = []
+        unknown = self._unknown(dataset, windows) if self.none_of_these else [False] * len(combined)
         for place, (values, confidence) in enumerate(zip(combined, self.confidence(combined).tolist(), strict=True)):
             own = windows.recording == place
             frames = int(dataset.frame_counts[place])
             predictions.append(
                 Prediction(
-                    label=self.classes[int(values.argmax())],
+                    label=NONE_OF_THESE if unknown[place] else self.classes[int(values.argmax())],
                     confidence=confidence,
                     unsure=confidence < self.contents.unsure_below,
                     classes=self.classes,
@@ -173,12 +198,16 @@ class Model:
 
     def rows(self, dataset: Dataset, windows: Windows) -> Float64[np.ndarray, "windows classes"]:
         """Probabilities of windows over recordings."""
-        store = FrameStore(dataset, windows, torch.device("cpu"))
-        at_once = max(min(WINDOWS_AT_ONCE, FRAMES_AT_ONCE // windows.length_frames), 1)
-        with torch.inference_mode():
-            indices = show_progress(torch.arange(len(windows)).split(at_once), "answering, batches of windows")
-            batches = (store.gather(index).positions for index in indices)
-            return torch.cat([self.recogniser.probabilities(each) for each in batches]).numpy().astype(np.float64)
+        return over_windows(self.recogniser.probabilities, dataset, windows)
+
+    def _unknown(self, dataset: Dataset, windows: Windows) -> list[bool]:
+        """Whether each recording is like no class."""
+        known, most = self.known, self.contents.unknown_above
+        assert known is not None
+        assert most is not None
+        score = partial(score_positions, known, self.recogniser)
+        scores = over_windows(score, dataset, windows)[:, None]
+        return (combine_windows(windows.recording, scores)[1][:, 0] > most).tolist()
 
     def probabilities(
         self, windows: Float[np.ndarray, "batch frames joints 3"] | Float[torch.Tensor, "batch frames joints 3"]
@@ -239,6 +268,31 @@ class Model:
         return dataset, cut_windows(dataset, self.contents.window)
 
 
+def over_windows(
+    compute: Callable[[torch.Tensor], torch.Tensor],
+    dataset: Dataset,
+    windows: Windows,
+    index: Int64[np.ndarray, " windows"] | None = None,
+    device: torch.device | None = None,
+) -> Float64[np.ndarray, "windows *numbers"]:
+    """What is computed of each window's positions, some windows at a time.
+
+    Args:
+        compute: From positions to a row for each window.
+        dataset: The recordings.
+        windows: Over them.
+        index: Which windows; None: all.
+        device: Where positions are; None: on the CPU.
+    """
+    store = FrameStore(dataset, windows, device or torch.device("cpu"))
+    chosen = torch.arange(len(windows)) if index is None else torch.from_numpy(index)
+    at_once = max(min(WINDOWS_AT_ONCE, FRAMES_AT_ONCE // windows.length_frames), 1)
+    with torch.inference_mode():
+        indices = show_progress(chosen.to(store.device).split(at_once), "answering, batches of windows")
+        batches = (store.gather(each).positions for each in indices)
+        return torch.cat([compute(each).cpu() for each in batches]).numpy().astype(np.float64)
+
+
 def _rate(rate_hz: Any) -> float:
     try:
         rate = float(rate_hz)
@@ -261,6 +315,7 @@ class OnnxModel(Model):
 
     def __init__(self, contents: Contents, running: Any) -> None:
         self.contents = contents
+        self.known = None
         self.running = running
 
     def rows(self, dataset: Dataset, windows: Windows) -> Float64[np.ndarray, "windows classes"]:

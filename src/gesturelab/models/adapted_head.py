@@ -1,7 +1,5 @@
 """The last layer of a network with weights for one person, solved for in place of trained."""
 
-from typing import cast
-
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
@@ -93,6 +91,35 @@ def add_adapted_head(network: nn.Module) -> AdaptedHead:
     return adapted
 
 
+def head_values(
+    network: nn.Module, features: Float[Tensor, "windows frames features"]
+) -> tuple[Float[Tensor, "windows inputs"], Float[Tensor, "windows classes"], Float[Tensor, "windows classes"]]:
+    """What the last linear layer of a network sees of windows, what it gives, and the network's answer.
+
+    Of an `AdaptedHead` that layer is the general one.
+
+    Raises:
+        ConfigError: If the network has no linear layer, or the last one does not see each window once.
+    """
+    name, head = find_head(network)
+    seen: list[tuple[Tensor, Tensor]] = []
+
+    def keep(_head: nn.Module, inputs: tuple[Tensor, ...], logits: Tensor) -> None:
+        seen.append((inputs[0], logits))
+
+    handle = head.register_forward_hook(keep)
+    try:
+        answer = network(features)
+    finally:
+        handle.remove()
+    if len(seen) != 1 or seen[0][0].ndim != 2 or len(seen[0][0]) != len(features):
+        raise ConfigError(
+            f"{type(network).__name__} cannot be adapted to a person: its last linear layer, {name}, does not see each "
+            "window once"
+        )
+    return *seen[0], answer
+
+
 def head_inputs(
     network: nn.Module, features: Float[Tensor, "windows frames features"]
 ) -> Float[Tensor, "windows inputs"]:
@@ -101,16 +128,10 @@ def head_inputs(
     Raises:
         ConfigError: If the network's answer is not what its last linear layer gives.
     """
-    name, head = find_head(network)
-    seen: list[Tensor] = []
-    handle = head.register_forward_pre_hook(lambda _module, inputs: seen.append(cast(Tensor, inputs[0])))
-    try:
-        logits = network(features)
-    finally:
-        handle.remove()
-    if len(seen) != 1 or seen[0].ndim != 2 or not torch.equal(head(seen[0]), logits):
+    inputs, logits, answer = head_values(network, features)
+    if not torch.equal(logits, answer):
         raise ConfigError(
             f"{type(network).__name__} cannot be adapted to a person: its logits are not what its last linear layer, "
-            f"{name}, gives"
+            f"{find_head(network)[0]}, gives"
         )
-    return seen[0]
+    return inputs

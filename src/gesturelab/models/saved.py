@@ -17,6 +17,7 @@ from gesturelab.config.typed import typed_config
 from gesturelab.errors import RunError, TrustError
 from gesturelab.files import refuse_special_file, why
 from gesturelab.models.flops import flops_to_answer, on_meta_device
+from gesturelab.models.known_gestures import KnownGestures, read_known
 from gesturelab.models.recogniser import Recogniser
 from gesturelab.models.trust import refuse_untrusted
 from gesturelab.preprocessing.features import Features
@@ -43,6 +44,7 @@ class Saved:
         classes: What it tells apart.
         scaler: As it was fitted.
         mirrored_classes: Only where the mirror image of a window has a say.
+        known: Where the gestures lie that it knows; None for runs that did not fit it.
     """
 
     recogniser: Recogniser
@@ -55,6 +57,7 @@ class Saved:
     classes: tuple[str, ...]
     scaler: Scaler
     mirrored_classes: tuple[int, ...] | None
+    known: KnownGestures | None
 
 
 def read_recogniser(run: RunDir, trust: Collection[str] = ()) -> Saved:
@@ -90,6 +93,7 @@ def read_recogniser(run: RunDir, trust: Collection[str] = ()) -> Saved:
             raise ValueError(f"its windows have {length} frames")
         classifier = _classifier(saved["state_dict"], model, table, len(classes), length)
         mirrored = _mirrored(saved) if saved.get("mirror_at_test") else None
+        known = read_known(saved["known"], classifier, len(classes)) if saved.get("known") else None
     except FileNotFoundError:
         raise RunError(f"{run.weights} is missing: run the training again") from None
     except TrustError:
@@ -111,6 +115,7 @@ def read_recogniser(run: RunDir, trust: Collection[str] = ()) -> Saved:
         classes,
         scaler,
         mirrored,
+        known,
     )
 
 

@@ -19,6 +19,7 @@ from gesturelab.datasets.recording import CORRECTNESS
 from gesturelab.errors import RecordingError
 from gesturelab.evaluation.explanation import Explanation
 from gesturelab.evaluation.predictions import Predictions
+from gesturelab.evaluation.unknown import NONE_OF_THESE
 from gesturelab.export.contents import tested
 from gesturelab.export.model import Model, Prediction
 from gesturelab.predict.answers import Answer
@@ -33,24 +34,27 @@ class Scored:
         rows: One a part, as `gesturelab.export.contents.tested` gives them.
         unlabelled: How many answered recordings have no label that the model knows.
         known: People among them whom the model has seen, by subset: train, validation; or adapted.
+        refused: How many labelled recordings are answered with "none of these"; they are scored by the most probable
+            gesture all the same.
     """
 
     rows: list[dict[str, Any]]
     unlabelled: int
     known: dict[str, list[str]]
+    refused: int = 0
 
 
 def score(model: Model, answers: Sequence[Answer]) -> Scored | None:
     """Scores the answers whose file names are labels; None if there are none."""
-    answered = [(answer, answer.prediction.values) for answer in answers if answer.prediction is not None]
+    answered = [(answer, answer.prediction) for answer in answers if answer.prediction is not None]
     labelled = [
-        (answer.source, *label, values)
-        for answer, values in answered
+        (answer.source, *label, prediction.label, prediction.values)
+        for answer, prediction in answered
         if (label := _label(model, answer.recording)) is not None
     ]
     if not labelled:
         return None
-    sources, labels, truth, values = zip(*labelled, strict=True)
+    sources, labels, truth, _, values = zip(*labelled, strict=True)
     probabilities = np.stack(values)
     predictions = Predictions(
         model.classes,
@@ -71,6 +75,7 @@ def score(model: Model, answers: Sequence[Answer]) -> Scored | None:
         tested(predictions, groups),
         len(answered) - len(labelled),
         {subset: ids for subset, ids in known.items() if ids},
+        sum(label == NONE_OF_THESE for _, _, _, label, _ in labelled),
     )
 
 
@@ -246,5 +251,9 @@ def show_scores(model: Model, scored: Scored, console: Console) -> None:
         scores = (percent(row["accuracy"]), percent(row["balanced_accuracy"]))
         table.add_row(row["part"], str(row["people"]), f"{row['recordings']:,}", *scores)
     console.print(table)
+    if scored.refused:
+        console.print(
+            f"{scored.refused:,} of these were answered with {NONE_OF_THESE!r}; their most probable gesture is scored"
+        )
     if scored.unlabelled:
         console.print(f"{scored.unlabelled:,} recordings have no label that the model knows, and are not counted")

@@ -20,6 +20,7 @@ from gesturelab.report.results import (
     Recommendation,
     RunRow,
 )
+from gesturelab.report.unknown import compare_unknown
 from gesturelab.runs.info import LEAKY, SYNTHETIC, Info, training_sample
 
 
@@ -78,7 +79,8 @@ def compare_groups(
         cost = cost_of(group, joined, recommendation.recommended, latencies or {})
         differs = tuple(differences(groups[0].basis, group.basis))
         compared.append(GroupComparison(group, rows, _warnings(group, rows), differs, recommendation, joined, cost))
-    return Comparison(tuple(compared), tuple(unread), compare_datasets(compared), compare_curves(compared))
+    tables = compare_datasets(compared), compare_curves(compared), compare_unknown(compared)
+    return Comparison(tuple(compared), tuple(unread), *tables)
 
 
 def _choice(candidate: Candidate) -> Choice:

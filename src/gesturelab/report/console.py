@@ -25,6 +25,7 @@ from gesturelab.report.sections import (
     shown,
     summary_table,
     training_table,
+    unknown_blocks,
     unread_table,
 )
 
@@ -56,7 +57,10 @@ def show(comparison: Comparison, console: Console, *, full: bool = False) -> Non
         console.print()
         _print_table(console, curve_table(curve))
         console.print()
-    brief = comparison if full else comparison.outside_curves
+    if comparison.unknown:
+        _print_blocks(console, list(unknown_blocks(comparison)))
+        console.print()
+    brief = comparison if full else comparison.outside_tables
     for group in brief.groups:
         if comparison.several or full:
             _print_text(console, texts.heading(group), "bold")

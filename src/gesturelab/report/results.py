@@ -9,6 +9,7 @@ from gesturelab.evaluation.learning_curve import LearningCurve
 from gesturelab.evaluation.metrics import CORRECTNESS, GESTURE, METRICS, primary_metric
 from gesturelab.evaluation.pairs import Pair, Ranks
 from gesturelab.evaluation.result import Part, Result, Value
+from gesturelab.evaluation.unknown import UnknownResult
 from gesturelab.report.collect import SUBSETS, Unread
 from gesturelab.report.groups import Candidate, Group
 from gesturelab.report.overfitting import ADVICE, SEVERE, band, gap
@@ -557,12 +558,14 @@ class Comparison:
         unread: Runs that cannot be compared, with the reason.
         across: The models on several datasets; None where there is one, or they have no two models in common.
         curves: Accuracy against the number of training people, or of their recordings.
+        unknown: How well movements that a model has never seen are told, where gestures were left out in turn.
     """
 
     groups: tuple[GroupComparison, ...]
     unread: tuple[Unread, ...] = field(default=())
     across: DatasetsResult | None = None
     curves: tuple[LearningCurve, ...] = ()
+    unknown: tuple[UnknownResult, ...] = ()
 
     @property
     def runs(self) -> list[RunRow]:
@@ -575,10 +578,11 @@ class Comparison:
         return [row for group in self.groups if not group.results for row in group.runs]
 
     @property
-    def outside_curves(self) -> "Comparison":
-        """The groups that are no points of a learning curve, alone."""
-        points = {number for curve in self.curves for number in curve.groups}
-        return replace(self, groups=tuple(group for group in self.groups if group.number not in points), curves=())
+    def outside_tables(self) -> "Comparison":
+        """The groups that are neither points of a learning curve nor trainings without a gesture, alone."""
+        inside = {number for each in (*self.curves, *self.unknown) for number in each.groups}
+        kept = tuple(group for group in self.groups if group.number not in inside)
+        return replace(self, groups=kept, curves=(), unknown=())
 
     @property
     def several(self) -> bool:
@@ -611,6 +615,7 @@ class Comparison:
             "costs": [asdict(group.cost) for group in self.groups],
             "across": self.across and asdict(self.across),
             "learning_curves": [asdict(curve) for curve in self.curves],
+            "unknown": [asdict(result) for result in self.unknown],
             "overfitting": [
                 {
                     "run": row.run,

@@ -18,6 +18,7 @@ from gesturelab.evaluation.metrics import (
 )
 from gesturelab.evaluation.pairs import Pair, Ranks
 from gesturelab.evaluation.result import Value
+from gesturelab.evaluation.unknown import NONE_OF_THESE
 from gesturelab.report import texts
 from gesturelab.report.learning_curve import describe_checks, describe_gains, number_of
 from gesturelab.report.results import (
@@ -341,6 +342,25 @@ def adaptation_table(caption: str, scores: Sequence[AdaptationScore]) -> Table:
     )  # fmt: skip
     columns = ("part", "people", "recordings", "repetitions", *ADAPTATION_COLUMNS.values())
     return Table(caption, columns, tuple(rows))
+
+
+def unknown_blocks(comparison: Comparison) -> Iterator[Block]:
+    """How well movements that a model has never seen are told."""
+    if comparison.unknown:
+        scored = [(each.model, each.data, each.scores) for each in comparison.unknown]
+        caption = "Unknown movements of unseen people, each gesture left out in turn: area under the ROC curve"
+        columns = ("model", "data", "gestures", "people", "score", "maximum probability", "difference")
+        rows = [
+            (model, data, str(scores.gestures), str(scores.people), interval(scores.auroc),
+             interval(scores.auroc_confidence), texts.signed(scores.above))
+            for model, data, scores in scored
+        ]  # fmt: skip
+        yield f"{caption}, in per cent; means over the gestures, with 95 % intervals over people; 50 is a coin's."
+        yield Table(caption, columns, tuple(rows))
+        caption = f"By the threshold of validation people: refused is what is answered with {NONE_OF_THESE!r}."
+        rows = [(model, data, interval(each.kept), interval(each.refused)) for model, data, each in scored]
+        yield caption
+        yield Table(caption, ("model", "data", "known kept", "unknown refused"), tuple(rows))
 
 
 def part_rows(joined: CrossValidationResult, kinds: Sequence[str] = PARTS) -> Iterator[tuple[str, ...]]:

@@ -175,6 +175,17 @@ def interval(value: Value, metric: Metric = ACCURACY, unit: str = "") -> str:
     return f"{shown} ({metric.show(value['low'])}-{metric.show(value['high'])})"
 
 
+def signed(difference: Value) -> str:
+    """A difference in points with its interval.
+
+    >>> signed({"value": 0.0623, "low": -0.01, "high": 0.131})
+    '+6.2 (-1.0 to +13.1)'
+    """
+    if difference["low"] is None or difference["high"] is None:
+        return points(difference["value"])
+    return f"{points(difference['value'])} ({points(difference['low'])} to {points(difference['high'])})"
+
+
 def metric_value(value: float | None, metric: Metric = ACCURACY) -> str:
     """A metric, with the sign of per cent where it is a fraction.
 
@@ -230,11 +241,13 @@ def recommendation(group: GroupComparison) -> list[str]:
     if group.recommendation.candidates == 1:
         start = "Nothing to choose from, the only one here. " + start
     described = f"{chosen.candidate} ({count(chosen.parameters)} parameters, {_seeds(chosen)})"
-    test = percent(chosen.test_accuracy)
+    joined = {result.candidate: result.primary["value"] for result in group.results}  # as in the table
+    test = percent(joined.get(chosen.candidate, chosen.test_accuracy))
     first = f"{start}{described} with validation {metric} {validation}; its test {metric} is {test}."
     if top.candidate == chosen.candidate:
         return [first, f"Best by test {metric} (an optimistic way to choose): the same."]
-    second = f"Best by test {metric}: {top.candidate} ({_seeds(top)}) with {percent(top.test_accuracy)}. "
+    best = percent(joined.get(top.candidate, top.test_accuracy))
+    second = f"Best by test {metric}: {top.candidate} ({_seeds(top)}) with {best}. "
     return [first, second + "OPTIMISTIC choice: it was picked by looking at the test people."]
 
 

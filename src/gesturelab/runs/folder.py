@@ -49,6 +49,8 @@ class RunDir:
     """How the answer evolves over each test recording, as CSV; runs of older versions have none."""
     adaptation = _Name("adaptation_{size}.csv")
     """What models adapted to each test person say, as CSV; only after ``compare --adapt``."""
+    unknown = _Name("unknown_{size}.csv")
+    """What is said of test people's known and unknown movements, as CSV; only with ``data.unknown_gesture``."""
     folds = _Name("folds.json")
     """The test people of each fold, as JSON; only of a split with folds."""
     config = _Name("config.yaml")
@@ -79,7 +81,7 @@ class RunDir:
     @property
     def checked(self) -> tuple[Path, ...]:
         """What the info file holds checksums of, where it is there: what results rest on or are shown by."""
-        results = (self.weights, self.scaler, self.predictions, self.windows)
+        results = (self.weights, self.scaler, self.predictions, self.windows, self.unknown)
         return (*results, self.curves, self.confusion, self.folds, self.config)
 
     @property

@@ -257,6 +257,9 @@ class Info(TypedDict):
     """Fitted on validation recordings: dividing the logarithms of a recording's probabilities by it calibrates them."""
     unsure_below: NotRequired[float]
     """Fitted on validation recordings: a tenth of them have a calibrated confidence below it."""
+    unknown_above: NotRequired[float]
+    """Fitted on validation recordings: a twentieth of them have a higher score of unknown movements (see
+    `gesturelab.evaluation.unknown`). Earlier versions, and networks without a linear last layer, have none."""
     confusion: list[list[int]]
     """Test recordings: rows are the true class, columns the predicted one, in order of ``gestures``."""
     classes: NotRequired[dict[str, dict[str, Any]]]

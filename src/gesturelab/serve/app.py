@@ -82,9 +82,9 @@ class Answer(BaseModel):
     """What the model says of a recording."""
 
     label: str
-    """The most probable class."""
+    """The most probable class; "none of these" where the server was started so and the movement is like none."""
     confidence: float
-    """Its probability, calibrated on validation people."""
+    """The most probable class's probability, calibrated on validation people."""
     unsure: bool
     """Whether the confidence is below the model's threshold."""
     top: list[Class]
@@ -179,7 +179,7 @@ def make_app(model: Model, limits: Limits) -> FastAPI:
                 raise RecordingError(
                     f"it lasts {seconds:.4g} s; at most {limits.recording_s:g} s are answered at once: send it in parts"
                 )
-            answered = _answer(model, question)
+            answered = answer_question(model, question)
             answer_seconds.observe(time.perf_counter() - began)
             return answered.model_dump_json()
 
@@ -229,7 +229,12 @@ async def _read(request: Request, limits: Limits) -> bytes:
     return bytes(body)
 
 
-def _answer(model: Model, question: Question) -> Answer:
+def answer_question(model: Model, question: Question) -> Answer:
+    """What a model says of a recording.
+
+    Raises:
+        RecordingError: If it cannot be answered.
+    """
     prediction = model.predict(question.positions, question.rate_hz)
     windows = prediction.windows
     times = zip(windows.starts.tolist(), windows.ends.tolist(), windows.probabilities.tolist(), strict=True)

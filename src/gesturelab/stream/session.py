@@ -305,7 +305,7 @@ class Session:
         """Does what could wait until the answer was given: gestures that have ended get their labels."""
         self.live.settle()
         ended, self._ended = self._ended, []
-        return [self._label(*each) for each in ended]
+        return [self.label(*each) for each in ended]
 
     def finish(self) -> list[Event]:
         """The stream is over: a gesture that was under way has ended."""
@@ -362,7 +362,7 @@ class Session:
         self.live.since_s = end_s
         return []
 
-    def _label(self, start_s: float, end_s: float, positions: Float32[np.ndarray, "frames joints 3"]) -> Event:
+    def label(self, start_s: float, end_s: float, positions: Float32[np.ndarray, "frames joints 3"]) -> Event:
         """The end of a gesture: what a recording of it alone would be taken for."""
         self.gestures += 1
         event: Event = {"event": "end", "start_s": _seconds(start_s), "end_s": _seconds(end_s)}

@@ -22,6 +22,7 @@ from gesturelab.evaluation.metrics import CORRECTNESS, Metric, confusion, score,
 from gesturelab.evaluation.predictions import COLUMNS, MORE_COLUMNS
 from gesturelab.evaluation.windows import combine_windows, write_windows
 from gesturelab.files import atomic_write
+from gesturelab.models.known_gestures import KnownGestures
 from gesturelab.models.recogniser import Recogniser
 from gesturelab.preprocessing.frame_store import FrameStore
 from gesturelab.preprocessing.scaler import Scaler
@@ -162,7 +163,14 @@ def baseline_info(
     }
 
 
-def write_weights(run: RunDir, config: TrainConfig, dataset: Dataset, scaler: Scaler, recogniser: Recogniser) -> None:
+def write_weights(
+    run: RunDir,
+    config: TrainConfig,
+    dataset: Dataset,
+    scaler: Scaler,
+    recogniser: Recogniser,
+    known: KnownGestures | None,
+) -> None:
     """Writes the classifier's weights and what rebuilds it: plain values that load with weights_only=True."""
     contents = {
         "schema": 1,
@@ -176,6 +184,7 @@ def write_weights(run: RunDir, config: TrainConfig, dataset: Dataset, scaler: Sc
         "mirrored_gestures": list(dataset.mirrored_classes),
         "skeleton": stored(dataset.skeleton),
         "state_dict": {name: value.cpu() for name, value in recogniser.classifier.state_dict().items()},
+        "known": None if known is None else known.tensors,
     }
     file = io.BytesIO()  # of a full disk torch would say only that a number is not what it expected
     torch.save(contents, file)

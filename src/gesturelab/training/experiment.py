@@ -60,6 +60,7 @@ from gesturelab.training.module import GestureModule
 from gesturelab.training.nonfinite import add_restart
 from gesturelab.training.provenance import cpu_name, environment, git_state, load_average
 from gesturelab.training.trackers.guard import Guarded, check_loggers, make_loggers
+from gesturelab.training.unknown import fit_known, fit_limit, refuse_unknown_gesture, write_unknown
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +98,9 @@ def run_experiment(
     data = make_data(config, dataset)
     check_metrics(guests, dataset.classes, len(dataset.class_names))
     scaler = make_scaler(config, data)
+    if config.data.unknown_gesture is not None:
+        refuse_unknown_gesture(config, make_module(config, data, scaler).recogniser)
+        seed_everything(config.seed, verbose=False)
     if accelerator == "gpu" and torch.version.hip is not None and config.trainer.cudnn:
         check_miopen(config.model, data.windows.length_frames, config.trainer.batch_size)
     if is_first_process():
@@ -107,6 +111,7 @@ def run_experiment(
     keep = Keep(config.trainer.keep)
     loaders = data.predict_dataloader()
     refit: _Trained | None = None
+    everybody = data
     if config.trainer.refit:
         probabilities = predict_subsets(trainer, module, loaders[:2], run, run.checkpoints, keep)
         everybody = data.with_validation_people()
@@ -124,15 +129,22 @@ def run_experiment(
         sys.exit(0)  # the other processes of a multi-GPU run have done their part
 
     with stoppable(run, lambda: SCORES_MISSING):
-        write_weights(run, config, dataset, scaler, recogniser)
+        device = trainer.strategy.root_device
+        known, limit = fit_known(first.module.recogniser, data, device), None
+        if known is not None:
+            limit = fit_limit(known, first.module.recogniser, data, device)
+            known = fit_known(recogniser, everybody, device) if refit else known
+        write_weights(run, config, dataset, scaler, recogniser, known)
         scaler.save(run.scaler)
         if folds := subjects_of_folds(recording_table(dataset), config.split):
             write_json(run.folds, folds)
         metrics, of_validation, of_test = score_subsets(data, probabilities, guests)
         baselines = make_baselines(dataset, np.unique(data.windows.recording[data.subsets.train]))
         write_predictions(run.predictions, dataset, of_test.ids, of_test.probabilities, baselines)
-        write_live(run.windows, config.window, data, recogniser, trainer.strategy.root_device)
+        write_live(run.windows, config.window, data, recogniser, device)
         temperature = round(fit_temperature(of_validation.probabilities, of_validation.truth), 6)
+        if config.data.unknown_gesture is not None and known is not None and limit is not None:
+            write_unknown(run, config, data, recogniser, known, limit, temperature, device)
         info = Info(
             schema=INFO_SCHEMA,
             name=config.name,
@@ -174,6 +186,8 @@ def run_experiment(
             git=git_state(),
             files={},
         )
+        if limit is not None:
+            info["unknown_above"] = limit
         if composed.trainer.max_epochs is None and not isinstance(module, FittedModule):
             info["training"]["max_steps"] = composed.trainer.max_steps
         info["findings"] = find(info, of_validation.confusion)

@@ -149,7 +149,7 @@ def test_a_part_is_missing(tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda one: one.update(schema=3), "has schema 3, but this gesturelab reads up to 2: update it"),
+        (lambda one: one.update(schema=4), "has schema 4, but this gesturelab reads up to 3: update it"),
         (
             lambda one: one.update(adaptation={"person": "a", "recordings": {"x": 1}, "only": True}),
             "adaptation.recordings",
@@ -173,6 +173,8 @@ def test_a_part_is_missing(tmp_path):
         (lambda one: one.update(mirrored_classes=[0] * 9), "mirrored_classes must hold each class once"),
         (lambda one: one.update(temperature=0), "temperature must be a number from 0.01 to 100"),
         (lambda one: one.update(unsure_below=True), "unsure_below must be a number"),
+        (lambda one: one.update(unknown_above="x"), "unknown_above must be a number"),
+        (lambda one: one.pop("unknown_above"), "has an unknown tensor known.logits"),
         (lambda one: one.update(rate_hz=-1), "rate_hz must be a number"),
         (lambda one: one["skeleton"].update(root=25), "skeleton"),
         (lambda one: one["skeleton"].update(joints=["a"]), "skeleton"),

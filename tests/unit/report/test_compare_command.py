@@ -125,7 +125,7 @@ def test_json_has_its_documented_form(runs: Path):
     assert run(["multirun", "outputs", "--json", "c.json"]) == 0
     report = json.loads((runs / "c.json").read_text())
     keys = ["schema", "runs", "groups", "recommendations", "joined", "costs", "across"]
-    keys += ["learning_curves", "overfitting", "unfinished"]
+    keys += ["learning_curves", "unknown", "overfitting", "unfinished"]
     assert list(report) == keys
     assert report["schema"] == 1
     assert [one["recommended"]["size"] for one in report["recommendations"]] == ["tiny", "tiny"]
