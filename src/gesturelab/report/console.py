@@ -159,7 +159,9 @@ def _print_table(console: Console, table: Table) -> None:
 
 
 def _longest_word(column: Column) -> int:
-    return max(len(word) for cell in (column.header, *column.cells) for word in [*str(cell).split(), ""])
+    """With the spaces before it that indent a line."""
+    cells = [str(cell) for cell in (column.header, *column.cells)]
+    return max(len(cell) - len(cell.lstrip()) + max(map(len, cell.split()), default=0) for cell in cells)
 
 
 def _least_width(column: Column) -> int:
