@@ -12,7 +12,7 @@ import logging
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -168,7 +168,7 @@ def _describe(graph: ModelProto, model: Model) -> None:
         temperature=contents.temperature,
         unsure_below=contents.unsure_below,
         warnings=contents.warnings,
-        bundle=contents.to_plain(),
+        bundle=replace(contents, unknown_above=None).to_plain(),  # a graph cannot tell
     )
 
 

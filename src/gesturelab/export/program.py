@@ -8,7 +8,7 @@ import json
 import warnings
 from collections.abc import Collection, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -159,7 +159,8 @@ def write_program(model: Model, path: Path, shown: Evidence) -> float:
         answers = program.module()(windows)
     difference = float((answers - torch.from_numpy(model.probabilities(windows))).abs().max())
     refuse_difference("exported program", difference, f"the windows of {shown.what}")
-    description = json.dumps(model.contents.to_plain(), ensure_ascii=False)
+    contents = replace(model.contents, unknown_above=None)  # a program cannot tell
+    description = json.dumps(contents.to_plain(), ensure_ascii=False)
     with atomic_write(path) as beside, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.export.save(program, beside, extra_files={"bundle.json": description})
