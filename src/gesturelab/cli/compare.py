@@ -3,16 +3,23 @@
 import argparse
 import shutil
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from gesturelab.cli.options import STANDARD_OUTPUT, add_latency_option, choose_measure, write_output
 from gesturelab.errors import GesturelabError, RunError
 
 if TYPE_CHECKING:
-    from gesturelab.report.results import Comparison
+    from rich.console import Console
+
+    from gesturelab.report.groups import Candidate
+    from gesturelab.report.results import Comparison, GroupComparison
+    from gesturelab.runs.folder import RunDir
 
 DEFAULTS = ("outputs", "multirun")
+Row = TypeVar("Row")
+Scores = TypeVar("Scores")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -46,7 +53,17 @@ def build_parser() -> argparse.ArgumentParser:
         "as 0,1,2,3, and test on those after the largest K; writes adaptation_<size>.csv into each run's folder, which "
         "audit checks",
     )
-    add("--data-root", metavar="DIR", help="where the recordings are for --adapt, if not where the runs found them")
+    add(
+        "--segments",
+        action="store_true",
+        help="find gestures in the untrimmed recordings of each run's test people, as 'gesturelab stream' does: "
+        "precision, recall and F1 of segments, and false ones an hour",
+    )
+    add(
+        "--data-root",
+        metavar="DIR",
+        help="where the recordings are for --adapt and --segments, if not where the runs found them",
+    )
     add("--leakage", metavar="FILE", help="draw random windows and recordings beside unseen people")
     add_latency_option(command)
     return command
@@ -81,6 +98,8 @@ def run(arguments: list[str]) -> int:
     quiet = _write(comparison, options)
     if counts:
         _adapt(comparison, counts, options, quiet=quiet)
+    if options.segments:
+        _find_segments(comparison, options, quiet=quiet)
     _draw(comparison, options)
     where = ", ".join(str(path) for path in dirs)
     if quiet and comparison.unread:
@@ -122,29 +141,17 @@ def _write(comparison: "Comparison", options: argparse.Namespace) -> bool:
 
 def _adapt(comparison: "Comparison", numbers: list[int], options: argparse.Namespace, *, quiet: bool) -> None:
     """Adapts every model to its test people, and prints a table for each candidate."""
-    from rich.console import Console
     from rich.table import Table
 
-    from gesturelab.evaluation.adaptation import score_adaptation
+    from gesturelab.evaluation.adaptation import AdaptedRecording, score_adaptation
     from gesturelab.report import texts
-    from gesturelab.runs.folder import RunDir
     from gesturelab.training.adaptation import evaluate_adaptation
 
-    wide = None if (sys.stderr if quiet else sys.stdout).isatty() else 260
-    console = Console(stderr=quiet, width=wide, highlight=False)
-    candidates = [(group, each) for group in comparison.groups for each in group.group.candidates if not each.peer]
-    refused: list[GesturelabError] = []
-    for group, candidate in candidates:
-        runs = [RunDir(run.path, candidate.size) for run in candidate.runs]
-        try:
-            rows = [row for run in runs for row in evaluate_adaptation(run, numbers, options.trust, options.data_root)]
-            scores = score_adaptation(rows)
-        except GesturelabError as error:
-            refused.append(error)
-            if len(refused) == len(candidates):
-                raise
-            print(f"gesturelab: {candidate.label} is not adapted: {error}", file=sys.stderr)
-            continue
+    def evaluate(run: "RunDir") -> list[AdaptedRecording]:
+        return evaluate_adaptation(run, numbers, options.trust, options.data_root)
+
+    console = _wide_console(quiet=quiet)
+    for group, candidate, scores in _evaluate_candidates(comparison, evaluate, score_adaptation, "adapted"):
         ways = list(dict.fromkeys(score.way for score in scores))
         limit = texts.of_limit(group).strip(",")
         data = " ".join((group.group.data, *group.group.flags))
@@ -164,6 +171,79 @@ def _adapt(comparison: "Comparison", numbers: list[int], options: argparse.Names
             ]
             table.add_row(part, str(own[0].people), f"{own[0].recordings:,}", *cells)
         console.print(table)
+
+
+def _find_segments(comparison: "Comparison", options: argparse.Namespace, *, quiet: bool) -> None:
+    """Prints how well every candidate finds gestures in untrimmed recordings of its test people."""
+    from rich.table import Table
+
+    from gesturelab.evaluation.detection import Detections, score_detections
+    from gesturelab.stream.evaluation import evaluate_segments
+
+    def evaluate(run: "RunDir") -> list[Detections]:
+        return evaluate_segments(run, options.trust, options.data_root)
+
+    table = Table(box=None, pad_edge=False)
+    results = _evaluate_candidates(comparison, evaluate, lambda rows: rows, "tested on untrimmed recordings")
+    for group, candidate, detections in results:
+        scores = score_detections(detections)
+        if not table.columns:
+            for name in ("model", "data", "segments by"):
+                table.add_column(name)
+            for name in ("people", "gestures", "found", *scores):
+                table.add_column(name, justify="right")
+        cells = [
+            f"{factor * score.value:.{digits}f}"
+            + (f" ({factor * score.low:.{digits}f}-{factor * score.high:.{digits}f})" if score.low < score.high else "")
+            for name, score in scores.items()
+            for factor, digits in [(1, 0) if name.startswith("false") else (100, 1)]
+        ]
+        people = len({each.subject for each in detections})
+        true, found = (sum(getattr(each, name) for each in detections) for name in ("true", "found"))
+        data = " ".join((group.group.data, *group.group.flags))
+        table.add_row(candidate.label, data, detections[0].way, str(people), f"{true:,}", f"{found:,}", *cells)
+    console = _wide_console(quiet=quiet)
+    console.print(
+        "Gestures found in untrimmed recordings of test people: right with its gesture and half of the time in common, "
+        "in per cent, with 95 % intervals over people",
+        style="bold",
+    )
+    console.print(table)
+
+
+def _wide_console(*, quiet: bool) -> "Console":
+    from rich.console import Console
+
+    wide = None if (sys.stderr if quiet else sys.stdout).isatty() else 260
+    return Console(stderr=quiet, width=wide, highlight=False)
+
+
+def _evaluate_candidates(
+    comparison: "Comparison",
+    evaluate: Callable[["RunDir"], list[Row]],
+    score: Callable[[list[Row]], Scores],
+    done: str,
+) -> Iterator[tuple["GroupComparison", "Candidate", Scores]]:
+    """Each candidate with the scores of its runs' rows; one that cannot be evaluated is named, if not all are refused.
+
+    Raises:
+        GesturelabError: If none can be evaluated: the last one's error.
+    """
+    from gesturelab.runs.folder import RunDir
+
+    candidates = [(group, each) for group in comparison.groups for each in group.group.candidates if not each.peer]
+    refused = 0
+    for group, candidate in candidates:
+        runs = [RunDir(run.path, candidate.size) for run in candidate.runs]
+        try:
+            scores = score([row for run in runs for row in evaluate(run)])
+        except GesturelabError as error:
+            refused += 1
+            if refused == len(candidates):
+                raise
+            print(f"gesturelab: {candidate.label} is not {done}: {error}", file=sys.stderr)
+            continue
+        yield group, candidate, scores
 
 
 def _draw(comparison: "Comparison", options: argparse.Namespace) -> None:

@@ -10,6 +10,10 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save
 from torch import nn
 
+from gesturelab.config.data import DataConfig
+from gesturelab.config.saved import read_config
+from gesturelab.datasets.load import load as load_dataset
+from gesturelab.datasets.recording import Dataset
 from gesturelab.errors import BundleError, ConfigError, RunError
 from gesturelab.evaluation.predictions import read_predictions
 from gesturelab.export.archive import WEIGHTS, read_archive, write_archive
@@ -102,6 +106,32 @@ def model_of(run: RunDir, trust: Collection[str] = ()) -> Model:
         facts=facts_of(info, read_predictions(run.predictions)),
     )
     return Model(contents, recogniser)
+
+
+def load_tested_run(
+    run: RunDir, trust: Collection[str] = (), root: str | None = None
+) -> tuple[Model, DataConfig, Dataset]:
+    """A run's model and the data that it was made from, to test the model in another way on the same people.
+
+    Args:
+        run: A finished run.
+        trust: Classes from outside gesturelab that it may name.
+        root: Where the data are, if not where the run found them.
+
+    Raises:
+        RunError: If the run is leaky, or its data are not those it was made from.
+        GesturelabError: If the run or the data cannot be read.
+    """
+    model = model_of(run, trust)
+    if model.contents.facts["split"]["leaky"]:
+        raise RunError(f"{run.path} is LEAKY: its test people are no new people, so there is nobody to test on")
+    config = read_config(run.config).data
+    if root is not None:
+        config.move(root)
+    dataset = load_dataset(config)
+    if dataset.fingerprint != model.contents.facts["data"]["fingerprint"]:
+        raise RunError(f"{run.path}: the data are not those that the run was made from (another fingerprint)")
+    return model, config, dataset
 
 
 def run_of(folder: Path) -> RunDir:
