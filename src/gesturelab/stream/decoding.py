@@ -109,7 +109,6 @@ class Decoder:
         logs[self._background] -= self.options.background
         if not self._runs:
             self._runs = [_Run(at, self._since_s, None, 0, self._sums) for at in range(len(self.classes))]
-            self._last_s = self._since_s + self.window_s / 2
         middle_s = end_s - self.window_s / 2
         best = int(self._scores.argmax())
         changed = float(self._scores[best]) - self.options.change

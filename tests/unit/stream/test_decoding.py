@@ -29,7 +29,7 @@ def best_sequence(rows: np.ndarray, change: float, background: float) -> tuple[i
     """The most probable sequence, found by trying all."""
     logs = np.log(rows)
     logs[:, 1] -= background
-    steps_s = [0.0] + [EVERY_S] * (len(rows) - 1)  # the first window counts for no time
+    steps_s = [0.5] + [EVERY_S] * (len(rows) - 1)  # the first window counts for its first half
 
     def score(sequence: tuple[int, ...]) -> float:
         changes = sum(before != after for before, after in pairwise(sequence))
