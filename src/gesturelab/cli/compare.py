@@ -13,6 +13,7 @@ from gesturelab.errors import GesturelabError, RunError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from gesturelab.evaluation.detection import DetectionScore
     from gesturelab.report.groups import Candidate
     from gesturelab.report.results import Comparison, GroupComparison
     from gesturelab.runs.folder import RunDir
@@ -177,7 +178,7 @@ def _find_segments(comparison: "Comparison", options: argparse.Namespace, *, qui
     """Prints how well every candidate finds gestures in untrimmed recordings of its test people."""
     from rich.table import Table
 
-    from gesturelab.evaluation.detection import Detections, score_detections
+    from gesturelab.evaluation.detection import FALSE_AN_HOUR, Detections, score_detections
     from gesturelab.stream.evaluation import evaluate_segments
 
     def evaluate(run: "RunDir") -> list[Detections]:
@@ -192,23 +193,23 @@ def _find_segments(comparison: "Comparison", options: argparse.Namespace, *, qui
                 table.add_column(name)
             for name in ("people", "gestures", "found", *scores):
                 table.add_column(name, justify="right")
-        cells = [
-            f"{factor * score.value:.{digits}f}"
-            + (f" ({factor * score.low:.{digits}f}-{factor * score.high:.{digits}f})" if score.low < score.high else "")
-            for name, score in scores.items()
-            for factor, digits in [(1, 0) if name.startswith("false") else (100, 1)]
-        ]
+        cells = [_cell(score, *((1, 0) if name == FALSE_AN_HOUR else (100, 1))) for name, score in scores.items()]
         people = len({each.subject for each in detections})
         true, found = (sum(getattr(each, name) for each in detections) for name in ("true", "found"))
         data = " ".join((group.group.data, *group.group.flags))
         table.add_row(candidate.label, data, detections[0].way, str(people), f"{true:,}", f"{found:,}", *cells)
     console = _wide_console(quiet=quiet)
     console.print(
-        "Gestures found in untrimmed recordings of test people: right with its gesture and half of the time in common, "
-        "in per cent, with 95 % intervals over people",
+        "Gestures found in untrimmed recordings of test people: right with its gesture and half of the time in common; "
+        "shares in per cent, with 95 % intervals over people",
         style="bold",
     )
     console.print(table)
+
+
+def _cell(score: "DetectionScore", factor: int, digits: int) -> str:
+    value, low, high = (f"{factor * each:.{digits}f}" for each in (score.value, score.low, score.high))
+    return f"{value} ({low}-{high})" if score.low < score.high else value
 
 
 def _wide_console(*, quiet: bool) -> "Console":

@@ -21,7 +21,7 @@ from gesturelab.datasets.kinect_v1 import kinect_v1, read_rows
 from gesturelab.datasets.recording import Motion, Recording, Rejected
 from gesturelab.datasets.source import RecordingSource, Unread
 from gesturelab.datasets.untrimmed import BACKGROUND, Interval, UntrimmedRecording
-from gesturelab.errors import DataError, RecordingError
+from gesturelab.errors import ConfigError, DataError, RecordingError
 from gesturelab.files import read_text
 
 ACTIONS = ("walk", "sitDown", "standUp", "pickUp", "carry", "throw", "push", "pull", "waveHands", "clapHands")
@@ -123,12 +123,18 @@ class UTKinectUntrimmed(UTKinect):
         rate_hz: Frames a second that recordings are brought to.
         window_s: How long a window lasts, in seconds; that of the network (window.length_frames at window.rate_hz).
         every_s: Seconds from window to window.
+
+    Raises:
+        ConfigError: If either is not above 0.
     """
 
     gestures = (*ACTIONS, BACKGROUND)
 
     def __init__(self, root: str, rate_hz: float, window_s: float, every_s: float) -> None:
         super().__init__(root, rate_hz)
+        for key, seconds in (("window_s", window_s), ("every_s", every_s)):
+            if not seconds > 0:
+                raise ConfigError(f"data.{key}={seconds}: must be above 0")
         self._window_s, self._every_s = window_s, every_s
 
     def __iter__(self) -> Iterator[Recording]:

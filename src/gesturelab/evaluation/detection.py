@@ -12,6 +12,9 @@ from gesturelab.evaluation.bootstrap import intervals
 OVERLAP = 0.5
 """A segment is right if it has its interval's gesture and both share at least so much of the time that either takes."""
 
+FALSE_AN_HOUR = "false an hour"
+"""The measure that is no share: segments that are not right, in an hour of recordings."""
+
 
 @dataclass(frozen=True)
 class Detections:
@@ -93,5 +96,5 @@ def score_detections(detections: Sequence[Detections]) -> dict[str, DetectionSco
         return np.stack(measures, axis=1)
 
     values, bounds = measure(np.ones((1, len(people))))[0].tolist(), intervals(measure, len(people)).tolist()
-    names = ("precision", "recall", "F1", "false an hour")
+    names = ("precision", "recall", "F1", FALSE_AN_HOUR)
     return {name: DetectionScore(value, *pair) for name, value, pair in zip(names, values, bounds, strict=True)}

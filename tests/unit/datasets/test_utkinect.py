@@ -11,7 +11,7 @@ from gesturelab.config.composing import compose
 from gesturelab.datasets.recording import Dataset
 from gesturelab.datasets.source import open_source, read_dataset
 from gesturelab.datasets.untrimmed import Interval, UntrimmedRecording
-from gesturelab.errors import DataError
+from gesturelab.errors import ConfigError, DataError
 
 REAL = Path(os.environ.get("GESTURELAB_UTKINECT", Path(__file__).parents[4] / "shared" / "utkinect"))
 
@@ -88,6 +88,11 @@ def test_windows_are_called_after_their_middle(root):
         middle = frame.mean()
         expected = "walk" if 104 <= middle <= 130 else "sitDown" if 140 <= middle <= 150 else "background"
         assert recording.gesture == expected
+
+
+def test_windows_of_no_duration_are_refused(root):
+    with pytest.raises(ConfigError, match=r"data\.every_s=0: must be above 0"):
+        open_source(compose(["data=utkinect_untrimmed", f"data.root={root}", "data.every_s=0"]).data)
 
 
 def test_the_published_files():
