@@ -67,7 +67,7 @@ NOT_RUN = {
     "gesturelab export anna.zip --format onnx -o anna.onnx": "see test_adapt.py",
     "gesturelab predict anna.zip recordings": "see test_adapt.py",
     "gesturelab train experiment=utkinect_untrimmed model=tiny": "see test_recipe.py",
-    "gesturelab train experiment=utkinect model=tiny": "see test_recipe.py",
+    "gesturelab train experiment=utkinect model=minirocket": "see test_recipe.py",
     "gesturelab compare outputs --segments": "needs those; see test_learned_segments.py",
     "gesturelab compare multirun/irds_5fold --adapt 0,1,2,3": "needs those; see test_adaptation.py",
     "gesturelab compare multirun/irds_5fold --adapt 0,1,2,3,5": "needs those; see test_adaptation.py",

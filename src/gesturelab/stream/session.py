@@ -188,16 +188,16 @@ class StreamOptions:
         every_s: Seconds from answer to answer at least; 0: each frame.
         smooth_s: Time constant of the smoothing; 0: none.
         segments: When a movement is one; None: starts and ends are not looked for.
-        decoder: What takes the place of `segments` for a model of sliding windows that knows the background.
         longest_s: How much of the past is kept: no gesture is longer.
+        decoder: What takes the place of `segments` for a model of sliding windows that knows the background.
     """
 
     rate_hz: float | None = None
     every_s: float = 0.0
     smooth_s: float = 0.0
     segments: SegmentOptions | None = None
-    decoder: DecoderOptions = field(default_factory=DecoderOptions)
     longest_s: float = 20.0
+    decoder: DecoderOptions = field(default_factory=DecoderOptions)
 
 
 class Smoother:
