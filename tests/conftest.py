@@ -28,7 +28,7 @@ SLOW = {
     "export": ("bundle", "onnx", "stateful"),
     "report": ("figures", "joined_figures", "page", "ranks_figure"),
     "serve": ("serve",),
-    "stream": ("live_recogniser", "session"),
+    "stream": ("learned_segments", "live_recogniser", "session"),
     "sweeps": ("at_once", "compose", "local", "search_space", "slurm"),
     "training": ("device", "latency"),
     "unit": ("fuzzing", "hostile_files"),

@@ -36,7 +36,7 @@ def train(folder, *overrides):
 @pytest.mark.parametrize("experiment", options("experiment"))
 def test_every_experiment_trains_in_a_fast_form(tmp_path, experiment):
     quick = ["trainer.max_epochs=1", "trainer.batches_per_epoch=2", "data.max_files=72"]
-    if experiment in ("msr_action3d", "utkinect"):  # names people of its own dataset
+    if experiment in ("msr_action3d", "utkinect", "utkinect_untrimmed"):  # names people of its own dataset
         quick += ["split.test=[101,201]", "split.validation=[102]"]
     run, info = train(tmp_path / "run", f"experiment={experiment}", *quick)
     assert all(path.exists() for path in run.artefacts)

@@ -3,8 +3,9 @@
 import argparse
 import shutil
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from gesturelab.cli.options import STANDARD_OUTPUT, add_latency_option, choose_measure, write_output
 from gesturelab.errors import GesturelabError, RunError
@@ -12,9 +13,13 @@ from gesturelab.errors import GesturelabError, RunError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gesturelab.report.results import Comparison
+    from gesturelab.evaluation.detection import DetectionScore
+    from gesturelab.report.groups import Candidate
+    from gesturelab.report.results import Comparison, GroupComparison
+    from gesturelab.runs.folder import RunDir
 
 DEFAULTS = ("outputs", "multirun")
+Result = TypeVar("Result")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -48,7 +53,17 @@ def build_parser() -> argparse.ArgumentParser:
         "as 0,1,2,3, and test on those after the largest K; writes adaptation_<size>.csv into each run's folder, which "
         "audit checks",
     )
-    add("--data-root", metavar="DIR", help="where the recordings are for --adapt, if not where the runs found them")
+    add(
+        "--segments",
+        action="store_true",
+        help="find gestures in the untrimmed recordings of each run's test people, as 'gesturelab stream' does: "
+        "precision, recall and F1 of segments, and false ones an hour",
+    )
+    add(
+        "--data-root",
+        metavar="DIR",
+        help="where the recordings are for --adapt and --segments, if not where the runs found them",
+    )
     add("--leakage", metavar="FILE", help="draw random windows and recordings beside unseen people")
     add_latency_option(command)
     return command
@@ -83,6 +98,8 @@ def run(arguments: list[str]) -> int:
     quiet = _write(comparison, options)
     if counts:
         _adapt(comparison, counts, options, quiet=quiet)
+    if options.segments:
+        _find_segments(comparison, options, quiet=quiet)
     _draw(comparison, options)
     where = ", ".join(str(path) for path in dirs)
     if quiet and comparison.unread:
@@ -120,29 +137,63 @@ def _write(comparison: "Comparison", options: argparse.Namespace) -> bool:
 
 def _adapt(comparison: "Comparison", numbers: list[int], options: argparse.Namespace, *, quiet: bool) -> None:
     """Adapts every model to its test people, and prints a table for each candidate."""
-    from gesturelab.evaluation.adaptation import score_adaptation
+    from gesturelab.evaluation.adaptation import AdaptationScore, AdaptedRecording, score_adaptation
+    from gesturelab.export.load import Datasets
     from gesturelab.report import texts
     from gesturelab.report.console import show_adaptation
     from gesturelab.report.sections import adaptation_table
-    from gesturelab.runs.folder import RunDir
-    from gesturelab.training.adaptation import Datasets, evaluate_adaptation
+    from gesturelab.training.adaptation import evaluate_adaptation
 
     console, datasets = _make_console(stderr=quiet), Datasets()
-    candidates = [(group, each) for group in comparison.groups for each in group.group.candidates if not each.peer]
-    refused: list[GesturelabError] = []
-    for group, candidate in candidates:
-        runs = [RunDir(run.path, candidate.size) for run in candidate.runs]
+
+    def evaluate(runs: "list[RunDir]") -> tuple[list[AdaptedRecording], list[AdaptationScore]]:
         where = options.trust, options.data_root
-        try:
-            rows = [row for run in runs for row in evaluate_adaptation(run, numbers, datasets, *where)]
-            scores = score_adaptation(rows)
-        except GesturelabError as error:
-            refused.append(error)
-            if len(refused) == len(candidates):
-                raise
-            print(f"gesturelab: {candidate.label} is not adapted: {error}", file=sys.stderr)
-            continue
+        rows = [row for run in runs for row in evaluate_adaptation(run, numbers, datasets, *where)]
+        return rows, score_adaptation(rows)
+
+    for group, candidate, (rows, scores) in _evaluate_candidates(comparison, evaluate, "adapted"):
         show_adaptation(adaptation_table(texts.adapted(group, candidate.label, rows), scores), console)
+
+
+def _find_segments(comparison: "Comparison", options: argparse.Namespace, *, quiet: bool) -> None:
+    """Prints how well every candidate finds gestures in untrimmed recordings of its test people."""
+    from rich.table import Table
+
+    from gesturelab.evaluation.detection import FALSE_AN_HOUR, Detections, score_detections
+    from gesturelab.export.load import Datasets
+    from gesturelab.stream.evaluation import evaluate_segments
+
+    console, datasets = _make_console(stderr=quiet), Datasets()
+
+    def evaluate(runs: "list[RunDir]") -> list[Detections]:
+        return [row for run in runs for row in evaluate_segments(run, options.trust, options.data_root, datasets)]
+
+    tables: dict[str, Table] = {}
+    results = _evaluate_candidates(comparison, evaluate, "tested on untrimmed recordings")
+    for group, candidate, detections in results:
+        scores = score_detections(detections)
+        people = len({each.subject for each in detections})
+        true, found = (sum(getattr(each, name) for each in detections) for name in ("true", "found"))
+        title = f"{' '.join((group.group.data, *group.group.flags))}, {people} test people, {true:,} gestures"
+        if title not in tables:
+            tables[title] = Table(box=None, pad_edge=False)
+            for name in ("model", "segments by"):
+                tables[title].add_column(name)
+            for name in ("found", *scores):
+                tables[title].add_column(name, justify="right")
+        cells = [_cell(score, *((1, 0) if name == FALSE_AN_HOUR else (100, 1))) for name, score in scores.items()]
+        tables[title].add_row(candidate.label, detections[0].way, f"{found:,}", *cells)
+    for title, table in tables.items():
+        console.print(f"Gestures found in untrimmed recordings of {title}", style="bold")
+        console.print(table)
+    console.print(
+        "right: its gesture, and half of the time in common; in per cent, in brackets 95 % intervals over people"
+    )
+
+
+def _cell(score: "DetectionScore", factor: int, digits: int) -> str:
+    value, low, high = (f"{factor * each:.{digits}f}" for each in (score.value, score.low, score.high))
+    return f"{value} ({low}-{high})" if score.low < score.high else value
 
 
 def _make_console(*, stderr: bool) -> "Console":
@@ -153,6 +204,30 @@ def _make_console(*, stderr: bool) -> "Console":
     return Console(
         stderr=stderr, width=None if terminal else shutil.get_terminal_size((100, 24)).columns, highlight=False
     )
+
+
+def _evaluate_candidates(
+    comparison: "Comparison", evaluate: Callable[["list[RunDir]"], Result], done: str
+) -> Iterator[tuple["GroupComparison", "Candidate", Result]]:
+    """Each candidate with what its runs give; one that cannot be evaluated is named, if not all are refused.
+
+    Raises:
+        GesturelabError: If none can be evaluated: the last one's error.
+    """
+    from gesturelab.runs.folder import RunDir
+
+    candidates = [(group, each) for group in comparison.groups for each in group.group.candidates if not each.peer]
+    refused = 0
+    for group, candidate in candidates:
+        try:
+            result = evaluate([RunDir(run.path, candidate.size) for run in candidate.runs])
+        except GesturelabError as error:
+            refused += 1
+            if refused == len(candidates):
+                raise
+            print(f"gesturelab: {candidate.label} is not {done}: {error}", file=sys.stderr)
+            continue
+        yield group, candidate, result
 
 
 def _draw(comparison: "Comparison", options: argparse.Namespace) -> None:

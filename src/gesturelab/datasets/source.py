@@ -33,6 +33,7 @@ from gesturelab.datasets.recording import (
     pack,
 )
 from gesturelab.datasets.selection import chosen_gestures, spread, without_gesture
+from gesturelab.datasets.untrimmed import UntrimmedRecording
 from gesturelab.errors import ConfigError, DataError, GesturelabError, RecordingError
 from gesturelab.progress import show_progress
 from gesturelab.runs.signals import raise_if_received
@@ -121,6 +122,10 @@ class RecordingSource:
     def __iter__(self) -> Iterator[Recording | Unread | Rejected]:
         """The recordings; in their midst those that cannot be used, with reasons."""
         raise NotImplementedError
+
+    def untrimmed(self) -> Iterable[UntrimmedRecording]:
+        """Recordings that hold several gestures, with their intervals; none where there are only trimmed ones."""
+        return ()
 
     def stamp(self) -> list[Any]:
         """What changes when the recordings do, as plain JSON values: size and times of every file below the root."""

@@ -11,6 +11,10 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save
 from torch import nn
 
+from gesturelab.config.data import DataConfig, Target
+from gesturelab.config.saved import read_config
+from gesturelab.datasets.load import load as load_dataset
+from gesturelab.datasets.recording import Dataset
 from gesturelab.errors import BundleError, ConfigError, RunError
 from gesturelab.evaluation.predictions import read_predictions
 from gesturelab.export.archive import WEIGHTS, read_archive, write_archive
@@ -31,6 +35,9 @@ from gesturelab.runs.info import is_peer
 
 MADE_OF = ("model", "features", "window", "skeleton")
 """Keys of ``bundle.json`` that objects are made of; classes they name must be gesturelab's or trusted."""
+
+Datasets = dict[tuple[str, Target], Dataset]
+"""Datasets that are loaded already, by fingerprint and by what is to be recognised in them."""
 
 KNOWN = "known."
 """What the names of `KnownGestures`' tensors begin with among the weights."""
@@ -116,6 +123,37 @@ def model_of(run: RunDir, trust: Collection[str] = ()) -> Model:
         unknown_above=None if saved.known is None else info.get("unknown_above"),
     )
     return Model(contents, recogniser, saved.known)
+
+
+def load_tested_run(
+    run: RunDir, trust: Collection[str] = (), root: str | None = None, datasets: Datasets | None = None
+) -> tuple[Model, DataConfig, Dataset]:
+    """A run's model and the data that it was made from, to test the model in another way on the same people.
+
+    Args:
+        run: A finished run.
+        trust: Classes from outside gesturelab that it may name.
+        root: Where the data are, if not where the run found them.
+        datasets: Loaded for other runs; what is not among them is loaded and added.
+
+    Raises:
+        RunError: If the run is leaky, or its data are not those it was made from.
+        GesturelabError: If the run or the data cannot be read.
+    """
+    model = model_of(run, trust)
+    if model.contents.facts["split"]["leaky"]:
+        raise RunError(f"{run.path} is LEAKY: its test people are no new people, so there is nobody to test on")
+    config = read_config(run.config).data
+    if root is not None:
+        config.move(root)
+    key = model.contents.facts["data"]["fingerprint"], model.contents.target
+    known = {} if datasets is None else datasets
+    if key not in known:
+        dataset = load_dataset(config)
+        if dataset.fingerprint != key[0]:
+            raise RunError(f"{run.path}: the data are not those that the run was made from (another fingerprint)")
+        known[key] = dataset
+    return model, config, known[key]
 
 
 def run_of(folder: Path) -> RunDir:

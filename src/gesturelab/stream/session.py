@@ -5,19 +5,23 @@ What a body lacks is filled in, for a while; after that the body is lost.
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64
 
+from gesturelab.config.data import Span
+from gesturelab.datasets.untrimmed import BACKGROUND
 from gesturelab.errors import RecordingError
 from gesturelab.evaluation.calibration import with_temperature
 from gesturelab.export.model import Model, OnnxModel
 from gesturelab.skeletons.skeleton import Skeleton
+from gesturelab.stream.decoding import DecodedGesture, Decoder, DecoderOptions
 from gesturelab.stream.live import SAME_S, LiveAnswer, LiveRecogniser
 from gesturelab.stream.segments import Movement, Segmenter, SegmentOptions
 from gesturelab.stream.sources import MOST_WAITING, Arrivals, BadLine, Gone, Item, LiveFrame
+from gesturelab.stream.window import window_seconds
 
 GAP_S = 0.5
 """A body that is not seen for longer is lost."""
@@ -185,6 +189,7 @@ class StreamOptions:
         smooth_s: Time constant of the smoothing; 0: none.
         segments: When a movement is one; None: starts and ends are not looked for.
         longest_s: How much of the past is kept: no gesture is longer.
+        decoder: What takes the place of `segments` for a model of sliding windows that knows the background.
     """
 
     rate_hz: float | None = None
@@ -192,6 +197,7 @@ class StreamOptions:
     smooth_s: float = 0.0
     segments: SegmentOptions | None = None
     longest_s: float = 20.0
+    decoder: DecoderOptions = field(default_factory=DecoderOptions)
 
 
 class Smoother:
@@ -255,13 +261,18 @@ class Session:
             every_s=options.every_s,
             longest_s=options.longest_s,
         )
-        self.segmenter = (
-            Segmenter(model.skeleton, options.segments, options.longest_s) if options.segments is not None else None
-        )
+        self.segmenter: Segmenter | None = None
+        self.decoder: Decoder | None = None
+        if options.segments is not None and BACKGROUND in model.classes and contents.window.span is Span.sliding:
+            window_s = window_seconds(contents.window, self.rate_hz)
+            self.decoder = Decoder(model.classes, BACKGROUND, window_s, options.decoder, options.longest_s)
+        elif options.segments is not None:
+            self.segmenter = Segmenter(model.skeleton, options.segments, options.longest_s)
         self.smoother = Smoother(options.smooth_s)
         self.answers = self.left_out = self.gestures = 0
         self._latencies_ms: deque[float] = deque(maxlen=LATENCIES)
         self._ended: list[tuple[float, float, Float32[np.ndarray, "frames joints 3"]]] = []
+        self._decoded: list[DecodedGesture] = []
         self.probabilities: Float64[np.ndarray, " classes"] | None = None
         self._arrivals: deque[tuple[float, float]] = deque(maxlen=MOST_WAITING)
 
@@ -279,7 +290,7 @@ class Session:
         seen = self.body.take(item)
         events = self._lost(seen.lost_s)
         if seen.found:
-            self._begin()
+            self._begin(item.time_s)
             events.append({"event": "found", "time_s": _seconds(item.time_s)})
         if seen.frames:
             self._arrivals.append((item.time_s, arrived_s))
@@ -305,12 +316,12 @@ class Session:
         """Does what could wait until the answer was given: gestures that have ended get their labels."""
         self.live.settle()
         ended, self._ended = self._ended, []
-        return [self.label(*each) for each in ended]
+        decoded, self._decoded = self._decoded, []
+        return [*(self.label(*each) for each in ended), *map(self._decoded_event, decoded)]
 
     def finish(self) -> list[Event]:
         """The stream is over: a gesture that was under way has ended."""
-        self._stop_movement()
-        return self.settle()
+        return [*self._stop_movement(), *self.settle()]
 
     def summary(self) -> Event:
         """What came and what was said."""
@@ -331,12 +342,14 @@ class Session:
             self._arrivals.popleft()
         return self._arrivals[0][1]
 
-    def _begin(self) -> None:
+    def _begin(self, time_s: float) -> None:
         self.live.begin()
         self._arrivals.clear()
         self.smoother.begin()
         if self.segmenter is not None:
             self.segmenter.begin()
+        if self.decoder is not None:
+            self.decoder.begin(time_s)
 
     def _lost(self, last_s: float | None) -> list[Event]:
         if last_s is None:
@@ -344,6 +357,8 @@ class Session:
         return [*self._stop_movement(), {"event": "lost", "time_s": _seconds(last_s)}]
 
     def _stop_movement(self) -> list[Event]:
+        if self.decoder is not None:
+            self._decoded += self.decoder.stop()
         return [] if self.segmenter is None else self._segment(self.segmenter.stop())
 
     def _segment(self, movement: Movement | None) -> list[Event]:
@@ -373,6 +388,19 @@ class Session:
         confidence = round(prediction.confidence, 4)
         return event | {"label": prediction.label, "confidence": confidence, "unsure": prediction.unsure}
 
+    def _decoded_event(self, gesture: DecodedGesture) -> Event:
+        if gesture.end_s is None or gesture.confidence is None:
+            return {"event": "start", "time_s": _seconds(gesture.start_s)}
+        self.gestures += 1
+        return {
+            "event": "end",
+            "start_s": _seconds(gesture.start_s),
+            "end_s": _seconds(gesture.end_s),
+            "label": gesture.label,
+            "confidence": round(gesture.confidence, 4),
+            "unsure": gesture.confidence < self.model.contents.unsure_below,
+        }
+
     def _event(self, answer: LiveAnswer) -> Event:
         contents = self.model.contents
         calibrated = with_temperature(answer.probabilities[None], contents.temperature)[0]
@@ -387,8 +415,10 @@ class Session:
             "top": [[contents.classes[at], round(float(smooth[at]), 4)] for at in best],
             "unsure": confidence < contents.unsure_below,
         }
-        if self.segmenter is not None:
-            event["moving"] = self.segmenter.moving
+        if self.decoder is not None:
+            self._decoded += self.decoder.take(answer.time_s, calibrated)
+        if (finder := self.decoder or self.segmenter) is not None:
+            event["moving"] = finder.moving
         return event
 
 

@@ -6,11 +6,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from gesturelab.config.data import Target
-from gesturelab.config.saved import read_config
-from gesturelab.datasets.load import load
 from gesturelab.datasets.recording import Dataset, Recording, RecordingLabel, frame_marks, repetitions_of
-from gesturelab.errors import RunError
 from gesturelab.evaluation.adaptation import (
     CALIBRATION,
     COLUMNS,
@@ -24,14 +20,11 @@ from gesturelab.evaluation.adaptation import (
 )
 from gesturelab.evaluation.baselines import warped_distances
 from gesturelab.export.adaptation import adapt_to
-from gesturelab.export.load import model_of
+from gesturelab.export.load import Datasets, load_tested_run
 from gesturelab.export.model import Model
 from gesturelab.files import atomic_write
 from gesturelab.progress import show_progress
 from gesturelab.runs.folder import RunDir
-
-Datasets = dict[tuple[str, Target], Dataset]
-"""Datasets that are loaded already, by fingerprint and by what is to be recognised in them."""
 
 
 def evaluate_adaptation(
@@ -52,19 +45,7 @@ def evaluate_adaptation(
         RunError: If the run is leaky, or its data are not those it was made from.
         GesturelabError: If the run cannot be read, or its model not adapted.
     """
-    model = model_of(run, trust)
-    if model.contents.facts["split"]["leaky"]:
-        raise RunError(f"{run.path} is LEAKY: its test people are no new people, so there is nobody to adapt to")
-    key = model.contents.facts["data"]["fingerprint"], model.contents.target
-    if key not in datasets:
-        config = read_config(run.config).data
-        if root is not None:
-            config.move(root)
-        dataset = load(config)
-        if dataset.fingerprint != key[0]:
-            raise RunError(f"{run.path}: the data are not those that the run was made from (another fingerprint)")
-        datasets[key] = dataset
-    dataset = datasets[key]
+    model, _, dataset = load_tested_run(run, trust, root, datasets)
     people = model.contents.people("test")
     repetitions, most = number_repetitions(dataset), max(counts)
     chosen = np.flatnonzero([subject in people for subject in dataset.subjects])
