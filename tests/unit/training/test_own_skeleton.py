@@ -56,7 +56,7 @@ def test_weights_and_info_file_hold_the_skeleton(tmp_path):
     scaler = make_scaler(config, data)
     module = make_module(config, data, scaler).eval()
     run = RunDir(tmp_path, "tiny")
-    write_weights(run, config, dataset, scaler, module.recogniser)
+    write_weights(run, config, dataset, scaler, module.recogniser, known=None)
     scaler.save(run.scaler)
     saved = read_recogniser(run)
     assert saved.joints == 4
