@@ -186,9 +186,7 @@ def _find_segments(comparison: "Comparison", options: argparse.Namespace, *, qui
     for title, table in tables.items():
         console.print(f"Gestures found in untrimmed recordings of {title}", style="bold")
         console.print(table)
-    console.print(
-        "right: its gesture, and half of the time in common; in per cent, in brackets 95 % intervals over people"
-    )
+    console.print("right: its gesture, half of the time in common; in per cent, with 95 % intervals over people")
 
 
 def _cell(score: "DetectionScore", factor: int, digits: int) -> str:
