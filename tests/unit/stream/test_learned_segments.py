@@ -100,6 +100,7 @@ def write_untrimmed(root: Path) -> np.ndarray:
 
 
 def test_compare_says_how_well_gestures_are_found(tmp_path, monkeypatch, trained_run, capsys):
+    monkeypatch.setenv("COLUMNS", "100")
     config = compose(["data=utkinect", f"data.root={tmp_path}"]).data
     facts = {"split": {"test": {"subjects": ["s02"]}}}
     tested = make_model(write_untrimmed(tmp_path), UTKINECT, rate_hz=15.0, facts=facts)
