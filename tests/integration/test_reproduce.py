@@ -50,7 +50,8 @@ def test_another_seed_is_another_experiment(measured):
 
 
 def test_the_versions_in_a_run_are_a_pip_command(measured):
-    shown = gesturelab("reproduce", "multirun/reproduce/table", "--environment", folder=measured)
+    (run,) = (measured / "multirun" / "reproduce").glob("table-????????")
+    shown = gesturelab("reproduce", str(run), "--environment", folder=measured)
     assert shown.returncode == 0, shown.stderr
     pinned = dict(re.findall(r" ([\w.-]+)==([\w.]+)", shown.stdout))
     for package in ("numpy", "scipy", "filelock", "submitit", "cloudpickle", "sympy"):  # the last two: what others need

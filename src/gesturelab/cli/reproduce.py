@@ -79,8 +79,8 @@ def reproduce(name: str, overrides: Sequence[str], data_root: str | None, write:
 
     table = read_published(name)
     changes = [text for text in overrides if not text.startswith(("hydra/", "hydra.", "launcher."))]
-    if not table.cells:
-        raise ConfigError(f"{name}: it publishes no number (cells)")
+    if not table.cells and write is None:
+        raise ConfigError(f"{name}: it publishes no number (cells); --write FILE measures some")
     own = [] if name in list_published() else [hashlib.sha256(str(Path(name).absolute()).encode()).hexdigest()[:8]]
     folder = Path("multirun", "reproduce", "-".join([Path(name).stem, *own, *[job_folder(text) for text in changes]]))
     roots = [] if data_root is None else [f"data.root={Path(data_root).absolute()}"]

@@ -274,6 +274,7 @@ def over_windows(
     windows: Windows,
     index: Int64[np.ndarray, " windows"] | None = None,
     device: torch.device | None = None,
+    at_once: int = WINDOWS_AT_ONCE,
 ) -> Float64[np.ndarray, "windows *numbers"]:
     """What is computed of each window's positions, some windows at a time.
 
@@ -283,10 +284,11 @@ def over_windows(
         windows: Over them.
         index: Which windows; None: all.
         device: Where positions are; None: on the CPU.
+        at_once: So many windows at most.
     """
     store = FrameStore(dataset, windows, device or torch.device("cpu"))
     chosen = torch.arange(len(windows)) if index is None else torch.from_numpy(index)
-    at_once = max(min(WINDOWS_AT_ONCE, FRAMES_AT_ONCE // windows.length_frames), 1)
+    at_once = max(min(at_once, FRAMES_AT_ONCE // windows.length_frames), 1)
     with torch.inference_mode():
         indices = show_progress(chosen.to(store.device).split(at_once), "answering, batches of windows")
         batches = (store.gather(each).positions for each in indices)

@@ -2,6 +2,7 @@
 
 import csv
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -25,7 +26,8 @@ from gesturelab.models.known_gestures import KnownGestures, fit_known_gestures, 
 from gesturelab.models.recogniser import Recogniser
 from gesturelab.preprocessing.windows import Windows, cut_windows
 from gesturelab.runs.folder import RunDir
-from gesturelab.training.datamodule import GestureData
+from gesturelab.training.datamodule import GestureData, evaluation_batch
+from gesturelab.training.micro_batching import MicroBatches
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +49,7 @@ def fit_known(recogniser: Recogniser, data: GestureData, device: torch.device) -
         return torch.cat([inputs, logits], dim=1)
 
     try:
-        both = torch.from_numpy(over_windows(values, data.dataset, data.windows, index, device))
+        both = torch.from_numpy(_evaluate(values, data, data.dataset, data.windows, index, device))
     except ConfigError as error:
         log.info("no answer will be 'none of these': %s", error)
         return None
@@ -58,21 +60,36 @@ def fit_known(recogniser: Recogniser, data: GestureData, device: torch.device) -
 
 def fit_limit(known: KnownGestures, recogniser: Recogniser, data: GestureData, device: torch.device) -> float:
     """The score that `KEPT_SHARE` of the validation recordings do not exceed."""
-    scores = _score(known, recogniser.to(device).eval(), data.dataset, data.windows, data.subsets.validation, device)
+    validation = data.subsets.validation
+    scores = _score(known, recogniser.to(device).eval(), data, data.dataset, data.windows, validation, device)
     return float(f"{np.quantile(scores, KEPT_SHARE):.6g}")
 
 
 def _score(
     known: KnownGestures,
     recogniser: Recogniser,
+    data: GestureData,
     dataset: Dataset,
     windows: Windows,
     index: Int64[np.ndarray, " windows"],
     device: torch.device,
 ) -> Float64[np.ndarray, " recordings"]:
     """The scores of the recordings that some windows are of, in order."""
-    scores = over_windows(partial(score_positions, known, recogniser), dataset, windows, index, device)
+    scores = _evaluate(partial(score_positions, known, recogniser), data, dataset, windows, index, device)
     return combine_windows(windows.recording[index], scores[:, None])[1][:, 0]
+
+
+def _evaluate(
+    compute: Callable[[Tensor], Tensor],
+    data: GestureData,
+    dataset: Dataset,
+    windows: Windows,
+    index: Int64[np.ndarray, " windows"],
+    device: torch.device,
+) -> Float64[np.ndarray, "windows *numbers"]:
+    """What is computed of some windows: as many at a time as are scored after a training, or as fit into memory."""
+    at_once = evaluation_batch(device, windows.length_frames, data.batch_size)
+    return over_windows(partial(MicroBatches().evaluate, compute), dataset, windows, index, device, at_once)
 
 
 def refuse_unknown_gesture(config: TrainConfig, recogniser: Recogniser) -> None:
@@ -114,10 +131,10 @@ def write_unknown(
         for dataset, cut, index in ((data.dataset, data.windows, data.subsets.test), (unknown, windows, chosen)):
             if not len(index):  # no test person made it
                 continue
-            rows = over_windows(recogniser.probabilities, dataset, cut, index, device)
+            rows = _evaluate(recogniser.probabilities, data, dataset, cut, index, device)
             ids, probabilities = combine_windows(cut.recording[index], rows)
             confidences = with_temperature(probabilities, temperature).max(axis=1)
-            scores = _score(known, recogniser, dataset, cut, index, device)
+            scores = _score(known, recogniser, data, dataset, cut, index, device)
             for place, number in enumerate(ids.tolist()):
                 label = data.dataset.class_names[int(probabilities[place].argmax())]
                 answer = NONE_OF_THESE if scores[place] > limit else label
