@@ -65,6 +65,14 @@ def read(root: Path, **changes) -> Dataset:
     return load(config(root, **changes))
 
 
+def test_a_rate_that_no_file_and_no_line_says_is_told_once(root, caplog):
+    with caplog.at_level("INFO", "gesturelab"):
+        read(root)
+    assert [text for text in caplog.messages if "no times" in text] == [
+        "b/0 left.csv and the like say no times: taken as 30 frames a second (data.rate_hz)"
+    ]
+
+
 def test_what_is_read(root):
     dataset = read(root)
     assert dataset.people == {"Anna": "young", "Bo": "young", "Cleo": "old", "Dörte": "old"}

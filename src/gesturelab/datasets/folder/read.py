@@ -1,5 +1,6 @@
 """A folder of a user's own recordings as a dataset."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple
 from functools import cached_property, partial
@@ -14,6 +15,8 @@ from gesturelab.datasets.recording import Motion
 from gesturelab.datasets.source import RecordingSource, Unread
 from gesturelab.skeletons.definition import layout, stored_layout
 from gesturelab.skeletons.landmarks import skeleton_of
+
+log = logging.getLogger(__name__)
 
 MADE_UP = "MADE_UP.txt"
 """A folder with this file holds motion that nobody made; every result from it says so."""
@@ -56,6 +59,7 @@ class Folder(RecordingSource):
         )
         self.skeleton = skeleton_of(self._reading.layout)
         self.synthetic = (self._folder / MADE_UP).exists()
+        self._rate_said = False
 
     @cached_property
     def labels(self) -> tuple[LabelRow, ...]:
@@ -72,6 +76,10 @@ class Folder(RecordingSource):
         track = read_frames(self._folder / label.file, self._reading)
         if track.times_ms is None and label.rate_hz is not None:
             track = timed(track, label.rate_hz)
+        elif track.times_ms is None and not self._rate_said:
+            self._rate_said = True
+            rate_hz = self._reading.rate_hz
+            log.info("%s and the like say no times: taken as %g frames a second (data.rate_hz)", label.file, rate_hz)
         return to_motion(track, self._reading.rate_hz)
 
     def where(self, gesture: str) -> str:
