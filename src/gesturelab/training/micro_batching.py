@@ -137,7 +137,7 @@ class MicroBatches:
 
     def evaluate(
         self, compute: Callable[[Tensor], Tensor], positions: Float[Tensor, "batch frames joints 3"]
-    ) -> Float[Tensor, "batch classes"]:
+    ) -> Float[Tensor, "batch *numbers"]:
         """Computes windows without gradients, fewer at a time if need be; the results do not depend on it.
 
         Raises:
