@@ -13,7 +13,6 @@ from gesturelab.errors import GesturelabError, RunError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gesturelab.evaluation.detection import DetectionScore
     from gesturelab.report.groups import Candidate
     from gesturelab.report.results import Comparison, GroupComparison
     from gesturelab.runs.folder import RunDir
@@ -157,41 +156,19 @@ def _adapt(comparison: "Comparison", numbers: list[int], options: argparse.Names
 
 def _find_segments(comparison: "Comparison", options: argparse.Namespace, *, quiet: bool) -> None:
     """Prints how well every candidate finds gestures in untrimmed recordings of its test people."""
-    from rich.table import Table
-
-    from gesturelab.evaluation.detection import FALSE_AN_HOUR, Detections, score_detections
+    from gesturelab.evaluation.detection import Detections
     from gesturelab.export.load import Datasets
+    from gesturelab.report.console import show_segments
+    from gesturelab.report.sections import segments_table
     from gesturelab.stream.evaluation import evaluate_segments
 
-    console, datasets = _make_console(stderr=quiet), Datasets()
+    datasets = Datasets()
 
     def evaluate(runs: "list[RunDir]") -> list[Detections]:
         return [row for run in runs for row in evaluate_segments(run, options.trust, options.data_root, datasets)]
 
-    tables: dict[str, Table] = {}
-    results = _evaluate_candidates(comparison, evaluate, "tested on untrimmed recordings")
-    for group, candidate, detections in results:
-        scores = score_detections(detections)
-        people = len({each.subject for each in detections})
-        true, found = (sum(getattr(each, name) for each in detections) for name in ("true", "found"))
-        title = f"{' '.join((group.group.data, *group.group.flags))}, {people} test people, {true:,} gestures"
-        if title not in tables:
-            tables[title] = Table(box=None, pad_edge=False)
-            for name in ("model", "segments by"):
-                tables[title].add_column(name)
-            for name in ("found", *scores):
-                tables[title].add_column(name, justify="right")
-        cells = [_cell(score, *((1, 0) if name == FALSE_AN_HOUR else (100, 1))) for name, score in scores.items()]
-        tables[title].add_row(candidate.label, detections[0].way, f"{found:,}", *cells)
-    for title, table in tables.items():
-        console.print(f"Gestures found in untrimmed recordings of {title}", style="bold")
-        console.print(table)
-    console.print("right: its gesture, half of the time in common; in per cent, with 95 % intervals over people")
-
-
-def _cell(score: "DetectionScore", factor: int, digits: int) -> str:
-    value, low, high = (f"{factor * each:.{digits}f}" for each in (score.value, score.low, score.high))
-    return f"{value} ({low}-{high})" if score.low < score.high else value
+    results = list(_evaluate_candidates(comparison, evaluate, "tested on untrimmed recordings"))
+    show_segments(segments_table(results), _make_console(stderr=quiet))
 
 
 def _make_console(*, stderr: bool) -> "Console":

@@ -8,6 +8,7 @@ from jaxtyping import Float64
 
 from gesturelab.datasets.untrimmed import Interval
 from gesturelab.evaluation.bootstrap import intervals
+from gesturelab.evaluation.result import Value
 
 OVERLAP = 0.5
 """A segment is right if it has its interval's gesture and both share at least so much of the time that either takes."""
@@ -35,21 +36,6 @@ class Detections:
     right: int
     seconds: float
     way: str
-
-
-@dataclass(frozen=True)
-class DetectionScore:
-    """A measure with its 95 % interval over people.
-
-    Attributes:
-        value: NaN where there is none, such as precision where nothing was found.
-        low: Of the interval.
-        high: The same.
-    """
-
-    value: float
-    low: float
-    high: float
 
 
 def overlap(first: Interval, second: Interval) -> float:
@@ -82,8 +68,8 @@ def count_right(true: Sequence[Interval], found: Sequence[Interval]) -> int:
     return len(true) - len(intervals_left)
 
 
-def score_detections(detections: Sequence[Detections]) -> dict[str, DetectionScore]:
-    """Precision, recall, F1 and false detections an hour, of all recordings together."""
+def score_detections(detections: Sequence[Detections]) -> dict[str, Value]:
+    """Precision, recall, F1 and false detections an hour, of all recordings together; None where there is none."""
     people = sorted({each.subject for each in detections})
     counts = np.zeros((len(people), 4))
     for each in detections:
@@ -97,4 +83,8 @@ def score_detections(detections: Sequence[Detections]) -> dict[str, DetectionSco
 
     values, bounds = measure(np.ones((1, len(people))))[0].tolist(), intervals(measure, len(people)).tolist()
     names = ("precision", "recall", "F1", FALSE_AN_HOUR)
-    return {name: DetectionScore(value, *pair) for name, value, pair in zip(names, values, bounds, strict=True)}
+    scores: dict[str, Value] = {}
+    for name, *numbers in zip(names, values, *zip(*bounds, strict=True), strict=True):
+        value, low, high = (None if np.isnan(number) else float(number) for number in numbers)
+        scores[name] = Value(value=value, low=low, high=high)
+    return scores

@@ -88,11 +88,20 @@ def show(comparison: Comparison, console: Console, *, full: bool = False) -> Non
 
 def show_adaptation(table: Table, console: Console) -> None:
     """Prints how well models do that were adapted to their test people, and what the columns mean."""
+    _show_table(table, texts.ADAPTATION, console)
+
+
+def show_segments(table: Table, console: Console) -> None:
+    """Prints how well models find gestures in untrimmed recordings, and what the columns mean."""
+    _show_table(table, texts.SEGMENTS, console)
+
+
+def _show_table(table: Table, legend: str, console: Console) -> None:
     console.width = max(console.width, NARROWEST)
     _print_text(console, table.caption, "bold")
     console.print()
     _print_table(console, table)
-    _print_text(console, texts.ADAPTATION, "dim")
+    _print_text(console, legend, "dim")
     console.print()
 
 

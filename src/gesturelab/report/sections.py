@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from gesturelab.evaluation.adaptation import NEAREST, ONLY, WITHOUT, AdaptationScore
+from gesturelab.evaluation.detection import FALSE_AN_HOUR, Detections, score_detections
 from gesturelab.evaluation.learning_curve import AXES, LearningCurve
 from gesturelab.evaluation.metrics import (
     CORRECTNESS,
@@ -20,6 +21,7 @@ from gesturelab.evaluation.pairs import Pair, Ranks
 from gesturelab.evaluation.result import Value
 from gesturelab.evaluation.unknown import NONE_OF_THESE
 from gesturelab.report import texts
+from gesturelab.report.groups import Candidate
 from gesturelab.report.learning_curve import describe_checks, describe_gains, number_of
 from gesturelab.report.results import (
     BASELINE_SCORES,
@@ -342,6 +344,26 @@ def adaptation_table(caption: str, scores: Sequence[AdaptationScore]) -> Table:
     )  # fmt: skip
     columns = ("part", "people", "recordings", "repetitions", *ADAPTATION_COLUMNS.values())
     return Table(caption, columns, tuple(rows))
+
+
+def segments_table(results: Sequence[tuple[GroupComparison, Candidate, Sequence[Detections]]]) -> Table:
+    """How well each candidate finds gestures in untrimmed recordings of its test people."""
+    rows: list[tuple[str, ...]] = []
+    for group, candidate, detections in results:
+        scores = score_detections(detections)
+        an_hour = scores.pop(FALSE_AN_HOUR)
+        bounds = "" if an_hour["low"] is None else f" ({an_hour['low']:.0f}-{an_hour['high']:.0f})"
+        counts = (
+            len({each.subject for each in detections}),
+            *(sum(getattr(each, name) for each in detections) for name in ("true", "found")),
+        )
+        rows.append(
+            (candidate.label, " ".join((group.group.data, *group.group.flags)), detections[0].way,
+             *(f"{number:,}" for number in counts), *(interval(score) for score in scores.values()),
+             f"{an_hour['value']:.0f}{bounds}")
+        )  # fmt: skip
+    columns = ("model", "data", "by", "people", "gestures", "found", "precision", "recall", "F1", FALSE_AN_HOUR)
+    return Table("Gestures found in untrimmed recordings of test people", columns, tuple(rows))
 
 
 def unknown_blocks(comparison: Comparison) -> Iterator[Block]:

@@ -62,6 +62,12 @@ ADAPTATION = (
 )
 """Below the tables of adapted models."""
 
+SEGMENTS = (
+    "by: what segments, the model or motion thresholds; right is a segment of its interval's gesture that has half of "
+    "their joint time in common; in per cent, with 95 % intervals over people."
+)
+"""Below the table of segments."""
+
 SHARES = (
     (1 / 2, "half"),
     (1 / 3, "a third"),

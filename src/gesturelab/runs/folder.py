@@ -50,7 +50,7 @@ class RunDir:
     adaptation = _Name("adaptation_{size}.csv")
     """What models adapted to each test person say, as CSV; only after ``compare --adapt``."""
     unknown = _Name("unknown_{size}.csv")
-    """What is said of test people's known and unknown movements, as CSV; only with ``data.unknown_gesture``."""
+    """Answers to test people's known and unknown movements, as CSV; only with ``data.unknown_gesture``."""
     folds = _Name("folds.json")
     """The test people of each fold, as JSON; only of a split with folds."""
     config = _Name("config.yaml")

@@ -119,7 +119,7 @@ def write_unknown(
     temperature: float,
     device: torch.device,
 ) -> None:
-    """Writes what is said of the test people's recordings, those of ``data.unknown_gesture`` too."""
+    """Writes the answers to the test people's recordings, those of ``data.unknown_gesture`` too."""
     unknown = load(replace(config.data, gestures=[str(config.data.unknown_gesture)], unknown_gesture=None))
     people = {data.dataset.subjects[number] for number in data.windows.recording[data.subsets.test].tolist()}
     windows = cut_windows(unknown, config.window)

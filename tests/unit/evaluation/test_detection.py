@@ -65,14 +65,14 @@ def test_scores_are_of_all_recordings_together():
         Detections("Ben", true=20, found=30, right=14, seconds=3600, way="model"),
     ]
     scores = score_detections(two)
-    values = {name: score.value for name, score in scores.items()}
+    values = {name: score["value"] for name, score in scores.items()}
     assert values == pytest.approx({"precision": 0.5, "recall": 0.5, "F1": 0.5, "false an hour": 10})
     for low, high, name in ((6 / 10, 14 / 30, "precision"), (6 / 20, 14 / 20, "recall"), (4, 16, "false an hour")):
-        assert scores[name].low == pytest.approx(min(low, high))
-        assert scores[name].high == pytest.approx(max(low, high))
+        assert scores[name]["low"] == pytest.approx(min(low, high))
+        assert scores[name]["high"] == pytest.approx(max(low, high))
 
 
 def test_where_nothing_was_found_there_is_no_precision():
     scores = score_detections([Detections("Anna", true=3, found=0, right=0, seconds=60, way="motion")])
-    assert np.isnan(scores["precision"].value)
-    assert (scores["recall"].value, scores["F1"].value, scores["false an hour"].value) == (0, 0, 0)
+    assert scores["precision"]["value"] is None
+    assert (scores["recall"]["value"], scores["F1"]["value"], scores["false an hour"]["value"]) == (0, 0, 0)
