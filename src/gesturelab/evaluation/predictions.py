@@ -1,4 +1,4 @@
-"""What a run said of each test recording: its predictions file as a value."""
+"""What a run answered to each test recording: its predictions file as a value."""
 
 import csv
 import math

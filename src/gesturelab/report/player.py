@@ -1,4 +1,4 @@
-"""What the page's player shows: recordings in motion, and what each candidate said of them."""
+"""What the page's player shows: recordings in motion, and what each candidate answered to them."""
 
 import base64
 import json

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float32, Float64
 
 from gesturelab.config.data import Span
 from gesturelab.datasets.untrimmed import BACKGROUND
-from gesturelab.errors import RecordingError
+from gesturelab.errors import ConfigError, RecordingError
 from gesturelab.evaluation.calibration import with_temperature
 from gesturelab.export.model import Model, OnnxModel
 from gesturelab.skeletons.skeleton import Skeleton
@@ -264,6 +264,11 @@ class Session:
         self.segmenter: Segmenter | None = None
         self.decoder: Decoder | None = None
         if options.segments is not None and BACKGROUND in model.classes and contents.window.span is Span.sliding:
+            if model.none_of_these:
+                raise ConfigError(
+                    "--none-of-these: this model tells gestures from its class background, and a gesture that it found "
+                    "is not asked about again; leave the option out"
+                )
             window_s = window_seconds(contents.window, self.rate_hz)
             self.decoder = Decoder(model.classes, BACKGROUND, window_s, options.decoder, options.longest_s)
         elif options.segments is not None:

@@ -30,7 +30,7 @@ SKIPPED, RESTARTED = "steps-left-out", "restarted"
 RULES = {
     NEVER_FELL: f"after {LEAST_EPOCHS} epochs or more no training loss was {100 * LEAST_FALL:g} % below that of the "
     f"first epoch, which was above half the loss of guessing (ln of the number of classes)",
-    NEVER_PREDICTED: "a class that validation people performed was said of none of their recordings",
+    NEVER_PREDICTED: "a class that validation people performed was never predicted for them",
     OVERFITS: "train minus validation or train minus test, of recordings, is severe: more than 20 points",
     NOT_FINISHED: f"all trainer.max_epochs were trained ({LEAST_EPOCHS} or more), the lowest validation loss is in the "
     f"last tenth of them, and the mean validation loss there is {100 * LEAST_FALL:g} % or more below that of as many "
@@ -70,7 +70,7 @@ def _classes(info: Info, validated: Sequence[Sequence[int]]) -> _Found:
     if never:
         yield (
             NEVER_PREDICTED,
-            f"{', '.join(never)}: said of no recording of the validation people, though they performed it.",
+            f"{', '.join(never)}: never predicted for validation people, though they performed it.",
             "Train longer; with few training recordings of a class try loss.class_weights=true; look at the "
             "confusion matrix for what is said in its place.",
         )

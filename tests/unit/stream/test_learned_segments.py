@@ -17,6 +17,7 @@ from gesturelab.config.composing import compose
 from gesturelab.datasets.recording import Motion
 from gesturelab.datasets.untrimmed import UntrimmedRecording
 from gesturelab.datasets.utkinect import SKELETON as UTKINECT
+from gesturelab.errors import ConfigError
 from gesturelab.export.model import Model
 from gesturelab.models.recogniser import Recogniser
 from gesturelab.skeletons.skeleton import KINECT_V2, Skeleton
@@ -67,6 +68,12 @@ def test_gestures_of_a_model_that_knows_the_background_are_those_that_it_sees(mo
     assert session.gestures == 2
     moving_s = [each["time_s"] for each in events if each.get("moving")]
     assert above[0] < min(moving_s) < max(moving_s) < above[-1] + 2
+
+
+def test_none_of_these_is_refused_where_the_model_segments(model):
+    model.none_of_these = True
+    with pytest.raises(ConfigError, match="--none-of-these: this model tells gestures from its class background"):
+        Session(model, StreamOptions(segments=SegmentOptions()), Clock())
 
 
 def test_a_gesture_ends_with_its_body_and_without_segments_there_is_none(model):

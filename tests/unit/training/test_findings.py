@@ -75,7 +75,7 @@ def test_a_loss_that_did_fall_or_need_not(train, why):
 def test_a_class_that_is_never_said():
     said = found(matrix=[[5, 0, 0], [3, 0, 2], [0, 0, 5]])
     assert list(said) == ["class-never-predicted"]
-    assert said["class-never-predicted"].startswith("right: said of no recording")
+    assert said["class-never-predicted"].startswith("right: never predicted for validation people")
 
 
 def test_a_class_that_validation_people_did_not_perform_need_not_be_said():
