@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from gesturelab.evaluation.adaptation import NEAREST, ONLY, WITHOUT, AdaptationScore
-from gesturelab.evaluation.detection import FALSE_AN_HOUR, Detections, score_detections
+from gesturelab.evaluation.detection import FALSE_AN_HOUR, REST_AN_HOUR, Detections, score_detections
 from gesturelab.evaluation.learning_curve import AXES, LearningCurve
 from gesturelab.evaluation.metrics import (
     CORRECTNESS,
@@ -350,20 +350,30 @@ def segments_table(results: Sequence[tuple[GroupComparison, Candidate, Sequence[
     """How well each candidate finds gestures in untrimmed recordings of its test people."""
     rows: list[tuple[str, ...]] = []
     for group, candidate, detections in results:
-        scores = score_detections(detections)
-        an_hour = scores.pop(FALSE_AN_HOUR)
-        bounds = "" if an_hour["low"] is None else f" ({an_hour['low']:.0f}-{an_hour['high']:.0f})"
-        counts = (
-            len({each.subject for each in detections}),
-            *(sum(getattr(each, name) for each in detections) for name in ("true", "found")),
-        )
-        rows.append(
-            (candidate.label, " ".join((group.group.data, *group.group.flags)), detections[0].way,
-             *(f"{number:,}" for number in counts), *(interval(score) for score in scores.values()),
-             f"{an_hour['value']:.0f}{bounds}")
-        )  # fmt: skip
-    columns = ("model", "data", "by", "people", "gestures", "found", "precision", "recall", "F1", FALSE_AN_HOUR)
+        for way in dict.fromkeys(each.way for each in detections):
+            own = [each for each in detections if each.way == way]
+            scores = score_detections(own)
+            an_hour = [scores.pop(name) for name in (FALSE_AN_HOUR, REST_AN_HOUR)]
+            counts = (
+                len({each.subject for each in own}),
+                sum(each.true for each in own),
+                sum(each.found for each in own),
+            )
+            rows.append(
+                (candidate.label, " ".join((group.group.data, *group.group.flags)), way,
+                 *(f"{number:,}" for number in counts), *(interval(score) for score in scores.values()),
+                 *map(_an_hour, an_hour))
+            )  # fmt: skip
+    measures = ("precision", "recall", "F1", FALSE_AN_HOUR, REST_AN_HOUR)
+    columns = ("model", "data", "by", "people", "gestures", "found", *measures)
     return Table("Gestures found in untrimmed recordings of test people", columns, tuple(rows))
+
+
+def _an_hour(count: Value) -> str:
+    """So many in an hour, with its interval."""
+    if count["value"] is None:
+        return "-"
+    return f"{count['value']:.0f}" + ("" if count["low"] is None else f" ({count['low']:.0f}-{count['high']:.0f})")
 
 
 def unknown_blocks(comparison: Comparison) -> Iterator[Block]:

@@ -63,8 +63,9 @@ ADAPTATION = (
 """Below the tables of adapted models."""
 
 SEGMENTS = (
-    "by: what segments, the model or motion thresholds; right is a segment of its interval's gesture that has half of "
-    "their joint time in common; in per cent, with 95 % intervals over people."
+    "by: what segments, the model or motion thresholds, and whether a segment may be none of these; right is a segment "
+    "of its interval's gesture that has half of their joint time in common; at rest: segments an hour where no gesture "
+    "is; shares in per cent, with 95 % intervals over people."
 )
 """Below the table of segments."""
 

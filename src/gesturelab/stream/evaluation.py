@@ -7,7 +7,8 @@ import numpy as np
 from gesturelab.datasets.source import open_source
 from gesturelab.datasets.untrimmed import BACKGROUND, Interval, UntrimmedRecording
 from gesturelab.errors import ConfigError
-from gesturelab.evaluation.detection import Detections, count_right
+from gesturelab.evaluation.detection import Detections, count_at_rest, count_right, rest_seconds
+from gesturelab.evaluation.unknown import NONE_OF_THESE
 from gesturelab.export.load import Datasets, load_tested_run
 from gesturelab.progress import show_progress
 from gesturelab.runs.folder import RunDir
@@ -23,6 +24,9 @@ def evaluate_segments(
     run: RunDir, trust: Collection[str] = (), root: str | None = None, datasets: Datasets | None = None
 ) -> list[Detections]:
     """What a run's model finds in each untrimmed recording of its test people.
+
+    Where motion thresholds segment and the model can tell unknown movements, each recording is played twice: as it is,
+    and with segments that are "none of these" left out.
 
     Args:
         run: A finished run.
@@ -45,22 +49,29 @@ def evaluate_segments(
         )
     detections: list[Detections] = []
     for recording in show_progress(recordings, "finding gestures in untrimmed recordings"):
-        session = Session(
-            model,
-            StreamOptions(recording.motion.rate_hz, every_s=EVERY_S, segments=SegmentOptions()),
-            lambda: 0.0,
-        )
-        segments = find_segments(session, recording)
-        detections.append(
-            Detections(
-                subject=recording.subject,
-                true=len(recording.intervals),
-                found=len(segments),
-                right=count_right(recording.intervals, segments),
-                seconds=recording.seconds,
-                way="motion" if session.decoder is None else "model",
+        for way in ("", NONE_OF_THESE):
+            model.none_of_these = bool(way)
+            session = Session(
+                model,
+                StreamOptions(recording.motion.rate_hz, every_s=EVERY_S, segments=SegmentOptions()),
+                lambda: 0.0,
             )
-        )
+            segments = find_segments(session, recording)
+            by = "motion" if session.decoder is None else "model"
+            detections.append(
+                Detections(
+                    subject=recording.subject,
+                    true=len(recording.intervals),
+                    found=len(segments),
+                    right=count_right(recording.intervals, segments),
+                    at_rest=count_at_rest(recording.intervals, segments),
+                    seconds=recording.seconds,
+                    rest_seconds=rest_seconds(recording.intervals, recording.seconds),
+                    way=f"{by}, {way}" if way else by,
+                )
+            )
+            if session.decoder is not None or model.contents.unknown_above is None:
+                break
     return detections
 
 
@@ -75,5 +86,5 @@ def find_segments(session: Session, recording: UntrimmedRecording) -> list[Inter
     return [
         Interval(event["start_s"], event["end_s"], event["label"])
         for event in [*events, *session.finish()]
-        if event["event"] == "end" and event["label"] not in (BACKGROUND, None)
+        if event["event"] == "end" and event["label"] not in (BACKGROUND, NONE_OF_THESE, None)
     ]

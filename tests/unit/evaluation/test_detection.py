@@ -60,19 +60,25 @@ def test_as_many_are_right_as_the_best_matching_has():
 
 def test_scores_are_of_all_recordings_together():
     two = [
-        Detections("Anna", true=10, found=5, right=4, seconds=1800, way="model"),
-        Detections("Anna", true=10, found=5, right=2, seconds=1800, way="model"),
-        Detections("Ben", true=20, found=30, right=14, seconds=3600, way="model"),
+        Detections("Anna", true=10, found=5, right=4, at_rest=1, seconds=1800, rest_seconds=900, way="model"),
+        Detections("Anna", true=10, found=5, right=2, at_rest=0, seconds=1800, rest_seconds=900, way="model"),
+        Detections("Ben", true=20, found=30, right=14, at_rest=5, seconds=3600, rest_seconds=1800, way="model"),
     ]
     scores = score_detections(two)
     values = {name: score["value"] for name, score in scores.items()}
-    assert values == pytest.approx({"precision": 0.5, "recall": 0.5, "F1": 0.5, "false an hour": 10})
-    for low, high, name in ((6 / 10, 14 / 30, "precision"), (6 / 20, 14 / 20, "recall"), (4, 16, "false an hour")):
+    assert values == pytest.approx({"precision": 0.5, "recall": 0.5, "F1": 0.5, "false an hour": 10, "at rest": 6})
+    for low, high, name in (
+        (6 / 10, 14 / 30, "precision"),
+        (6 / 20, 14 / 20, "recall"),
+        (4, 16, "false an hour"),
+        (2, 10, "at rest"),
+    ):
         assert scores[name]["low"] == pytest.approx(min(low, high))
         assert scores[name]["high"] == pytest.approx(max(low, high))
 
 
 def test_where_nothing_was_found_there_is_no_precision():
-    scores = score_detections([Detections("Anna", true=3, found=0, right=0, seconds=60, way="motion")])
-    assert scores["precision"]["value"] is None
+    nothing = Detections("Anna", true=3, found=0, right=0, at_rest=0, seconds=60, rest_seconds=0, way="motion")
+    scores = score_detections([nothing])
+    assert scores["precision"]["value"] is scores["at rest"]["value"] is None
     assert (scores["recall"]["value"], scores["F1"]["value"], scores["false an hour"]["value"]) == (0, 0, 0)

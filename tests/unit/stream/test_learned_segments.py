@@ -43,7 +43,7 @@ def make_model(rest: np.ndarray, skeleton: Skeleton = KINECT_V2, **changes: Any)
     """A model of windows of nine frames, 0.8 s, for a body that rests like this."""
     off = (f"features.{name}=false" for name in ("velocities", "displacements", "angles", "body_scale"))
     made = made_model(*off, "features.centre=frame", "window.length_frames=9", "features.joints=[WristLeft]")
-    contents = replace(made.contents, classes=("walk", "background", "sitDown"), skeleton=skeleton, **changes)
+    contents = replace(made.contents, skeleton=skeleton, **{"classes": ("walk", "background", "sitDown")} | changes)
     rest_m = float(rest[skeleton.index("WristLeft"), 1] - rest[skeleton.root, 1])
     config = made.recogniser.features.config
     return Model(contents, Recogniser(config, skeleton, contents.scaler, Raised(rest_m)).eval())
@@ -90,7 +90,7 @@ def test_a_gesture_ends_with_its_body_and_without_segments_there_is_none(model):
         assert session.finish() == []
 
 
-def write_untrimmed(root: Path) -> np.ndarray:
+def write_untrimmed(root: Path, raised_m: np.ndarray | float = 0.6) -> np.ndarray:
     """Two people who raise the left wrist twice, which is called walk, then sitDown; returns how they rest."""
     labels: list[str] = []
     rest = np.random.default_rng(0).normal((0, 0, 2), 0.4, (20, 3))
@@ -98,7 +98,7 @@ def write_untrimmed(root: Path) -> np.ndarray:
         positions = np.repeat(rest[None], 15 * 15, axis=0)
         labels.append(f"s{person:02d}_e01")
         for first, action in ((45, "walk"), (135, "sitDown")):
-            positions[first : first + 30, UTKINECT.index("WristLeft"), 1] += 0.6
+            positions[first : first + 30, UTKINECT.index("WristLeft"), 1] += raised_m
             labels.append(f"{action}: {2 * first} {2 * first + 58}")
         rows = [" ".join(map(str, [2 * number, *frame.flat])) for number, frame in enumerate(positions.round(4))]
         (root / f"joints_s{person:02d}_e01.txt").write_text("\n".join(rows) + "\n")
@@ -115,7 +115,33 @@ def test_compare_says_how_well_gestures_are_found(tmp_path, monkeypatch, trained
     assert main(["compare", str(trained_run.path), "--segments"]) == 0
     row = next(line.split() for line in capsys.readouterr().out.splitlines() if " model " in line and "50.0" in line)
     an_hour = f"{3600 / (14 + 14 / 15):.0f}"
-    assert row[-8:] == ["model", "1", "2", "2", "50.0", "50.0", "50.0", an_hour]  # the second is taken for walk
+    # the second is taken for walk
+    assert row[-9:] == ["model", "1", "2", "2", "50.0", "50.0", "50.0", an_hour, "0"]
+
+
+def test_segments_by_motion_are_counted_without_those_that_are_none_of_these_too(
+    tmp_path, monkeypatch, trained_run, capsys
+):
+    monkeypatch.setenv("COLUMNS", "120")
+    config = compose(["data=utkinect", f"data.root={tmp_path}"]).data
+    facts = {"split": {"test": {"subjects": ["s02"]}}}
+    rest = write_untrimmed(tmp_path, 0.6 * np.hanning(30))
+    (tmp_path / "actionLabel.txt").write_text("s01_e01\nwalk: 90 148\ns02_e01\nwalk: 90 148\n")  # the other is at rest
+    changes = {"rate_hz": 15.0, "facts": facts, "classes": ("walk", "pull", "sitDown"), "unknown_above": 1.0}
+    plain, tested = (make_model(rest, UTKINECT, **changes) for _ in range(2))
+
+    def predict(positions: Any, rate_hz: float) -> Any:
+        answer = plain.predict(positions, rate_hz)
+        return replace(answer, label="none of these") if tested.none_of_these else answer
+
+    monkeypatch.setattr(tested, "predict", predict)
+    monkeypatch.setattr("gesturelab.stream.evaluation.load_tested_run", lambda *_: (tested, config, None))
+    assert main(["compare", str(trained_run.path), "--segments"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if "tiny " in line and " motion" in line]
+    rest_s = 14 + 14 / 15 - 58 / 30
+    assert rows[0][3:7] == ["motion", "1", "1", "2"]
+    assert rows[1][3:9] == ["motion,", "none", "of", "1", "1", "0"]  # these: on the next line
+    assert [row[-1] for row in rows] == [f"{3600 / rest_s:.0f}", "0"]
 
 
 def test_segments_by_motion_are_those_that_a_stream_reports():
