@@ -34,6 +34,12 @@ def test_a_budget_of_steps_is_the_same_for_datasets_of_any_size(tmp_path, people
     assert read_status(run.path)["max_epochs"] == epochs
 
 
+def test_an_epoch_of_few_windows_goes_over_them_until_there_are_ten_steps(tmp_path):
+    overrides = ("data.people=5", "trainer.max_steps=40", "trainer.batch_size=256")
+    run, info = quick(tmp_path / "run", *overrides)
+    assert (steps_of(run), info["training"]["epochs"]) == (40, 4)
+
+
 def test_an_epoch_longer_than_the_budget_is_cut(tmp_path):
     run, info = quick(tmp_path / "run", "data.people=5", "trainer.max_steps=2")
     assert (steps_of(run), info["training"]["epochs"]) == (2, 1)

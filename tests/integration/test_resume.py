@@ -116,9 +116,9 @@ def test_a_run_that_leaves_on_a_signal_goes_on_exactly_where_it_was(tmp_path, wh
 @pytest.mark.parametrize("step", [2, 3])
 def test_so_does_one_that_accumulates_gradients_and_has_a_budget_in_steps(tmp_path, told_at, monkeypatch, step):
     """A signal between two steps of the optimizer is answered at the next one."""
-    options = ("trainer.batch_size=8", "trainer.max_steps=9", "+trainer.options.accumulate_grad_batches=2")
+    options = ("trainer.batch_size=8", "trainer.max_steps=18", "+trainer.options.accumulate_grad_batches=2")
     whole = train(tmp_path / "whole", *options)
-    assert torch.load(whole[0].checkpoints / "last.ckpt", weights_only=True)["global_step"] >= 9
+    assert torch.load(whole[0].checkpoints / "last.ckpt", weights_only=True)["global_step"] >= 18
     with monkeypatch.context() as patch:
         told_at(1, step)
         with pytest.raises(PreemptedError):

@@ -137,15 +137,26 @@ def class_weights(data: GestureData) -> Float[Tensor, " classes"]:
     return torch.from_numpy(len(classes) / (np.count_nonzero(counts) * np.maximum(counts, 1))).float()
 
 
+LEAST_STEPS = 10
+"""An epoch of fewer steps goes over the training windows again, so that small datasets spend their time on training and
+not on validation and checkpoints."""
+
+
 def with_step_budget(config: TrainConfig, data: GestureData) -> TrainConfig:
-    """The configuration with ``trainer.max_steps``, where it counts, as epochs of these training windows."""
+    """The configuration with ``trainer.max_steps``, where it counts, as epochs of these training windows.
+
+    Where there are so few windows that a pass over them has less than `LEAST_STEPS`, the data's epochs have several
+    passes from now on.
+    """
     options = config.trainer
     if options.max_epochs is not None:
         return config
     windows = len(data.subsets.train) // options.processes
     accumulated = int(options.options.get("accumulate_grad_batches", 1))
     longest = min(options.batches_per_epoch or options.max_steps * accumulated, options.max_steps * accumulated)
-    batches = min(math.ceil(windows / options.batch_size), longest)
+    of_a_pass = math.ceil(windows / options.batch_size)
+    data.passes = math.ceil(LEAST_STEPS * accumulated / of_a_pass)
+    batches = min(data.passes * of_a_pass, longest)
     epochs = math.ceil(options.max_steps / math.ceil(batches / accumulated))
     trainer = replace(options, max_epochs=epochs, batches_per_epoch=batches)
     return replace(config, trainer=trainer)

@@ -99,6 +99,7 @@ class TrainingLoader(WindowLoader):
         seed: int,
         rank: int = 0,
         processes: int = 1,
+        passes: int = 1,
         doing: str = "",
     ) -> None:
         super().__init__(store, index, batch_size, doing, EPOCH_S)
@@ -106,6 +107,7 @@ class TrainingLoader(WindowLoader):
         self.seed = seed
         self.rank = rank
         self.processes = processes
+        self.passes = passes
         self.epoch = 0
         self._seen = 0
         """Windows of the epoch that were handed out."""
@@ -115,7 +117,7 @@ class TrainingLoader(WindowLoader):
 
     def __len__(self) -> int:
         """Batches of this process."""
-        return math.ceil(len(self.index) // self.processes / self.batch_size)
+        return self.passes * math.ceil(len(self.index) // self.processes / self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
         """This process's windows of the current epoch, or what is left of them after `go_on`."""
@@ -123,7 +125,11 @@ class TrainingLoader(WindowLoader):
             self._seen, self._drawing = 0, self._new_generator()
         self._goes_on = False
         generator = self._drawing
-        for chosen in self._show(self.order()[self._seen :].split(self.batch_size)):
+        order = self.order()
+        passes = order.split(len(order) // self.passes)
+        batches = [chosen for one in passes for chosen in one.split(self.batch_size)]
+        ends = np.cumsum([len(chosen) for chosen in batches])
+        for chosen in self._show(batches[int(np.searchsorted(ends, self._seen, side="right")) :]):
             self._seen += len(chosen)
             batch = self.store.gather(chosen, self.augment.speeds(len(chosen), generator))
             yield self.augment(batch, generator)
@@ -141,10 +147,14 @@ class TrainingLoader(WindowLoader):
             self._drawing.set_state(position["draws"].cpu())
 
     def order(self) -> Int64[torch.Tensor, " windows"]:
-        """This process's windows in the order of the current epoch."""
-        order = torch.randperm(len(self.index), generator=_generator(torch.device("cpu"), self.seed, self.epoch))
-        each = len(self.index) // self.processes
-        return self.index[order[self.rank : each * self.processes : self.processes].to(self.index.device)]
+        """This process's windows in the order of the current epoch, each as often as there are passes."""
+        generator = _generator(torch.device("cpu"), self.seed, self.epoch)
+        last = len(self.index) // self.processes * self.processes
+        orders = [
+            torch.randperm(len(self.index), generator=generator)[self.rank : last : self.processes]
+            for _ in range(self.passes)
+        ]
+        return self.index[torch.cat(orders).to(self.index.device)]
 
     def _new_generator(self) -> torch.Generator:
         """What speed and augmentation of the current epoch are drawn from."""
@@ -182,6 +192,8 @@ class GestureData(LightningDataModule):
         self.augment = augment
         self.batch_size = batch_size
         self.seed = seed
+        self.passes = 1
+        """How often an epoch goes over the training windows."""
 
     def with_validation_people(self) -> "GestureData":
         """The same, with validation people among those who train: for the refit, which is not validated."""
@@ -216,6 +228,7 @@ class GestureData(LightningDataModule):
             seed=self.seed,
             rank=self.trainer.global_rank,
             processes=self.trainer.world_size,
+            passes=self.passes,
             doing=self._while("training"),
         )
 

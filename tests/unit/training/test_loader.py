@@ -30,6 +30,17 @@ def test_an_epoch_shows_every_window_once(people_dataset):
     assert sorted(shown(batches)) == sorted(list(range(72)) * 4)
 
 
+def test_an_epoch_of_several_passes_shows_every_window_in_each(people_dataset):
+    several = loader(people_dataset, passes=3)
+    batches = list(several)
+    assert [len(batch.classes) for batch in batches] == [50, 50, 50, 50, 50, 38] * 3
+    assert len(several) == 18
+    every = sorted(list(range(72)) * 4)
+    passes = [shown(batches)[start : start + 288] for start in (0, 288, 576)]
+    assert [sorted(each) for each in passes] == [every] * 3
+    assert passes[0] != passes[1] != passes[2]
+
+
 def test_an_epoch_depends_on_seed_and_number_only(people_dataset):
     first, second = loader(people_dataset, NOISY), loader(people_dataset, NOISY)
     list(first)  # having run before changes nothing
