@@ -21,6 +21,7 @@ def measured(tmp_path_factory):
     (folder / "table.yaml").write_text(TABLE)
     done = gesturelab("reproduce", "table.yaml", "--write", "mine.yaml", folder=folder)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "the table has no numbers to compare with" in done.stdout
     return folder
 
 

@@ -17,7 +17,7 @@ from gesturelab.cli.stream import run
 from gesturelab.config.composing import compose
 from gesturelab.datasets.formats.csv_table import columns
 from gesturelab.datasets.load import load
-from gesturelab.errors import DataError, StreamError
+from gesturelab.errors import ConfigError, DataError, StreamError
 from gesturelab.export.load import load as load_model
 from gesturelab.runs.folder import RunDir
 from gesturelab.skeletons.skeleton import KINECT_V2
@@ -133,6 +133,8 @@ def test_wrong_options_are_refused(trained: RunDir, capsys: pytest.CaptureFixtur
             run([str(trained.path), *wrong])
         assert ended.value.code == 2
     assert "must be a number, at least 0" in capsys.readouterr().err
+    with pytest.raises(ConfigError, match="--rest-m would not be used: --no-segments is given"):
+        run([str(trained.path), "--no-segments", "--rest-m", "0.2"])
 
 
 def test_the_view_shows_bars_and_gestures(trained: RunDir, movement: np.ndarray):

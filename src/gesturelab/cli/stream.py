@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from gesturelab.cli.options import add_none_option, add_reading_options, add_trust_option, number_type
-from gesturelab.errors import StreamError
+from gesturelab.errors import ConfigError, StreamError
 
 if TYPE_CHECKING:
     from gesturelab.export.model import Model
@@ -75,7 +75,7 @@ def _add_segment_options(command: argparse.ArgumentParser) -> None:
         default = cast(float, getattr(SegmentOptions(), name))
         text = f"{meaning} (default: {default:g})"
         option = f"--{name.replace('_', '-')}"
-        group.add_argument(option, type=number_type(above=0), default=default, metavar=metavar, help=text)
+        group.add_argument(option, type=number_type(above=0), metavar=metavar, help=text)
 
 
 def run(arguments: list[str]) -> int:
@@ -104,6 +104,9 @@ def run(arguments: list[str]) -> int:
         print(text, file=sys.stderr)
     stream_options, items = _open_source(options, model)
     session = Session(model, stream_options, time.monotonic)
+    if (thresholds := _thresholds(options)) and session.segmenter is None:
+        why = "--no-segments is given" if options.no_segments else "this model finds gestures by its class background"
+        raise ConfigError(f"--{next(iter(thresholds)).replace('_', '-')} would not be used: {why}; leave it out")
     answer_all = options.all or (options.replay is not None and options.speed == 0)
     arrivals = (receive_one_by_one if answer_all else receive_waiting)(items, time.monotonic)
     stopped = False
@@ -123,6 +126,11 @@ def run(arguments: list[str]) -> int:
     if session.body.counts.frames == 0:
         raise StreamError("no line held a frame: see gesturelab stream --help for what a line must be")
     return 0
+
+
+def _thresholds(options: argparse.Namespace) -> dict[str, float]:
+    """What was given of `SEGMENT_OPTIONS`."""
+    return {name: value for name in SEGMENT_OPTIONS if (value := getattr(options, name)) is not None}
 
 
 def _open_source(options: argparse.Namespace, model: "Model") -> "tuple[StreamOptions, Iterable[Item]]":
@@ -151,6 +159,6 @@ def _open_source(options: argparse.Namespace, model: "Model") -> "tuple[StreamOp
             items = read_lines(open(sys.stdin.fileno(), "rb", closefd=False), reader())  # noqa: SIM115
     segments = None
     if not options.no_segments:
-        segments = SegmentOptions(**{name: getattr(options, name) for name in SEGMENT_OPTIONS})
+        segments = SegmentOptions(**_thresholds(options))
     stream_options = StreamOptions(rate_hz, options.every, options.smooth, segments, options.longest)
     return stream_options, items
