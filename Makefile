@@ -60,8 +60,8 @@ test: install ## lint, check formatting, types and imports, run the tests, show 
 	@# shapes are checked, and lines counted, in the unit tests: in the others that takes long, and shows nothing more
 	@logs=$$(mktemp -d); $(bin)/pyright --pythonpath $(bin)/python >$$logs/types 2>&1 & types=$$!; \
 	$(bin)/pytest $(unchecked) -p no:cacheprovider tests/slurm >$$logs/slurm 2>&1 & slurm=$$!; \
-	code=0; $(bin)/pytest $(two) --ignore=tests/integration --ignore=tests/slurm --cov --cov-report=term:skip-covered --cov-fail-under=85 $(ARGS) || code=1; \
-	$(bin)/pytest $(two) $(unchecked) tests/integration $(ARGS) || code=1; \
+	code=0; $(bin)/pytest $(two) --ignore=tests/integration --ignore=tests/slurm --ignore=examples --cov --cov-report=term:skip-covered --cov-fail-under=85 $(ARGS) || code=1; \
+	$(bin)/pytest $(two) $(unchecked) tests/integration examples $(ARGS) || code=1; \
 	wait $$types || code=1; echo 'types:'; cat $$logs/types; \
 	wait $$slurm || code=1; echo 'tests on a real Slurm:'; cat $$logs/slurm; rm -rf $$logs; exit $$code
 
