@@ -369,7 +369,7 @@ class TrainerConfig(Checked):
     """Train for so many epochs; null trains for max_steps, which otherwise plays no part."""
     max_steps: int = key(1500, COUNT)
     """Train for so many steps, rounded up to whole epochs: the same budget for datasets of any size. An epoch that is
-    longer is cut."""
+    longer is cut; one of fewer than ten goes over the windows again."""
     keep: Keep = Keep.last
     """best: the weights of the epoch with the lowest validation loss. last: those of the last epoch, for schedules that
     end slowly; validation people then choose no epoch, so that few of them are enough."""
