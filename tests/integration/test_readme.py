@@ -44,9 +44,10 @@ NOT_RUN = {
     "gesturelab train -m experiment=learning_curve data=irds data.root=data/irds model=minirocket": "see "
     "test_sweeps.py",
     "gesturelab compare multirun/learning_curve --figures figures": "needs those; see test_curves.py",
-    "gesturelab train -m experiment=irds_5fold model=minirocket data.root=data/irds": "see test_recipe.py",
-    "gesturelab compare multirun/learning_curve multirun/irds_5fold --full --figures figures": "needs those; see "
-    "test_curves.py",
+    "gesturelab train -m experiment=learning_curve data=irds data.root=data/irds model=tiny "
+    "split.training_people=4,8,16 split.draw=0 name=curve_tiny": "see test_sweeps.py",
+    "gesturelab compare multirun/learning_curve multirun/curve_tiny multirun/irds_5fold --full --figures figures": ""
+    "needs those; see test_curves.py",
     "gesturelab compare multirun/benchmark": "needs those; see test_sweeps.py",
     "gesturelab audit multirun/irds_loso": "needs those; see test_audit_command.py",
     "gesturelab train -m experiment=irds_leakage model=tiny data.root=data/irds": "see test_sweeps.py",

@@ -36,9 +36,11 @@ def draw_curve(curve: LearningCurve, path: Path) -> None:
     """
     figure = Figure(figsize=(6.2, 4.2))
     axes = figure.subplots()
+    ends = [model.points[-1].count + (model.law.more if model.law else 0) for model in curve.models]
+    apart = (max(ends) - min(model.points[0].count for model in curve.models)) / 60
     for place, model in enumerate(curve.models):
         style = colour_and_marker(place)
-        shift = 0.12 * (place - (len(curve.models) - 1) / 2)  # so that intervals of two models do not lie on each other
+        shift = apart * (place - (len(curve.models) - 1) / 2)  # intervals of two models do not lie on each other
         for point in model.points:
             axes.plot([point.count + shift] * 2, interval_ends(point.accuracy), color=style["color"], linewidth=1.2)
         counts = [point.count + shift for point in model.points]
