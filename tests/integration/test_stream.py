@@ -1,6 +1,7 @@
 """``gesturelab stream`` as a user runs it: replays, lines on standard input, a port, Ctrl-C; and real recordings."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -121,7 +122,9 @@ def test_what_cannot_be_read_is_an_error(trained: RunDir, tmp_path: Path, monkey
             run([str(trained.path), "--tcp", str(port)])
 
 
-def test_wrong_options_are_refused(trained: RunDir, capsys: pytest.CaptureFixture[str]):
+def test_wrong_options_are_refused(
+    trained: RunDir, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
     for wrong in (
         ["--speed", "-1"],
         ["--rate", "0"],
@@ -133,8 +136,10 @@ def test_wrong_options_are_refused(trained: RunDir, capsys: pytest.CaptureFixtur
             run([str(trained.path), *wrong])
         assert ended.value.code == 2
     assert "must be a number, at least 0" in capsys.readouterr().err
-    with pytest.raises(ConfigError, match="--rest-m would not be used: --no-segments is given"):
-        run([str(trained.path), "--no-segments", "--rest-m", "0.2"])
+    with Path(os.devnull).open() as nothing:
+        monkeypatch.setattr(sys, "stdin", nothing)
+        with pytest.raises(ConfigError, match="--rest-m would not be used: --no-segments is given"):
+            run([str(trained.path), "--no-segments", "--rest-m", "0.2"])
 
 
 def test_the_view_shows_bars_and_gestures(trained: RunDir, movement: np.ndarray):
