@@ -111,12 +111,10 @@ def reproduce(name: str, overrides: Sequence[str], data_root: str | None, write:
         else "same processor, recordings and versions: nothing is tolerated"
     )
     outside = sum(not cell.good for cell in cells)
-    if cells:
-        print(
-            f"{outside} of {len(cells)} numbers are outside" if outside else f"all {len(cells)} numbers are reproduced"
-        )
-    else:
-        print("the table has no numbers to compare with")
+    verdict = (
+        f"{outside} of {len(cells)} numbers are outside" if outside else f"all {len(cells)} numbers are reproduced"
+    )
+    print(verdict if cells else "the table has no numbers to compare with")
     if write is not None:
         again = published_again(table, comparison, infos, ("python", *PACKAGES))
         replace(again, sweep=[*table.sweep, *changes]).write(write)

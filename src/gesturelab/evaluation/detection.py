@@ -104,9 +104,8 @@ def score_detections(detections: Sequence[Detections]) -> dict[str, Value]:
     people = sorted({each.subject for each in detections})
     counts = np.zeros((len(people), 6))
     for each in detections:
-        counts[people.index(each.subject)] += (
-            *(each.true, each.found, each.right, each.seconds, each.at_rest, each.rest_seconds),
-        )
+        own = (each.true, each.found, each.right, each.seconds, each.at_rest, each.rest_seconds)
+        counts[people.index(each.subject)] += own
 
     def measure(weights: Float64[np.ndarray, "draws people"]) -> Float64[np.ndarray, "draws measures"]:
         true, found, right, seconds, at_rest, rest_s = (weights @ counts).T
