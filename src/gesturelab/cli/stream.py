@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from gesturelab.cli.options import add_none_option, add_reading_options, add_trust_option, number_type
-from gesturelab.errors import ConfigError, StreamError
+from gesturelab.errors import StreamError
 
 if TYPE_CHECKING:
     from gesturelab.export.model import Model
@@ -87,7 +87,10 @@ def run(arguments: list[str]) -> int:
     Raises:
         GesturelabError: If the model or the source cannot be used.
     """
-    options = build_parser().parse_args(arguments)
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    if options.no_segments and (given := _thresholds(options)):
+        parser.error(f"--{next(iter(given)).replace('_', '-')} is not used with --no-segments")
 
     import torch
 
@@ -104,9 +107,6 @@ def run(arguments: list[str]) -> int:
         print(text, file=sys.stderr)
     stream_options, items = _open_source(options, model)
     session = Session(model, stream_options, time.monotonic)
-    if (thresholds := _thresholds(options)) and session.segmenter is None:
-        why = "--no-segments is given" if options.no_segments else "this model finds gestures by its class background"
-        raise ConfigError(f"--{next(iter(thresholds)).replace('_', '-')} would not be used: {why}; leave it out")
     answer_all = options.all or (options.replay is not None and options.speed == 0)
     arrivals = (receive_one_by_one if answer_all else receive_waiting)(items, time.monotonic)
     stopped = False

@@ -311,9 +311,10 @@ def curve_table(curve: LearningCurve) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for count_ in sorted({point.count for model in curve.models for point in model.points}):
         found = [next((point for point in model.points if point.count == count_), None) for model in curve.models]
-        trainings = max(point.trainings for point in found if point)
+        trainings = [point.trainings for point in found if point]
+        draws = "-".join(map(str, sorted({min(trainings), max(trainings)})))
         values = [interval(point.accuracy) if point else "" for point in found]
-        rows.append((number_of(count_), str(trainings), *values))
+        rows.append((number_of(count_), draws, *values))
     caption = f"Accuracy of recordings of {curve.people} unseen people, in per cent: {curve.data}"
     return Table(caption, (AXES[curve.axis], "draws", *(model.model for model in curve.models)), tuple(rows))
 

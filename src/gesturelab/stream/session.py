@@ -269,6 +269,11 @@ class Session:
                     "--none-of-these: this model tells gestures from its class background, and a gesture that it found "
                     "is not asked about again; leave the option out"
                 )
+            if options.segments != SegmentOptions():
+                raise ConfigError(
+                    "--begin-m and the other thresholds of movement: this model tells gestures from its class "
+                    "background and uses none of them; leave them out"
+                )
             window_s = window_seconds(contents.window, self.rate_hz)
             self.decoder = Decoder(model.classes, BACKGROUND, window_s, options.decoder, options.longest_s)
         elif options.segments is not None:

@@ -1,6 +1,5 @@
 """Models that know the background: what a stream reports, and ``gesturelab compare --segments``."""
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from test_session import Clock, made_model, played
 from torch import nn
 
 from gesturelab.cli.main import main
-from gesturelab.cli.stream import run
 from gesturelab.config.composing import compose
 from gesturelab.datasets.recording import Motion
 from gesturelab.datasets.untrimmed import UntrimmedRecording
@@ -78,13 +76,9 @@ def test_none_of_these_is_refused_where_the_model_segments(model):
         Session(model, StreamOptions(segments=SegmentOptions()), Clock())
 
 
-def test_thresholds_are_refused_where_the_model_segments(model, monkeypatch):
-    monkeypatch.setattr("gesturelab.export.load.load", lambda *_, **__: model)
-    expected = "--begin-m would not be used: this model finds gestures by its class background"
-    with Path(os.devnull).open() as nothing:
-        monkeypatch.setattr("sys.stdin", nothing)
-        with pytest.raises(ConfigError, match=expected):
-            run(["model.zip", "--begin-m", "0.2"])
+def test_thresholds_are_refused_where_the_model_segments(model):
+    with pytest.raises(ConfigError, match="--begin-m and the other thresholds of movement: this model tells gestures"):
+        Session(model, StreamOptions(segments=SegmentOptions(begin_m=0.2)), Clock())
 
 
 def test_a_gesture_ends_with_its_body_and_without_segments_there_is_none(model):
