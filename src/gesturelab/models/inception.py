@@ -3,6 +3,7 @@
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 from gesturelab.models.network import Network
 
@@ -10,6 +11,21 @@ BRANCHES = 4
 """Convolutions of three lengths, and one after a maximum."""
 BETWEEN_RESIDUALS = 3
 """Blocks that a shortcut spans."""
+
+
+class Convolution(nn.Conv1d):
+    """A convolution over time without a bias.
+
+    It is computed in two dimensions, one of them of size 1: only there does torch leave a frame's channels beside each
+    other in memory, with which a training step takes half of the time on a CPU.
+    """
+
+    def __init__(self, inputs: int, filters: int, length: int) -> None:
+        super().__init__(inputs, filters, length, bias=False)
+
+    def forward(self, input: Float[Tensor, "batch inputs 1 frames"]) -> Float[Tensor, "batch filters 1 fewer"]:
+        """As many frames less as it is long, and one more."""
+        return functional.conv2d(input, self.weight.unsqueeze(2))
 
 
 class InceptionBlock(nn.Module):
@@ -23,16 +39,16 @@ class InceptionBlock(nn.Module):
 
     def __init__(self, inputs: int, filters: int, length: int) -> None:
         super().__init__()
-        self.bottleneck = nn.Conv1d(inputs, filters, 1, bias=False) if inputs > 1 else nn.Identity()
+        self.bottleneck = Convolution(inputs, filters, 1) if inputs > 1 else nn.Identity()
         inside = filters if inputs > 1 else 1
         self.convolutions = nn.ModuleList(
-            nn.Sequential(_same_length(length >> halvings), nn.Conv1d(inside, filters, length >> halvings, bias=False))
+            nn.Sequential(_same_length(length >> halvings), Convolution(inside, filters, length >> halvings))
             for halvings in range(3)
         )
-        self.pooled = nn.Sequential(nn.MaxPool1d(3, 1, 1), nn.Conv1d(inputs, filters, 1, bias=False))
-        self.normalised = nn.Sequential(nn.BatchNorm1d(BRANCHES * filters), nn.ReLU())
+        self.pooled = nn.Sequential(nn.MaxPool2d((1, 3), 1, (0, 1)), Convolution(inputs, filters, 1))
+        self.normalised = nn.Sequential(nn.BatchNorm2d(BRANCHES * filters), nn.ReLU())
 
-    def forward(self, series: Float[Tensor, "batch inputs frames"]) -> Float[Tensor, "batch outputs frames"]:
+    def forward(self, series: Float[Tensor, "batch inputs 1 frames"]) -> Float[Tensor, "batch outputs 1 frames"]:
         """All branches, one after another."""
         narrow = self.bottleneck(series)
         branches = [convolution(narrow) for convolution in self.convolutions]
@@ -76,7 +92,7 @@ class InceptionTime(Network):
             InceptionBlock(features if number == 0 else width, filters, length) for number in range(blocks)
         )
         self.shortcuts = nn.ModuleList(
-            nn.Sequential(nn.Conv1d(features if number == 0 else width, width, 1, bias=False), nn.BatchNorm1d(width))
+            nn.Sequential(Convolution(features if number == 0 else width, width, 1), nn.BatchNorm2d(width))
             for number in range(blocks // BETWEEN_RESIDUALS)
         )
         self.dropout = nn.Dropout(dropout)
@@ -84,9 +100,9 @@ class InceptionTime(Network):
 
     def forward(self, features: Float[Tensor, "batch frames features"]) -> Float[Tensor, "batch classes"]:
         """Logits."""
-        series = begun = features.transpose(1, 2)
+        series = begun = features.transpose(1, 2).unsqueeze(2)
         for number, block in enumerate(self.blocks):
             series = block(series)
             if number % BETWEEN_RESIDUALS == BETWEEN_RESIDUALS - 1:
                 series = begun = (series + self.shortcuts[number // BETWEEN_RESIDUALS](begun)).relu()
-        return self.last(self.dropout(series.mean(dim=2)))
+        return self.last(self.dropout(series.mean(dim=(2, 3))))

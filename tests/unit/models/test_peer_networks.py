@@ -74,7 +74,7 @@ def test_an_inception_block_is_its_convolutions_side_by_side():
     block = InceptionBlock(1, 2, 8).eval()
     series = np.random.default_rng(0).normal(size=20).astype(np.float32)
     with torch.no_grad():
-        seen = block(torch.from_numpy(series)[None, None])[0].numpy()
+        seen = block(torch.from_numpy(series)[None, None, None])[0, :, 0].numpy()
     for branch, length in enumerate((8, 4, 2)):
         weight = block.convolutions[branch][1].weight.detach().numpy()[0, 0]
         beyond = np.concatenate([np.zeros((length - 1) // 2), series, np.zeros(length // 2)])
