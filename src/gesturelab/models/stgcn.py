@@ -69,7 +69,7 @@ class STGCN(Network):
         feature_names: Sequence[str],
         skeleton: Skeleton,
         *,
-        width: int = 32,
+        width: int = 16,
         blocks: Sequence[int] = (2, 1, 1),
         dropout: float = 0.0,
     ) -> None:
