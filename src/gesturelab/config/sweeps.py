@@ -27,7 +27,7 @@ class LocalLauncherConfig(Checked):
     n_jobs: int | None = key(None, COUNT)
     """Jobs at a time; null: as many as the GPUs take, or one for every two CPU cores."""
     threads: int | None = key(None, COUNT)
-    """CPU threads of each job; null: the cores divided by the jobs."""
+    """CPU threads of each job; null: the cores divided by the jobs, at most OMP_NUM_THREADS where that is set."""
     gpus: list[int] | None = None
     """GPUs to use, by number; null: all that are there; []: none."""
     jobs_per_gpu: int = key(1, COUNT)
@@ -43,7 +43,7 @@ class SharedProcessLauncherConfig(LocalLauncherConfig):
     n_jobs: int | None = key(None, COUNT)
     """Processes at a time; null: one for each GPU, or for each CPU core."""
     threads: int | None = key(None, COUNT)
-    """CPU threads of each process; null: the cores divided by the processes."""
+    """CPU threads of each process; null: the cores divided by the processes, at most OMP_NUM_THREADS if it is set."""
     jobs_per_gpu: int = key(1, COUNT)
     """How many processes share a GPU."""
     models_at_once: int = key(32, COUNT)

@@ -20,11 +20,13 @@ class Gpus:
     ids: tuple[str, ...]
 
 
-def divide_resources(options: LocalLauncherConfig, gpus: Gpus | None, cores: int, jobs: int) -> list[dict[str, str]]:
+def divide_resources(
+    options: LocalLauncherConfig, gpus: Gpus | None, cores: int, jobs: int, environment: Mapping[str, str] = os.environ
+) -> list[dict[str, str]]:
     """Slots: the environment variables of each job that runs at the same time.
 
     >>> shared = LocalLauncherConfig("", n_jobs=None, threads=None, gpus=None, jobs_per_gpu=2)
-    >>> divide_resources(shared, Gpus("CUDA_VISIBLE_DEVICES", ("0", "1")), cores=8, jobs=99)[1]
+    >>> divide_resources(shared, Gpus("CUDA_VISIBLE_DEVICES", ("0", "1")), cores=8, jobs=99, environment={})[1]
     {'CUDA_VISIBLE_DEVICES': '1', 'OMP_NUM_THREADS': '2', 'MKL_NUM_THREADS': '2', 'OPENBLAS_NUM_THREADS': '2'}
 
     Raises:
@@ -33,7 +35,10 @@ def divide_resources(options: LocalLauncherConfig, gpus: Gpus | None, cores: int
     shares = options.jobs_per_gpu * _choose_gpus(options, gpus)
     count = options.n_jobs or len(shares) or max(cores // 2, 1)
     count = max(min(count, jobs, len(shares) or jobs), 1)
-    threads = dict.fromkeys(THREADS, str(options.threads or max(cores // count, 1)))
+    share = max(cores // count, 1)
+    if (allowed := environment.get("OMP_NUM_THREADS", "")).isdecimal():
+        share = min(share, max(int(allowed), 1))
+    threads = dict.fromkeys(THREADS, str(options.threads or share))
     return [({gpus.variable: shares[slot]} if shares and gpus is not None else {}) | threads for slot in range(count)]
 
 

@@ -130,8 +130,8 @@ def _exists(pid):
 
 def test_slots_divide_threads_and_gpus():
     two = Gpus("CUDA_VISIBLE_DEVICES", ("4", "7"))
-    threads = [slot["OMP_NUM_THREADS"] for slot in divide_resources(local(n_jobs=3), None, cores=16, jobs=99)]
-    assert threads == ["5", "5", "5"]
+    alone = [slot["OMP_NUM_THREADS"] for slot in divide_resources(local(n_jobs=3), None, 16, 99, environment={})]
+    assert alone == ["5", "5", "5"]
     devices = [p["CUDA_VISIBLE_DEVICES"] for p in divide_resources(local(jobs_per_gpu=2), two, cores=8, jobs=99)]
     assert devices == ["4", "7", "4", "7"]
     assert len(divide_resources(local(n_jobs=9), two, cores=8, jobs=99)) == 2  # a GPU each, no more
@@ -139,6 +139,16 @@ def test_slots_divide_threads_and_gpus():
     assert divide_resources(local(gpus=[1]), two, cores=8, jobs=9)[0]["CUDA_VISIBLE_DEVICES"] == "7"
     assert "CUDA_VISIBLE_DEVICES" not in divide_resources(local(gpus=[]), two, cores=8, jobs=9)[0]
     assert divide_resources(local(threads=2), None, cores=1, jobs=9)[0]["OMP_NUM_THREADS"] == "2"
+
+
+@pytest.mark.parametrize(
+    ("allowed", "expected"), [("1", "1"), ("4", "4"), ("64", "8"), ("0", "1"), ("many", "8"), ("", "8")]
+)
+def test_threads_that_the_user_has_limited_stay_limited(allowed, expected):
+    (slot,) = divide_resources(local(n_jobs=1), None, cores=8, jobs=9, environment={"OMP_NUM_THREADS": allowed})
+    assert set(slot.values()) == {expected}
+    asked = divide_resources(local(n_jobs=1, threads=6), None, 8, 9, environment={"OMP_NUM_THREADS": allowed})
+    assert asked[0]["OMP_NUM_THREADS"] == "6", "what is asked for here counts"
 
 
 def test_a_gpu_that_is_not_there_is_refused():
