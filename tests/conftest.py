@@ -50,13 +50,15 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
-def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """Marks follow folders: `unit`, `integration` and `slurm`."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks follow folders: `unit`, `integration` and `slurm`. Files with slow tests come first: none is left last."""
     for item in items:
         if item.path.is_relative_to(TESTS):
             item.add_marker(item.path.relative_to(TESTS).parts[0])
             if is_slow(item.path):
                 item.add_marker("slow")
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 settings.register_profile("gesturelab", deadline=None)  # time says something about the machine only

@@ -17,7 +17,10 @@ from gesturelab.runs.status import is_alive, read_status
 from processes import running
 
 UNMEASURED = True
-QUICK = ("trainer=debug", "data.people=7", "data.repetitions=1", "model.hidden=16", "split=loso", "callbacks=none")
+QUICK = (
+    *("trainer=debug", "trainer.refit=false", "data.people=7", "data.repetitions=1", "model.hidden=16"),
+    *("split=loso", "callbacks=none"),
+)
 EPOCHS = 25
 
 

@@ -35,6 +35,11 @@ USAGE = (
     + 'Shell completion: eval "$(gesturelab -sc install=bash)" (or zsh, fish).'
 )
 
+WAITING = {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"}
+"""Variables that say how long torch's threads spin while they wait for each other. They spin for milliseconds, which
+takes the core from the one they wait for where another program is at work; the OpenMP that torch comes with reads these
+when it is loaded. What a user has set stays."""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command.
@@ -43,6 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
         The exit status: 0 for success, 1 for an error the user can mend, 2 for a wrong call, 130 for Ctrl-C,
         75 when a signal asked it to leave.
     """
+    if not WAITING & os.environ.keys():
+        os.environ["GOMP_SPINCOUNT"] = "1000"
     arguments = sys.argv[1:] if arguments is None else arguments
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(USAGE)
