@@ -198,7 +198,7 @@ def test_mlflow_server_has_the_run_that_was_killed_and_resumed(tmp_path, server,
 def test_a_server_that_goes_ends_no_training_and_gets_everything_when_it_is_back(tmp_path, server, client, caplog):
     stopped = []
 
-    def stop_after(epoch, _max_epochs):
+    def stop_after(epoch, _max_epochs, _is_refit):
         if epoch["epoch"] == 0:
             server.stop()
             stopped.append(True)

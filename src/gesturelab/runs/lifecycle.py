@@ -35,6 +35,8 @@ from gesturelab.runs.status import (
 
 MOMENT_S = 1.0
 """For so long `is_alive` may hold the lock when it looks."""
+KEPT = ("epoch", "max_epochs", "best_validation_accuracy", "validation_losses")
+"""What earlier attempts came to."""
 
 
 class Reporter:
@@ -48,22 +50,25 @@ class Reporter:
         self._began = datetime.now(UTC)
         self._epochs = 0
 
-    def epoch(self, epoch: Epoch, max_epochs: int) -> None:
-        """Reports a finished epoch, and how many there are at most."""
+    def epoch(self, epoch: Epoch, max_epochs: int, is_refit: bool = False) -> None:
+        """Reports a finished epoch, how many there are at most, and whether it is one of the refit."""
         number = epoch["epoch"]
         self._epochs += 1
         with self._writing:
             status = self._status
-            status.setdefault("first_epoch", number)
-            status["epoch"], status["max_epochs"] = number + 1, max_epochs
-            # NaN is not JSON
-            metrics = {key: cast(float, value) for key, value in epoch.items() if key != "epoch"}
-            status["metrics"] = {key: value for key, value in metrics.items() if math.isfinite(value)}
-            before = status.get("validation_losses", [])[:number]
-            unknown: list[float | None] = [None] * (number - len(before))
-            status["validation_losses"] = [*before, *unknown, status["metrics"].get("validation_loss")]
-            best = status.get("best_validation_accuracy", 0.0)
-            status["best_validation_accuracy"] = max(epoch["validation_accuracy"], best)
+            if is_refit:
+                status["refit_epoch"], status["refit_max_epochs"] = number + 1, max_epochs
+            else:
+                status.setdefault("first_epoch", number)
+                status["epoch"], status["max_epochs"] = number + 1, max_epochs
+                # NaN is not JSON
+                metrics = {key: cast(float, value) for key, value in epoch.items() if key != "epoch"}
+                status["metrics"] = {key: value for key, value in metrics.items() if math.isfinite(value)}
+                before = status.get("validation_losses", [])[:number]
+                unknown: list[float | None] = [None] * (number - len(before))
+                status["validation_losses"] = [*before, *unknown, status["metrics"].get("validation_loss")]
+                best = status.get("best_validation_accuracy", 0.0)
+                status["best_validation_accuracy"] = max(epoch["validation_accuracy"], best)
             status["epoch_s"] = round((datetime.now(UTC) - self._began).total_seconds() / self._epochs, 3)
         self.beat()
 
@@ -108,7 +113,10 @@ def begin_run(folder: Path, config: TrainConfig, config_text: str) -> Generator[
     is_new = not run.status.exists() and not run.config.exists()
     with defer_signals():
         try:
-            with report_status(folder, config.trainer.max_epochs) as reporter, _preempted(run, config_text):
+            with (
+                report_status(folder, config.trainer.max_epochs, config.trainer.refit) as reporter,
+                _preempted(run, config_text),
+            ):
                 raise_if_received()
                 check_folder(folder, config, config_text)  # whoever was at work before may have finished
                 if reason := asked_to_stop(folder):
@@ -168,7 +176,7 @@ def remove_empty_folder(folder: Path) -> None:
 
 
 @contextmanager
-def report_status(folder: Path, max_epochs: int | None) -> Generator[Reporter]:
+def report_status(folder: Path, max_epochs: int | None, refit: bool = False) -> Generator[Reporter]:
     """Locks a run's folder, and reports what happens in the block: running, then done, stopped, failed or queued.
 
     Other processes of a multi-GPU run neither lock nor report. An exception is written to ``status.json`` and, with
@@ -193,13 +201,15 @@ def report_status(folder: Path, max_epochs: int | None) -> Generator[Reporter]:
         )
         if max_epochs is not None:  # else it follows from the data, and comes with the first epoch
             status["max_epochs"] = max_epochs
+        if refit:
+            status["refit_epoch"] = 0
         if "slurm_name" in before and before["slurm_name"] == os.environ.get("SLURM_JOB_NAME"):
             status["slurm_name"] = before["slurm_name"]
             status["slurm_index"] = before.get("slurm_index")
             status["requeues"] = int(os.environ.get("SLURM_RESTART_COUNT") or 0)
             status["node"] = os.environ.get("SLURMD_NODENAME", socket.gethostname())
         if run.begun:
-            kept = ("epoch", "best_validation_accuracy", "validation_losses")
+            kept = {*KEPT, *(("refit_epoch", "refit_max_epochs") if refit else ())}
             status = cast(Status, {**status, **{key: value for key, value in before.items() if key in kept}})
         reporter = Reporter(folder, status)
         reporter.beat()

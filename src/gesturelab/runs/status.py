@@ -76,6 +76,10 @@ class Status(TypedDict, total=False):
     """Of every finished epoch, over all attempts; null where it was not finite or is not known."""
     best_validation_accuracy: float
     """The best of all epochs (windows)."""
+    refit_epoch: int
+    """Epochs of the refit finished, over all attempts; only of a run with a refit."""
+    refit_max_epochs: int
+    """How many they will be; known when it has begun."""
     epoch_s: float
     """Mean seconds an epoch took in this attempt."""
     finished: str

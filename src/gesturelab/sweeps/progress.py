@@ -133,13 +133,21 @@ def _cells(status: Status, state: str) -> list[str]:
     metrics = status.get("metrics", {})
     best = status.get("best_validation_accuracy")
     return [
-        f"{status.get('epoch', 0)}/{status['max_epochs']}" if "max_epochs" in status else "",
+        _shown_epoch(status, state),
         *(f"{metrics[key]:.3f}" if key in metrics else "" for key in ("train_loss", "validation_loss")),
         f"{100 * metrics['validation_accuracy']:.1f} %" if "validation_accuracy" in metrics else "",
         f"{100 * best:.1f} %" if best is not None else "",
         _elapsed_time(status),
         remaining_time(status) if state == State.running else "",
     ]
+
+
+def _shown_epoch(status: Status, state: str) -> str:
+    if "max_epochs" not in status:
+        return ""
+    if state == State.running and "refit_max_epochs" in status:
+        return f"refit {status.get('refit_epoch', 0)}/{status['refit_max_epochs']}"
+    return f"{status.get('epoch', 0)}/{status['max_epochs']}"
 
 
 def describe_progress(status: Status) -> str:
@@ -150,14 +158,19 @@ def describe_progress(status: Status) -> str:
 
 
 def remaining_time(status: Status) -> str:
-    """The time left if all epochs are trained, at the mean pace so far.
+    """The time left if all epochs are trained, those of a refit too, at the mean pace so far.
 
     >>> remaining_time({"epoch": 2, "max_epochs": 5, "epoch_s": 40.0})
     '2 min'
+    >>> remaining_time({"epoch": 2, "max_epochs": 5, "refit_epoch": 0, "epoch_s": 60.0})
+    '8 min'
     """
     if "epoch_s" not in status or "max_epochs" not in status:
         return ""
-    return rough_duration(max((status["max_epochs"] - status.get("epoch", 0)) * status["epoch_s"], 0.0))
+    epochs = status["max_epochs"] - status.get("epoch", 0)
+    if "refit_epoch" in status:
+        epochs += status.get("refit_max_epochs", status["max_epochs"]) - status["refit_epoch"]
+    return rough_duration(max(epochs * status["epoch_s"], 0.0))
 
 
 def _elapsed_time(status: Status) -> str:

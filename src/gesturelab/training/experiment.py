@@ -70,7 +70,7 @@ def run_experiment(
     config: TrainConfig,
     folder: Path,
     accelerator: str,
-    report: Callable[[Epoch, int], None] | None = None,
+    report: Callable[[Epoch, int, bool], None] | None = None,
 ) -> tuple[RunDir, Info]:
     """Trains, tests and writes a run; takes up the last checkpoint if the folder holds one.
 
@@ -78,7 +78,7 @@ def run_experiment(
         config: Everything that decides the training.
         folder: Where the run's files go.
         accelerator: What `gesturelab.training.device.prepare_device` returned.
-        report: Is called with each epoch when it is finished, and with how many there are at most.
+        report: Is called with each finished epoch, how many there are at most, and whether it is of the refit.
 
     Returns:
         The run, and what its info file says.
@@ -118,7 +118,7 @@ def run_experiment(
         scaler = make_scaler(config, everybody)
         options = refit_options(composed, trainer.max_epochs or 1, kept_epoch(module.history, keep) + 1)
         seed_everything(config.seed, verbose=False)
-        refit = _train(options, everybody, scaler, accelerator, run, is_refit=True)
+        refit = _train(options, everybody, scaler, accelerator, run, report=report, is_refit=True)
         probabilities += predict_subsets(
             refit.trainer, refit.module, everybody.predict_dataloader()[2:], run, run.refit_checkpoints, Keep.last
         )
@@ -228,7 +228,7 @@ def _train(
     accelerator: str,
     run: RunDir,
     create_loggers: Callable[[], list[Guarded]] = list,
-    report: Callable[[Epoch, int], None] | None = None,
+    report: Callable[[Epoch, int, bool], None] | None = None,
     *,
     is_refit: bool = False,
 ) -> _Trained:
@@ -241,7 +241,7 @@ def _train(
         accelerator: Lightning's name of the device.
         run: Its folder.
         create_loggers: Creates the loggers of an attempt; a refit has none.
-        report: Is called with each epoch when it is finished, and with how many there are at most.
+        report: Is called with each finished epoch, how many there are at most, and whether it is of the refit.
         is_refit: Whether validation people are among those who train, so that there is no validation.
     """
     checkpoints = run.refit_checkpoints if is_refit else run.checkpoints

@@ -82,7 +82,7 @@ class GestureModule(LightningModule):
         self.scheduler = scheduler
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.history: list[Epoch] = []
-        self.report: Callable[[Epoch, int], None] | None = None
+        self.report: Callable[[Epoch, int, bool], None] | None = None
         self.is_refit = False
         """Whether it trains on validation people too, so that there is no validation."""
         self.seconds = 0.0
@@ -335,8 +335,8 @@ class GestureModule(LightningModule):
                 100 * epoch["validation_accuracy"],
                 self.seconds,
             )
-            if self.report is not None:
-                self.report(epoch, cast(int, self.trainer.max_epochs))
+        if self.trainer.is_global_zero and self.report is not None:
+            self.report(epoch, cast(int, self.trainer.max_epochs), self.is_refit)
 
     def _count_skipped(self) -> None:
         """Says how many steps of the epoch were skipped.

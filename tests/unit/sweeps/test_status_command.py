@@ -1,8 +1,13 @@
 """``gesturelab status``."""
 
+import os
+import socket
+from typing import cast
+
 import pytest
 
 from gesturelab.cli.main import main
+from gesturelab.runs.locking import LOCK, exclusive_lock
 from gesturelab.runs.status import State, Status, end_status, mark_queued, write_status
 
 
@@ -31,6 +36,19 @@ def test_each_job_has_a_line(sweep, capsys):
     assert lines[1].split() == ["seed=0", "queued"]
     assert lines[2].split() == ["seed=1", "done", "3/5", "1.500", "2.250", "50.0", "%", "62.5", "%"]
     assert "2 jobs, 1 queued, 1 done" in lines[3]
+
+
+def test_a_refit_is_shown_and_counts_for_the_time_that_is_left(sweep, capsys):
+    own = {"state": "running", "pid": os.getpid(), "host": socket.gethostname(), "epoch_s": 60.0, "max_epochs": 5}
+    for progress, shown in (
+        ({"epoch": 4, "refit_epoch": 0}, ["4/5", "6", "min"]),
+        ({"epoch": 5, "refit_epoch": 1, "refit_max_epochs": 4}, ["refit", "1/4", "3", "min"]),
+        ({"epoch": 4}, ["4/5", "60", "s"]),
+    ):
+        write_status(sweep / "seed=1", cast(Status, own | progress))
+        with exclusive_lock(sweep / "seed=1" / LOCK):
+            assert main(["status"]) == 0
+        assert capsys.readouterr().out.splitlines()[2].split() == ["seed=1", "running", *shown]
 
 
 def test_a_failed_and_a_dead_job_are_told_and_give_exit_status_1(sweep, capsys):
