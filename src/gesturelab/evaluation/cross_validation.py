@@ -32,8 +32,8 @@ class FoldRun:
 
     @property
     def fold(self) -> int:
-        """The number of its fold."""
-        return int(self.info["split"]["options"]["fold"])
+        """The number of its fold; 0 where test people are named, for all of them."""
+        return int(self.info["split"]["options"].get("fold", 0))
 
     @property
     def training(self) -> tuple[int, int]:
@@ -148,8 +148,10 @@ def _of_seed(folds: dict[int, FoldRun], *, scaled: bool = False) -> Predictions:
 
 
 def planned_folds(info: Info) -> int:
-    """How many folds there are in the split of a run."""
+    """How many folds there are in the split of a run; one where test people are named."""
     options = info["split"]["options"]
+    if "fold" not in options:
+        return 1
     if "people" in options:  # of a file or a guest's function
         return len(options["people"])
     return len(_everybody(info)) if info["split"]["kind"] == "loso" else int(options["folds"])
@@ -158,6 +160,8 @@ def planned_folds(info: Info) -> int:
 def _everybody(info: Info) -> list[str]:
     """The people who are a test person in some fold."""
     split = info["split"]
+    if "fold" not in split["options"]:
+        return list(split["test"]["subjects"])
     if "people" in split["options"]:
         return [person for fold in split["options"]["people"] for person in fold]
     return [person for subset in ("train", "validation", "test") for person in split[subset]["subjects"]]

@@ -75,7 +75,7 @@ def compare_groups(
             _choice(best(shared, "validation")) if shared else None,
             _choice(best(shared, "test")) if shared else None,
         )
-        joined = cross_validate(group, trust) if group.folded else None
+        joined = cross_validate(group, trust) if group.by_person else None
         cost = cost_of(group, joined, recommendation.recommended, latencies or {})
         differs = tuple(differences(groups[0].basis, group.basis))
         compared.append(GroupComparison(group, rows, _warnings(group, rows), differs, recommendation, joined, cost))

@@ -99,7 +99,7 @@ def _draw_times(axes: Axes, across: DatasetsResult, names: dict[str, str]) -> No
     rows = [CostRow(row.model, False, row.mean, row.parameters, None, row.seconds, None, None) for row in across.rows]
     draw_panel(axes, TIME, rows, marks, None, bool(across.seconds_differ), letters=7, colour="#333333")
     axes.set_ylim(*heights(rows))
-    axes.set_ylabel("mean accuracy of the datasets (%)")
+    axes.set_ylabel("mean accuracy (%)")
     whole_percents(axes.yaxis)
     key = ", ".join(f"{'*' * at} {device}".strip() for at, device in enumerate(devices))
-    axes.set_xlabel(axes.get_xlabel() + ("\n" if len(devices) > 1 else ", ") + key)
+    axes.set_xlabel(f"{axes.get_xlabel()}\n{key}")

@@ -194,6 +194,11 @@ class Group:
         return not self.basis.people
 
     @property
+    def by_person(self) -> bool:
+        """Whether results are over people: of folds, or of the named test people of a published protocol."""
+        return self.folded or (self.basis.kind == "named" and not self.leaky)
+
+    @property
     def target(self) -> str:
         """What is recognised: gesture or correctness."""
         return self.basis.target

@@ -408,7 +408,7 @@ class GroupComparison:
         warnings: What must be said of the numbers.
         differs: Why it is not compared with the first group.
         recommendation: By validation.
-        cross_validation: Of folds; None for other groups.
+        cross_validation: Of folds, or of named test people; None for other groups.
         cost: Beside accuracy.
     """
 

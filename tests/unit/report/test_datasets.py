@@ -15,7 +15,9 @@ from rich.console import Console
 from scipy.stats import rankdata
 
 from gesturelab.cli.compare import run
+from gesturelab.evaluation.cross_validation import FoldRun
 from gesturelab.evaluation.pairs import Ranks
+from gesturelab.evaluation.predictions import concatenate_predictions
 from gesturelab.evaluation.result import Value
 from gesturelab.report import comparison, datasets_figure
 from gesturelab.report.comparison import compare
@@ -110,6 +112,52 @@ def test_models_that_were_not_on_every_dataset_or_in_every_fold_are_left_out(
     across = compare("runs").across
     assert across is not None
     assert {row.model for row in across.rows} == {"tiny", "small"}
+
+
+def write_published(dataset: str, **changes: object) -> None:
+    """One run a model whose six test people are named, as a published protocol names them."""
+    for size, parameters in MODELS.items():
+        folds = [fold_run(at, size=size, parameters=parameters, accuracy=ACCURACIES[dataset][size]) for at in range(6)]
+        one = FoldRun(size, folds[0].info, concatenate_predictions([fold.predictions for fold in folds]))
+        one.info["data"] |= {"source": dataset, "fingerprint": dataset}
+        one.info["split"] |= {"kind": "named", "options": {"test": list(PEOPLE)}, **changes}  # type: ignore[typeddict-item]
+        one.info["split"]["train"]["subjects"], one.info["split"]["validation"]["subjects"] = ["301", "302"], ["303"]
+        one.info["split"]["test"]["subjects"] = list(PEOPLE)
+        write_fold_run(Path("runs") / f"{dataset}-{size}", one)
+
+
+def test_a_published_half_counts_beside_folds_person_by_person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    write_sweep("first", MODELS)
+    write_published("second")
+    compared = compare("runs")
+    across = compared.across
+    assert across is not None
+    assert dict(zip(across.datasets, across.people, strict=True)) == {"first": 6, "second": 6}
+    of_person = {}
+    for size in MODELS:
+        with Path("runs", f"second-{size}", f"predictions_{size}.csv").open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        right = [[row["gesture"] == row["predicted"] for row in rows if row["subject"] == person] for person in PEOPLE]
+        of_person[size] = np.mean(right, axis=1)
+    place = across.datasets.index("second")
+    for row in across.rows:
+        assert row.values[place]["value"] == pytest.approx(of_person[row.model].mean())
+    (group,) = (group for group in compared.groups if group.group.data == "second")
+    assert {result.candidate for result in group.results} == set(MODELS)
+    assert group.cross_validation is not None
+    (pair,) = (one for one in group.cross_validation.pairs if {one.first, one.second} == {"tiny", "small"})
+    sign = 1 if pair.first == "tiny" else -1
+    assert pair.difference == pytest.approx(sign * (of_person["tiny"] - of_person["small"]).mean())
+
+
+def test_a_leaky_half_is_no_benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    write_sweep("first", MODELS)
+    write_published("second", leaky=True)
+    compared = compare("runs")
+    assert compared.across is None
+    assert not next(group for group in compared.groups if group.group.data == "second").results
 
 
 def test_a_leaky_split_is_no_benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
