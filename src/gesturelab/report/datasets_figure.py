@@ -30,8 +30,8 @@ def describe_datasets(across: DatasetsResult) -> str:
     """What the figure shows, for those who do not see it too."""
     return (
         f"{len(across.rows)} models on {len(across.datasets)} datasets. a: accuracy on each dataset, with 95 % "
-        "intervals over people; b: mean accuracy against training time, filled where no model is both better and "
-        "faster; c: mean ranks with the critical difference, where a bar joins models that no test tells apart. "
+        "intervals over people; b: mean accuracy against training time, by the models' numbers, filled where no model "
+        "is both better and faster; c: mean ranks with the critical difference, where a bar joins models that no test tells apart. "
         f"{across.recommendation}"
     )
 
@@ -56,7 +56,7 @@ def draw_datasets(comparison: Comparison, path: Path) -> None:
     grid = figure.add_gridspec(2, 2, width_ratios=(1.25, 1), height_ratios=(high, diagram.height))
     dots, times, ranks = (figure.add_subplot(place) for place in (grid[0, 0], grid[0, 1], grid[1, :]))
     _draw_dots(dots, across, names)
-    _draw_times(times, across, names)
+    _draw_times(times, across)
     diagram.draw(ranks)
     for axes, letter, x, y in ((dots, "a", -0.28, 1), (times, "b", -0.18, 1), (ranks, "c", -0.15, 0.82)):
         axes.set_title(letter, x=x, y=y, loc="left", fontsize=9, weight="bold")
@@ -77,7 +77,7 @@ def _draw_dots(axes: Axes, across: DatasetsResult, names: dict[str, str]) -> Non
             axes.plot([cast(float, value["value"])], [y], linestyle="", markersize=4, markeredgecolor="white", **style)
         axes.plot([cast(float, row.mean["value"])] * 2, [at - 0.4, at + 0.4], color="black", linewidth=1.4, zorder=0.9)
     axes.set_ylim(len(across.rows) - 0.5, -0.5)
-    axes.set_yticks(range(len(across.rows)), [names[row.model] for row in across.rows])
+    axes.set_yticks(range(len(across.rows)), [f"{names[row.model]}  {at}" for at, row in enumerate(across.rows, 1)])
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
     axes.set_xlabel("accuracy of recordings, unseen people (%)")
@@ -89,13 +89,11 @@ def _draw_dots(axes: Axes, across: DatasetsResult, names: dict[str, str]) -> Non
                 columnspacing=1, handletextpad=0.4, borderaxespad=0.1)  # fmt: skip
 
 
-def _draw_times(axes: Axes, across: DatasetsResult, names: dict[str, str]) -> None:
-    """Mean accuracy against training time; where devices differ, stars beside the names say on which."""
+def _draw_times(axes: Axes, across: DatasetsResult) -> None:
+    """Mean accuracy against training time, by the models' numbers; stars beside them say on which device, if several."""
     trained_on = [" and ".join(row.devices) or "unknown device" for row in across.rows]
     devices = list(dict.fromkeys(trained_on))
-    marks = [
-        names[row.model] + "*" * devices.index(device) for row, device in zip(across.rows, trained_on, strict=True)
-    ]
+    marks = [f"{at}{'*' * devices.index(device)}" for at, device in enumerate(trained_on, 1)]
     rows = [CostRow(row.model, False, row.mean, row.parameters, None, row.seconds, None, None) for row in across.rows]
     draw_panel(axes, TIME, rows, marks, None, bool(across.seconds_differ), letters=7, colour="#333333")
     axes.set_ylim(*heights(rows))
