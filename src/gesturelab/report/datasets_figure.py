@@ -31,7 +31,8 @@ def describe_datasets(across: DatasetsResult) -> str:
     return (
         f"{len(across.rows)} models on {len(across.datasets)} datasets. a: accuracy on each dataset, with 95 % "
         "intervals over people; b: mean accuracy against training time, by the models' numbers, filled where no model "
-        "is both better and faster; c: mean ranks with the critical difference, where a bar joins models that no test tells apart. "
+        "is both better and faster; c: mean ranks with the critical difference, where a bar joins models that no test "
+        "tells apart. "
         f"{across.recommendation}"
     )
 
@@ -90,7 +91,7 @@ def _draw_dots(axes: Axes, across: DatasetsResult, names: dict[str, str]) -> Non
 
 
 def _draw_times(axes: Axes, across: DatasetsResult) -> None:
-    """Mean accuracy against training time, by the models' numbers; stars beside them say on which device, if several."""
+    """Mean accuracy against training time, by the models' numbers; where devices differ, stars say on which."""
     trained_on = [" and ".join(row.devices) or "unknown device" for row in across.rows]
     devices = list(dict.fromkeys(trained_on))
     marks = [f"{at}{'*' * devices.index(device)}" for at, device in enumerate(trained_on, 1)]
