@@ -37,8 +37,8 @@ USAGE = (
 
 WAITING = {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"}
 """Variables that say how long torch's threads spin while they wait for each other. They spin for milliseconds, which
-takes the core from the one they wait for where another program is at work; the OpenMP that torch comes with reads these
-when it is loaded. What a user has set stays."""
+takes the core from the one they wait for where another program is at work. What a user has set stays. libgomp, which is
+in torch's wheels for Linux, reads them when it is loaded."""
 
 
 def main(arguments: list[str] | None = None) -> int:

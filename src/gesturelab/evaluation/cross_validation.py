@@ -101,9 +101,12 @@ def join_folds(runs: Sequence[FoldRun]) -> CrossValidation:
     for run in sorted(runs, key=lambda run: str(run.info.get("finished", ""))):
         folds = by_seed.setdefault(run.training, {})
         if run.fold in folds:
-            notes.append(
-                f"fold {run.fold}, {_training(run.training)}, was run again: {run.label} is used, the last one"
+            which = (
+                f"fold {run.fold}, {_training(run.training)},"
+                if planned_folds(run.info) > 1
+                else _training(run.training)
             )
+            notes.append(f"{which} was run again: {run.label} is used, the last one")
         folds[run.fold] = run
     most = max(by_seed.values(), key=len)
     for seed, folds in sorted(by_seed.items()):

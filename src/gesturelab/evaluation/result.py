@@ -99,10 +99,11 @@ def summarise(folds: CrossValidation, guests: Sequence[Metric] = ()) -> Result:
     """
     first = folds.by_seed[0]
     several = len(folds.seeds) > 1
-    with_intervals = len(folds.folds) > 1 and len(first.people) > 1
+    one_of_many = folds.partial and len(folds.folds) == 1
+    with_intervals = not one_of_many and len(first.people) > 1
     notes = list(folds.notes)
     if not with_intervals:
-        notes.append(ONE_FOLD if len(folds.folds) < 2 else ONE_PERSON)
+        notes.append(ONE_FOLD if one_of_many else ONE_PERSON)
     of_group = [folds.groups.get(subject) for subject in first.subjects]
     of_posture = [folds.postures.get(name) for name in first.names]
     of_correctness = [CORRECTNESS_LABELS.get(label, str(label)) for label in first.correctness.tolist()]

@@ -73,7 +73,7 @@ def show(comparison: Comparison, console: Console, *, full: bool = False) -> Non
         _print_rest(console, comparison)
         return
     if brief.groups:
-        _print_table(console, summary_table(brief))
+        _print_table(console, summary_table(brief, narrow=True))
         if comparison.across is not None:
             console.print()
             _print_table(console, datasets_table(comparison.across, narrow=True))
@@ -132,7 +132,7 @@ def _print_group(console: Console, group: GroupComparison) -> None:
         _print_text(console, line)
     console.print()
     blocks = list(group_blocks(group, several=False, narrow=True))
-    if not group.results:
+    if not group.joined:
         runs = [accuracy_table(group), training_table(group), texts.LEVELS, *metric_blocks(group.runs)]
         blocks = [*runs, *blocks]
     _print_blocks(console, blocks)
@@ -162,7 +162,12 @@ def _print_table(console: Console, table: Table) -> None:
         if not column.no_wrap:
             column.min_width = max(column.min_width or 1, min(_longest_word(column), LONGEST_WHOLE_WORD))
     gaps = 2 * (len(drawn.columns) - 1)
+    room = {id(column): _whole_width(column) - _least_width(column) for column in drawn.columns}
     console.width = max(width, gaps + sum(_least_width(column) for column in drawn.columns))
+    lacking = gaps + sum(map(_whole_width, drawn.columns)) - console.width
+    for column in sorted(drawn.columns, key=lambda column: -room[id(column)]):  # rich itself would cut short words too
+        column.width = _whole_width(column) - min(max(lacking, 0), room[id(column)])
+        lacking -= room[id(column)]
     console.print(drawn)
     console.width = width
 
@@ -175,10 +180,13 @@ def _longest_word(column: Column) -> int:
 
 def _least_width(column: Column) -> int:
     """Columns that a column needs: a number all of its own, folded text few."""
-    if not column.no_wrap:
-        return column.min_width or 1
+    return _whole_width(column) if column.no_wrap else column.min_width or 1
+
+
+def _whole_width(column: Column) -> int:
+    """Columns with which nothing is folded."""
     cells = [str(cell) for cell in (column.header, *column.cells)]
-    return max(len(line) for cell in cells for line in cell.splitlines())
+    return max(column.min_width or 1, *(len(line) for cell in cells for line in cell.splitlines()))
 
 
 def plain(text: str) -> Text:

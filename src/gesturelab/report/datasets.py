@@ -20,8 +20,9 @@ from gesturelab.report.results import DatasetsResult, GroupComparison, ModelOnDa
 def compare_datasets(groups: Sequence[GroupComparison]) -> DatasetsResult | None:
     """The models that were tested in folds on each of several datasets, against each other over the people of all.
 
-    Of each dataset, known by its name, the first group counts that has an honest split: other recordings of the same
-    dataset are of the same people, who may not count twice. People of two datasets are different people.
+    Of each dataset, known by its name, the group with an honest split counts that has most models, and folds rather
+    than named test people: other recordings of the same dataset are of the same people, who may not count twice. People
+    of two datasets are different people.
 
     Args:
         groups: Of a comparison.
@@ -29,11 +30,11 @@ def compare_datasets(groups: Sequence[GroupComparison]) -> DatasetsResult | None
     Returns:
         None where fewer than two datasets have two models in common.
     """
-    chosen: dict[str, GroupComparison] = {}
+    of_dataset: dict[str, list[GroupComparison]] = {}
     for group in groups:
         if group.results and group.target == GESTURE and not group.group.leaky:
-            chosen.setdefault(group.group.data, group)
-    datasets = list(chosen.values())
+            of_dataset.setdefault(group.group.data, []).append(group)
+    datasets = [max(those, key=_fullness) for those in of_dataset.values()]
     by_model = [{result.candidate: result for result in group.results if not result.partial} for group in datasets]
     models = [name for name in by_model[0] if all(name in results for results in by_model)] if by_model else []
     if len(datasets) < 2 or len(models) < 2:
@@ -46,10 +47,10 @@ def compare_datasets(groups: Sequence[GroupComparison]) -> DatasetsResult | None
     ]
     values = np.array([[by_person[at][name][person]["accuracy"] for at, person in shared] for name in models])
     counts = np.array([min(by_person[at][name][person]["recordings"] for name in models) for at, person in shared])
-    of_dataset = np.eye(len(datasets))[[at for at, _ in shared]]
+    belongs = np.eye(len(datasets))[[at for at, _ in shared]]
     pairs = compare_pairs(models, values, [by_model[0][name].peer for name in models], int(counts.sum()))
     ranks = rank_models(models, values, pairs)
-    bounds = intervals(partial(_mean_accuracies, values, counts[:, None] * of_dataset), len(shared))
+    bounds = intervals(partial(_mean_accuracies, values, counts[:, None] * belongs), len(shared))
     trained = [{each.label: each for each in group.group.candidates} for group in datasets]
     rows: list[ModelOnDatasets] = []
     for name, (low, high) in zip(models, bounds.tolist(), strict=True):
@@ -72,7 +73,7 @@ def compare_datasets(groups: Sequence[GroupComparison]) -> DatasetsResult | None
     alike = [row for row in rows if frozenset((row.model, rows[0].model)) not in apart]
     runs = {row.model: [run for found in trained for run in found[row.model].runs] for row in rows}
     names = [" ".join((group.group.data, *group.group.flags)) for group in datasets]
-    people = of_dataset.sum(axis=0).astype(int).tolist()
+    people = belongs.sum(axis=0).astype(int).tolist()
     recommended, recommendation = recommend_over_datasets(
         alike, dict(zip(names, people, strict=True)), [run for row in alike for run in runs[row.model]]
     )
@@ -88,6 +89,11 @@ def compare_datasets(groups: Sequence[GroupComparison]) -> DatasetsResult | None
         recommended=recommended,
         seconds_differ=tuple(not_comparable([run for each in runs.values() for run in each])),
     )
+
+
+def _fullness(group: GroupComparison) -> tuple[int, bool, int]:
+    whole = [result for result in group.results if not result.partial]
+    return len(whole), group.group.folded, max((len(result.scores["by_person"]) for result in whole), default=0)
 
 
 def _mean_accuracies(

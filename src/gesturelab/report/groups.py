@@ -195,8 +195,8 @@ class Group:
 
     @property
     def by_person(self) -> bool:
-        """Whether results are over people: of folds, or of the named test people of a published protocol."""
-        return self.folded or (self.basis.kind == "named" and not self.leaky)
+        """Whether results are over people: of folds, or of test people who are named, as in a published protocol."""
+        return self.folded or (self.basis.kind == "named" and len(self.basis.people[-1]) > 1 and not self.leaky)
 
     @property
     def target(self) -> str:

@@ -30,7 +30,7 @@ def compare_curves(groups: Sequence[GroupComparison]) -> tuple[LearningCurve, ..
     for axis in MORE:
         points: dict[str, list[tuple[float, GroupComparison]]] = {}
         for group in groups:
-            if group.target == GESTURE and any(_counts(result) for result in group.results):
+            if group.target == GESTURE and group.group.folded and any(_counts(result) for result in group.results):
                 count = group.options.get(axis) or _all_people(group, axis)
                 if count is not None:
                     points.setdefault(_rest(group, axis), []).append((float(count), group))

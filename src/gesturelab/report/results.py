@@ -442,8 +442,13 @@ class GroupComparison:
 
     @property
     def results(self) -> tuple[CandidateResult, ...]:
-        """Of its cross-validation; empty where there is none."""
+        """Of its cross-validation, or of named test people; empty where there is neither."""
         return self.cross_validation.results if self.cross_validation else ()
+
+    @property
+    def joined(self) -> bool:
+        """Whether its runs were joined as folds, so that no run counts alone."""
+        return self.group.folded and bool(self.results)
 
     @property
     def title(self) -> str:
@@ -575,7 +580,7 @@ class Comparison:
     @property
     def not_joined(self) -> list[RunRow]:
         """All runs but folds that were joined: overfitting is judged run by run only of them."""
-        return [row for group in self.groups if not group.results for row in group.runs]
+        return [row for group in self.groups if not group.joined for row in group.runs]
 
     @property
     def outside_tables(self) -> "Comparison":
@@ -646,6 +651,7 @@ def _group_json(group: GroupComparison) -> dict[str, Any]:
         "fingerprint": group.group.basis.fingerprint,
         "split": {"kind": group.group.basis.kind, "options": group.options},
         "folded": group.group.folded,
+        "by_person": group.group.by_person,
         "people": group.people(),
         "leaky": group.group.leaky,
         "synthetic": group.group.synthetic,

@@ -93,10 +93,17 @@ def number(cell: Cell) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def summary_table(comparison: Comparison) -> Table:
-    """One line a candidate: how accurate, how far overfitted, at what cost."""
+def summary_table(comparison: Comparison, *, narrow: bool = False) -> Table:
+    """One line a candidate: how accurate, how far overfitted, at what cost.
+
+    Args:
+        comparison: Of one group or several.
+        narrow: For a console of 100 columns: where there are several groups, the gap is not put in words.
+    """
     lines = [line for group in comparison.groups for line in group.summaries()]
     columns = ("group", "model", "parameters", "train", "test", "gap", "band", "time", "marks")
+    left_out = "group" if not comparison.several else "band" if narrow else ""
+    kept = [at for at, column in enumerate(columns) if column != left_out]
     rows = [
         (
             str(line.group),
@@ -111,8 +118,7 @@ def summary_table(comparison: Comparison) -> Table:
         )
         for line in lines
     ]
-    first = 0 if comparison.several else 1
-    return Table("Candidates", columns[first:], tuple(row[first:] for row in rows))
+    return Table("Candidates", tuple(columns[at] for at in kept), tuple(tuple(row[at] for at in kept) for row in rows))
 
 
 UNSEEN = ("validation", "test")
@@ -239,7 +245,8 @@ def group_blocks(group: GroupComparison, several: bool, *, narrow: bool = False)
                 (f"{by} {which} ({who})" if who else f"{by} {which}", *row) for by, which, who, *row in details
             )
             part_columns, detail_columns = ("", *part_columns[2:]), (f"{detail_name(group)}, %", "rec.")
-        yield Table(f"Folds joined{where}, in per cent", part_columns, parts)
+        whose = "Folds joined" if group.group.folded else "Named test people"
+        yield Table(f"{whose}{where}, in per cent", part_columns, parts)
         yield texts.part_note(group.target)
         yield from texts.about_results(joined)
         caption = f"By posture, gesture and person{where}: {detail_name(group)} in per cent"

@@ -375,7 +375,8 @@ def about_results(joined: CrossValidationResult) -> Iterator[str]:
 def completeness(result: CandidateResult) -> str:
     """How many folds and seeds a joined result has, and whom it lacks."""
     scores, metric = result.scores, primary_metric(result.target).title
-    text = f"{result.candidate}: {len(scores['folds'])} of {scores['planned_folds']} folds, "
+    folds = f"{len(scores['folds'])} of {scores['planned_folds']} folds"
+    text = f"{result.candidate}: {folds if scores['planned_folds'] > 1 else 'the named test people'}, "
     text += list_seeds([seed["seed"] for seed in scores["seeds"]])
     if scores["seed_deviation"] is not None:
         accuracies = ", ".join(percent(seed[primary_metric(result.target).name]) for seed in scores["seeds"])

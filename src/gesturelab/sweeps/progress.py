@@ -168,8 +168,10 @@ def remaining_time(status: Status) -> str:
     if "epoch_s" not in status or "max_epochs" not in status:
         return ""
     epochs = status["max_epochs"] - status.get("epoch", 0)
-    if "refit_epoch" in status:
-        epochs += status.get("refit_max_epochs", status["max_epochs"]) - status["refit_epoch"]
+    if "refit_max_epochs" in status:  # the training before it may have stopped early
+        epochs = status["refit_max_epochs"] - status.get("refit_epoch", 0)
+    elif "refit_epoch" in status:
+        epochs += status["max_epochs"]
     return rough_duration(max(epochs * status["epoch_s"], 0.0))
 
 

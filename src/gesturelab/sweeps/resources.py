@@ -36,7 +36,7 @@ def divide_resources(
     count = options.n_jobs or len(shares) or max(cores // 2, 1)
     count = max(min(count, jobs, len(shares) or jobs), 1)
     share = max(cores // count, 1)
-    if (allowed := environment.get("OMP_NUM_THREADS", "")).isdecimal():
+    if (allowed := environment.get("OMP_NUM_THREADS", "").split(",")[0].strip()).isdecimal():  # a list is of levels
         share = min(share, max(int(allowed), 1))
     threads = dict.fromkeys(THREADS, str(options.threads or share))
     return [({gpus.variable: shares[slot]} if shares and gpus is not None else {}) | threads for slot in range(count)]

@@ -82,6 +82,16 @@ def test_an_inception_block_is_its_convolutions_side_by_side():
         assert seen[2 * branch] == pytest.approx(np.maximum(expected, 0), abs=1e-5)
 
 
+def test_inception_keeps_channels_side_by_side_and_weights_as_they_were():
+    network = InceptionTime(6, 3, filters=4, blocks=1)
+    series = torch.randn(2, 9, 6).transpose(1, 2).unsqueeze(2)
+    seen = network.blocks[0](series)
+    assert seen.is_contiguous(memory_format=torch.channels_last), "else a step takes twice as long on a CPU"
+    shapes = {name: tuple(values.shape) for name, values in network.blocks[0].state_dict().items()}
+    assert shapes["convolutions.0.1.weight"] == (4, 4, 40), "weights of earlier runs fit"
+    assert shapes["normalised.0.running_mean"] == (16,)
+
+
 def test_stgcn_has_the_size_that_is_published():
     """3.1 million with 25 joints and 60 classes."""
     network = STGCN(60, NAMES, KINECT_V2, width=64, blocks=[4, 3, 3])

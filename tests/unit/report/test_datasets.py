@@ -3,6 +3,7 @@
 import csv
 import itertools
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -114,16 +115,23 @@ def test_models_that_were_not_on_every_dataset_or_in_every_fold_are_left_out(
     assert {row.model for row in across.rows} == {"tiny", "small"}
 
 
-def write_published(dataset: str, **changes: object) -> None:
-    """One run a model whose six test people are named, as a published protocol names them."""
-    for size, parameters in MODELS.items():
-        folds = [fold_run(at, size=size, parameters=parameters, accuracy=ACCURACIES[dataset][size]) for at in range(6)]
+def write_published(
+    dataset: str,
+    folder: Path = Path("runs"),
+    models: dict[str, int] = MODELS,
+    people: Sequence[str] = PEOPLE,
+    **changes: object,
+) -> None:
+    """One run a model whose test people are named, as a published protocol names them."""
+    for size, parameters in models.items():
+        accuracy = ACCURACIES[dataset][size]
+        folds = [fold_run(at, size=size, parameters=parameters, accuracy=accuracy) for at in range(len(people))]
         one = FoldRun(size, folds[0].info, concatenate_predictions([fold.predictions for fold in folds]))
         one.info["data"] |= {"source": dataset, "fingerprint": dataset}
-        one.info["split"] |= {"kind": "named", "options": {"test": list(PEOPLE)}, **changes}  # type: ignore[typeddict-item]
+        one.info["split"] |= {"kind": "named", "options": {"test": list(people)}, **changes}  # type: ignore[typeddict-item]
         one.info["split"]["train"]["subjects"], one.info["split"]["validation"]["subjects"] = ["301", "302"], ["303"]
-        one.info["split"]["test"]["subjects"] = list(PEOPLE)
-        write_fold_run(Path("runs") / f"{dataset}-{size}", one)
+        one.info["split"]["test"]["subjects"] = list(people)
+        write_fold_run(folder / f"{dataset}-{size}", one)
 
 
 def test_a_published_half_counts_beside_folds_person_by_person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -142,13 +150,59 @@ def test_a_published_half_counts_beside_folds_person_by_person(tmp_path: Path, m
         of_person[size] = np.mean(right, axis=1)
     place = across.datasets.index("second")
     for row in across.rows:
-        assert row.values[place]["value"] == pytest.approx(of_person[row.model].mean())
+        value = row.values[place]
+        assert value["value"] == pytest.approx(of_person[row.model].mean())
+        low, high = value["low"], value["high"]
+        assert low is not None
+        assert high is not None
+        assert min(of_person[row.model]) <= low < of_person[row.model].mean() < high <= max(of_person[row.model])
     (group,) = (group for group in compared.groups if group.group.data == "second")
     assert {result.candidate for result in group.results} == set(MODELS)
     assert group.cross_validation is not None
     (pair,) = (one for one in group.cross_validation.pairs if {one.first, one.second} == {"tiny", "small"})
     sign = 1 if pair.first == "tiny" else -1
     assert pair.difference == pytest.approx(sign * (of_person["tiny"] - of_person["small"]).mean())
+
+
+def test_a_quick_run_of_named_people_takes_nothing_from_a_benchmark(benchmark: None):
+    before = compare("runs").across
+    write_published("first", Path("a"), {"tiny": MODELS["tiny"]})
+    write_published("second", Path("a"), people=PEOPLE[:1])
+    after = compare(["a", "runs"]).across
+    assert after is not None
+    assert before is not None
+    assert dict(zip(after.datasets, after.people, strict=True)) == {"first": 6, "second": 6}
+    assert {row.model: row.rank for row in after.rows} == {row.model: row.rank for row in before.rows}
+
+
+def test_named_people_have_tables_of_runs_and_of_people(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    write_published("first")
+    assert run(["runs", "--full"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    for part in ("the named test people, seed 0", "loss", "epochs", "Overfitting"):
+        assert part in shown
+    assert " of 1 folds" not in shown
+
+
+@pytest.mark.parametrize("columns", [100, 60])
+def test_no_word_is_cut_and_lines_of_several_datasets_fit_100_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: int
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setitem(MODELS, "multirocket_hydra", 1_090_000)
+    for dataset in ACCURACIES:
+        monkeypatch.setitem(ACCURACIES[dataset], "multirocket_hydra", 0.7)
+        write_published(dataset)
+    assert run(["runs"]) == 0
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert sum(line.endswith("  recommended") for line in lines) == 2
+    if columns == 100:
+        assert max(map(len, lines)) <= columns
+        assert sum("  multirocket_hydra  " in line for line in lines) == 2
 
 
 def test_a_leaky_half_is_no_benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

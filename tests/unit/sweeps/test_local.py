@@ -142,7 +142,7 @@ def test_slots_divide_threads_and_gpus():
 
 
 @pytest.mark.parametrize(
-    ("allowed", "expected"), [("1", "1"), ("4", "4"), ("64", "8"), ("0", "1"), ("many", "8"), ("", "8")]
+    ("allowed", "expected"), [("1", "1"), ("4", "4"), ("64", "8"), ("0", "1"), ("many", "8"), ("", "8"), ("4,2", "4")]
 )
 def test_threads_that_the_user_has_limited_stay_limited(allowed, expected):
     (slot,) = divide_resources(local(n_jobs=1), None, cores=8, jobs=9, environment={"OMP_NUM_THREADS": allowed})

@@ -43,6 +43,7 @@ def test_a_refit_is_shown_and_counts_for_the_time_that_is_left(sweep, capsys):
     for progress, shown in (
         ({"epoch": 4, "refit_epoch": 0}, ["4/5", "6", "min"]),
         ({"epoch": 5, "refit_epoch": 1, "refit_max_epochs": 4}, ["refit", "1/4", "3", "min"]),
+        ({"epoch": 2, "refit_epoch": 1, "refit_max_epochs": 3}, ["refit", "1/3", "2", "min"]),
         ({"epoch": 4}, ["4/5", "60", "s"]),
     ):
         write_status(sweep / "seed=1", cast(Status, own | progress))
