@@ -52,6 +52,8 @@ NOT_RUN = {
     "gesturelab audit multirun/irds_loso": "needs those; see test_audit_command.py",
     "gesturelab train -m experiment=irds_leakage model=tiny data.root=data/irds": "see test_sweeps.py",
     "gesturelab train -m experiment=msr_action3d model=minirocket,multirocket_hydra,tiny": "see test_recipe.py",
+    "gesturelab train -m experiment=irds_5fold model=transformer,tiny data.root=data/irds": "see test_recipe.py",
+    "gesturelab compare multirun/msr_action3d multirun/utkinect --full --figures figures": "see test_datasets.py",
     "gesturelab train -m experiment=utkinect model=minirocket,multirocket_hydra,tiny": "see test_recipe.py",
     "gesturelab train -m experiment=irds_5fold model=minirocket,multirocket_hydra,tiny data.root=data/irds": "see "
     "test_recipe.py",
@@ -77,6 +79,7 @@ NOT_RUN = {
     "gesturelab compare multirun/msr_action3d --adapt 0,1,2": "needs those; see test_adaptation.py",
     "gesturelab audit multirun/irds_5fold": "needs those; see test_adaptation.py",
 }
+NOT_RUN |= {line: "see test_recipe.py" for line in COMMANDS if "model=transformer,gru,inception,stgcn" in line}
 NOT_RUN |= {
     line: "see test_unknown_gesture.py" for line in COMMANDS if "unknown_gesture" in line or "none_of_these" in line
 }
