@@ -52,7 +52,8 @@ NOT_RUN = {
     "gesturelab audit multirun/irds_loso": "needs those; see test_audit_command.py",
     "gesturelab train -m experiment=irds_leakage model=tiny data.root=data/irds": "see test_sweeps.py",
     "gesturelab train -m experiment=msr_action3d model=minirocket,multirocket_hydra,tiny": "see test_recipe.py",
-    "gesturelab train -m experiment=irds_5fold model=transformer,tiny,minirocket data.root=data/irds": "see test_recipe.py",
+    "gesturelab train -m experiment=irds_5fold model=transformer,tiny,minirocket data.root=data/irds": "see "
+    "test_recipe.py",
     "gesturelab compare multirun/msr_action3d multirun/utkinect --full --figures figures": "see test_datasets.py",
     "gesturelab train -m experiment=utkinect model=minirocket,multirocket_hydra,tiny": "see test_recipe.py",
     "gesturelab train -m experiment=irds_5fold model=minirocket,multirocket_hydra,tiny data.root=data/irds": "see "
