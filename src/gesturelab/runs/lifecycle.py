@@ -35,7 +35,7 @@ from gesturelab.runs.status import (
 
 MOMENT_S = 1.0
 """For so long `is_alive` may hold the lock when it looks."""
-KEPT = ("epoch", "max_epochs", "best_validation_accuracy", "validation_losses")
+KEPT = ("epoch", "max_epochs", "best_validation_accuracy", "validation_losses", "refit_epoch", "refit_max_epochs")
 """What earlier attempts came to."""
 
 
@@ -209,8 +209,7 @@ def report_status(folder: Path, max_epochs: int | None, refit: bool = False) -> 
             status["requeues"] = int(os.environ.get("SLURM_RESTART_COUNT") or 0)
             status["node"] = os.environ.get("SLURMD_NODENAME", socket.gethostname())
         if run.begun:
-            kept = {*KEPT, *(("refit_epoch", "refit_max_epochs") if refit else ())}
-            status = cast(Status, {**status, **{key: value for key, value in before.items() if key in kept}})
+            status = cast(Status, {**status, **{key: value for key, value in before.items() if key in KEPT}})
         reporter = Reporter(folder, status)
         reporter.beat()
         threading.Thread(target=reporter.keep_beating, daemon=True).start()
